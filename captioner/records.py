@@ -1,0 +1,180 @@
+"""The values that travel between the parts, and what a model must offer. Holds no logic and imports nothing heavy.
+
+Three kinds of thing stay apart: a `Layer` is what a model said about a picture, the recipe (`compose.Recipe`) is how
+layers become text, and the edit is what the person wrote. A caption is the edit if there is one, else composed text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from captioner.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One label a tagger gave a picture.
+
+    name: as the model's own list spells it (WD14's underscores are kept; `compose` turns them into spaces).
+    score: a probability for WD14 and DeepDanbooru, a cosine similarity for CLIP.
+    category: the tagger's own word: general, character, rating; for CLIP the vocabulary (flavors, mediums, ...).
+    source: the tagger's family: clip, wd14, deepdanbooru.
+    """
+
+    name: str
+    score: float
+    category: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another sentence the captioner found for the same picture, best first in `Sentence.alternatives`."""
+
+    text: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What a captioner said.
+
+    score: the sum of token log-probabilities as the search ranked it (length-normalised under beam search);
+        None where the method gives none.
+    """
+
+    text: str
+    score: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What one model said about one picture in one run: a sentence or scored tags, never both.
+
+    model: the name or folder that was asked for. family: blip, clip, wd14, ... (one layer a family is current).
+    run_settings: the RUN fields that produced it, as a flat mapping. created_at: seconds since 1970, UTC.
+    tags: best score first.
+    """
+
+    picture_id: str
+    model: str
+    family: str
+    model_revision: str
+    run_settings: Mapping[str, Any]
+    seed: int | None
+    created_at: float
+    sentence: Sentence | None = None
+    tags: tuple[Tag, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.sentence is None) == (self.tags is None):
+            raise ValueError("a layer holds a sentence or tags, one of the two")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture in a caption set.
+
+    name: the file name as uploaded, data and never a path. digest: sha256 of the original bytes, hexadecimal.
+    width, height: in pixels, after EXIF rotation. notes: what decoding had to do ("rotated by EXIF", ...).
+    """
+
+    id: str
+    name: str
+    digest: str
+    width: int
+    height: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a composed caption and where it came from (blip, wd14, clip, existing, prefix, suffix)."""
+
+    text: str
+    source: str
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """The text a picture would be exported with.
+
+    revision: counts changes of the person's edit only; 0 while nobody wrote anything.
+    parts: the pieces in order; empty when the text is an edit.
+    """
+
+    text: str
+    is_edited: bool = False
+    revision: int = 0
+    parts: tuple[Part, ...] = field(default=())
+
+
+class Model(Protocol):
+    """What every model class offers. Its module imports nothing heavy; `load` does."""
+
+    family: ClassVar[str]
+    Settings: ClassVar[type[Settings]]
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str) -> Model:
+        """The model in `folder`, ready on `device` ("cpu", "cuda", "cuda:1"); fp16 on CUDA, fp32 on the CPU.
+
+        Raises:
+            BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
+            MissingPackage: the package that runs it is not installed.
+        """
+
+    @property
+    def device(self) -> str:
+        """Where its weights are now; for ONNX the provider really in use decides ("cpu" or "cuda")."""
+
+    @property
+    def precision(self) -> str:
+        """fp32 or fp16."""
+
+    @property
+    def runtime(self) -> str:
+        """torch, or the ONNX provider really in use (CUDAExecutionProvider, CPUExecutionProvider)."""
+
+    @property
+    def revision(self) -> str:
+        """Short hexadecimal fingerprint of the weights file, so that a layer says which weights made it."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes its weights take where they are now."""
+
+    def move_to(self, device: str) -> None:
+        """Bring the weights to a device; "cpu" offloads."""
+
+
+class Captioner(Model, Protocol):
+    """Says a sentence about each picture."""
+
+    def caption(self, pictures: Sequence[Image], settings: Any) -> list[Sentence]:
+        """One sentence a picture, in order; the size of the batch never changes a result.
+
+        Args: pictures: RGB, any size. settings: an instance of this class's `Settings`.
+        """
+
+
+class Tagger(Model, Protocol):
+    """Gives each picture scored tags; which of them reach the caption is decided later by `keep`."""
+
+    def tag(self, pictures: Sequence[Image], settings: Any) -> list[tuple[Tag, ...]]:
+        """All tags worth storing for each picture, best first, whatever the COMPOSE settings are.
+
+        Args: pictures: RGB, any size. settings: an instance of this class's `Settings`.
+        """
+
+    @staticmethod
+    def keep(tags: Sequence[Tag], settings: Any) -> list[Tag]:
+        """The tags that reach the caption under the COMPOSE settings, in caption order. Runs no model."""

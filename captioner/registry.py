@@ -1,0 +1,179 @@
+"""Every model the product knows by name: what class runs it, where its files come from, what they weigh.
+
+A new captioner or tagger is one new file and its lines here; sliders, flags, sweep axes, API fields and export
+manifests follow from the class's settings. Loads no model and imports model classes only when asked for one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from captioner.errors import ModelNotFound
+
+Kind = Literal["captioner", "tagger"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model by name.
+
+    entry: "module:Class" of a `records.Captioner` or `records.Tagger`. family: models that share a class and its
+    settings; a caption uses at most one of each family. repo: the hub id; None for the demo models, which ship in
+    assets/demo/<name>. files: what is downloaded from the repo, patterns allowed; the weights file comes first.
+    download_mb: what a first use fetches. defaults: settings fields whose best value differs for this model.
+    tag: open_clip's (architecture, pretrained) pair.
+    """
+
+    name: str
+    kind: Kind
+    family: str
+    entry: str
+    repo: str | None = None
+    files: tuple[str, ...] = ()
+    licence: str
+    download_mb: int = 0
+    about: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    tag: tuple[str, str] | None = None
+
+    @property
+    def is_demo(self) -> bool:
+        """Shipped with the product and trained on drawn scenes."""
+        return self.repo is None
+
+    def load_class(self) -> type[Any]:
+        """The model class; importing it loads nothing heavy."""
+        module, _, name = self.entry.partition(":")
+        loaded: type[Any] = getattr(importlib.import_module(module), name)
+        return loaded
+
+
+_BLIP_FILES = (
+    "model.safetensors",
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+)
+_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_config.json")
+_WD14_FILES = ("model.onnx", "selected_tags.csv")
+
+
+def _blip(name: str, repo: str | None, download_mb: int, about: str, licence: str = "BSD-3-Clause") -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        kind="captioner",
+        family="blip",
+        entry="captioner.models.blip:BlipCaptioner",
+        repo=repo,
+        files=_BLIP_FILES,
+        licence=licence,
+        download_mb=download_mb,
+        about=about,
+    )
+
+
+def _clip(
+    name: str, repo: str | None, download_mb: int, about: str, tag: tuple[str, str] | None, licence: str = "MIT"
+) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        kind="tagger",
+        family="clip",
+        entry="taggers.clip:ClipTagger",
+        repo=repo,
+        files=_CLIP_FILES,
+        licence=licence,
+        download_mb=download_mb,
+        about=about,
+        tag=tag,
+    )
+
+
+def _wd14(name: str, general_threshold: float, download_mb: int) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        kind="tagger",
+        family="wd14",
+        entry="taggers.wd14:Wd14Tagger",
+        repo=f"SmilingWolf/{name}",
+        files=_WD14_FILES,
+        licence="Apache-2.0",
+        download_mb=download_mb,
+        about="anime and illustration tags",
+        defaults={"general_threshold": general_threshold},
+    )
+
+
+MODELS: tuple[ModelSpec, ...] = (
+    _blip("blip-base", "Salesforce/blip-image-captioning-base", 990, "BLIP ViT-B, what EveryDream's auto_caption used"),
+    _blip("blip-large", "Salesforce/blip-image-captioning-large", 1880, "BLIP ViT-L, what Smart Pre-Process used"),
+    _clip(
+        "clip-v2",
+        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+        3944,
+        "for Stable Diffusion 2.x",
+        ("ViT-H-14", "laion2b_s32b_b79k"),
+    ),
+    _clip(
+        "clip-v1",
+        "timm/vit_large_patch14_clip_224.openai",
+        1711,
+        "for Stable Diffusion 1.x",
+        ("ViT-L-14-quickgelu", "openai"),
+    ),
+    # Thresholds: where precision equals recall on the authors' own validation set, as their model cards publish them.
+    _wd14("wd-vit-tagger-v3", 0.2614, 379),
+    _wd14("wd-swinv2-tagger-v3", 0.2653, 467),
+    _wd14("wd-convnext-tagger-v3", 0.2682, 395),
+    _wd14("wd-vit-large-tagger-v3", 0.2606, 1260),
+    _wd14("wd-eva02-large-tagger-v3", 0.5296, 1260),
+    _wd14("wd-v1-4-vit-tagger-v2", 0.3537, 373),
+    _wd14("wd-v1-4-convnext-tagger-v2", 0.3685, 388),
+    _wd14("wd-v1-4-convnextv2-tagger-v2", 0.3710, 388),
+    _wd14("wd-v1-4-swinv2-tagger-v2", 0.3771, 467),
+    _wd14("wd-v1-4-moat-tagger-v2", 0.3771, 326),
+    _wd14("wd-v1-4-vit-tagger", 0.35, 373),  # v1: no threshold was published; tools use .35
+    _blip("blip-demo", None, 0, "tiny, trained on drawn scenes", "MIT"),
+    _clip("clip-demo", None, 0, "tiny, trained on drawn scenes", None),
+    ModelSpec(
+        name="wd14-demo",
+        kind="tagger",
+        family="wd14",
+        entry="taggers.wd14:Wd14Tagger",
+        files=_WD14_FILES,
+        licence="MIT",
+        about="tiny, trained on drawn scenes",
+    ),
+)
+
+
+def find(name: str) -> ModelSpec:
+    """The model of this name.
+
+    Raises: ModelNotFound: nobody knows it; the message lists the names.
+    """
+    for spec in MODELS:
+        if spec.name == name:
+            return spec
+    raise ModelNotFound(f"no model is called {name!r}; the names are {', '.join(spec.name for spec in MODELS)}.")
+
+
+def families(kind: Kind | None = None) -> tuple[str, ...]:
+    """Family names in registry order, all or of one kind."""
+    return tuple(dict.fromkeys(spec.family for spec in MODELS if kind in (None, spec.kind)))
+
+
+def of_family(family: str) -> tuple[ModelSpec, ...]:
+    """The models of one family, in registry order: the first is its default, the demo model is last."""
+    return tuple(spec for spec in MODELS if spec.family == family)
+
+
+def family_class(family: str) -> type[Any]:
+    """The class that runs a family."""
+    return of_family(family)[0].load_class()

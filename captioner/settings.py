@@ -1,0 +1,258 @@
+"""The machinery every settings class shares: a field declares its range once; slider, flag and API field follow.
+
+A settings class is a small frozen keyword-only dataclass derived from `Settings`, beside the code that reads it, whose
+fields are made by `whole`, `real`, `switch`, `choice` and `words`. Everything is checked on creation, so an instance
+is always valid. Knows no model, no page and no command line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Self, dataclass_transform
+
+from captioner.errors import SettingsError
+
+
+class Effect(Enum):
+    """What changing a field costs: RUN asks the model again, COMPOSE only makes the text again from stored layers."""
+
+    RUN = "run"
+    COMPOSE = "compose"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """What a settings field declares: enough to draw a slider, parse a flag and name an error.
+
+    kind: int, float, bool or str. minimum, maximum: both ends included; None for bool and str. step: of the slider,
+    not a constraint on values. options: the words a choice may take. label: None means made from the name.
+    off_value: the value that switches the thing off, named in the help (top_k 0), or None.
+    only_when: (other field, value): the field has an effect only then, so the page hides it otherwise.
+    """
+
+    name: str = ""
+    kind: type = float
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    unit: str = ""
+    options: tuple[str, ...] = ()
+    max_length: int = 10_000
+    help: str = ""
+    label: str = ""
+    effect: Effect = Effect.RUN
+    only_when: tuple[str, str] | None = None
+
+    @property
+    def flag(self) -> str:
+        """The command line's spelling: general_threshold -> --general-threshold."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def title(self) -> str:
+        """What the page shows beside the control: its label, or its name in words."""
+        return self.label or self.name.replace("_", " ").capitalize()
+
+    @property
+    def range_text(self) -> str:
+        """What values are allowed, in words, for errors and help."""
+        if self.options:
+            return "one of " + ", ".join(self.options)
+        if self.kind is bool:
+            return "true or false"
+        if self.kind is str:
+            return f"text of at most {self.max_length} characters"
+        number = "a whole number" if self.kind is int else "a number"
+        return f"{number} between {self.minimum:g} and {self.maximum:g}" + (f" {self.unit}" if self.unit else "")
+
+    def check(self, value: Any) -> Any:
+        """The value in the field's own type.
+
+        Raises: SettingsError: wrong type, NaN, infinite or out of range; names field, value and range.
+        """
+        if self.kind is bool:
+            if not isinstance(value, bool):
+                raise self._refuse(value)
+            return value
+        if self.kind is str:
+            if (
+                not isinstance(value, str)
+                or len(value) > self.max_length
+                or (self.options and value not in self.options)
+            ):
+                raise self._refuse(value)
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self._refuse(value)
+        if self.kind is int and value != int(value):
+            raise self._refuse(value)
+        assert self.minimum is not None and self.maximum is not None
+        if not self.minimum <= value <= self.maximum:
+            raise self._refuse(value)
+        return self.kind(value)
+
+    def parse(self, text: str) -> Any:
+        """The checked value of a command-line word ("0.35", "true", "beam").
+
+        Raises: SettingsError: as `check`.
+        """
+        if self.kind is str:
+            return self.check(text)
+        if self.kind is bool:
+            word = text.strip().lower()
+            if word not in ("true", "false", "yes", "no", "on", "off", "1", "0"):
+                raise self._refuse(text)
+            return word in ("true", "yes", "on", "1")
+        try:
+            number = int(text) if self.kind is int else float(text)
+        except ValueError:
+            raise self._refuse(text) from None
+        return self.check(number)
+
+    def _refuse(self, value: Any) -> SettingsError:
+        shown = repr(value) if isinstance(value, str) else str(value)
+        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        return SettingsError(f"{self.name} is {shown}; it must be {self.range_text}.")
+
+
+def _declare(default: Any, declared: Field) -> Any:
+    return dataclasses.field(default=default, metadata={"declared": declared})
+
+
+def whole(
+    default: int,
+    minimum: int,
+    maximum: int,
+    help: str,
+    *,
+    step: int = 1,
+    unit: str = "",
+    label: str = "",
+    effect: Effect = Effect.RUN,
+    only_when: tuple[str, str] | None = None,
+) -> Any:
+    """A whole number from minimum to maximum, both included."""
+    return _declare(
+        default,
+        Field(
+            kind=int,
+            minimum=minimum,
+            maximum=maximum,
+            step=step,
+            unit=unit,
+            help=help,
+            label=label,
+            effect=effect,
+            only_when=only_when,
+        ),
+    )
+
+
+def real(
+    default: float,
+    minimum: float,
+    maximum: float,
+    help: str,
+    *,
+    step: float = 0.01,
+    unit: str = "",
+    label: str = "",
+    effect: Effect = Effect.RUN,
+    only_when: tuple[str, str] | None = None,
+) -> Any:
+    """A finite number from minimum to maximum, both included."""
+    return _declare(
+        default,
+        Field(
+            kind=float,
+            minimum=minimum,
+            maximum=maximum,
+            step=step,
+            unit=unit,
+            help=help,
+            label=label,
+            effect=effect,
+            only_when=only_when,
+        ),
+    )
+
+
+def switch(default: bool, help: str, *, label: str = "", effect: Effect = Effect.RUN) -> Any:
+    """On or off."""
+    return _declare(default, Field(kind=bool, help=help, label=label, effect=effect))
+
+
+def choice(default: str, options: Sequence[str], help: str, *, label: str = "", effect: Effect = Effect.RUN) -> Any:
+    """One of a few words."""
+    return _declare(default, Field(kind=str, options=tuple(options), help=help, label=label, effect=effect))
+
+
+def words(
+    default: str,
+    help: str,
+    *,
+    max_length: int = 10_000,
+    label: str = "",
+    effect: Effect = Effect.RUN,
+) -> Any:
+    """Free text."""
+    return _declare(default, Field(kind=str, max_length=max_length, help=help, label=label, effect=effect))
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(whole, real, switch, choice, words))
+class Settings:
+    """Base of every settings class; deriving from it makes a frozen keyword-only dataclass.
+
+    Raises: SettingsError: on creation, for the first field whose value is not allowed.
+    """
+
+    _fields: ClassVar[tuple[Field, ...]] = ()
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        dataclass(frozen=True, kw_only=True)(cls)
+        cls._fields = tuple(
+            dataclasses.replace(field.metadata["declared"], name=field.name, default=field.default)
+            for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+        )
+
+    def __post_init__(self) -> None:
+        for field in self._fields:
+            object.__setattr__(self, field.name, field.check(getattr(self, field.name)))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Rules that involve more than one field; a class that has some overrides this.
+
+        Raises: SettingsError: naming both fields and both values.
+        """
+
+    @classmethod
+    def fields(cls) -> tuple[Field, ...]:
+        """The declared fields, in order."""
+        return cls._fields
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """An instance from field names and values, the rest at their defaults.
+
+        Raises: SettingsError: for an unknown name or a value that is not allowed.
+        """
+        known = {field.name for field in cls._fields}
+        for name in values:
+            if name not in known:
+                raise SettingsError(f"{name} is not a setting here; the settings are {', '.join(sorted(known))}.")
+        return cls(**values)
+
+    def to_mapping(self, effect: Effect | None = None) -> dict[str, Any]:
+        """Field names and values, all of them or only the RUN or COMPOSE ones; JSON can hold them."""
+        return {f.name: getattr(self, f.name) for f in self._fields if effect is None or f.effect is effect}
+
+    def replaced(self, **changes: Any) -> Self:
+        """A copy with some fields changed, checked again."""
+        return type(self).from_mapping({**self.to_mapping(), **changes})
