@@ -1,0 +1,215 @@
+"""The one thread that runs model work: what a person waits for comes before jobs, and jobs go in small steps.
+
+Two browsers cannot collide in a model, a moved slider never waits for a whole "caption all", and a job goes on when
+its tab closes. Knows no model, no picture and no page: it runs functions and iterators.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any, Literal, TypeVar
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
+FINISHED: tuple[JobState, ...] = ("done", "cancelled", "failed")
+
+
+class Job:
+    """A long piece of work in steps, as the page watches it. Made by `Worker.start`; its fields only the worker writes.
+
+    done: steps that ended without an error. failed: steps that reported one (see `Worker.start`). total: steps
+    expected; the iterator decides how many there are. message: the last error in words, or "".
+    started_at, ended_at: seconds since 1970; None before. Jobs compare by identity.
+    """
+
+    def __init__(self, job_id: str, owner: str, steps: Iterable[Any], total: int) -> None:
+        self.id = job_id
+        self.owner = owner
+        self.total = total
+        self.state: JobState = "waiting"
+        self.done = 0
+        self.failed = 0
+        self.message = ""
+        self.started_at: float | None = None
+        self.ended_at: float | None = None
+        self._steps: Iterable[Any] | None = steps
+        self._iterator: Iterator[Any] | None = None
+        self._is_cancel_asked = False
+        self._has_ended = threading.Event()
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing more will happen."""
+        return self.state in FINISHED
+
+    def cancel(self) -> None:
+        """Stop before the next step. What is done stays done; a finished job is left as it is."""
+        self._is_cancel_asked = True
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """True when the job ended within the time. Never call it from the worker's own thread."""
+        return self._has_ended.wait(timeout_s)
+
+    def _end(self, state: JobState, message: str = "") -> None:
+        iterator = self._iterator
+        self._steps = self._iterator = None
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            try:
+                close()  # a generator's `finally` blocks run now, on this thread
+            except Exception as error:  # noqa: BLE001 - the caller's clean-up must not end the worker
+                _log.exception("a job's clean-up failed")
+                state, message = "failed", _in_words(error)
+        self.state = state
+        self.message = message or self.message
+        self.ended_at = time.time()
+        self._has_ended.set()
+
+
+class Worker:
+    """One daemon thread that runs asks first and job steps otherwise, the jobs in the order they were started.
+
+    Use as a context manager or call `close`.
+    """
+
+    def __init__(self, *, kept_jobs: int = 50) -> None:
+        """Args: kept_jobs: how many finished jobs are remembered for `jobs`."""
+        self._kept_jobs = kept_jobs
+        self._asks: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._jobs: list[Job] = []
+        self._numbers = itertools.count(1)
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="captioner-worker", daemon=True)
+        self._thread.start()
+
+    def ask(self, function: Callable[[], Result]) -> Future[Result]:
+        """Run `function` on the worker's thread before any further job step.
+
+        Returns: a future with its result or its exception. While it is queued, `Future.cancel` drops it: the way to
+        forget a request that a newer one has made pointless.
+        Raises: RuntimeError: the worker is closed.
+        """
+        future: Future[Result] = Future()
+        with self._changed:
+            self._refuse_when_closing()
+            self._asks.append((future, function))
+            self._changed.notify_all()
+        return future
+
+    def start(self, steps: Iterable[Any], *, total: int, owner: str) -> Job:
+        """Run a job: each `next` on `steps` is one step, and asks run in between.
+
+        A step that yields an exception object instead of raising it counts as failed, and the job goes on; one that
+        raises ends the job as failed with that message. What earlier steps stored stays.
+
+        Args: total: expected steps. owner: whose job it is, for `jobs`.
+        Raises: RuntimeError: the worker is closed.
+        """
+        with self._changed:
+            self._refuse_when_closing()
+            job = Job(str(next(self._numbers)), owner, steps, total)
+            self._jobs.append(job)
+            finished = [old for old in self._jobs if old.is_finished]
+            for old in finished[: max(0, len(finished) - self._kept_jobs)]:
+                self._jobs.remove(old)
+            self._changed.notify_all()
+        return job
+
+    def jobs(self, owner: str | None = None) -> list[Job]:
+        """The owner's jobs (None: everyone's), oldest first, finished ones among them."""
+        with self._changed:
+            return [job for job in self._jobs if owner in (None, job.owner)]
+
+    def close(self, timeout_s: float | None = 30.0) -> None:
+        """Finish the step that runs, cancel everything else, and end the thread. May be called twice."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _refuse_when_closing(self) -> None:
+        if self._is_closing:
+            raise RuntimeError("the worker is closed")
+
+    def _run(self) -> None:
+        while True:
+            ask: tuple[Future[Any], Callable[[], Any]] | None = None
+            job: Job | None = None
+            with self._changed:
+                while not self._is_closing:
+                    if self._asks:
+                        ask = self._asks.popleft()
+                        break
+                    job = next((job for job in self._jobs if not job.is_finished), None)
+                    if job is not None:
+                        break
+                    self._changed.wait()
+                if self._is_closing:
+                    break
+            if ask is not None:
+                _answer(*ask)
+            elif job is not None:
+                _step(job)
+            del ask, job  # else the last pictures stay in memory until the next request
+        with self._changed:
+            for future, _ in self._asks:
+                future.cancel()
+            self._asks.clear()
+            unfinished = [job for job in self._jobs if not job.is_finished]
+        for job in unfinished:
+            job._end("cancelled")
+
+
+def _answer(future: Future[Any], function: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = function()
+    except BaseException as error:  # noqa: BLE001 - a bug in an ask belongs to whoever asked
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _step(job: Job) -> None:
+    if job._is_cancel_asked:
+        job._end("cancelled")
+        return
+    try:
+        if job._iterator is None:
+            assert job._steps is not None
+            job.state = "running"
+            job.started_at = time.time()
+            job._iterator = iter(job._steps)
+        result = next(job._iterator)
+    except StopIteration:
+        job._end("done")
+    except Exception as error:  # noqa: BLE001 - recorded in the job; the worker must live on
+        _log.warning("a job failed", exc_info=error)
+        job._end("failed", _in_words(error))
+    else:
+        if isinstance(result, BaseException):
+            job.failed += 1
+            job.message = _in_words(result)
+        else:
+            job.done += 1
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
