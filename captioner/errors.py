@@ -44,6 +44,12 @@ class BadModel(CaptionerError):
     code = "bad_model"
 
 
+class BadVocabulary(CaptionerError):
+    """A word list for CLIP that is not UTF-8 text, has no label or has too many."""
+
+    code = "bad_vocabulary"
+
+
 class MissingPackage(CaptionerError):
     """A Python package that a model needs is not installed; the message names the pip command."""
 
