@@ -1,0 +1,130 @@
+"""captioner.tokens: CLIP's token count and the cut, against open_clip's own tokenizer."""
+
+import random
+import subprocess
+import sys
+import time
+from functools import cache
+
+import pytest
+
+from captioner import tokens
+from captioner.errors import MissingPackage
+
+SAMPLES = [
+    "",
+    "   ",
+    "a photo of a cat",
+    "A Photo\tof\n\na  CAT ",
+    "they're we'll I'm it's he'd you've can't O'Neil 'sup",
+    "score_9, (masterpiece:1.2), 1girl, long_hair, @_@, ^_^, |_|",
+    "don’t “quote” me… naïve café",
+    "the Mona Lisa &amp; the &lt;frame&gt; &amp;amp; more &amp;amp;amp;",
+    "sigma ΣΑΣ, straße, İstanbul, ſhort, ﬁne",
+    "日本語のテキスト 한국어 русский العربية हिन्दी",
+    "😀 👩‍👩‍👧 🇩🇪 é́ z̸̧",
+    "12345 3.14159 ½ ² ⅷ ٣",
+    "<start_of_text>hello<end_of_text> <END_OF_TEXT>",
+    "antidisestablishmentarianism floccinaucinihilipilification",
+    "schÃ¶n and â€œmojibakeâ€\u009d",
+    "nbsp\u00a0thin\u2009zero\u200bwidth\x1b[31mred\x00null",
+    "a" * 500,
+    "!?.,;:" * 40,
+    "a cat sitting on a mat, " * 30,
+    "\ud800 lone",
+]
+
+
+@cache
+def open_clip_tokenizer():
+    from open_clip.tokenizer import SimpleTokenizer
+
+    return SimpleTokenizer()
+
+
+def random_text(numbers: random.Random) -> str:
+    common = "abcdefghijklmnopqrstuvwxyz ABCXYZ   '’“”&;<>#.,!?0123456789\t\n_-éüßİΣς日本語한😀\u200d\u00a0"
+    if numbers.random() < 0.5:
+        return "".join(numbers.choice(common) for _ in range(numbers.randrange(60)))
+    spans = [(32, 127), (0, 0x3000), (0xE000, 0x1FFFF)]
+    return "".join(chr(numbers.randrange(*numbers.choice(spans))) for _ in range(numbers.randrange(30)))
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_counts_what_open_clip_counts(text: str) -> None:
+    assert tokens.count_tokens(text) == len(open_clip_tokenizer().encode(text))
+
+
+def test_counts_what_open_clip_counts_on_random_text() -> None:
+    numbers = random.Random(5)
+    for _ in range(4000):
+        text = random_text(numbers)
+        assert tokens.count_tokens(text) == len(open_clip_tokenizer().encode(text)), repr(text)
+
+
+def test_seventy_five_are_what_an_untruncated_prompt_may_have() -> None:
+    tokenize = open_clip_tokenizer()
+    fitting = " ".join(["cat"] * tokens.USABLE_TOKENS)
+    assert tokenize([fitting]).tolist() == tokenize([fitting + " dog"]).tolist()
+    assert tokenize([fitting]).tolist() != tokenize([fitting[:-3] + "dog"]).tolist()
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+@pytest.mark.parametrize("limit", [0, 1, 2, 5, 20, 75])
+def test_a_cut_is_the_end_of_the_last_token_that_fits(text: str, limit: int) -> None:
+    offset = tokens.cut_at(text, limit)
+    assert 0 <= offset <= len(text)
+    if tokens.count_tokens(text) <= limit:
+        assert offset == len(text)
+    elif tokens._mend(text) == text:
+        # What stands before the cut is spelled by the first `limit` tokens of the whole.
+        encoder = open_clip_tokenizer()
+        whole = encoder.decode(encoder.encode(text)[:limit]).replace(" ", "").rstrip("\ufffd")
+        assert "".join(text[:offset].lower().split()) == "".join(whole.split())
+
+
+def test_a_cut_inside_a_word_and_at_a_word() -> None:
+    text = "A  big Cat"
+    assert text[: tokens.cut_at(text, 2)] == "A  big"
+    pieces = [text[: tokens.cut_at(text, n)] for n in range(3)]
+    assert pieces == ["", "A", "A  big"]
+    long_word = "floccinaucinihilipilification"
+    parts = open_clip_tokenizer().encode(long_word)
+    first = open_clip_tokenizer().decode(parts[:1])
+    assert long_word[: tokens.cut_at(long_word, 1)] == first
+
+
+def test_a_cut_finds_its_way_back_through_mended_text() -> None:
+    text = "salt &amp; pepper “and” oil"
+    assert text[: tokens.cut_at(text, 2)] == "salt &amp;"
+    assert text[: tokens.cut_at(text, 3)] == "salt &amp; pepper"
+    assert text[: tokens.cut_at(text, 5)] == "salt &amp; pepper “and"
+
+
+def test_a_thousand_captions_are_counted_at_once() -> None:
+    numbers = random.Random(2)
+    words = ["a", "photo", "of", "blue", "cat", "standing", "beside", "houses", "trending", "artstation,", "intricate"]
+    captions = [" ".join(numbers.choice(words) for _ in range(30)) for _ in range(1000)]
+    tokens.count_tokens("warm")
+    start = time.process_time()
+    for caption in captions:
+        tokens.count_tokens(caption)
+    assert time.process_time() - start < 0.5
+
+
+def test_counting_imports_no_heavy_package() -> None:
+    code = (
+        "import sys; from captioner.tokens import count_tokens, cut_at; count_tokens('naïve & so on');"
+        "print([m for m in ('torch', 'open_clip', 'transformers', 'numpy') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_a_missing_word_list_is_named_with_its_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens._merges.cache_clear()
+    tokens._tokens.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingPackage, match="pip install open_clip_torch"):
+        tokens.count_tokens("a cat")
+    tokens._merges.cache_clear()
