@@ -1,0 +1,151 @@
+"""The words CLIP may choose from: public lists, a model folder's own, and a user's files. Knows no model, no picture.
+
+The public lists come with the package clip-interrogator 0.6 (MIT), found without importing it, since that loads torch.
+Label embeddings are cached under a list's digest, so every label is kept exactly as published, the blank line and the
+duplicates included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from captioner.errors import BadVocabulary, MissingPackage
+
+KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
+"""Every kind of public vocabulary, in the order in which a caption names them."""
+
+FOLDER = "vocabularies"
+"""The subfolder of a model folder that holds the model's own vocabularies, one `<kind>.txt` each."""
+
+MAXIMUM_LABELS = 1_000_000
+
+_MAXIMUM_BYTES = 256 * 1024 * 1024
+_PIP = "pip install clip-interrogator"
+
+# Where trending pictures are shown; not in the package's data but in its code. Its release 0.6.0 spells dribbble with
+# two b, its published label embeddings with three.
+_SITES = (
+    "Artstation",
+    "behance",
+    "cg society",
+    "cgsociety",
+    "deviantart",
+    "dribbble",
+    "flickr",
+    "instagram",
+    "pexels",
+    "pinterest",
+    "pixabay",
+    "pixiv",
+    "polycount",
+    "reddit",
+    "shutterstock",
+    "tumblr",
+    "unsplash",
+    "zbrush central",
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Labels of one kind, in their published order. kind: flavors, mediums, ...; origin: where they came from."""
+
+    kind: str
+    labels: tuple[str, ...]
+    origin: str
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the labels joined by commas, hexadecimal: the key the public label embeddings carry too."""
+        return hashlib.sha256(",".join(self.labels).encode()).hexdigest()
+
+
+def for_model(folder: Path) -> Mapping[str, Vocabulary]:
+    """The vocabularies a model ranks, by kind in the order of `KINDS`.
+
+    A folder with its own `vocabularies/` has exactly the kinds found there (a model that does not know the public words
+    must not be asked for them); any other folder has all the public ones.
+
+    Raises:
+        BadVocabulary: one of the folder's own files cannot be read.
+        MissingPackage: the public ones are needed and clip-interrogator is not installed.
+    """
+    own = folder / FOLDER
+    if not own.is_dir():
+        return {kind: public(kind) for kind in KINDS}
+    for path in sorted(own.glob("*.txt")):
+        if path.stem not in KINDS:
+            _log.warning("%s is not used: a vocabulary is one of %s", path, ", ".join(KINDS))
+    return {kind: read(path, kind) for kind in KINDS if (path := own / f"{kind}.txt").is_file()}
+
+
+def public(kind: str) -> Vocabulary:
+    """One of the public lists, exactly as published.
+
+    Raises: MissingPackage: clip-interrogator is not installed.
+    """
+    if kind == "trendings":
+        labels = [
+            *_SITES,
+            *(f"trending on {site}" for site in _SITES),
+            *(f"featured on {site}" for site in _SITES),
+            *(f"{site} contest winner" for site in _SITES),
+        ]
+    else:
+        labels = _published_lines(f"{kind}.txt")
+        if kind == "artists":
+            labels = [*(f"by {name}" for name in labels), *(f"inspired by {name}" for name in labels)]
+    return Vocabulary(kind, tuple(labels), "clip-interrogator")
+
+
+def read(path: Path, kind: str) -> Vocabulary:
+    """A user's or a model's own list: one label a line, UTF-8; blank lines and repeated labels are left out.
+
+    Raises: BadVocabulary: not a file, not UTF-8, no label in it, or more than `MAXIMUM_LABELS` lines.
+    """
+    if not path.is_file():
+        raise BadVocabulary(f"{path} is not a file; a vocabulary is a text file with one label a line.")
+    size = path.stat().st_size
+    if size > _MAXIMUM_BYTES:
+        raise BadVocabulary(f"{path} has {size:,} bytes; a vocabulary may have {_MAXIMUM_BYTES:,}. Split it.")
+    return parse(path.read_bytes(), kind, str(path))
+
+
+def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
+    """As `read`, from bytes; `origin` names them in errors."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadVocabulary(f"{origin} is not UTF-8 text (line {line}); save it as UTF-8.") from error
+    # Not splitlines(): that would also split at signs that may stand inside a label.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if len(lines) > MAXIMUM_LABELS:
+        raise BadVocabulary(f"{origin} has {len(lines):,} lines; a vocabulary may have {MAXIMUM_LABELS:,}. Split it.")
+    labels = tuple(dict.fromkeys(label for line in lines if (label := line.strip())))
+    if not labels:
+        raise BadVocabulary(f"{origin} has no label; write one label a line.")
+    return Vocabulary(kind, labels, origin)
+
+
+def _published_lines(name: str) -> list[str]:
+    spec = importlib.util.find_spec("clip_interrogator")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingPackage(f"CLIP's public word lists come with clip-interrogator: {_PIP}")
+    path = Path(spec.submodule_search_locations[0]) / "data" / name
+    if not path.is_file():
+        raise MissingPackage(
+            f"the installed clip-interrogator has no {name}: pip install --force-reinstall {_PIP[12:]}"
+        )
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return [line.strip() for line in lines]
