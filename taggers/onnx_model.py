@@ -1,0 +1,218 @@
+"""An ONNX picture tagger as a file: session, provider, batches, labels. Knows no particular model's preprocessing.
+
+WD14 and DeepDanbooru share it. onnxruntime falls back from CUDA to the CPU in silence, eight times slower; here the
+provider really in use is asked for after loading, reported, and a fall back is logged as a warning.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
+from captioner.records import Tag
+from captioner.thresholds import STORED_MINIMUM
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CATEGORIES = {"0": "general", "4": "character", "9": "rating"}
+"""Danbooru's category numbers, as the label files write them."""
+
+_PIP = "pip install onnxruntime-gpu[cuda,cudnn] (without an NVIDIA card: pip install onnxruntime)"
+_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+# Pictures a run. More than one gains nothing on a CPU, and costs memory; results are the same either way.
+_BATCH = {_CUDA: 16, _CPU: 1}
+
+Prepare = Callable[["Image", int], NDArray[np.float32]]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Label:
+    """One output of the network. category: general, character or rating."""
+
+    name: str
+    category: str
+
+
+class OnnxModel:
+    """A session with one NHWC picture input of a square edge and one output of probabilities.
+
+    edge_px: the input's edge, read from the graph. fixed_batch: the batch axis where the file fixes it, else None.
+    """
+
+    def __init__(self, path: Path, *, device: str) -> None:
+        """
+        Args: device: "cpu", "cuda", "cuda:1"; CUDA falls back to the CPU with a warning.
+        Raises: MissingPackage, or BadModel for a file that is damaged or takes another kind of input.
+        """
+        self.path = path
+        self._warned = False
+        self._open(device)
+        taken, given = self._session.get_inputs(), self._session.get_outputs()
+        shape = list(taken[0].shape)
+        is_pictures = len(shape) == 4 and shape[3] == 3 and isinstance(shape[1], int) and shape[1] == shape[2]
+        if len(taken) != 1 or not is_pictures or taken[0].type != "tensor(float)":
+            raise BadModel(
+                f"{path} takes {taken[0].type} of shape {shape}; expected one input of square pictures as float32, "
+                "shape (batch, edge, edge, 3). It is not a tagger of this family."
+            )
+        self.edge_px = int(shape[1])
+        self.fixed_batch = shape[0] if isinstance(shape[0], int) else None
+        outputs = given[0].shape[-1]
+        self.output_count = outputs if isinstance(outputs, int) else None
+        self.input_name, self.output_name = taken[0].name, given[0].name
+        self.size_bytes = sum(p.stat().st_size for p in (path, path.with_name(path.name + "_data")) if p.is_file())
+
+    @property
+    def provider(self) -> str:
+        """The provider that really runs the graph."""
+        return str(self._session.get_providers()[0])
+
+    @property
+    def device(self) -> str:
+        """cuda, cuda:N or cpu, by the provider really in use."""
+        return self._asked if self.provider == _CUDA else "cpu"
+
+    def move_to(self, device: str) -> None:
+        """Open the file again on another device; onnxruntime cannot move a session."""
+        if device != self._asked:
+            self._open(device)
+
+    def run(self, pictures: Sequence[Image], prepare: Prepare) -> NDArray[np.float32]:
+        """Probabilities (pictures, outputs), in order.
+
+        Args: prepare: picture, edge in pixels -> (edge, edge, 3), as the network was trained.
+        Raises:
+            OutOfMemory: there is none left even for a single picture; larger batches are halved by themselves.
+            ModelFailed: the outputs are no probabilities.
+        """
+        size = self.fixed_batch or _BATCH.get(self.provider, 1)
+        rows: list[NDArray[np.float32]] = []
+        if not pictures:
+            return np.empty((0, 0), np.float32)
+        while len(rows) < len(pictures):
+            batch = np.stack([prepare(picture, self.edge_px) for picture in pictures[len(rows) : len(rows) + size]])
+            count = len(batch)
+            if self.fixed_batch and count < self.fixed_batch:
+                batch = np.concatenate([batch, np.zeros((self.fixed_batch - count, *batch.shape[1:]), np.float32)])
+            try:
+                scores = self._session.run([self.output_name], {self.input_name: batch})[0]
+            except Exception as error:
+                if "allocate" not in str(error):
+                    raise
+                if self.fixed_batch or size == 1:
+                    raise OutOfMemory(f"{self.path.name} found no memory for one picture on {self.device}.") from error
+                size //= 2
+                continue
+            rows.extend(scores[:count])
+        found = np.asarray(rows, dtype=np.float32)
+        if found.ndim != 2 or np.nanmin(found, initial=0) < 0 or np.nanmax(found, initial=0) > 1.001:
+            raise ModelFailed(f"{self.path} gave values that are not probabilities; it is not a tagger of this family.")
+        return found
+
+    def _open(self, device: str) -> None:
+        onnxruntime: Any = import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # An explicit number keeps onnxruntime from pinning threads to cores a container may not use.
+        options.intra_op_num_threads = _usable_cores()
+        # Idle threads that spin would take the cores from the captioner, which runs in turn with the tagger.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers: list[Any] = [_CPU]
+        if device.startswith("cuda"):
+            if hasattr(onnxruntime, "preload_dlls"):
+                onnxruntime.preload_dlls()  # finds the CUDA libraries that came as Python packages
+            if _CUDA in onnxruntime.get_available_providers():
+                _, _, index = device.partition(":")
+                providers.insert(0, (_CUDA, {"device_id": int(index or 0)}))
+        try:
+            self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
+        except Exception as error:  # onnxruntime's own errors share no base class
+            raise BadModel(f"{self.path} cannot be read ({_first_line(error)}); download it again.") from error
+        self._asked = device
+        if device.startswith("cuda") and self.provider != _CUDA and not self._warned:
+            self._warned = True
+            _log.warning(
+                "%s runs on the CPU although there is a GPU: onnxruntime could not load its CUDA provider. %s",
+                self.path.parent.name,
+                "Install it with its libraries: " + _PIP,
+            )
+
+
+def import_onnxruntime() -> Any:
+    """The package, imported on first use. Raises: MissingPackage."""
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise MissingPackage(f"this tagger needs onnxruntime: {_PIP}") from error
+
+
+def read_labels(path: Path, name_column: str = "name") -> tuple[Label, ...]:
+    """The network's outputs in order, from a label file with the columns name and category.
+
+    Raises: BadModel: not UTF-8 text, columns missing, a row without a name or with an unknown category, or no rows.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadModel(f"{path} is not UTF-8 text; download it again.") from error
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    if not rows.fieldnames or not {name_column, "category"} <= set(rows.fieldnames):
+        raise BadModel(f"{path} has no columns {name_column} and category in its first line; download it again.")
+    labels = []
+    for row in rows:
+        name, category = row[name_column], CATEGORIES.get(row["category"] or "")
+        if not name or category is None:
+            raise BadModel(
+                f"{path}, line {rows.line_num}: category {row['category']!r} of {name!r} is not one of "
+                f"{', '.join(CATEGORIES)}; download it again."
+            )
+        labels.append(Label(name, category))
+    if not labels:
+        raise BadModel(f"{path} has no tags; download it again.")
+    return tuple(labels)
+
+
+def check_fit(model: OnnxModel, labels: Sequence[Label], labels_path: Path) -> None:
+    """Raises: BadModel: the label file has another number of rows than the network has outputs."""
+    if model.output_count is not None and model.output_count != len(labels):
+        raise BadModel(
+            f"{labels_path} names {len(labels):,} tags but {model.path.name} has {model.output_count:,} outputs; "
+            "the two files are not of the same model. Download both again."
+        )
+
+
+def to_tags(scores: NDArray[np.float32], labels: Sequence[Label], source: str) -> tuple[Tag, ...]:
+    """One picture's tags worth storing, best first; of equal scores the label file's order.
+
+    NaN scores are left out and reported, never sorted: they would make the order meaningless.
+    """
+    broken = int(np.isnan(scores).sum())
+    if broken:
+        _log.warning("%s gave no number for %d of %d tags of a picture; they are left out", source, broken, len(scores))
+    worth = np.flatnonzero(scores >= STORED_MINIMUM)  # False for NaN
+    order = worth[np.argsort(-scores[worth], kind="stable")]
+    return tuple(Tag(labels[i].name, float(scores[i]), labels[i].category, source) for i in order)
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
