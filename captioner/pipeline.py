@@ -1,0 +1,382 @@
+"""Pictures and settings in, layers and captions out: which models run on what, in one readable place.
+
+A `Plan` says which models to ask and how to make text of what they say. It is made from one flat mapping, the form in
+which the HTTP API, a stored caption set and the command line hold settings:
+
+    {"captioner": "blip-base", "preset": "everydream-beam", "num_beams": 8,
+     "wd14": "wd-vit-tagger-v3", "general_threshold": 0.4, "clip": "", "separator": ", "}
+
+`captioner` and each tagger family name a model or its folder; "" switches it off and "default" takes the family's
+default. Field names are unique across the settings classes, so every other key is a field of one of them. A tagger is
+off unless it is named; the captioner is on unless it is "". Knows no page, no store and no file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from captioner import hub, registry
+from captioner.compose import Recipe, compose
+from captioner.errors import CaptionerError, ModelFailed, ModelNotFound, SettingsError
+from captioner.models.blip import SamplingSettings, resolve_q_factor
+from captioner.records import Caption, Layer, Sentence, Tag
+from captioner.settings import Effect, Field, Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CAPTIONER = "captioner"
+PRESET = "preset"
+DEFAULT = "default"
+
+Q_FACTOR = Field(
+    name="q_factor",
+    kind=float,
+    minimum=0.01,
+    maximum=10_000.0,
+    help="EveryDream's name: the repetition penalty under beam search, top_p under nucleus sampling.",
+)
+"""Another name for a sampling field, accepted beside the declared ones; `resolve_q_factor` says which it becomes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingGroup:
+    """One settings class as the page and the command line show it.
+
+    key: what names its model in the flat mapping ("captioner" or a tagger's family), or "recipe", which has no model.
+    family: the model family, "" for the recipe.
+    """
+
+    key: str
+    title: str
+    settings: type[Settings]
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggerChoice:
+    """A tagger, its model's name or folder ("" when it is off), and its settings."""
+
+    family: str
+    model: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run and how to make captions of it.
+
+    captioner: a model's name or folder, "" for none. family: the captioner's. taggers: those that are on, in registry
+    order. switched_off: the others, whose settings are checked and remembered, so that switching one on again brings
+    its values back. notes: what was understood differently from how it was written, in sentences.
+    """
+
+    captioner: str
+    family: str
+    sampling: Settings
+    taggers: tuple[TaggerChoice, ...] = ()
+    recipe: Recipe = field(default_factory=lambda: Recipe.from_mapping({}))
+    switched_off: tuple[TaggerChoice, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any], models: str = "auto") -> Self:
+        """The plan that a flat mapping describes. Asks no disk for models; `check_models` does.
+
+        A preset's values replace the captioner's defaults, and single fields given beside it win over it. A model's
+        own defaults (`ModelSpec.defaults`) stand behind what is given.
+
+        Args: models: "auto", "hub", "demo" or a folder of models; decides what "default" means.
+        Raises:
+            SettingsError: an unknown name (the closest one is suggested), an unknown preset, a value not allowed.
+            ModelNotFound: a model name of the wrong kind, or no default model in a folder of models.
+        """
+        _check_names(values)
+        name = _model_name(values, CAPTIONER, DEFAULT)
+        family = _captioner_family(name)
+        name = hub.default_model(family, models) if name == DEFAULT else name
+        sampling, notes = _sampling(values, family, name)
+        choices = [_tagger_choice(values, tagger_family, models) for tagger_family in registry.families("tagger")]
+        return cls(
+            captioner=name,
+            family=family,
+            sampling=sampling,
+            taggers=tuple(choice for choice in choices if choice.model),
+            recipe=Recipe.from_mapping(_own_fields(values, Recipe)),
+            switched_off=tuple(choice for choice in choices if not choice.model),
+            notes=notes,
+        )
+
+    def to_flat(self) -> dict[str, Any]:
+        """The mapping that makes this plan again, with every field written out; JSON can hold it."""
+        flat: dict[str, Any] = {CAPTIONER: self.captioner, **self.sampling.to_mapping()}
+        for choice in (*self.taggers, *self.switched_off):
+            flat |= {choice.family: choice.model, **choice.settings.to_mapping()}
+        return flat | self.recipe.to_mapping()
+
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """(model, family) of everything that would run."""
+        own = ((self.captioner, self.family),) if self.captioner else ()
+        return (*own, *((choice.model, choice.family) for choice in self.taggers))
+
+    def check_models(self, models: str = "auto", *, progress: hub.Progress | None = None) -> None:
+        """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
+
+        Raises: ModelNotFound, BadModel, MissingPackage: as `hub.find_model`.
+        """
+        for name, family in self.models():
+            hub.find_model(name, family, models, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLayers:
+    """What the models said about one picture; with an error, what they said before it."""
+
+    picture_id: str
+    layers: tuple[Layer, ...] = ()
+    error: CaptionerError | None = None
+
+
+class ModelUser(Protocol):
+    """The side of `manager.ModelManager` that is needed here."""
+
+    def use(self, name: str, family: str) -> AbstractContextManager[Any]:
+        """The loaded model for as long as the context lasts."""
+
+
+def setting_groups() -> tuple[SettingGroup, ...]:
+    """Every settings class once: captioners, taggers in registry order, the recipe last."""
+    groups = []
+    for kind in ("captioner", "tagger"):
+        for index, family in enumerate(registry.families(kind)):
+            model_class = registry.family_class(family)
+            key = CAPTIONER if kind == "captioner" and index == 0 else family
+            title = getattr(model_class, "title", family.upper())
+            groups.append(SettingGroup(key=key, title=title, settings=model_class.Settings, family=family))
+    return (*groups, SettingGroup(key="recipe", title="Caption text", settings=Recipe))
+
+
+def presets(family: str) -> Mapping[str, Settings]:
+    """A captioner family's presets by name; a module that has none offers none."""
+    module = importlib.import_module(registry.of_family(family)[0].entry.partition(":")[0])
+    found: Mapping[str, Settings] = getattr(module, "PRESETS", {})
+    return found
+
+
+def default_settings(family: str, model: str) -> Settings:
+    """A family's settings as a model wants them: the class's defaults, then the model's own."""
+    settings: Settings = registry.family_class(family).Settings.from_mapping(_model_defaults(model))
+    return settings
+
+
+def make_layers(
+    pictures: Iterable[tuple[str, Image]],
+    plan: Plan,
+    manager: ModelUser,
+    *,
+    only: Collection[str] | None = None,
+    batch_size: int = 8,
+    batch_pixels: int = 60_000_000,
+) -> Iterator[list[PictureLayers]]:
+    """Ask the plan's models about pictures, a batch at a time; one result a picture, in order.
+
+    A picture a model fails on is a result with an error. What concerns all pictures (a model that is not there, a
+    setting the model cannot follow) is raised. Pictures are taken from the iterable as they are needed.
+
+    Args:
+        pictures: (id, RGB picture). only: families to ask, for when the other layers are there already.
+        batch_pixels: a batch is closed early when its pictures have more, since they are held at full size.
+    """
+    source = iter(pictures)
+    while batch := _next_batch(source, batch_size, batch_pixels):
+        yield _ask_models(batch, plan, manager, only)
+
+
+def families_to_run(layers: Sequence[Layer], plan: Plan) -> tuple[str, ...]:
+    """The families whose layer is missing or was made by another model or other RUN settings than the plan's."""
+    current = _latest(layers)
+    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
+    return tuple(
+        family
+        for model, family in plan.models()
+        if family not in current
+        or current[family].model != model
+        or dict(current[family].run_settings) != settings[family].to_mapping(Effect.RUN)
+    )
+
+
+def caption_text(layers: Sequence[Layer], plan: Plan, existing: str = "") -> Caption:
+    """The caption that layers make under a plan. Runs no model: thresholds and recipe work on stored scores.
+
+    Args: layers: of one picture; the newest of each family counts, families that are off do not.
+    """
+    current = _latest(layers)
+    sentence: Sentence | None = None
+    if plan.captioner and plan.family in current:
+        sentence = current[plan.family].sentence
+    return compose(sentence, kept_tags(layers, plan), plan.recipe, existing=existing, sentence_source=plan.family)
+
+
+def kept_tags(layers: Sequence[Layer], plan: Plan) -> list[Tag]:
+    """The tags that pass each tagger's COMPOSE settings, best first within a tagger, before the recipe."""
+    current = _latest(layers)
+    kept: list[Tag] = []
+    for choice in plan.taggers:
+        layer = current.get(choice.family)
+        if layer is not None and layer.tags is not None:
+            kept += registry.family_class(choice.family).keep(layer.tags, choice.settings)
+    return kept
+
+
+def _latest(layers: Sequence[Layer]) -> dict[str, Layer]:
+    return {layer.family: layer for layer in sorted(layers, key=lambda layer: layer.created_at)}
+
+
+def _next_batch(source: Iterator[tuple[str, Image]], size: int, pixels: int) -> list[tuple[str, Image]]:
+    batch: list[tuple[str, Image]] = []
+    for picture_id, image in islice(source, size):
+        batch.append((picture_id, image))
+        pixels -= image.width * image.height
+        if pixels <= 0:
+            break
+    return batch
+
+
+def _ask_models(
+    batch: Sequence[tuple[str, Image]], plan: Plan, manager: ModelUser, only: Collection[str] | None
+) -> list[PictureLayers]:
+    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
+    layers: dict[str, list[Layer]] = {picture_id: [] for picture_id, _ in batch}
+    errors: dict[str, CaptionerError] = {}
+    for name, family in plan.models():
+        todo = [(picture_id, image) for picture_id, image in batch if picture_id not in errors]
+        if not todo or (only is not None and family not in only):
+            continue
+        with manager.use(name, family) as model:
+            answers = _answers(model, [image for _, image in todo], settings[family])
+            for (picture_id, _), answer in zip(todo, answers, strict=True):
+                if isinstance(answer, CaptionerError):
+                    errors[picture_id] = answer
+                else:
+                    layers[picture_id].append(_layer(picture_id, name, family, model, settings[family], answer))
+    return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
+
+
+def _answers(
+    model: Any, images: Sequence[Image], settings: Settings
+) -> list[Sentence | tuple[Tag, ...] | CaptionerError]:
+    """What the model says about each picture, or why it could not: a failed batch is asked again one by one."""
+    ask = model.caption if hasattr(model, "caption") else model.tag
+    try:
+        answers: list[Sentence | tuple[Tag, ...] | CaptionerError] = list(ask(images, settings))
+    except ModelFailed as error:
+        if len(images) == 1:
+            return [error]
+        return [answer for image in images for answer in _answers(model, [image], settings)]
+    return answers
+
+
+def _layer(
+    picture_id: str, name: str, family: str, model: Any, settings: Settings, answer: Sentence | tuple[Tag, ...]
+) -> Layer:
+    run_settings = settings.to_mapping(Effect.RUN)
+    return Layer(
+        picture_id=picture_id,
+        model=name,
+        family=family,
+        model_revision=model.revision,
+        run_settings=run_settings,
+        seed=run_settings.get("seed"),
+        created_at=time.time(),
+        sentence=answer if isinstance(answer, Sentence) else None,
+        tags=None if isinstance(answer, Sentence) else answer,
+    )
+
+
+def _known_names() -> list[str]:
+    names = [CAPTIONER, PRESET, *registry.families("tagger")]
+    for group in setting_groups():
+        names += [declared.name for declared in group.settings.fields()]
+    return [*names, Q_FACTOR.name]
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    known = _known_names()
+    for name in values:
+        if name in known:
+            continue
+        close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+        advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(known)}."
+        raise SettingsError(f"{str(name)[:80]} is not a setting; {advice}")
+
+
+def _model_name(values: Mapping[str, Any], key: str, default: str) -> str:
+    name = values.get(key, default)
+    if not isinstance(name, str) or len(name) > 4096:
+        raise SettingsError(
+            f'{key} is {str(name)[:80]}; it must be a model\'s name, its folder, "{DEFAULT}", or "" for none.'
+        )
+    return name.strip()
+
+
+def _captioner_family(name: str) -> str:
+    """The family of a captioner by name; a folder, "default" and "" mean the first family.
+
+    Raises: ModelNotFound: the name is a tagger's.
+    """
+    first = registry.families("captioner")[0]
+    for spec in registry.MODELS:
+        if spec.name == name and spec.kind != "captioner":
+            captioners = ", ".join(spec.name for spec in registry.MODELS if spec.kind == "captioner")
+            raise ModelNotFound(f"{name} is a tagger and writes no sentences; the captioners are {captioners}.")
+        if spec.name == name:
+            return spec.family
+    return first
+
+
+def _own_fields(values: Mapping[str, Any], settings: type[Settings]) -> dict[str, Any]:
+    return {declared.name: values[declared.name] for declared in settings.fields() if declared.name in values}
+
+
+def _model_defaults(model: str) -> Mapping[str, Any]:
+    return next((spec.defaults for spec in registry.MODELS if spec.name == model), {})
+
+
+def _sampling(values: Mapping[str, Any], family: str, model: str) -> tuple[Settings, tuple[str, ...]]:
+    """The captioner's settings: its defaults, the model's, the preset's, the given fields; and what to tell."""
+    settings_class: type[Settings] = registry.family_class(family).Settings
+    chosen = dict(_model_defaults(model))
+    preset = values.get(PRESET, "")
+    if preset != "":
+        known = presets(family)
+        if not isinstance(preset, str) or preset not in known:
+            names = ", ".join(known) or "none"
+            raise SettingsError(f"no preset is called {str(preset)[:80]!r}; the presets are {names}.")
+        chosen = known[preset].to_mapping()
+    chosen |= _own_fields(values, settings_class)
+    notes: tuple[str, ...] = ()
+    if Q_FACTOR.name in values:
+        if not issubclass(settings_class, SamplingSettings):
+            raise SettingsError(f"{Q_FACTOR.name} is a setting of BLIP; the captioner here is {model}.")
+        chosen, notes = resolve_q_factor({**chosen, Q_FACTOR.name: values[Q_FACTOR.name]})
+    return settings_class.from_mapping(chosen), notes
+
+
+def _tagger_choice(values: Mapping[str, Any], family: str, models: str) -> TaggerChoice:
+    name = _model_name(values, family, "")
+    if name == DEFAULT:
+        name = hub.default_model(family, models)
+    spec = next((spec for spec in registry.MODELS if spec.name == name), None)
+    if spec is not None and spec.family != family:
+        names = ", ".join(spec.name for spec in registry.of_family(family))
+        raise ModelNotFound(f"{name} is a {spec.family} model; {family} takes one of {names}, or a folder.")
+    settings_class = registry.family_class(family).Settings
+    chosen = {**_model_defaults(name), **_own_fields(values, settings_class)}
+    return TaggerChoice(family=family, model=name, settings=settings_class.from_mapping(chosen))
