@@ -1,0 +1,72 @@
+"""What may be stored as a caption, a name or a setting. Every refusal is a SettingsError with a sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from captioner.errors import SettingsError
+
+MAX_CAPTION_LENGTH = 10_000
+MAX_NAME_LENGTH = 1_000
+
+
+def check_caption(text: Any) -> None:
+    """Any Unicode text up to 10,000 characters, control characters included; None means no edit.
+
+    Raises: SettingsError: no text, too long, or half a character (a lone surrogate), which UTF-8 cannot hold.
+    """
+    if text is None:
+        return
+    if not isinstance(text, str):
+        raise SettingsError(f"the caption is {type(text).__name__}; it must be text.")
+    if len(text) > MAX_CAPTION_LENGTH:
+        raise SettingsError(
+            f"the caption has {len(text):,} characters; at most {MAX_CAPTION_LENGTH:,} can be stored: shorten it."
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"the caption holds half a character (U+{ord(text[error.start]):04X}) at position {error.start + 1}; "
+            "delete it and type it again."
+        ) from error
+
+
+def check_revision(revision: Any) -> None:
+    """Raises: SettingsError: not a whole number."""
+    if isinstance(revision, bool) or not isinstance(revision, int):
+        raise SettingsError(f"base_revision is {revision!r}; it must be a whole number.")
+
+
+def storable_name(name: Any) -> str:
+    """A name as it can be stored: any text; what is no Unicode (bytes of an odd file name) is spelt out.
+
+    Raises: SettingsError: no text, or longer than 1,000 characters.
+    """
+    if not isinstance(name, str):
+        raise SettingsError(f"the name is {type(name).__name__}; it must be text.")
+    if len(name) > MAX_NAME_LENGTH:
+        raise SettingsError(f"the name has {len(name):,} characters; at most {MAX_NAME_LENGTH:,} can be stored.")
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def settings_json(settings: Mapping[str, Any]) -> str:
+    """Flat settings as JSON in a fixed order, so that equal settings are equal text.
+
+    Raises: SettingsError: a value that is no text, finite number, true or false.
+    """
+    for name, value in settings.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float):
+            raise SettingsError(f"{name} is {value!r}; a stored setting must be text, a number, true or false.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SettingsError(f"{name} is {value}; a stored setting must be a finite number.")
+    return json.dumps(dict(settings), sort_keys=True)
+
+
+def differing_settings(first: str, second: str) -> set[str]:
+    """Names whose values differ between two results of `settings_json`."""
+    one, other = json.loads(first), json.loads(second)
+    return {name for name in {*one, *other} if one.get(name) != other.get(name)}
