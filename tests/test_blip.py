@@ -1,0 +1,445 @@
+"""captioner.models.blip with its tensor code, on tiny random models, against plain transformers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BlipForConditionalGeneration, BlipProcessor
+
+from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
+from captioner.models import blip_decoder
+from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings, preset, resolve_q_factor
+from tests.tiny_models import VOCABULARY, random_picture, save_tiny_blip
+
+PICTURES = [random_picture(seed) for seed in range(6)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_blip(tmp_path_factory.mktemp("models") / "tiny-blip")
+
+
+@pytest.fixture(scope="module")
+def captioner(folder: Path) -> BlipCaptioner:
+    return BlipCaptioner.load(folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> PlainBlip:
+    return PlainBlip(folder)
+
+
+class PlainBlip:
+    """What someone would write with transformers alone; the standard the captioner is held to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+        self.processor = BlipProcessor.from_pretrained(folder)
+
+    def generate(self, picture: Any, settings: SamplingSettings) -> Any:
+        inputs = self.processor(images=picture, text=settings.prompt, return_tensors="pt")
+        keywords: dict[str, Any] = {
+            "min_length": settings.min_length,
+            "max_length": settings.max_length,
+            "repetition_penalty": settings.repetition_penalty,
+            "no_repeat_ngram_size": settings.no_repeat_ngram_size,
+        }
+        if settings.method == "nucleus":
+            torch.manual_seed(settings.seed)
+            keywords |= {
+                "do_sample": True,
+                "top_p": settings.top_p,
+                "top_k": settings.top_k,
+                "temperature": settings.temperature,
+            }
+        else:
+            keywords |= {"num_beams": settings.num_beams}
+            if settings.num_beams > 1:
+                keywords |= {
+                    "length_penalty": settings.length_penalty,
+                    "num_return_sequences": settings.num_beams,
+                    "output_scores": True,
+                }
+        return self.model.generate(**inputs, **keywords, return_dict_in_generate=True)
+
+    def token_ids(self, picture: Any, settings: SamplingSettings) -> list[int]:
+        return until_end(self.generate(picture, settings).sequences[0].tolist())
+
+
+def until_end(tokens: list[int]) -> list[int]:
+    end = VOCABULARY["[SEP]"]
+    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+
+BEAM_GRID = [
+    SamplingSettings(
+        num_beams=num_beams, repetition_penalty=penalty, min_length=min_length, max_length=max(40, min_length)
+    )
+    for num_beams, penalty, min_length in [
+        *[(1, penalty, min_length) for penalty in (0.01, 0.6, 1.0, 1.4, 5.0) for min_length in (1, 22, 48)],
+        *[(3, penalty, min_length) for penalty in (0.6, 1.0, 1.4) for min_length in (5, 22, 48)],
+        *[(16, penalty, min_length) for penalty, min_length in ((0.6, 5), (1.0, 22), (1.4, 5), (1.0, 75))],
+        (20, 1.0, 5),
+    ]
+] + [
+    SamplingSettings(num_beams=4, min_length=5, max_length=30, length_penalty=-1.0),
+    SamplingSettings(num_beams=4, min_length=5, max_length=30, length_penalty=2.5),
+    SamplingSettings(num_beams=4, min_length=20, max_length=30, no_repeat_ngram_size=2),
+    SamplingSettings(num_beams=4, min_length=5, max_length=30, prompt=""),
+    SamplingSettings(num_beams=4, min_length=5, max_length=30, prompt="the dog and"),
+]
+
+NUCLEUS_GRID = [
+    SamplingSettings(method="nucleus", min_length=10, max_length=30, seed=seed, repetition_penalty=1.1, **chosen)
+    for seed in (0, 7)
+    for chosen in ({}, {"top_p": 1.0}, {"top_p": 0.01}, {"top_p": 0.6, "temperature": 1.7}, {"top_k": 0, "top_p": 0.95})
+]
+
+
+@pytest.mark.parametrize("settings", BEAM_GRID, ids=lambda settings: f"{settings.num_beams}-{settings.prompt}")
+def test_beam_search_gives_the_tokens_of_plain_transformers(
+    captioner: BlipCaptioner, plain: PlainBlip, settings: SamplingSettings
+) -> None:
+    for picture in PICTURES[:2]:
+        ours = captioner._decoder.token_ids(captioner.encode([picture]), settings)
+        assert ours == [plain.token_ids(picture, settings)]
+
+
+@pytest.mark.parametrize("settings", NUCLEUS_GRID)
+def test_nucleus_sampling_draws_the_tokens_of_plain_transformers_with_the_same_seed(
+    captioner: BlipCaptioner, plain: PlainBlip, settings: SamplingSettings
+) -> None:
+    for picture in PICTURES[:2]:
+        ours = captioner._decoder.token_ids(captioner.encode([picture]), settings)
+        assert ours == [plain.token_ids(picture, settings)]
+
+
+@pytest.mark.parametrize("settings", [*BEAM_GRID[::5], *NUCLEUS_GRID[::2]])
+def test_a_batch_says_of_each_picture_what_is_said_of_it_alone(
+    captioner: BlipCaptioner, settings: SamplingSettings
+) -> None:
+    together = captioner.caption(PICTURES, settings)
+    alone = [captioner.caption([picture], settings)[0] for picture in PICTURES]
+    assert [sentence.text for sentence in together] == [sentence.text for sentence in alone]
+    assert len({sentence.text for sentence in alone}) > 1
+
+
+def test_the_seed_decides_what_nucleus_sampling_draws(captioner: BlipCaptioner) -> None:
+    def draw(seed: int) -> list[str]:
+        settings = PRESETS["everydream-nucleus"].replaced(seed=seed)
+        return [sentence.text for sentence in captioner.caption(PICTURES, settings)]
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+
+
+def test_drawing_leaves_the_global_random_state_alone(captioner: BlipCaptioner) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    captioner.caption(PICTURES[:1], PRESETS["everydream-nucleus"])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_scores_and_alternatives_are_those_of_the_beam_search(captioner: BlipCaptioner, plain: PlainBlip) -> None:
+    for settings in (
+        SamplingSettings(num_beams=6, min_length=5, max_length=25),
+        SamplingSettings(num_beams=6, min_length=8, max_length=12, length_penalty=2.0, repetition_penalty=1.3),
+    ):
+        for picture in PICTURES:
+            sentence = captioner.caption([picture], settings)[0]
+            output = plain.generate(picture, settings)
+            expected: dict[str, float] = {}
+            for row, score in zip(output.sequences.tolist(), output.sequences_scores.tolist(), strict=True):
+                words = plain.processor.decode(
+                    until_end(row), skip_special_tokens=True, clean_up_tokenization_spaces=True
+                )
+                expected.setdefault(words[len(settings.prompt) :].strip(), score)
+            found = {sentence.text: sentence.score, **{other.text: other.score for other in sentence.alternatives}}
+            assert list(found) == list(expected)
+            assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-5)
+
+
+def test_the_score_of_a_greedy_sentence_is_its_log_probability(captioner: BlipCaptioner, plain: PlainBlip) -> None:
+    settings = SamplingSettings(num_beams=1, min_length=1, max_length=30)
+    sentence = captioner.caption(PICTURES[:1], settings)[0]
+    tokens = torch.tensor([plain.token_ids(PICTURES[0], settings)])
+    pixels = plain.processor(images=PICTURES[0], return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        states = plain.model.vision_model(pixels).last_hidden_state
+        logits = plain.model.text_decoder(tokens[:, :-1], encoder_hidden_states=states).logits
+    gained = torch.log_softmax(logits, -1).gather(2, tokens[:, 1:, None])[0, 3:]  # behind [DEC] a picture of
+    assert sentence.score == pytest.approx(float(gained.sum()), abs=1e-4)
+    assert sentence.alternatives == ()
+
+
+def test_the_prompt_is_stripped_with_its_space_and_punctuation_is_joined(captioner: BlipCaptioner) -> None:
+    decoder = captioner._decoder
+    ids = decoder.prompt_ids("a picture of ")
+    dog, apostrophe, s, end = decoder._tokenizer.convert_tokens_to_ids(["dog", "'", "s", "[SEP]"])
+    assert decoder._text([*ids, dog, apostrophe, s, dog, end], ids, "a picture of ") == "dog's dog"
+    spaced = decoder.prompt_ids("A  picture of")
+    assert decoder._text([*spaced, dog, end], spaced, "A  picture of") == "dog"
+
+
+def test_pictures_are_squashed_and_normalised_as_the_folder_says(captioner: BlipCaptioner, plain: PlainBlip) -> None:
+    picture = random_picture(3, width=200, height=50)
+    pixels = plain.processor(images=picture, return_tensors="pt")["pixel_values"]
+    assert pixels.shape == (1, 3, 32, 32)
+    with torch.no_grad():
+        expected = plain.model.vision_model(pixels).last_hidden_state
+    assert torch.equal(captioner.encode([picture])[0].states, expected)
+
+
+def test_a_model_in_half_precision_runs_in_full_on_the_cpu(folder: Path, tmp_path: Path) -> None:
+    half = shutil.copytree(folder, tmp_path / "half")
+    tensors = {name: tensor.half() for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(tensors, half / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((half / "config.json").read_text())
+    (half / "config.json").write_text(json.dumps({**config, "dtype": "float16"}))
+    captioner = BlipCaptioner.load(half, device="cpu")
+    assert (captioner.precision, captioner.device, captioner.runtime) == ("fp32", "cpu", "torch")
+    assert captioner.caption(PICTURES[:1], SamplingSettings())[0].text
+
+
+def test_the_revision_tells_weights_apart(captioner: BlipCaptioner, folder: Path, tmp_path: Path) -> None:
+    other = BlipCaptioner.load(save_tiny_blip(tmp_path / "other", seed=1), device="cpu")
+    assert captioner.revision == BlipCaptioner.load(folder, device="cpu").revision
+    assert captioner.revision != other.revision
+    assert len(captioner.revision) == 12
+
+
+def test_loading_and_captioning_say_nothing_on_the_terminal(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    captioner = BlipCaptioner.load(folder, device="cpu")
+    for settings in PRESETS.values():
+        captioner.caption(PICTURES[:1], settings)
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+# What is refused
+
+
+def spoil(folder: Path, target: Path) -> Path:
+    return shutil.copytree(folder, target)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"])
+def test_a_folder_without_one_of_its_files_is_refused_by_name(folder: Path, tmp_path: Path, name: str) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    (broken / name).unlink()
+    with pytest.raises(BadModel, match=name.replace(".", r"\.")):
+        BlipCaptioner.load(broken, device="cpu")
+
+
+def test_a_truncated_weights_file_is_refused(folder: Path, tmp_path: Path) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(BadModel, match="cut short"):
+        BlipCaptioner.load(broken, device="cpu")
+
+
+def test_a_pickle_instead_of_safetensors_is_refused(folder: Path, tmp_path: Path) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    (broken / "model.safetensors").unlink()
+    torch.save({"weights": torch.zeros(1)}, broken / "pytorch_model.bin")
+    with pytest.raises(BadModel, match=r"pytorch_model\.bin.*run code.*safetensors"):
+        BlipCaptioner.load(broken, device="cpu")
+
+
+def test_missing_tensors_are_named(folder: Path, tmp_path: Path) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["vision_model.post_layernorm.weight"]
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BadModel, match=r"vision_model\.post_layernorm\.weight"):
+        BlipCaptioner.load(broken, device="cpu")
+
+
+def test_tensors_of_another_size_are_refused(folder: Path, tmp_path: Path) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["vision_model.post_layernorm.weight"] = torch.zeros(7)
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BadModel, match="broken"):
+        BlipCaptioner.load(broken, device="cpu")
+
+
+def test_a_model_of_another_kind_is_refused(folder: Path, tmp_path: Path) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    (broken / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(BadModel, match="of type 'clip'"):
+        BlipCaptioner.load(broken, device="cpu")
+
+
+def test_a_configuration_that_is_no_json_is_refused(folder: Path, tmp_path: Path) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    (broken / "config.json").write_text("{")
+    with pytest.raises(BadModel, match=r"config\.json is no JSON"):
+        BlipCaptioner.load(broken, device="cpu")
+
+
+def test_code_in_a_model_folder_is_not_run(folder: Path, tmp_path: Path) -> None:
+    hostile = spoil(folder, tmp_path / "hostile")
+    (hostile / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Evil: pass\n")
+    config = json.loads((hostile / "config.json").read_text())
+    config["auto_map"] = {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"}
+    (hostile / "config.json").write_text(json.dumps(config))
+    BlipCaptioner.load(hostile, device="cpu").caption(PICTURES[:1], SamplingSettings())
+    assert not (tmp_path / "ran").exists()
+
+
+def test_scores_that_are_not_numbers_are_an_error_and_not_a_caption(folder: Path) -> None:
+    captioner = BlipCaptioner.load(folder, device="cpu")
+    encodings = captioner.encode(PICTURES[:3])
+    encodings[1] = dataclasses.replace(encodings[1], states=torch.full_like(encodings[1].states, math.nan))
+    for settings in (SamplingSettings(num_beams=4), SamplingSettings(num_beams=1), PRESETS["everydream-nucleus"]):
+        with pytest.raises(ModelFailed, match=r"picture 2 of 3 are not numbers \(NaN\) with .*min_length"):
+            captioner.decode(encodings, settings)
+
+
+@pytest.mark.parametrize("failing", ["_encode_batch", "_decode_batch"])
+def test_out_of_memory_halves_the_batch_and_changes_no_result(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    captioner = BlipCaptioner.load(folder, device="cpu")
+    settings = SamplingSettings(num_beams=4)
+    expected = captioner.caption(PICTURES, settings)
+    whole = getattr(captioner._decoder, failing)
+    sizes = []
+
+    def small_memory(items: Any, *more: Any) -> Any:
+        sizes.append(len(items))
+        if len(items) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(items, *more)
+
+    monkeypatch.setattr(captioner._decoder, failing, small_memory)
+    assert [one.text for one in captioner.caption(PICTURES, settings)] == [one.text for one in expected]
+    assert sizes == [6, 3, 2, 1, 3, 2, 1]
+
+
+def test_out_of_memory_with_one_picture_is_its_error() -> None:
+    def no_memory(_: Any) -> list[Any]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes")
+
+    with pytest.raises(OutOfMemory, match="fewer beams"):
+        blip_decoder.in_halves(no_memory, [1, 2])
+
+
+def test_a_bug_is_no_lack_of_memory() -> None:
+    def bug(_: Any) -> list[Any]:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        blip_decoder.in_halves(bug, [1, 2])
+
+
+def test_a_max_length_without_room_after_the_prompt_is_refused(captioner: BlipCaptioner) -> None:
+    with pytest.raises(SettingsError, match=r"max_length is 4, .*take 4; it must be at least 5"):
+        captioner.caption(PICTURES[:1], SamplingSettings(min_length=1, max_length=4))
+    assert captioner.caption(PICTURES[:1], SamplingSettings(min_length=1, max_length=5))
+
+
+# Settings and presets
+
+
+def test_the_defaults_are_those_of_the_paper() -> None:
+    assert SamplingSettings() == PRESETS["blip-paper"]
+    assert (SamplingSettings().num_beams, SamplingSettings().min_length, SamplingSettings().max_length) == (3, 5, 20)
+
+
+def test_every_preset_sets_every_field_by_itself() -> None:
+    source = Path(blip_decoder.__file__).with_name("blip.py").read_text(encoding="utf-8")
+    for name in PRESETS:
+        call = source.split(f'"{name}": SamplingSettings(')[1].split("),")[0]
+        for field in SamplingSettings.fields():
+            assert f"{field.name}=" in call, (name, field.name)
+
+
+def test_the_nucleus_preset_has_the_penalty_blip_fixes() -> None:
+    chosen = preset("everydream-nucleus")
+    assert (chosen.method, chosen.repetition_penalty, chosen.top_k, chosen.top_p) == ("nucleus", 1.1, 50, 1.0)
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="'fast'; the presets are everydream-beam, "):
+        preset("fast")
+
+
+def test_a_min_length_above_the_max_length_names_both() -> None:
+    with pytest.raises(SettingsError, match="min_length is 30 and max_length is 20"):
+        SamplingSettings(min_length=30)
+
+
+@pytest.mark.parametrize("field", SamplingSettings.fields(), ids=lambda field: field.name)
+def test_each_field_refuses_nan_and_values_off_its_range(field: Any) -> None:
+    bad = [float("nan"), float("inf"), None, []]
+    if field.kind in (int, float):
+        bad += [field.minimum - 1, field.maximum + 1, "5", True]
+    for value in bad:
+        with pytest.raises(SettingsError, match=field.name):
+            SamplingSettings(**{field.name: value})
+
+
+def test_q_factor_is_the_repetition_penalty_under_beam_search() -> None:
+    settings = SamplingSettings.from_mapping({"q_factor": 1.4, "num_beams": 16})
+    assert settings == SamplingSettings(repetition_penalty=1.4, num_beams=16)
+    assert resolve_q_factor({"q_factor": 1.4}) == ({"repetition_penalty": 1.4}, ())
+
+
+def test_q_factor_is_top_p_under_nucleus_and_says_when_it_was_clamped() -> None:
+    values, notes = resolve_q_factor({"method": "nucleus", "q_factor": 0.5})
+    assert (values, notes) == ({"method": "nucleus", "top_p": 0.5}, ())
+    values, notes = resolve_q_factor({"method": "nucleus", "q_factor": 200})
+    assert values == {"method": "nucleus", "top_p": 1.0}
+    assert len(notes) == 1
+    assert "q_factor 200 was taken as top_p 1" in notes[0]
+
+
+def test_q_factor_follows_a_preset() -> None:
+    values = {**PRESETS["everydream-nucleus"].to_mapping(), "q_factor": 0.3}
+    assert SamplingSettings.from_mapping(values) == PRESETS["everydream-nucleus"].replaced(top_p=0.3)
+
+
+@pytest.mark.parametrize("value", [0, -1, 5.5, float("nan"), "1", True, None])
+def test_a_q_factor_that_cannot_be_is_refused(value: Any) -> None:
+    with pytest.raises(SettingsError, match="q_factor is"):
+        SamplingSettings.from_mapping({"q_factor": value})
+
+
+def test_fields_of_one_method_are_marked_as_such() -> None:
+    marks = {field.name: field.only_when for field in SamplingSettings.fields() if field.only_when}
+    assert marks == {
+        "num_beams": ("method", "beam"),
+        "length_penalty": ("method", "beam"),
+        "top_p": ("method", "nucleus"),
+        "top_k": ("method", "nucleus"),
+        "temperature": ("method", "nucleus"),
+        "seed": ("method", "nucleus"),
+    }
+
+
+def test_a_safetensors_header_that_lies_is_refused(folder: Path, tmp_path: Path) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(struct.pack("<Q", 10) + b"not json!!" + bytes(100))
+    with pytest.raises(BadModel, match="is damaged"):
+        BlipCaptioner.load(broken, device="cpu")
