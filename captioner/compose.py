@@ -256,12 +256,15 @@ def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Pi
     """The same without repetitions; the first of equal ones stays and names the sources of all."""
     divider = recipe.separator.strip() or ","
     fixed = {_key(part) for text in (recipe.prefix, recipe.suffix, existing) for part in text.split(divider)}
+    already = f"{divider}{divider.join(_key(part) for part in existing.split(divider))}{divider}"
     sentence_keys = {_key(part): piece for piece in pieces if not piece.is_tag for part in piece.text.split(divider)}
     first: dict[str, _Piece] = dict(sentence_keys)
     kept: list[_Piece] = []
     for piece in pieces:
         if not piece.is_tag:
-            kept.append(piece)
+            own = divider.join(_key(part) for part in piece.text.split(divider))
+            if f"{divider}{own}{divider}" not in already:
+                kept.append(piece)
             continue
         if piece.key in fixed:
             continue
