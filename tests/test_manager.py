@@ -1,0 +1,257 @@
+"""captioner.manager: models are loaded once, kept within a budget, and never moved while in use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from captioner import manager as manager_module
+from captioner import registry
+from captioner.errors import BadModel, CaptionerError, ModelNotFound
+from captioner.manager import ModelManager, resolve_device
+from captioner.registry import ModelSpec
+from captioner.settings import Settings
+from tests.tiny_models import save_tiny_blip
+
+
+class WeightlessModel:
+    """A model of 100 bytes that notes what is done with it."""
+
+    family: ClassVar[str] = "weightless"
+    Settings: ClassVar[type[Settings]] = Settings
+    happened: ClassVar[list[str]] = []
+    load_s: ClassVar[float] = 0.0
+
+    precision = "fp32"
+    runtime = "none"
+    revision = "0" * 12
+    size_bytes = 100
+
+    def __init__(self, name: str, device: str) -> None:
+        self.name = name
+        self.device = device
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str) -> WeightlessModel:
+        time.sleep(cls.load_s)
+        if folder.name == "broken":
+            raise BadModel(f"{folder} is broken")
+        cls.happened.append(f"load {folder.name} on {device}")
+        return cls(folder.name, device)
+
+    def move_to(self, device: str) -> None:
+        self.happened.append(f"move {self.name} to {device}")
+        self.device = device
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder with the weightless models a, b, c and broken in it."""
+    spec = ModelSpec(
+        name="a",
+        kind="tagger",
+        family="weightless",
+        entry=f"{__name__}:WeightlessModel",
+        repo="nobody/a",
+        licence="MIT",
+        about="for tests",
+    )
+    monkeypatch.setattr(registry, "MODELS", (*registry.MODELS, spec))
+    for name in ("a", "b", "c", "broken"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_bytes(bytes(100))
+    WeightlessModel.happened.clear()
+    return str(tmp_path)
+
+
+@pytest.fixture
+def happened(models: str) -> list[str]:
+    return WeightlessModel.happened
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine with a CUDA device."""
+    monkeypatch.setattr(manager_module, "resolve_device", lambda wish: "cuda")
+
+
+def states(manager: ModelManager) -> dict[str, str]:
+    return {report.name: report.state for report in manager.report()}
+
+
+def test_a_model_is_loaded_once(models: str, happened: list[str]) -> None:
+    manager = ModelManager(models=models, device="cpu")
+    with manager.use("a", "weightless") as first, manager.use("a", "weightless") as second:
+        assert first is second
+    with manager.use("a", "weightless") as third:
+        assert third is first
+    assert happened == ["load a on cpu"]
+
+
+def test_the_report_says_what_the_models_say_of_themselves(models: str, happened: list[str]) -> None:
+    manager = ModelManager(models=models, device="cpu")
+    assert manager.report() == []
+    with manager.use("a", "weightless"):
+        (report,) = manager.report()
+        assert (report.name, report.family, report.state, report.device) == ("a", "weightless", "loaded", "cpu")
+        assert (report.precision, report.runtime, report.size_bytes, report.is_in_use) == ("fp32", "none", 100, True)
+    assert not manager.report()[0].is_in_use
+
+
+def test_beyond_the_budget_the_least_recently_used_goes_to_the_cpu_and_comes_back(
+    models: str, happened: list[str], cuda: None
+) -> None:
+    manager = ModelManager(models=models, budget_bytes=250)
+    for name in ("a", "b", "a", "c"):
+        with manager.use(name, "weightless"):
+            pass
+    assert happened == ["load a on cuda", "load b on cuda", "move b to cpu", "load c on cuda"]
+    assert states(manager) == {"c": "loaded", "a": "loaded", "b": "offloaded"}
+    with manager.use("b", "weightless") as model:
+        assert model.device == "cuda"
+    assert happened[4:] == ["move a to cpu", "move b to cuda"]
+    assert states(manager) == {"b": "loaded", "c": "loaded", "a": "offloaded"}
+
+
+def test_a_model_in_use_is_never_moved(models: str, happened: list[str], cuda: None) -> None:
+    manager = ModelManager(models=models, budget_bytes=150)
+    with manager.use("a", "weightless") as first:
+        with manager.use("b", "weightless") as second:
+            assert (first.device, second.device) == ("cuda", "cuda")
+        assert first.device == "cuda"
+    assert states(manager) == {"b": "loaded", "a": "offloaded"}
+
+
+def test_on_the_cpu_a_budget_drops_models_and_they_are_loaded_again(models: str, happened: list[str]) -> None:
+    manager = ModelManager(models=models, device="cpu", budget_bytes=150)
+    for name in ("a", "b", "a"):
+        with manager.use(name, "weightless"):
+            pass
+    assert happened == ["load a on cpu", "load b on cpu", "load a on cpu"]
+    assert states(manager) == {"a": "loaded"}
+
+
+def test_without_a_budget_the_cpu_keeps_all(models: str, happened: list[str]) -> None:
+    manager = ModelManager(models=models, device="cpu")
+    for name in ("a", "b", "c"):
+        with manager.use(name, "weightless"):
+            pass
+    assert states(manager) == {"a": "loaded", "b": "loaded", "c": "loaded"}
+
+
+def test_a_model_above_the_whole_budget_stays_while_it_is_the_last_used(
+    models: str, happened: list[str], cuda: None
+) -> None:
+    manager = ModelManager(models=models, budget_bytes=10)
+    for _ in range(3):
+        with manager.use("a", "weightless"):
+            pass
+    assert happened == ["load a on cuda"]
+
+
+def test_a_model_that_cannot_be_loaded_is_not_kept(models: str, happened: list[str]) -> None:
+    manager = ModelManager(models=models, device="cpu")
+    for _ in range(2):
+        with pytest.raises(BadModel, match="is broken"):
+            with manager.use("broken", "weightless"):
+                pass
+    assert manager.report() == []
+
+
+def test_an_unknown_model_names_the_known_ones(models: str) -> None:
+    with pytest.raises(ModelNotFound, match=r"no weightless model is called 'z'.* the names are a\."):
+        with ModelManager(models=models).use("z", "weightless"):
+            pass
+
+
+def test_two_threads_load_a_model_once_and_the_report_does_not_wait(
+    models: str, happened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WeightlessModel, "load_s", 0.2)
+    manager = ModelManager(models=models, device="cpu")
+
+    def use() -> None:
+        with manager.use("a", "weightless"):
+            pass
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert manager.report() == []
+    for thread in threads:
+        thread.join(10)
+    assert happened == ["load a on cpu"]
+
+
+def test_close_lets_go_of_all(models: str, happened: list[str]) -> None:
+    manager = ModelManager(models=models, device="cpu")
+    with manager.use("a", "weightless"):
+        manager.close()
+    assert manager.report() == []
+
+
+def test_a_real_model_is_kept_and_reported(tmp_path: Path) -> None:
+    folder = save_tiny_blip(tmp_path / "tiny")
+    manager = ModelManager(device="cpu")
+    with manager.use(str(folder), "blip") as captioner:
+        assert captioner.device == "cpu"
+    (report,) = manager.report()
+    assert (report.name, report.device, report.precision, report.runtime) == (str(folder), "cpu", "fp32", "torch")
+    weights_bytes = (folder / "model.safetensors").stat().st_size
+    assert report.size_bytes == pytest.approx(weights_bytes, rel=0.1)
+
+
+@pytest.mark.parametrize("wish", ["gpu", "", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "CUDA", "cuda:\u0661"])
+def test_a_device_nobody_knows_is_refused(wish: str) -> None:
+    with pytest.raises(CaptionerError, match="it must be auto, cpu, cuda or cuda:N") as caught:
+        resolve_device(wish)
+    assert caught.value.code == "bad_device"
+
+
+def test_a_cuda_device_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for wish in ("cuda", "cuda:0"):
+        with pytest.raises(CaptionerError, match="no CUDA device here; use --device cpu"):
+            resolve_device(wish)
+    assert resolve_device("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert (resolve_device("auto"), resolve_device("cuda:1")) == ("cuda", "cuda:1")
+    with pytest.raises(CaptionerError, match="there are 2 CUDA devices here, numbered from 0"):
+        resolve_device("cuda:2")
+
+
+def test_a_bad_device_is_told_when_a_model_is_used(models: str) -> None:
+    manager = ModelManager(models=models, device="tpu")
+    with pytest.raises(CaptionerError, match="device is 'tpu'"):
+        with manager.use("a", "weightless"):
+            pass
+
+
+def test_importing_the_manager_the_worker_and_blip_loads_nothing_heavy() -> None:
+    code = """
+import sys
+import captioner.manager, captioner.worker, captioner.models.blip
+captioner.manager.ModelManager(device="cpu").report()
+heavy = {"torch", "transformers", "open_clip", "onnxruntime", "huggingface_hub", "gradio", "numpy"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.gpu
+def test_on_a_card_the_budget_is_most_of_its_memory(models: str, happened: list[str]) -> None:
+    import torch
+
+    manager = ModelManager(models=models, device="cuda")
+    assert manager.budget_bytes is not None
+    assert 0.8 < manager.budget_bytes / torch.cuda.get_device_properties(0).total_memory < 0.9
