@@ -13,11 +13,12 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from captioner import hub
 from captioner.errors import BadModel
 from captioner.records import Tag
 from captioner.settings import Effect, Settings, real, switch
 from captioner.thresholds import CHARACTER_FLOOR, STORED_MINIMUM, above, mcut, of_category
-from taggers import files, onnx_model
+from taggers import onnx_model
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,12 +62,14 @@ class Wd14Tagger:
         Raises: BadModel, MissingPackage: as `records.Model.load`.
         """
         onnx_model.import_onnxruntime()
-        weights = files.require(folder, "model.onnx")
-        labels_path = files.require(folder, "selected_tags.csv")
+        weights = folder / "model.onnx"
+        labels_path = folder / "selected_tags.csv"
+        hub.check_weights(weights)
+        hub.check_weights(labels_path)
         labels = onnx_model.read_labels(labels_path)
         model = onnx_model.OnnxModel(weights, device=device)
         onnx_model.check_fit(model, labels, labels_path)
-        return cls(model, labels, files.fingerprint(weights))
+        return cls(model, labels, hub.fingerprint(weights))
 
     @property
     def device(self) -> str:

@@ -279,7 +279,7 @@ def test_a_missing_onnxruntime_is_named_with_its_pip_command(tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "has no {name}; a model folder needs it. Download the model again"),
+        (None, "has no {name}; copy the model's folder again"),
         (b"", "{name} is empty; download it again"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "{name} is a Git LFS pointer"),
     ],
