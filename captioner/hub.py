@@ -226,7 +226,10 @@ def cached_folder(spec: ModelSpec) -> Path | None:
 
 
 def download_model(spec: ModelSpec, progress: Progress | None = None) -> Path:
-    """Fetch a hub model into the ordinary Hugging Face cache, going on where a broken download stopped.
+    """Fetch a hub model into the ordinary Hugging Face cache.
+
+    A connection that breaks is taken up again where it broke; after a failure the next call fetches only the files
+    that are not complete (huggingface_hub 2.4 keeps no part of a file between two calls).
 
     Raises: ModelNotFound: the server cannot be reached or has no such model, or the disk is full; says which.
     """
@@ -240,7 +243,7 @@ def download_model(spec: ModelSpec, progress: Progress | None = None) -> Path:
         detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelNotFound(
             f"{spec.name} ({spec.download_mb} MB) could not be downloaded from {spec.repo}: {detail} "
-            "Try again to go on where it stopped, or use --models demo."
+            "Try again (files that are complete are kept), or use --models demo."
         ) from error
     missing = [name for name in spec.files[:2] if not (folder / name).is_file()]
     if missing:

@@ -1,0 +1,135 @@
+"""A Hugging Face hub of one's own: serves folders under repository names, for `HF_ENDPOINT`.
+
+Answers what huggingface_hub's snapshot_download asks: the revision, the tree, HEAD and GET of files with ranges.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class HubServer:
+    """Serves until `close` or the end of a with-block. Its port is its own.
+
+    requests: (method, path, range header or ""), as they came. breaks: how many bytes of which file the next GET of it
+    gets before the connection breaks, consumed by doing so; -1 breaks every time.
+    """
+
+    def __init__(self, repositories: Mapping[str, Path]) -> None:
+        self.repositories = dict(repositories)
+        self.requests: list[tuple[str, str, str]] = []
+        self.breaks: dict[str, int] = {}
+        self.breaks_always = False
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                server._answer(self)
+
+            do_HEAD = do_GET
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(10)
+
+    def __enter__(self) -> HubServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def gets(self, file_name: str) -> list[str]:
+        """The range headers of the GETs of a file, "" for the whole of it."""
+        return [wanted for method, path, wanted in self.requests if method == "GET" and path.endswith(f"/{file_name}")]
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = unquote(urlsplit(request.path).path)
+        self.requests.append((request.command, path, request.headers.get("Range", "")))
+        for name, folder in self.repositories.items():
+            files = sorted(file for file in folder.rglob("*") if file.is_file())
+            if path == f"/api/models/{name}/revision/main":
+                siblings = [{"rfilename": file.relative_to(folder).as_posix()} for file in files]
+                return self._send_json(request, {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings})
+            if path == f"/api/models/{name}/tree/{COMMIT}":
+                return self._send_json(
+                    request,
+                    [
+                        {
+                            "type": "file",
+                            "path": file.relative_to(folder).as_posix(),
+                            "size": file.stat().st_size,
+                            "oid": _etag(file),
+                        }
+                        for file in files
+                    ],
+                )
+            for revision in ("main", COMMIT):
+                prefix = f"/{name}/resolve/{revision}/"
+                if path.startswith(prefix) and folder / path.removeprefix(prefix) in files:
+                    return self._send_file(request, folder / path.removeprefix(prefix))
+        return self._send(request, 404, b"not found", {"X-Error-Code": "RepoNotFound"})
+
+    def _send_json(self, request: BaseHTTPRequestHandler, value: Any) -> None:
+        self._send(request, 200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _send_file(self, request: BaseHTTPRequestHandler, file: Path) -> None:
+        data = file.read_bytes()
+        headers = {"ETag": f'"{_etag(file)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        start = int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+        status = 200
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            status = 206
+        keep: int | None = None
+        if request.command == "GET":
+            keep = self.breaks.get(file.name) if self.breaks_always else self.breaks.pop(file.name, None)
+        self._send(request, status, data[start:], headers, keep)
+
+    def _send(
+        self,
+        request: BaseHTTPRequestHandler,
+        status: int,
+        body: bytes,
+        headers: dict[str, str],
+        keep: int | None = None,
+    ) -> None:
+        request.send_response(status)
+        for name, value in {"Content-Type": "application/octet-stream", **headers}.items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        if request.command == "HEAD":
+            return
+        request.wfile.write(body if keep is None else body[:keep])
+        if keep is not None:
+            request.wfile.flush()
+            request.close_connection = True
+            request.connection.shutdown(2)
+
+
+def _etag(file: Path) -> str:
+    return hashlib.sha1(file.read_bytes()).hexdigest()

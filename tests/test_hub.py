@@ -1,0 +1,407 @@
+"""captioner.hub: names become folders, damaged weights are refused, and the hub is asked only when it should be.
+
+What downloads runs in a process of its own with its own cache, because huggingface_hub reads its environment when it
+is imported. Every such process is stopped by a hook when it connects to anything but the test's own server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from captioner import hub, registry
+from captioner.errors import BadModel, ModelNotFound
+from tests.hub_server import HubServer
+from tests.tiny_models import random_picture, save_tiny_blip
+
+ROOT = Path(hub.__file__).resolve().parent.parent
+
+# Refuses every connection but those to the port in ALLOWED_PORT.
+GUARD = """
+import json, os, sys
+def guard(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple) and str(address[1]) != os.environ.get("ALLOWED_PORT"):
+            os.write(2, f"connects to {address}".encode())
+            os._exit(99)
+    if event == "socket.getaddrinfo" and arguments[0] not in ("127.0.0.1", None):
+        os.write(2, f"looks up {arguments[0]}".encode())
+        os._exit(99)
+sys.addaudithook(guard)
+from captioner import hub, registry
+from captioner.errors import CaptionerError
+blip_base = registry.find("blip-base")
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = save_tiny_blip(tmp_path_factory.mktemp("hub") / "tiny-blip")
+    (folder / "README.md").write_text("not asked for")
+    (folder / "pytorch_model.bin").write_bytes(b"never asked for")
+    return folder
+
+
+@pytest.fixture
+def server(tiny: Path) -> Iterator[HubServer]:
+    with HubServer({"Salesforce/blip-image-captioning-base": tiny}) as server:
+        yield server
+
+
+def run(code: str, home: Path, server: HubServer | None, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HF_", "HUGGING")) and not name.lower().endswith("_proxy")
+    }
+    if server is not None:
+        environment |= {"HF_ENDPOINT": server.url, "ALLOWED_PORT": server.url.rsplit(":", 1)[1]}
+    environment |= {"HF_HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", GUARD + code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**kept, **environment},
+        cwd=home.parent,
+    )
+
+
+def answer(code: str, home: Path, server: HubServer | None, **environment: str) -> Any:
+    result = run(code, home, server, **environment)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+FIND = """
+try:
+    seen = []
+    source = hub.find_model("blip-base", "blip", {models!r}, progress=lambda done, total: seen.append((done, total)))
+    print(json.dumps([str(source.folder), sorted(os.listdir(source.folder)), seen]))
+except CaptionerError as error:
+    print(json.dumps([error.code, str(error)]))
+"""
+
+
+# The hub
+
+
+def test_a_hub_model_is_downloaded_once_with_progress_and_only_the_files_it_needs(
+    server: HubServer, tiny: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    folder, files, seen = answer(FIND.format(models="hub"), home, server)
+    assert Path(folder).is_relative_to(home / "hub")
+    assert files == [
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    assert seen[-1][0] == seen[-1][1] == sum((tiny / name).stat().st_size for name in files)
+    before = len(server.requests)
+    assert answer(FIND.format(models="hub"), home, server)[0] == folder
+    assert answer(FIND.format(models="auto"), home, server)[0] == folder
+    assert len(server.requests) == before, "a model in the cache asks no server"
+
+
+def test_a_downloaded_model_captions_offline(server: HubServer, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    answer(FIND.format(models="hub"), home, server)
+    server.close()
+    random_picture(0).save(tmp_path / "picture.png")
+    caption = """
+from PIL import Image
+from captioner.manager import ModelManager
+from captioner.models.blip import SamplingSettings
+with ModelManager(device="cpu").use("blip-base", "blip") as captioner:
+    sentence = captioner.caption([Image.open("picture.png").convert("RGB")], SamplingSettings())[0]
+    print(json.dumps([captioner.revision, sentence.text]))
+"""
+    revision, text = answer(caption, home, None, HF_HUB_OFFLINE="1")
+    assert len(revision) == 12
+    assert text
+
+
+def test_without_a_download_the_error_names_size_and_both_ways_out(server: HubServer, tmp_path: Path) -> None:
+    code, message = answer(FIND.format(models="auto"), tmp_path / "home", server)
+    assert code == "model_not_found"
+    assert message == (
+        "blip-base is not on this machine: --models hub downloads it (990 MB, once), "
+        "--models demo uses the small demo models instead."
+    )
+    assert server.requests == []
+
+
+def test_a_download_goes_on_where_the_connection_broke(server: HubServer, tiny: Path, tmp_path: Path) -> None:
+    server.breaks["model.safetensors"] = 100_000
+    small_chunks = "import huggingface_hub.constants as c; c.DOWNLOAD_CHUNK_SIZE = 10_000\n"
+    folder, _, seen = answer(small_chunks + FIND.format(models="hub"), tmp_path / "home", server)
+    assert (Path(folder) / "model.safetensors").read_bytes() == (tiny / "model.safetensors").read_bytes()
+    whole, rest = server.gets("model.safetensors")
+    assert whole == ""
+    assert 0 < int(rest.removeprefix("bytes=").removesuffix("-")) <= 100_000
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_a_download_that_failed_is_told_and_is_not_taken_for_a_model(server: HubServer, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    server.breaks["model.safetensors"], server.breaks_always = 1000, True
+    no_waiting = "import time; time.sleep = lambda s: None\n"
+    code, message = answer(no_waiting + FIND.format(models="hub"), home, server)
+    assert code == "model_not_found"
+    assert message.startswith("blip-base (990 MB) could not be downloaded from Salesforce/blip-image-captioning-base: ")
+    assert "--models demo" in message
+    assert answer(FIND.format(models="auto"), home, server)[0] == "model_not_found"
+    before = len(server.gets("tokenizer.json"))
+    server.breaks.clear()
+    assert "model.safetensors" in answer(FIND.format(models="hub"), home, server)[1]
+    assert len(server.gets("tokenizer.json")) == before == 1, "what was complete is not fetched again"
+
+
+def test_a_repository_that_is_not_there_is_told(server: HubServer, tmp_path: Path) -> None:
+    server.repositories.clear()
+    code, message = answer(FIND.format(models="hub"), tmp_path / "home", server)
+    assert code == "model_not_found"
+    assert "could not be downloaded" in message
+    assert "404" in message
+
+
+def test_a_repository_without_the_weights_is_a_bad_model(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository" / "config.json").write_text("{}")
+    with HubServer({"Salesforce/blip-image-captioning-base": tmp_path / "repository"}) as server:
+        code, message = answer(FIND.format(models="hub"), tmp_path / "home", server)
+    assert code == "bad_model"
+    assert "has no model.safetensors" in message
+
+
+def test_no_server_and_no_cache_is_told_offline(tmp_path: Path) -> None:
+    code, message = answer(FIND.format(models="hub"), tmp_path / "home", None, HF_HUB_OFFLINE="1")
+    assert code == "model_not_found"
+    assert "could not be downloaded" in message
+
+
+def test_nothing_is_told_about_this_machine(server: HubServer, tmp_path: Path) -> None:
+    code = """
+hub.cached_folder(blip_base)
+import huggingface_hub.constants
+from huggingface_hub.utils import send_telemetry
+send_telemetry("topic"); import time; time.sleep(0.3)
+print(json.dumps(huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY))
+"""
+    assert answer("import huggingface_hub\n" + code, tmp_path / "home", server) is True
+    assert server.requests == []
+
+
+# Names and folders
+
+
+def test_a_folder_is_a_model_where_a_name_is(tiny: Path) -> None:
+    source = hub.find_model(str(tiny), "blip")
+    assert (source.name, source.folder, source.spec) == (str(tiny), tiny, None)
+    assert source.load_class() is registry.family_class("blip")
+
+
+def test_a_name_nobody_knows_lists_the_family(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match=r"no blip model is called 'blipp'.*blip-base, blip-large, blip-demo"):
+        hub.find_model("blipp", "blip")
+
+
+def test_a_name_of_another_family_says_whose_it_is() -> None:
+    with pytest.raises(ModelNotFound, match="clip-v1 is a clip model; blip takes blip-base"):
+        hub.find_model("clip-v1", "blip")
+
+
+def test_a_file_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(BadModel, match="is a file; a model is a folder"):
+        hub.find_model(str(tmp_path / "model.safetensors"), "blip")
+
+
+@pytest.mark.parametrize("name", ["", ".."])
+def test_an_empty_name_is_no_folder(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if name:
+        assert hub.find_model(name, "blip").folder == Path("..")  # a path someone typed is a path
+    else:
+        with pytest.raises(ModelNotFound, match="no blip model is called ''"):
+            hub.find_model(name, "blip")
+
+
+def test_a_folder_of_models_holds_them_by_name(tmp_path: Path) -> None:
+    for name in ("blip-large", "mine"):
+        (tmp_path / name).mkdir()
+    models = str(tmp_path)
+    assert hub.find_model("blip-large", "blip", models).folder == tmp_path / "blip-large"
+    assert hub.find_model("mine", "blip", models).folder == tmp_path / "mine"
+    assert hub.default_model("blip", models) == "blip-large"
+    with pytest.raises(ModelNotFound, match=r"blip-base is not in .*The subfolders are blip-large, mine\."):
+        hub.find_model("blip-base", "blip", models)
+    with pytest.raises(ModelNotFound, match="there is no clip model in"):
+        hub.default_model("clip", models)
+
+
+def test_the_demo_models_are_found_under_every_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(hub, "DEMO_FOLDER", tmp_path)
+    (tmp_path / "blip-demo").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    for models in ("auto", "hub", "demo", str(tmp_path / "elsewhere")):
+        assert hub.find_model("blip-demo", "blip", models).folder == tmp_path / "blip-demo"
+
+
+def test_under_demo_a_real_name_is_refused_and_the_demo_name_given() -> None:
+    with pytest.raises(ModelNotFound, match="blip-base is no demo model; the demo blip model is blip-demo"):
+        hub.find_model("blip-base", "blip", "demo")
+
+
+def test_defaults_are_the_first_real_or_the_demo_models() -> None:
+    for family in registry.families():
+        first, *_, last = registry.of_family(family)
+        assert hub.default_model(family) == hub.default_model(family, "hub") == first.name
+        if last.is_demo:
+            assert hub.default_model(family, "demo") == last.name
+    with pytest.raises(ModelNotFound, match="no model family is called 'gpt'"):
+        hub.default_model("gpt")
+
+
+# Which trio the page starts with
+
+
+@pytest.fixture
+def cached(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of hub models that count as being in the cache."""
+    names: set[str] = set()
+    monkeypatch.setattr(hub, "cached_folder", lambda spec: Path("cache") if spec.name in names else None)
+    return names
+
+
+def test_the_demo_trio_stands_in_as_a_whole_when_one_real_model_is_missing(cached: set[str]) -> None:
+    cached |= {"blip-base", "clip-v1"}
+    choice = hub.choose_trio()
+    assert choice.is_demo
+    assert set(choice.names.values()) == {"blip-demo", "clip-demo", "wd14-demo"}
+    assert [spec.name for spec in choice.missing] == ["wd-vit-tagger-v3"]
+    assert choice.download_mb == 379
+    assert "wd-vit-tagger-v3 (379 MB)" in choice.reason
+    assert "blip-base" not in choice.reason
+
+
+def test_the_real_models_are_taken_when_each_family_has_one(cached: set[str]) -> None:
+    cached |= {"blip-large", "clip-v1", "wd-v1-4-vit-tagger"}
+    choice = hub.choose_trio()
+    assert dict(choice.names) == {"blip": "blip-large", "clip": "clip-v1", "wd14": "wd-v1-4-vit-tagger"}
+    assert (choice.is_demo, choice.reason, choice.missing, choice.download_mb) == (False, "", (), 0)
+
+
+def test_under_hub_the_real_models_are_taken_with_their_download(cached: set[str]) -> None:
+    choice = hub.choose_trio("hub")
+    assert not choice.is_demo
+    assert dict(choice.names) == {"blip": "blip-base", "clip": "clip-v2", "wd14": "wd-vit-tagger-v3"}
+    assert choice.download_mb == 990 + 3944 + 379
+
+
+def test_under_demo_the_trio_is_taken_without_a_look_at_the_cache(cached: set[str]) -> None:
+    cached |= {spec.name for spec in registry.MODELS}
+    assert hub.choose_trio("demo").is_demo
+
+
+def test_a_folder_of_models_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "blip-large").mkdir()
+    choice = hub.choose_trio(str(tmp_path))
+    assert (dict(choice.names), choice.is_demo) == ({"blip": "blip-large"}, False)
+    with pytest.raises(ModelNotFound, match="there is no model in"):
+        hub.choose_trio(str(tmp_path / "blip-large"))
+
+
+# Weights files
+
+
+def weights(folder: Path, data: bytes | None = None, name: str = "model.safetensors") -> Path:
+    path = folder / name
+    if data is None:
+        save_file({"weight": torch.zeros(100)}, path)
+    else:
+        path.write_bytes(data)
+    return path
+
+
+def test_a_whole_file_passes(tmp_path: Path) -> None:
+    hub.check_weights(weights(tmp_path))
+    hub.check_weights(weights(tmp_path, b"\x08\x07", "model.onnx"))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx"])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is empty; download it again"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer.*git lfs pull"),
+        (pickle.dumps({"weight": 1}), "is a pickle under another name"),
+    ],
+)
+def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    with pytest.raises(BadModel, match=message):
+        hub.check_weights(weights(tmp_path, data, name))
+
+
+def test_a_zipped_pickle_is_refused_by_content(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.safetensors", "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+    with pytest.raises(BadModel, match="run code"):
+        hub.check_weights(tmp_path / "model.safetensors")
+
+
+def test_a_pickle_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match="convert it to safetensors"):
+        hub.check_weights(tmp_path / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize("keep", [1, 7, 8, 30, -1])
+def test_a_file_cut_short_anywhere_is_refused(tmp_path: Path, keep: int) -> None:
+    path = weights(tmp_path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(BadModel, match=r"cut short|damaged"):
+        hub.check_weights(path)
+
+
+@pytest.mark.parametrize(
+    "header", [b"[]", b'{"a": 1}', b'{"a": {"data_offsets": []}}', b"\xff\xfe", b'{"a": {"data_offsets": [0, "9"]}}']
+)
+def test_a_header_of_another_shape_is_refused(tmp_path: Path, header: bytes) -> None:
+    with pytest.raises(BadModel, match="damaged"):
+        hub.check_weights(weights(tmp_path, len(header).to_bytes(8, "little") + header))
+
+
+def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match="holds no tensors"):
+        hub.check_weights(weights(tmp_path, (2).to_bytes(8, "little") + b"{}"))
+
+
+def test_a_missing_file_says_what_is_there_instead(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match=r"has no model\.safetensors; copy"):
+        hub.check_weights(tmp_path / "model.safetensors")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(BadModel, match=r"has no model\.safetensors but pytorch_model\.bin"):
+        hub.check_weights(tmp_path / "model.safetensors")
+
+
+def test_the_fingerprint_is_the_start_of_the_sha256(tmp_path: Path) -> None:
+    path = weights(tmp_path, b"abc")
+    assert hub.fingerprint(path) == "ba7816bf8f01"
+    blob = tmp_path / ("f" * 64)
+    blob.write_bytes(b"as the cache stores it")
+    (tmp_path / "link.safetensors").symlink_to(blob)
+    assert hub.fingerprint(tmp_path / "link.safetensors") == "f" * 12
