@@ -38,7 +38,8 @@ Progress = Callable[[int, int], None]
 _CONFIG = "open_clip_config.json"
 _WEIGHTS = "open_clip_model.safetensors"
 _PIP = "pip install open_clip_torch"
-# Pictures a run on CUDA. On the CPU one by one: a larger batch gains nothing there.
+# Pictures a run. More than one gains nothing on a CPU.
+_CPU_BATCH = 1
 _CUDA_BATCH = 32
 
 _log = logging.getLogger(__name__)
@@ -189,7 +190,8 @@ class ClipTagger:
         for vocabulary in self.vocabularies.values():
             embeds = self._cache.load(vocabulary)
             if embeds is None:
-                for part, embeds in self._cache.compute(vocabulary, encoder):
+                for part, finished in self._cache.compute(vocabulary, encoder):
+                    embeds = finished
                     yield done + part, total
             assert embeds is not None
             count = len(vocabulary.labels)
@@ -218,7 +220,7 @@ class ClipTagger:
         """Normalised picture features in float32, (batch, width) at a time."""
         import torch
 
-        size = _CUDA_BATCH if self._device.startswith("cuda") else 1
+        size = _CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH
         dtype = torch.float16 if self.precision == "fp16" else torch.float32
         start = 0
         while start < len(pictures):

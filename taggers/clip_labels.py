@@ -145,7 +145,8 @@ class LabelCache:
             numpy_files.save_file(tensors, str(unfinished))
             unfinished.replace(path)
         except Exception as error:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
             # The library reports a full disk with its own error; any other is a bug.
             if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
                 raise

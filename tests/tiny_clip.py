@@ -1,6 +1,7 @@
 """A tiny open_clip model with random weights in a folder, in the layout of the real ones."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ def tiny_clip(
     config = {**CONFIG, "model_cfg": {**CONFIG["model_cfg"], **model_config}}
     (folder / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
     torch.manual_seed(seed)
+    logging.disable(logging.WARNING)  # it warns that there are no weights; there will be
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    logging.disable(logging.NOTSET)
     with torch.no_grad():
         for name, value in model.named_parameters():
             # The library's own start values are so small that every text gets nearly the same features.

@@ -1,0 +1,494 @@
+"""taggers.clip and taggers.clip_labels: ranking, label embeddings on disk, bad model folders."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from safetensors.numpy import save_file as save_numpy
+
+from captioner.errors import BadModel, BadVocabulary, MissingPackage, OutOfMemory
+from captioner.records import Tag
+from captioner.settings import Effect
+from taggers import clip_labels, vocabularies
+from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, needs_quick_gelu
+from taggers.clip_labels import LabelCache, cache_folder
+from taggers.vocabularies import Vocabulary
+from tests.tiny_clip import CONFIG, tiny_clip
+from tests.tiny_models import random_picture
+
+COLOURS = ["red", "green", "blue", "black", "white"]
+NOUNS = ["star", "house", "tree", "cat", "dog", "car", "heart", "circle", "boat", "fish", "sun", "moon", "bird", "key"]
+FLAVORS = [f"a {colour} {noun}" for colour in COLOURS for noun in NOUNS]
+WORDS = {"mediums": ["a pencil drawing", "pixel art", "a photo"], "flavors": FLAVORS}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("CAPTIONER_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """The models are tiny; threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_clip(tmp_path_factory.mktemp("clip"), WORDS)
+
+
+def reference(tagger: ClipTagger, picture: Any, labels: Sequence[str]) -> dict[str, float]:
+    """Label -> cosine similarity by open_clip's own functions, without any cache."""
+    model = tagger._model
+    with torch.inference_mode():
+        image = model.encode_image(tagger._preprocess(picture)[None], normalize=True)
+        text = model.encode_text(tagger._tokenizer(list(labels)), normalize=True)
+    return dict(zip(labels, (image @ text.T)[0].tolist(), strict=True))
+
+
+def test_every_vocabulary_is_ranked_by_cosine_similarity(folder: Path) -> None:
+    tagger = ClipTagger.load(folder, device="cpu")
+    for seed in range(3):
+        picture = random_picture(seed)
+        (tags,) = tagger.tag([picture], ClipSettings())
+        for kind, labels in WORDS.items():
+            wanted = reference(tagger, picture, labels)
+            found = [tag for tag in tags if tag.category == kind]
+            assert len(found) == min(STORED_LABELS, len(labels))
+            best = sorted(wanted.values(), reverse=True)[: len(found)]
+            assert [tag.score for tag in found] == pytest.approx(best, abs=2e-3)  # embeddings are kept as float16
+            assert all(tag.score == pytest.approx(wanted[tag.name], abs=2e-3) for tag in found)
+        assert [tag.score for tag in tags] == sorted((tag.score for tag in tags), reverse=True)
+        assert {tag.source for tag in tags} == {"clip"}
+
+
+def test_a_batch_gives_what_single_pictures_give(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tagger = ClipTagger.load(folder, device="cpu")
+    pictures = [random_picture(seed, 30 + seed, 50) for seed in range(5)]
+    single = [tagger.tag([picture], ClipSettings())[0] for picture in pictures]
+    assert tagger.tag(pictures, ClipSettings()) == single
+    assert tagger.tag([], ClipSettings()) == []
+
+
+def test_blank_and_repeated_labels_are_ranked_but_never_become_tags(tmp_path: Path) -> None:
+    tagger = ClipTagger.load(tiny_clip(tmp_path / "m", {"mediums": ["x"]}), device="cpu")
+    labels = ("cat", "", "dog", "cat", *(f"{noun} {n}" for n in range(5) for noun in NOUNS))
+    tagger.vocabularies = {"flavors": Vocabulary("flavors", labels, "test")}
+    (tags,) = tagger.tag([random_picture(1)], ClipSettings())
+    names = [tag.name for tag in tags]
+    assert len(names) == len(set(names)) == STORED_LABELS
+    assert "" not in names
+
+
+def test_kept_are_the_best_of_each_vocabulary_in_the_given_order() -> None:
+    tags = [
+        Tag("a", 0.9, "flavors", "clip"),
+        Tag("b", 0.8, "artists", "clip"),
+        Tag("c", 0.7, "flavors", "clip"),
+        Tag("d", 0.6, "flavors", "clip"),
+        Tag("e", 0.5, "artists", "clip"),
+        Tag("f", 0.4, "mediums", "clip"),
+    ]
+    settings = ClipSettings(flavors=2, mediums=0)
+    assert [tag.name for tag in ClipTagger.keep(tags, settings)] == ["a", "b", "c"]
+
+
+def test_the_maxima_only_compose_and_there_is_one_for_each_kind() -> None:
+    effects = {field.name: field.effect for field in ClipSettings.fields()}
+    assert {kind: effects[kind] for kind in vocabularies.KINDS} == dict.fromkeys(vocabularies.KINDS, Effect.COMPOSE)
+    assert effects["mode"] is Effect.RUN
+
+
+def test_a_folder_without_own_words_ranks_the_public_ones(tmp_path: Path) -> None:
+    tagger = ClipTagger.load(tiny_clip(tmp_path / "m"), device="cpu")
+    assert [*tagger.vocabularies] == [*vocabularies.KINDS]
+    assert tagger.labels_to_embed() == 10530 + 100970 + 95 + 200 + 72
+
+
+def test_a_folder_whose_own_list_is_empty_tags_nothing(tmp_path: Path) -> None:
+    tagger = ClipTagger.load(tiny_clip(tmp_path / "m", {}), device="cpu")
+    assert tagger.tag([random_picture(1)], ClipSettings()) == [()]
+
+
+def test_it_says_what_it_is(folder: Path) -> None:
+    tagger = ClipTagger.load(folder, device="cpu")
+    assert (tagger.device, tagger.precision, tagger.runtime) == ("cpu", "fp32", "torch")
+    before = tagger.size_bytes
+    assert before >= sum(p.numel() * 4 for p in tagger._model.parameters())
+    tagger.prepare()
+    assert tagger.size_bytes == before + (len(FLAVORS) + 3) * 16 * 4
+    assert len(tagger.revision) == 12
+
+
+def test_moving_keeps_the_results(folder: Path) -> None:
+    tagger = ClipTagger.load(folder, device="cpu")
+    before = tagger.tag([random_picture(1)], ClipSettings())
+    tagger.move_to("cpu")
+    assert tagger.tag([random_picture(1)], ClipSettings()) == before
+
+
+def test_half_precision_weights_load_as_full_on_the_cpu(tmp_path: Path) -> None:
+    from safetensors.torch import load_file as load_torch
+    from safetensors.torch import save_file as save_torch
+
+    path = tiny_clip(tmp_path / "m", WORDS) / "open_clip_model.safetensors"
+    save_torch({name: tensor.half() for name, tensor in load_torch(path).items()}, path)
+    tagger = ClipTagger.load(tmp_path / "m", device="cpu")
+    assert tagger.precision == "fp32"
+    assert tagger.tag([random_picture(1)], ClipSettings())[0]
+
+
+def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tagger = ClipTagger.load(folder, device="cpu")
+    tagger.prepare()
+    assert tagger._matrix is not None
+    tagger._matrix[0] = math.nan
+    broken = next(iter(tagger.vocabularies.values())).labels[0]
+    (tags,) = tagger.tag([random_picture(1)], ClipSettings())
+    assert broken not in [tag.name for tag in tags]
+    assert all(math.isfinite(tag.score) for tag in tags)
+    assert "clip gave no number for 1 similarities" in caplog.text
+
+
+def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tagger = ClipTagger.load(folder, device="cpu")
+    pictures = [random_picture(seed) for seed in range(5)]
+    wanted = tagger.tag(pictures, ClipSettings())
+    encode, sizes, most = tagger._model.encode_image, [], 1
+
+    def encode_image(pixels: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(pixels))
+        if len(pixels) > most:
+            raise torch.OutOfMemoryError("out of memory")
+        return encode(pixels)
+
+    monkeypatch.setattr(tagger._model, "encode_image", encode_image)
+    monkeypatch.setattr("taggers.clip._CPU_BATCH", 4)
+    assert [[t.name for t in tags] for tags in tagger.tag(pictures, ClipSettings())] == [
+        [t.name for t in tags] for tags in wanted
+    ]
+    assert sizes == [4, 2, 1, 1, 1, 1, 1]
+    most = 0
+    with pytest.raises(OutOfMemory, match="found no memory for one picture on cpu"):
+        tagger.tag(pictures[:1], ClipSettings())
+
+
+# Label embeddings on disk
+
+
+def test_labels_are_embedded_once_and_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ClipTagger.load(folder, device="cpu")
+    assert first.labels_to_embed() == len(FLAVORS) + 3
+    tags = first.tag([random_picture(1)], ClipSettings())
+    assert first.labels_to_embed() == 0
+    second = ClipTagger.load(folder, device="cpu")
+    assert second.labels_to_embed() == 0
+    monkeypatch.setattr(second._text, "encode", lambda tokens: pytest.fail("embedded again"))
+    assert second.tag([random_picture(1)], ClipSettings()) == tags
+
+
+def test_progress_is_told_up_to_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_labels, "CHUNK", 30)
+    seen: list[tuple[int, int]] = []
+    ClipTagger.load(folder, device="cpu").prepare(lambda done, total: seen.append((done, total)))
+    total = len(FLAVORS) + 3
+    assert seen == [(3, total), (33, total), (63, total), (total, total)]
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_labels, "CHUNK", 20)
+    wanted = [tag.name for tag in ClipTagger.load(folder, device="cpu").tag([random_picture(1)], ClipSettings())[0]]
+    for path in cache_folder().rglob("*.safetensors"):
+        path.unlink()
+
+    stopped = ClipTagger.load(folder, device="cpu")
+    steps = stopped.prepare_steps()
+    for _ in range(3):
+        next(steps)
+    steps.close()
+    resumed = ClipTagger.load(folder, device="cpu")
+    assert resumed.labels_to_embed() == len(FLAVORS) - 40
+    counted = []
+    encode = resumed._text.encode
+    monkeypatch.setattr(resumed._text, "encode", lambda tokens: counted.append(len(tokens)) or encode(tokens))
+    assert [tag.name for tag in resumed.tag([random_picture(1)], ClipSettings())[0]] == wanted
+    assert sum(counted) == len(FLAVORS) - 40
+    assert [path.name for path in cache_folder().rglob("*.chunks*")] == []
+
+
+class FakeEncoder:
+    """Embeds a label by its characters; knows no CLIP."""
+
+    def __init__(self) -> None:
+        self.embedded = 0
+
+    def tokenize(self, labels: Sequence[str]) -> Any:
+        return np.array([[len(label), ord(label[0])] for label in labels], np.float32)
+
+    def lengths(self, tokens: Any) -> Any:
+        return tokens[:, 0].astype(np.int64)
+
+    def embed(self, tokens: Any) -> Any:
+        self.embedded += len(tokens)
+        return (tokens / np.linalg.norm(tokens, axis=1, keepdims=True)).astype(np.float16)
+
+
+def compute(cache: LabelCache, vocabulary: Vocabulary) -> tuple[Any, int]:
+    encoder = FakeEncoder()
+    *_, (_, whole) = cache.compute(vocabulary, encoder)
+    return whole, encoder.embedded
+
+
+LONG = Vocabulary("flavors", tuple(chr(97 + n % 26) * (1 + (n * 7) % 50) for n in range(600)), "test")
+
+
+def test_embeddings_are_in_the_vocabularys_order_however_they_were_computed(tmp_path: Path) -> None:
+    whole, embedded = compute(LabelCache("abc", tmp_path), LONG)
+    assert embedded == len(LONG.labels)
+    assert np.array_equal(whole, FakeEncoder().embed(FakeEncoder().tokenize(LONG.labels)))
+    assert np.array_equal(LabelCache("abc", tmp_path).load(LONG), whole)
+
+
+def test_the_file_has_the_layout_of_the_published_ones(tmp_path: Path) -> None:
+    cache = LabelCache("abc", tmp_path)
+    compute(cache, LONG)
+    tensors = load_file(cache.path(LONG))
+    assert {name: (t.dtype, t.shape) for name, t in tensors.items()} == {
+        "embeds": (np.float16, (600, 2)),
+        "hash": (np.int8, (64,)),
+    }
+    assert bytes(tensors["hash"]).decode("ascii") == LONG.digest
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "other labels", "too few rows", "not finite", "not float16"])
+def test_a_damaged_file_is_computed_again_with_a_warning(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = LabelCache("abc", tmp_path)
+    whole, _ = compute(cache, LONG)
+    path = cache.path(LONG)
+    tensors = load_file(path)
+    changes: dict[str, dict[str, Any]] = {
+        "other labels": {"hash": tensors["hash"][::-1].copy()},
+        "too few rows": {"embeds": tensors["embeds"][:-1].copy()},
+        "not finite": {"embeds": np.where(np.arange(2) == 0, np.float16(np.nan), tensors["embeds"])},
+        "not float16": {"embeds": tensors["embeds"].astype(np.float32)},
+    }
+    if damage in changes:
+        save_numpy({**tensors, **changes[damage]}, path)
+    else:
+        path.write_bytes(path.read_bytes()[:-100] if damage == "truncated" else b"")
+    assert cache.load(LONG) is None
+    assert f"{path.name} is damaged" in caplog.text
+    again, _ = compute(cache, LONG)
+    assert np.array_equal(again, whole)
+    assert np.array_equal(cache.load(LONG), whole)
+
+
+def test_a_damaged_chunk_is_computed_again_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = LabelCache("abc", tmp_path)
+    steps = cache.compute(LONG, FakeEncoder())
+    next(steps)
+    next(steps)
+    chunks = sorted(tmp_path.rglob("*.chunks/*.safetensors"))
+    assert len(chunks) == 2
+    chunks[0].write_bytes(chunks[0].read_bytes()[:-10])
+    whole, embedded = compute(cache, LONG)
+    assert embedded == len(LONG.labels) - clip_labels.CHUNK
+    assert np.array_equal(whole, FakeEncoder().embed(FakeEncoder().tokenize(LONG.labels)))
+    assert "00000000.safetensors is damaged" in caplog.text
+
+
+def test_other_weights_and_other_labels_have_files_of_their_own(tmp_path: Path) -> None:
+    other = Vocabulary("flavors", LONG.labels[:-1], "test")
+    paths = {LabelCache(revision, tmp_path).path(words) for revision in ("abc", "def") for words in (LONG, other)}
+    assert len(paths) == 4
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "labels").write_text("a file where the folder should be")
+    cache = LabelCache("abc", tmp_path)
+    whole, _ = compute(cache, LONG)
+    assert len(whole) == 600
+    assert len(caplog.records) == 1
+    assert "label embeddings cannot be kept" in caplog.text
+
+
+def test_nothing_unfinished_is_left_behind(tmp_path: Path) -> None:
+    cache = LabelCache("abc", tmp_path)
+    compute(cache, LONG)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [cache.path(LONG)]
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "wanted"),
+    [
+        ("linux", {"CAPTIONER_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, "/c"),
+        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/captioner"),
+        ("linux", {}, "/home/u/.cache/captioner"),
+        ("darwin", {}, "/home/u/Library/Caches/captioner"),
+        ("win32", {"LOCALAPPDATA": "/l"}, "/l/captioner/Cache"),
+        ("win32", {}, "/home/u/AppData/Local/captioner/Cache"),
+    ],
+)
+def test_the_cache_is_where_the_platform_keeps_caches(
+    platform: str, environment: dict[str, str], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CAPTIONER_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/u"))
+    assert cache_folder() == Path(wanted)
+
+
+# Loading
+
+
+def test_importing_the_tagger_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, taggers.clip, taggers.wd14;"
+        "print([m for m in ('torch', 'open_clip', 'onnxruntime', 'transformers') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_a_missing_open_clip_is_named_with_its_pip_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    with pytest.raises(MissingPackage, match="CLIP needs open_clip: pip install open_clip_torch"):
+        ClipTagger.load(folder, device="cpu")
+
+
+def change_weights(folder: Path, change: Any) -> None:
+    path = folder / "open_clip_model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_numpy(tensors, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("visual.proj"), r"Missing key\(s\) in state_dict: \"visual.proj\""),
+        (lambda t: t.update(more=np.zeros(3)), r"Unexpected key\(s\) in state_dict: \"more\""),
+        (lambda t: t.update({"visual.proj": np.zeros((32, 8), np.float32)}), "size mismatch for visual.proj"),
+        (
+            lambda t: t.update(positional_embedding=np.zeros((40, 32), np.float32)),
+            r"positional_embedding has shape \[40, 32\] but open_clip_config.json makes it \[77, 32\]",
+        ),
+        (
+            lambda t: t.update({"visual.positional_embedding": np.zeros((10, 32), np.float32)}),
+            r"visual.positional_embedding has shape \[10, 32\]",
+        ),
+    ],
+    ids=["missing", "unexpected", "shape", "text positions", "picture positions"],
+)
+def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, change: Any, message: str) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS)
+    change_weights(folder, change)
+    with pytest.raises(BadModel, match=message) as caught:
+        ClipTagger.load(folder, device="cpu")
+    assert "open_clip_model.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["open_clip_model.safetensors", "open_clip_config.json"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "has no {name}"),
+        (b"", "{name} is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "{name} is a Git LFS pointer"),
+    ],
+)
+def test_files_that_are_not_there_are_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    path = tiny_clip(tmp_path / "m", WORDS) / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadModel, match=message.format(name=name)):
+        ClipTagger.load(tmp_path / "m", device="cpu")
+
+
+def test_truncated_weights_are_refused(tmp_path: Path) -> None:
+    path = tiny_clip(tmp_path / "m", WORDS) / "open_clip_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(BadModel, match=r"open_clip_model\.safetensors is cut short"):
+        ClipTagger.load(tmp_path / "m", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["open_clip_pytorch_model.bin", "open_clip_model.pt", "model.pth"])
+def test_pickled_weights_are_never_opened(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS)
+    (folder / "open_clip_model.safetensors").rename(folder / name)
+    monkeypatch.setattr(torch, "load", lambda *a, **k: pytest.fail("opened a pickle"))
+    with pytest.raises(BadModel, match=name):
+        ClipTagger.load(folder, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"model_cfg": {}}', '{"model_cfg": {"vision_cfg": 1, "text_cfg": 2}}']
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    path = tiny_clip(tmp_path / "m", WORDS) / "open_clip_config.json"
+    path.write_text(text)
+    with pytest.raises(BadModel, match=r"open_clip_config\.json is not an open_clip configuration"):
+        ClipTagger.load(tmp_path / "m", device="cpu")
+
+
+def test_a_configuration_open_clip_cannot_build_is_refused(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS)
+    config = {**CONFIG, "model_cfg": {**CONFIG["model_cfg"], "no_such_part": 1}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(BadModel, match="no_such_part"):
+        ClipTagger.load(folder, device="cpu")
+
+
+def test_a_folders_bad_words_are_refused(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS)
+    (folder / "vocabularies" / "mediums.txt").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(BadVocabulary, match=r"mediums\.txt is not UTF-8"):
+        ClipTagger.load(folder, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("path", "switch", "wanted"),
+    [
+        ("clip-v1", None, True),
+        ("clip-v1", False, True),
+        ("vit_large_patch14_clip_224.openai", None, True),
+        ("hub/models--timm--vit_large_patch14_clip_224.openai/snapshots/0123", None, True),
+        ("anything", True, True),
+        ("anything", None, False),
+        ("clip-v2", None, False),
+        ("clip-demo", None, False),
+        ("hub/models--laion--CLIP-ViT-H-14-laion2B-s32B-b79K/snapshots/0123", None, False),
+    ],
+)
+def test_openai_weights_get_quick_gelu(path: str, switch: bool | None, wanted: bool) -> None:
+    config = {} if switch is None else {"quick_gelu": switch}
+    assert needs_quick_gelu(Path("/models") / path, {"model_cfg": config}) is wanted
+
+
+def test_quick_gelu_really_is_in_the_model(tmp_path: Path) -> None:
+    from open_clip.transformer import QuickGELU
+
+    for name, kind in (("clip-v1", QuickGELU), ("clip-v2", torch.nn.GELU)):
+        model = ClipTagger.load(tiny_clip(tmp_path / name, WORDS), device="cpu")._model
+        towers = (model.transformer, model.visual.transformer)
+        assert all(type(block.mlp.gelu) is kind for tower in towers for block in tower.resblocks)

@@ -1,0 +1,151 @@
+"""taggers.clip_text: the fast text towers against open_clip's own encode_text."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+
+from taggers.clip_text import CausalTextTower, PlainTextTower, _buckets, text_tower
+from tests.tiny_clip import CONFIG, tiny_clip
+
+LABELS = [
+    "a red star",
+    "cat",
+    "",
+    "an intricate oil painting of a lighthouse, volumetric light, trending on artstation",
+    "deviantart contest winner",
+    "by Ivan Aivazovsky",
+    "word " * 120,
+    "cat",
+]
+
+
+def load(folder: Path) -> tuple[Any, Any]:
+    model = open_clip.create_model(f"local-dir:{folder}").eval().requires_grad_(False)
+    return model, open_clip.get_tokenizer(f"local-dir:{folder}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """The models are tiny; threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    return load(tiny_clip(tmp_path_factory.mktemp("clip")))
+
+
+def assert_same_features(fast: torch.Tensor, model: Any, tokens: torch.Tensor) -> None:
+    plain = model.encode_text(tokens)
+    assert fast.shape == plain.shape
+    assert plain.abs().max() > 1
+    assert (fast - plain).abs().max() < 2e-5
+    distances = torch.cdist(plain, plain)
+    assert distances[distances > 0].min() > 1e-2  # the texts differ, so equality says something
+
+
+def test_texts_at_their_true_length_have_the_same_features(tiny: tuple[Any, Any]) -> None:
+    model, tokenize = tiny
+    tokens = tokenize(LABELS)
+    assert_same_features(CausalTextTower(model).encode(tokens), model, tokens)
+
+
+@pytest.mark.parametrize("run_tokens", [1, 20, 90, 100_000])
+def test_the_buckets_size_changes_nothing(tiny: tuple[Any, Any], run_tokens: int) -> None:
+    model, tokenize = tiny
+    tower = CausalTextTower(model)
+    tower._run_tokens = run_tokens
+    tokens = tokenize(LABELS)
+    assert_same_features(tower.encode(tokens), model, tokens)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["a", "a photo of a cat on a mat", "long " * 70, "word " * 90], ids=["one", "some", "nearly all", "all"]
+)
+def test_continuations_of_a_common_beginning_have_the_same_features(tiny: tuple[Any, Any], prefix: str) -> None:
+    model, tokenize = tiny
+    tokens = tokenize([f"{prefix}, {label}" for label in LABELS])
+    fast, plain = CausalTextTower(model).encode_continuations(tokens), model.encode_text(tokens)
+    assert (fast - plain).abs().max() < 2e-5
+
+
+def test_texts_without_a_common_beginning_and_single_texts_are_no_special_case(tiny: tuple[Any, Any]) -> None:
+    model, tokenize = tiny
+    tower = CausalTextTower(model)
+    for texts in (LABELS, LABELS[:1], ["cat", "cat"], ["cat", "cat, dog"], ["a cat", "a catfish"]):
+        tokens = tokenize(texts)
+        assert (tower.encode_continuations(tokens) - model.encode_text(tokens)).abs().max() < 2e-5
+
+
+def test_the_common_beginning_is_run_once(tiny: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tokenize = tiny
+    tower = CausalTextTower(model)
+    shapes = []
+    run = tower._run
+
+    def watched(tokens: torch.Tensor, ends: torch.Tensor, prefix: Any) -> torch.Tensor:
+        shapes.append((tuple(tokens.shape), prefix[0][0].shape[2]))
+        return run(tokens, ends, prefix)
+
+    monkeypatch.setattr(tower, "_run", watched)
+    tower.encode_continuations(tokenize(["a photo of a " + noun for noun in ("cat", "dog", "car")]))
+    assert shapes == [((3, 2), 5)]  # start, a, photo, of, a | noun, end
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"custom_text": True},
+        {"quick_gelu": True},
+        {"text_cfg": {**CONFIG["model_cfg"]["text_cfg"], "proj_bias": True}},
+        {"text_cfg": {**CONFIG["model_cfg"]["text_cfg"], "ls_init_value": 0.5}},
+        {"text_cfg": {**CONFIG["model_cfg"]["text_cfg"], "context_length": 20}},
+    ],
+    ids=["text in its own module", "quick gelu", "projection with bias", "layer scale", "short context"],
+)
+def test_variants_of_the_architecture_have_the_same_features(tmp_path: Path, change: dict[str, Any]) -> None:
+    model, tokenize = load(tiny_clip(tmp_path, **change))
+    tower = text_tower(model)
+    assert isinstance(tower, CausalTextTower)
+    tokens = tokenize(LABELS)
+    assert (tower.encode(tokens) - model.encode_text(tokens)).abs().max() < 2e-5
+    tokens = tokenize([f"a photo, {label}" for label in LABELS])
+    assert (tower.encode_continuations(tokens) - model.encode_text(tokens)).abs().max() < 2e-5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [{"no_causal_mask": True, "pool_type": "last"}, {"pool_type": "last"}, {"block_type": "custom"}],
+    ids=["sees both ways", "pools at the last place", "blocks of another kind"],
+)
+def test_another_kind_of_text_tower_is_run_by_open_clip_itself(tmp_path: Path, text: dict[str, Any]) -> None:
+    model, tokenize = load(tiny_clip(tmp_path, text_cfg={**CONFIG["model_cfg"]["text_cfg"], **text}, custom_text=True))
+    tower = text_tower(model)
+    assert isinstance(tower, PlainTextTower)
+    tokens = tokenize(LABELS * 20)
+    assert (tower.encode(tokens) - model.encode_text(tokens)).abs().max() < 2e-5
+    assert torch.equal(tower.encode_continuations(tokens), tower.encode(tokens))
+    assert tower.lengths(tokens).unique().tolist() == [77]
+
+
+def test_half_precision_stays_close(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path)
+    model, tokenize = load(folder)
+    half = open_clip.create_model(f"local-dir:{folder}", precision="fp16").eval().requires_grad_(False)
+    tokens = tokenize(LABELS)
+    fast = CausalTextTower(half).encode(tokens)
+    assert fast.dtype is torch.float32
+    assert torch.cosine_similarity(fast, model.encode_text(tokens)).min() > 0.999
+
+
+def test_buckets_hold_every_row_once_and_little_padding() -> None:
+    lengths = torch.tensor([9, 2, 2, 30, 5, 5, 2])
+    buckets = [(members.tolist(), longest) for members, longest in _buckets(lengths, 12)]
+    assert buckets == [([1, 2, 6], 2), ([4, 5], 5), ([0], 9), ([3], 30)]
