@@ -49,13 +49,13 @@ class Recipe(Settings):
     separator: str = words(", ", "What stands between the pieces.", max_length=20, effect=_COMPOSE)
     prefix: str = words(
         "",
-        "Put before every caption: a trigger word. Ends it with a space, no separator follows.",
+        "Put before every caption: a trigger word. When it ends with a space, no separator follows.",
         max_length=500,
         effect=_COMPOSE,
     )
     suffix: str = words(
         "",
-        "Put after every caption. Begins it with a space, a comma or a full stop, no separator precedes.",
+        "Put after every caption. When it begins with a space, a comma or a full stop, no separator precedes.",
         max_length=500,
         effect=_COMPOSE,
     )
@@ -106,7 +106,10 @@ class Recipe(Settings):
     )
 
     def check_together(self) -> None:
-        """Raises: SettingsError: an unknown source, or a replacement that cannot be read."""
+        """Raises: SettingsError: an unknown source, a replacement that cannot be read, a line break in a caption."""
+        for name in ("separator", "prefix", "suffix", "subject_name"):
+            if len(getattr(self, name).splitlines()) > 1 or getattr(self, name).endswith(("\n", "\r")):
+                raise SettingsError(f"{name} has a line break; trainers read only the first line of a caption.")
         _source_ranks(self.source_order)
         _replacements(self.replace)
         if self.subject_name.strip() and not self.class_name.strip():
@@ -294,10 +297,10 @@ def _join(pieces: Sequence[_Piece], prefix: str, suffix: str, separator: str) ->
     text = separator.join(piece.text for piece in pieces)
     if prefix.strip():
         between = "" if prefix[-1].isspace() or not text else separator
-        text = " ".join(prefix.split("\n")) + between + text
+        text = prefix + between + text
     if suffix.strip():
         between = "" if suffix[0].isspace() or suffix[0] in ",.;:!?" or not text else separator
-        text += between + " ".join(suffix.split("\n"))
+        text += between + suffix
     return text.strip()
 
 

@@ -271,16 +271,24 @@ def rename_note(file: ExportedFile) -> str:
 
 @contextmanager
 def folder_target(folder: Path) -> Iterator[Target]:
-    """A folder to write to, made if need be. Files that were written stay, whatever happens later.
+    """A folder to write to, made if need be, and taken away again if nothing came to be written into it.
+
+    Files that were written stay, whatever happens later.
 
     Raises: ExportError: it is a file, or cannot be made or written to; known before anything is written.
     """
-    with _explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / _temporary_name()
-        probe.touch()
-        probe.unlink()
-    yield _Folder(folder)
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        with _explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / _temporary_name()
+            probe.touch()
+            probe.unlink()
+        yield _Folder(folder)
+    finally:
+        for made in missing:
+            with suppress(OSError):  # it is not empty, as it should be
+                made.rmdir()
 
 
 @contextmanager

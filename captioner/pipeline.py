@@ -16,7 +16,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -144,10 +145,33 @@ class PictureLayers:
     error: CaptionerError | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureSource:
+    """A picture still to be opened. existing: the caption it brings along."""
+
+    id: str
+    open: Callable[[], Image]
+    existing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captioned:
+    """What became of a picture: a caption, or the error that prevented it.
+
+    was_kept: the caption is the existing one, and no model was asked.
+    """
+
+    picture_id: str
+    caption: Caption | None = None
+    layers: tuple[Layer, ...] = ()
+    error: CaptionerError | None = None
+    was_kept: bool = False
+
+
 class ModelUser(Protocol):
     """The side of `manager.ModelManager` that is needed here."""
 
-    def use(self, name: str, family: str) -> AbstractContextManager[Any]:
+    def use(self, name: str, family: str, /) -> AbstractContextManager[Any]:
         """The loaded model for as long as the context lasts."""
 
 
@@ -174,6 +198,45 @@ def default_settings(family: str, model: str) -> Settings:
     """A family's settings as a model wants them: the class's defaults, then the model's own."""
     settings: Settings = registry.family_class(family).Settings.from_mapping(_model_defaults(model))
     return settings
+
+
+def caption_pictures(
+    sources: Iterable[PictureSource], plan: Plan, manager: ModelUser, *, batch_size: int = 8
+) -> Iterator[Captioned]:
+    """Caption pictures, one result a picture, in order. Neither a picture nor a model's failure on it stops the rest.
+
+    Under `existing = keep` a picture that has a caption is neither opened nor shown to a model.
+
+    Raises: CaptionerError: what concerns all pictures, as `make_layers`.
+    """
+    waiting: deque[tuple[PictureSource, Captioned | None]] = deque()  # taken from sources, not yet yielded
+
+    def opened() -> Iterator[tuple[str, Image]]:
+        for source in sources:
+            if plan.recipe.existing == "keep" and source.existing.strip():
+                kept = caption_text((), plan, source.existing)
+                waiting.append((source, Captioned(picture_id=source.id, caption=kept, was_kept=True)))
+                continue
+            try:
+                image = source.open()
+            except CaptionerError as error:
+                waiting.append((source, Captioned(picture_id=source.id, error=error)))
+            else:
+                waiting.append((source, None))
+                yield source.id, image
+
+    for batch in make_layers(opened(), plan, manager, batch_size=batch_size):
+        for answer in batch:
+            while (done := waiting[0][1]) is not None:
+                waiting.popleft()
+                yield done
+            source, _ = waiting.popleft()
+            if answer.error is not None:
+                yield Captioned(picture_id=source.id, layers=answer.layers, error=answer.error)
+            else:
+                caption = caption_text(answer.layers, plan, source.existing)
+                yield Captioned(picture_id=source.id, caption=caption, layers=answer.layers)
+    yield from (done for _, done in waiting if done is not None)
 
 
 def make_layers(

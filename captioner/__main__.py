@@ -1,0 +1,68 @@
+"""`python -m captioner`: the command line. Subcommands are modules of `captioner.cli`, imported only when asked for.
+
+Exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is not there, 130 stopped with Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from captioner.errors import CaptionerError
+
+COMMANDS = {
+    "caption": "write captions for pictures and folders",
+    "models": "list the models and which are on this machine",
+}
+"""Subcommand -> help; its module in `captioner.cli` has the same name."""
+
+_EPILOG = """examples:
+  python -m captioner caption photos                       captions of a folder, printed
+  python -m captioner caption photos --out captions        a .txt for each picture
+  python -m captioner caption cat.jpg --models demo        with the small demo models, offline
+  python -m captioner caption --help                       all flags of a subcommand
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status. Prints what a person can mend as one sentence on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except CaptionerError as error:
+        print(f"captioner: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("captioner: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does. Python would complain again when it flushes on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    asked = next((word for word in words if not word.startswith("-")), "")
+    from captioner.cli.parser import Parser
+
+    parser = Parser(
+        prog="python -m captioner",
+        description="Captions for the pictures an image generator is trained on.",
+        epilog=_EPILOG,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name, help_text in COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, description=f"{help_text.capitalize()}.")
+        if name == asked:
+            module = importlib.import_module(f"captioner.cli.{name}")
+            module.add_flags(command)
+            command.set_defaults(parser=command, run=module.run)
+    parsed = parser.parse_args(words)
+    status: int = parsed.run(parsed)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,315 @@
+"""`python -m captioner caption`: captions for pictures and folders, printed or written as caption files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from captioner import export, images, pipeline
+from captioner.cli.flags import add_model_flags, add_setting_flags, check_flags_have_effect, flat_settings
+from captioner.cli.parser import WrongUse
+from captioner.cli.pictures import NamedPicture, find_pictures
+from captioner.cli.progress import Progress
+from captioner.errors import CaptionerError, ExportError
+from captioner.pipeline import Captioned, PictureSource, Plan
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_EPILOG = """examples:
+  # Print captions; --models demo needs no download.
+  python -m captioner caption photos --models demo
+
+  # A .txt beside each picture, in EveryDream's style with a lower repetition penalty; existing captions stay.
+  python -m captioner caption photos --out photos --preset everydream-beam --q-factor 0.8
+
+  # The subject's name, and tags from WD14; pictures and captions in one zip.
+  python -m captioner caption photos --class-name dog --subject-name "sks dog" --wd14 default \\
+      --zip set.zip --with-pictures
+
+  # For programs: one JSON object a line on stdout.
+  python -m captioner caption photos --recursive --json
+
+exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is not there, 130 stopped with Ctrl+C
+"""
+_MAX_RENAME_NOTES = 20
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `caption`: its own, the models', and one for every field of every settings class."""
+    parser.usage = "%(prog)s PICTURE_OR_FOLDER... [flags]"
+    parser.epilog = _EPILOG
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
+    where = parser.add_argument_group("pictures and captions")
+    where.add_argument("--recursive", action="store_true", help="look into the subfolders of folders too")
+    target = where.add_mutually_exclusive_group()
+    target.add_argument("--out", metavar="DIR", help="write a caption file for each picture to this folder")
+    target.add_argument("--zip", metavar="FILE", help="write the caption files to this zip")
+    where.add_argument(
+        "--format",
+        choices=tuple(export.WRITERS),
+        default="txt",
+        metavar="|".join(export.WRITERS),
+        help="suffix of the caption files (default txt)",
+    )
+    where.add_argument("--with-pictures", action="store_true", help="put the pictures beside their captions")
+    where.add_argument("--json", action="store_true", help="print one JSON object a picture, for programs")
+    models = parser.add_argument_group("models")
+    models.add_argument(
+        "--models",
+        default="auto",
+        metavar="auto|hub|demo|DIR",
+        help="where models come from: auto takes downloaded ones, hub downloads what is missing, demo takes the small "
+        "demo models, DIR has one subfolder a model name (default auto)",
+    )
+    add_model_flags(models)
+    models.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto: CUDA if there is one)"
+    )
+    add_setting_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Caption what the command line names. Everything that can be wrong with it shows before a model is loaded."""
+    with _quiet():
+        plan = _plan(arguments)
+        pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
+        with _output(arguments, pictures, keep=plan.recipe.existing == "keep") as output:
+            plan.check_models(arguments.models, progress=_Download())
+            return _caption(arguments, plan, pictures, output)
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    flat = flat_settings(arguments)
+    plan = Plan.from_flat(flat, arguments.models)
+    check_flags_have_effect(flat, plan)
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", arguments.device):
+        raise WrongUse(f"--device is {arguments.device!r}; it must be auto, cpu, cuda or cuda:N.")
+    if arguments.with_pictures and not (arguments.out or arguments.zip):
+        raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
+    for note in plan.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return plan
+
+
+def _caption(arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: _Output) -> int:
+    from captioner.manager import ModelManager
+
+    manager = ModelManager(models=arguments.models, device=arguments.device)
+    # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
+    batch_size = 8 if manager.device.startswith("cuda") else 1
+    done = failed = 0
+    is_stopped = False
+    stop: CaptionerError | None = None
+    with Progress(len(pictures), "pictures") as progress:
+        sources = _sources(pictures, plan, output)
+        try:
+            for captioned in pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size):
+                place = int(captioned.picture_id)
+                if captioned.error is None:
+                    output.write(place, captioned)
+                progress.clear()
+                _show(pictures[place].path, captioned, plan, as_json=arguments.json)
+                done += captioned.error is None
+                failed += captioned.error is not None
+                progress.step(done + failed)
+        except KeyboardInterrupt:
+            is_stopped = True
+        except ExportError as error:  # the disk is full, say: the rest would fail too, after costing its time
+            stop = error
+            failed = len(pictures) - done
+        finally:
+            manager.close()
+    for note in output.notes():
+        print(f"note: {note}", file=sys.stderr)
+    if stop is not None:
+        print(f"captioner: {stop}", file=sys.stderr)
+    if is_stopped:
+        print(f"captioner: stopped; {len(pictures) - done - failed} pictures were not reached.", file=sys.stderr)
+    print(f"{done} captioned, {failed} failed", file=sys.stderr)
+    if is_stopped:
+        return 130
+    return 1 if failed else 0
+
+
+def _sources(pictures: Sequence[NamedPicture], plan: Plan, output: _Output) -> Iterator[PictureSource]:
+    for place, picture in enumerate(pictures):
+        path = picture.path
+        try:
+            existing = "" if plan.recipe.existing == "ignore" else output.existing(place)
+        except CaptionerError as error:
+            yield PictureSource(id=str(place), open=_Refused(error))
+        else:
+            yield PictureSource(id=str(place), open=_Opener(path), existing=existing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    path: Path
+
+    def __call__(self) -> Image:
+        return images.open_picture(self.path, follow_links=True).image
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    error: CaptionerError
+
+    def __call__(self) -> Image:
+        raise self.error
+
+
+def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> None:
+    """One picture's result: a line of text, its error on stderr; or one JSON object on stdout either way."""
+    error, caption = captioned.error, captioned.caption
+    if not as_json:
+        if error is not None:
+            print(f"{_printable(str(path))}: {error}", file=sys.stderr, flush=True)
+        elif caption is not None:
+            print(f"{_printable(str(path))}: {_printable(' '.join(caption.text.split()))}", flush=True)
+        return
+    sentence = next((layer.sentence.text for layer in captioned.layers if layer.sentence is not None), None)
+    tags = pipeline.kept_tags(captioned.layers, plan)
+    shown: dict[str, Any] = {
+        "picture": str(path),
+        "caption": caption.text if caption else None,
+        "sentence": sentence,
+        "tags": [{"name": tag.name, "score": round(tag.score, 6), "source": tag.source} for tag in tags],
+        "error": {"code": error.code, "message": str(error)} if error else None,
+    }
+    print(json.dumps(shown, allow_nan=False), flush=True)  # ASCII: any terminal's encoding holds it
+
+
+def _printable(text: str) -> str:
+    """Without control characters and halves of characters, which a file's name may hold and a terminal obeys."""
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, errors="replace").decode(encoding)
+
+
+class _Output:
+    """Where captions go, and which there are already: beside the pictures, or under `keep` in the output folder."""
+
+    def __init__(
+        self, pictures: Sequence[NamedPicture], target: export.Target | None, arguments: argparse.Namespace, keep: bool
+    ) -> None:
+        self._target = target
+        self._folder = Path(arguments.out) if arguments.out else None
+        self._keep = keep
+        self._kept = 0
+        self._empty: list[str] = []
+        self._writer = export.WRITERS[arguments.format]
+        self._items = [
+            export.ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures
+        ]
+        self._files = self._writer.plan(self._items, with_pictures=arguments.with_pictures)
+        if arguments.with_pictures and self._folder is not None:
+            folders = {picture.path.parent.resolve() for picture in pictures}
+            if any((self._folder / file.picture).parent.resolve() in folders for file in self._files):
+                raise WrongUse(f"--with-pictures copies pictures, and some are in {self._folder}; name another folder.")
+
+    def existing(self, place: int) -> str:
+        """The caption a picture has already: the file beside it, or else under `keep` the one in the output folder.
+
+        Raises: CaptionerError: it cannot be read.
+        """
+        picture = self._items[place].picture
+        assert picture is not None
+        text = export.existing_caption(picture)
+        if not text and self._keep:
+            text = self._written(place)
+        return text
+
+    def write(self, place: int, captioned: Captioned) -> None:
+        """Write one picture's caption, unless it is kept and there already.
+
+        Raises: ExportError: the system refuses it.
+        """
+        assert captioned.caption is not None
+        self._kept += captioned.was_kept
+        text = captioned.caption.text
+        if not text.strip():
+            self._empty.append(self._items[place].name)
+        if self._target is None:
+            return
+        item, file = self._items[place], self._files[place]
+        if self._keep and self._written(place):
+            if file.picture and self._folder is not None and not (self._folder / file.picture).exists():
+                assert item.picture is not None
+                self._target.copy(file.picture, item.picture)
+            return
+        self._writer.write(self._target, file, export.ExportItem(item.name, text, item.picture))
+
+    def notes(self) -> list[str]:
+        """What the person should know in the end, in sentences."""
+        notes = [f"{name} has an empty caption." for name in self._empty]
+        if self._kept:
+            those = (
+                "1 picture had a caption and keeps it"
+                if self._kept == 1
+                else f"{self._kept} had captions and kept them"
+            )
+            notes.append(f"{those}; --existing ignore makes new ones.")
+        if self._target is not None:
+            notes += [export.rename_note(file) for file in self._files if file.is_renamed]
+        more = len(notes) - _MAX_RENAME_NOTES
+        return notes if more <= 0 else [*notes[:_MAX_RENAME_NOTES], f"and {more} more of the kind."]
+
+    def _written(self, place: int) -> str:
+        if self._folder is None:
+            return ""
+        path = self._folder / self._files[place].caption
+        try:
+            return export.read_caption(path.read_bytes(), path.name) if path.is_file() else ""
+        except OSError as error:
+            raise CaptionerError(f"{path} cannot be read: {error.strerror}.", code="bad_caption") from error
+
+
+@contextmanager
+def _output(arguments: argparse.Namespace, pictures: Sequence[NamedPicture], *, keep: bool) -> Iterator[_Output]:
+    target: AbstractContextManager[export.Target | None] = nullcontext(None)
+    if arguments.out:
+        target = export.folder_target(Path(arguments.out))
+    elif arguments.zip:
+        target = export.zip_target(Path(arguments.zip))
+    with target as opened:
+        yield _Output(pictures, opened, arguments, keep)
+
+
+def _safe_folder(folder: str) -> str:
+    return "/".join(export.safe_name(name) for name in folder.split("/")) if folder else ""
+
+
+class _Download:
+    """A download's progress on stderr, a line every tenth of the way."""
+
+    def __init__(self) -> None:
+        self._tenth = -1
+
+    def __call__(self, done_bytes: int, total_bytes: int) -> None:
+        tenth = 10 * done_bytes // total_bytes if total_bytes else 0
+        if tenth != self._tenth:
+            self._tenth = tenth
+            total = f" of {total_bytes / 1e6:.0f}" if total_bytes else ""
+            print(f"downloading: {done_bytes / 1e6:.0f}{total} MB", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep other packages' warnings off stderr, unless Python was asked for them (-W, PYTHONWARNINGS)."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    with ExitStack() as stack:
+        if not sys.warnoptions:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,109 @@
+"""Settings classes -> command-line flags, and the parsed flags -> the flat mapping a `pipeline.Plan` is made from.
+
+Nothing about a setting is written twice: name, range, default and help come from its `settings.Field`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from captioner import registry
+from captioner.cli.parser import WrongUse
+from captioner.models.blip import SamplingSettings
+from captioner.pipeline import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, presets, setting_groups
+from captioner.settings import Field
+
+
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
+    """A flag for every field of every settings class, in the classes' groups; only given ones are in what is parsed."""
+    for group in setting_groups():
+        section = parser.add_argument_group(
+            f"{group.title} settings" if group.family else "caption text, the same for every source"
+        )
+        for field in group.settings.fields():
+            _add_field(section, field)
+        if issubclass(group.settings, SamplingSettings):
+            _add_field(section, Q_FACTOR)
+
+
+def add_model_flags(section: argparse._ArgumentGroup) -> None:
+    """Which captioner, preset and taggers."""
+    captioners = [spec.name for spec in registry.MODELS if spec.kind == "captioner"]
+    _add(
+        section, "--captioner", "NAME|DIR", f"who writes the sentence: {', '.join(captioners)}, a folder, or '' (none)"
+    )
+    names = dict.fromkeys(name for family in registry.families("captioner") for name in presets(family))
+    _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
+    for family in registry.families("tagger"):
+        known = [spec.name for spec in registry.of_family(family)]
+        shown = ", ".join(known if len(known) <= 4 else [known[0], "...", known[-1]])
+        _add(section, f"--{family}", "NAME|DIR", f"add tags: {shown}, a folder, or {DEFAULT}")
+
+
+def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The given model and settings flags as the flat mapping for `Plan.from_flat`."""
+    names = [CAPTIONER, PRESET, Q_FACTOR.name, *registry.families("tagger")]
+    names += [field.name for group in setting_groups() for field in group.settings.fields()]
+    given = vars(arguments)
+    return {name: given[name] for name in names if name in given}
+
+
+def check_flags_have_effect(flat: dict[str, Any], plan: Plan) -> None:
+    """Refuse flags of a model that is not on: whoever writes one expects it to do something.
+
+    Raises: WrongUse: names the flag and the one that is missing.
+    """
+    running = {family for _, family in plan.models()}
+    if not running:
+        raise WrongUse("there is nothing to run: --captioner is empty and no tagger is named.")
+    for group in setting_groups():
+        if not group.family or group.family in running:
+            continue
+        for field in group.settings.fields():
+            if field.name in flat:
+                raise WrongUse(f"{field.flag} has no effect without --{group.key}; add --{group.key} {DEFAULT}.")
+
+
+def _add_field(section: argparse._ArgumentGroup, field: Field) -> None:
+    if field.kind is bool:
+        default = "on" if field.default else "off"
+        section.add_argument(
+            field.flag,
+            action=argparse.BooleanOptionalAction,
+            default=argparse.SUPPRESS,
+            help=_escaped(f"{_lower(field.help)} (default {default})"),
+        )
+        return
+    letter = "N" if field.kind is int else "X" if field.kind is float else "TEXT"
+    _add(section, field.flag, "|".join(field.options) or letter, f"{_lower(field.help)}{_range(field)}", field.parse)
+
+
+def _add(section: argparse._ArgumentGroup, flag: str, metavar: str, help: str, parse: Any = str) -> None:
+    section.add_argument(flag, metavar=metavar, type=parse, default=argparse.SUPPRESS, help=_escaped(help))
+
+
+def _range(field: Field) -> str:
+    parts = []
+    if field.minimum is not None and field.maximum is not None:
+        parts.append(f"{_number(field.minimum)} to {_number(field.maximum)}")
+    if field.default not in (None, ""):
+        parts.append(f"default {field.default!r}" if field.kind is str else f"default {_number(field.default)}")
+    if field.only_when:
+        parts.append(f"only under {field.only_when[1]}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:g}"
+
+
+def _lower(help: str) -> str:
+    """A field's help as a flag's: no capital at the start (unless of a name), no full stop after a single sentence."""
+    help = help[:-1] if help.endswith(".") and ". " not in help else help
+    first = help.partition(" ")[0]
+    return help[:1].lower() + help[1:] if first[1:].islower() or len(first) == 1 else help
+
+
+def _escaped(help: str) -> str:
+    return help.replace("%", "%%")

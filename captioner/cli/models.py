@@ -1,0 +1,52 @@
+"""`python -m captioner models`: which models there are, and which of them are on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from captioner import hub, registry
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `models`."""
+    parser.add_argument("--json", action="store_true", help="one object a line instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the registry; asks no server."""
+    rows = [
+        {
+            "name": spec.name,
+            "kind": spec.kind,
+            "family": spec.family,
+            "repo": spec.repo,
+            "is_demo": spec.is_demo,
+            "licence": spec.licence,
+            "download_mb": spec.download_mb,
+            "is_here": hub.is_cached(spec),
+            "about": spec.about,
+        }
+        for spec in registry.MODELS
+    ]
+    if arguments.json:
+        for row in rows:
+            print(json.dumps(row))
+        return 0
+    table = [("NAME", "FAMILY", "WHERE", "LICENCE", "DOWNLOAD", "HERE", "WHAT")]
+    for row in rows:
+        table.append(
+            (
+                str(row["name"]),
+                str(row["family"]),
+                str(row["repo"] or "ships with Captioner"),
+                str(row["licence"]),
+                f"{row['download_mb']} MB" if row["repo"] else "-",
+                "yes" if row["is_here"] else "no",
+                str(row["about"]),
+            )
+        )
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    return 0

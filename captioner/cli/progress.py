@@ -1,0 +1,81 @@
+"""How far a run is, on stderr: a bar on a terminal, a line now and then elsewhere. Knows nothing of what runs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from types import TracebackType
+from typing import Self, TextIO
+
+
+class Progress:
+    """A bar that steps aside while other lines are printed. Use as a context manager.
+
+    Without a terminal (a log file, a pipe) a line is written every tenth of the way, at most one in 10 seconds.
+    """
+
+    def __init__(self, total: int, unit: str, stream: TextIO | None = None) -> None:
+        self._total = total
+        self._unit = unit
+        self._stream = stream or sys.stderr
+        self._is_terminal = self._stream.isatty()
+        self._done = 0
+        self._started = time.monotonic()
+        self._said_at = self._started
+        self._is_shown = False
+
+    def __enter__(self) -> Self:
+        self._draw()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def step(self, done: int) -> None:
+        """So many are done now."""
+        self._done = done
+        if self._is_terminal:
+            self._draw()
+            return
+        now = time.monotonic()
+        if done < self._total and now - self._said_at >= 10.0:
+            self._said_at = now
+            self._stream.write(f"{self._text()}\n")
+            self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the bar off the terminal, so that a line can be printed; the next `step` draws it again."""
+        if self._is_shown:
+            self._stream.write("\r\x1b[2K")
+            self._stream.flush()
+            self._is_shown = False
+
+    def _draw(self) -> None:
+        if not self._is_terminal:
+            return
+        text = self._text()
+        width = min(30, shutil.get_terminal_size().columns - len(text) - 4)
+        filled = width * self._done // max(1, self._total)
+        bar = f"[{'#' * filled}{'.' * (width - filled)}] " if width >= 5 else ""
+        self._stream.write(f"\r\x1b[2K{bar}{text}")
+        self._stream.flush()
+        self._is_shown = True
+
+    def _text(self) -> str:
+        text = f"{self._done} of {self._total} {self._unit}"
+        elapsed_s = time.monotonic() - self._started
+        if self._done and self._done < self._total:
+            left_s = elapsed_s / self._done * (self._total - self._done)
+            text += f", {_duration(left_s)} left"
+        return text
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
