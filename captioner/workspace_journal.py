@@ -132,7 +132,9 @@ def record_run(
 ) -> Entry:
     """Put stored layers into the entry of their run and make them current, unless that run was undone.
 
-    Where the run has an entry already, it is not necessarily the newest, and what was undone can still be redone.
+    Where the run has an entry already, that is not necessarily the newest, and what was undone can still be redone.
+    It gets another entry where a newer run gave one of these pictures a layer of the same family meanwhile: the
+    changes of one field stand in the journal in the order in which they happened.
     """
     row = None
     if run_id is not None:
@@ -140,7 +142,7 @@ def record_run(
             "SELECT key, is_undone FROM entries WHERE set_key = ? AND run_id = ? ORDER BY key DESC LIMIT 1",
             (set_key, run_id),
         ).fetchone()
-    if row is None:
+    if row is None or any(_is_touched_after(db, set_key, row[0], step) for step in layer_steps):
         entry_key, is_undone = add(db, set_key, "run", label, now, run_id=run_id), False
     else:
         entry_key, is_undone = row
@@ -217,27 +219,9 @@ def settings_of(db: sqlite3.Connection, entry_key: int) -> tuple[str | None, str
 
 
 def undo(db: sqlite3.Connection, set_key: int, entry_key: int, version: int) -> list[Step]:
-    """Take an entry's steps back. Returns: its steps.
-
-    An older run may have gone on after this one and given a picture another layer. That layer then stays, and what was
-    there before this run becomes what it took the place of.
-    """
+    """Take an entry's steps back. Returns: its steps."""
     taken = steps(db, entry_key)
-    values = []
-    for step in taken:
-        if (
-            step.field.startswith(LAYER)
-            and current_layer(db, step.picture_key, step.field.removeprefix(LAYER)) != step.after
-        ):
-            db.execute(
-                "UPDATE steps SET before_value = ?1 WHERE picture_key = ?2 AND field = ?3 AND before_value = ?4"
-                " AND entry_key IN (SELECT key FROM entries WHERE set_key = ?5 AND is_undone = 0 AND key < ?6"
-                " AND run_id IS NOT NULL)",
-                (step.before, step.picture_key, step.field, step.after, set_key, entry_key),
-            )
-        else:
-            values.append((step.picture_key, step.field, step.before))
-    apply(db, set_key, version, values)
+    apply(db, set_key, version, [(step.picture_key, step.field, step.before) for step in taken])
     db.execute("UPDATE entries SET is_undone = 1 WHERE key = ?", (entry_key,))
     return taken
 
@@ -250,7 +234,7 @@ def redo(db: sqlite3.Connection, set_key: int, entry_key: int, version: int) -> 
         for step in taken
         if step.field.startswith(LAYER)
     ]
-    db.executemany(  # what is there now, which an older run may have changed since the undo
+    db.executemany(  # what is there now, since an older run may have gone on after the undo
         "UPDATE steps SET before_value = ? WHERE entry_key = ? AND picture_key = ? AND field = ?", found
     )
     apply(db, set_key, version, [(step.picture_key, step.field, step.after) for step in taken])
@@ -280,6 +264,16 @@ def _entries(db: sqlite3.Connection, where: str, *values: Any) -> Iterator[Entry
             picture_count=picture_count,
             is_undone=bool(is_undone),
         )
+
+
+def _is_touched_after(db: sqlite3.Connection, set_key: int, entry_key: int, step: Step) -> bool:
+    """Whether a newer run that is not undone changed the same field of the same picture."""
+    row = db.execute(
+        "SELECT 1 FROM entries JOIN steps ON steps.entry_key = entries.key AND steps.picture_key = ? AND field = ?"
+        " WHERE set_key = ? AND is_undone = 0 AND entries.key > ? AND kind = 'run' LIMIT 1",
+        (step.picture_key, step.field, set_key, entry_key),
+    ).fetchone()
+    return row is not None
 
 
 def _forget_undone(db: sqlite3.Connection, set_key: int) -> None:
