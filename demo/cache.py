@@ -17,6 +17,7 @@ from demo.scenes import Scene, scene_from_seed
 from demo.tags import TAG_INDEX, scene_tags
 from demo.world import COLOURS, NOUNS, SIZES
 
+PICTURES = 50_000
 EDGE_PX = 80
 PATCH_PX = 8
 GRID = EDGE_PX // PATCH_PX

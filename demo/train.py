@@ -2,8 +2,8 @@
 
     python -m demo.train [--out DIR] [--work DIR] [--stage NAME] [--seed S] [--steps-scale X]
 
-Stages: draw, tower, blip, clip, tagger; each model is exported when its stage is done. A stopped run is taken up where
-it stopped. Step counts and seed are fixed, so a repeat gives figures within two points.
+Stages: draw, tower, blip, clip, tagger, cards (which measures); each model is exported when its stage is done. A
+stopped run is taken up where it stopped. Step counts and seed are fixed, so a repeat gives figures within two points.
 """
 
 import argparse
@@ -12,18 +12,17 @@ from pathlib import Path
 
 import torch
 
-from demo import train_blip, train_clip, train_tagger, train_tower
-from demo.cache import load_cache
+from demo import cards, evaluate, train_blip, train_clip, train_tagger, train_tower
+from demo.cache import PICTURES, load_cache
 from demo.loop import Plan
 
-STAGES = ("draw", "tower", "blip", "clip", "tagger")
-PICTURES = 50_000
+STAGES = ("draw", "tower", "blip", "clip", "tagger", "cards")
 SEED = 1
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(out: Path, work: Path, seed: int, last_stage: str, steps_scale: float) -> None:
-    """Run the stages up to `last_stage`, and export the models when it is the last of all."""
+    """Run the stages up to `last_stage`."""
 
     def plan(recipe: Plan) -> Plan:
         return replace(recipe.scaled(steps_scale), seed=seed)
@@ -43,6 +42,10 @@ def run(out: Path, work: Path, seed: int, last_stage: str, steps_scale: float) -
     if "tagger" in stages:
         train_tagger.train_tagger(cache, work, plan(train_tagger.PLAN), tower)
         train_tagger.save_tagger(tower, cache, out / "wd14-demo")
+    if "cards" in stages:
+        figures = evaluate.measure(evaluate.Trio.load(out), cards.EVALUATION_SEED, cards.EVALUATION_COUNT)
+        cards.write_cards(out, figures, seed)
+        print(evaluate.as_table(figures), f"missed: {', '.join(evaluate.missed_goals(figures)) or 'none'}", sep="\n")
 
 
 def main(arguments: list[str] | None = None) -> None:
