@@ -1,0 +1,82 @@
+"""Killed with SIGKILL while saving, again and again: nothing that was acknowledged may be missing afterwards.
+
+A kill shows a store that acknowledges too early; it cannot show a missing fsync, since the system keeps what a dead
+process wrote. That is why test_workspace_database asserts the PRAGMAs.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from captioner.workspace import Workspace
+from tests.workspace_kill_child import text_of
+from tests.workspace_makers import filled
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+CHILD = Path(__file__).with_name("workspace_kill_child.py")
+
+
+def acknowledged_until_killed(rng, store, work, folder, set_id, ids):
+    """What a child said it had saved before it was killed within its first 20 ms of saving: (word, number) a line."""
+    command = [sys.executable, "-S", "-E", str(CHILD), store, work, str(folder), set_id, *ids]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"open\n"
+        time.sleep(rng.uniform(0, 0.02))
+        child.kill()
+        lines = child.stdout.read().decode().split("\n")
+    assert lines[-1] == ""  # a write of a few bytes to a pipe is whole or not there
+    return [(word, int(number)) for word, number in (line.split() for line in lines[:-1])]
+
+
+def rounds_of_edits(folder, store, rounds, seed):
+    """Kill `rounds` children that edit. Returns: acknowledged edits, and those of them that were lost."""
+    rng = random.Random(seed)
+    with Workspace(folder) as workspace:
+        set_id, ids = filled(workspace, 5)
+    count, lost = 0, []
+    for _ in range(rounds):
+        said = acknowledged_until_killed(rng, store, "edits", folder, set_id, ids)
+        count += len(said)
+        last = dict(said)
+        with Workspace(folder) as workspace:
+            for view in workspace.views(set_id):
+                assert view.text == (text_of(view.id, view.revision) if view.revision else None)
+                if view.revision < last.get(view.id, 0):
+                    lost.append((view.id, last[view.id], view.revision))
+                # At most the one save whose acknowledgement the kill cut off may be there beside.
+                assert store == "hasty" or view.id not in last or view.revision <= last[view.id] + 1
+    with Workspace(folder) as workspace:  # the journal knows of every edit that is there
+        while workspace.undo(set_id):
+            pass
+        assert {view.text for view in workspace.views(set_id)} == {None}
+    return count, lost
+
+
+@pytest.mark.slow
+def test_200_kills_during_saves_lose_no_acknowledged_edit(tmp_path):
+    count, lost = rounds_of_edits(tmp_path, "durable", rounds=200, seed=1)
+    assert lost == []
+    assert count > 200  # the kills came while saves were going on
+
+
+def test_the_same_kills_show_a_store_that_acknowledges_before_it_commits(tmp_path):
+    count, lost = rounds_of_edits(tmp_path, "hasty", rounds=5, seed=2)
+    assert count > 5
+    assert lost
+
+
+def test_a_bulk_change_killed_on_the_way_is_whole_or_not_there(tmp_path):
+    rng = random.Random(3)
+    with Workspace(tmp_path) as workspace:
+        set_id, ids = filled(workspace, 300)
+    for _ in range(15):
+        said = acknowledged_until_killed(rng, "durable", "bulk", tmp_path, set_id, ids)
+        with Workspace(tmp_path) as workspace:
+            views = workspace.views(set_id)
+        assert len({(view.text, view.revision) for view in views}) == 1
+        assert views[0].revision >= max((number for _, number in said), default=0)
