@@ -1,0 +1,183 @@
+"""Small models that are quick and predictable, registered beside the real ones for a test.
+
+`with fake_models(folder) as models:` makes them known and gives what `--models` and `ModelManager(models=...)` take.
+They belong to the real families and so have the real settings classes; only their answers are made up:
+
+fake-blip   says "a red picture 40 wide under beam 3": the colour of the middle, the width, method and beams or seed
+fake-clip   finds its own flavors and one of each other vocabulary
+fake-wd14   finds the colour as a tag, "long_hair" and "hair", a character and a rating, with fixed scores
+They fail on a picture whose middle is exactly POISON, as a model does on a picture it cannot take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL.Image import Image
+
+from captioner import registry
+from captioner.errors import ModelFailed
+from captioner.models.blip import SamplingSettings
+from captioner.records import Sentence, Tag
+from captioner.registry import ModelSpec
+from captioner.settings import Effect, Settings, whole
+from taggers.clip import ClipSettings, ClipTagger
+from taggers.wd14 import Wd14Settings, Wd14Tagger
+
+POISON = (255, 0, 255)
+
+COLOURS = {"black": (0, 0, 0), "white": (255, 255, 255), "red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255)}
+
+
+def colour_name(picture: Image) -> str:
+    """The name of the colour that the picture's middle is nearest to.
+
+    Raises: ModelFailed: it is POISON.
+    """
+    pixel: Any = picture.getpixel((picture.width // 2, picture.height // 2))
+    if pixel == POISON:
+        raise ModelFailed("The model gave no usable answer for this picture; leave it out.")
+    distances = {name: sum((a - b) ** 2 for a, b in zip(pixel, rgb, strict=True)) for name, rgb in COLOURS.items()}
+    return min(distances, key=lambda name: distances[name])
+
+
+class FakeModel:
+    """What the three have in common. calls: the sizes of the batches that all fakes were asked for."""
+
+    calls: ClassVar[list[int]] = []
+    device = "cpu"
+    precision = "fp32"
+    runtime = "fake"
+    revision = "abc123"
+    size_bytes = 1000
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str) -> Any:
+        return cls()
+
+    def move_to(self, device: str) -> None:
+        self.device = device
+
+
+class FakeCaptioner(FakeModel):
+    family = "blip"
+    Settings = SamplingSettings
+
+    def caption(self, pictures: Sequence[Image], settings: SamplingSettings) -> list[Sentence]:
+        self.calls.append(len(pictures))
+        how = f"beam {settings.num_beams}" if settings.method == "beam" else f"nucleus seed {settings.seed}"
+        return [
+            Sentence(f"a {colour_name(picture)} picture {picture.width} wide under {how}", -0.5) for picture in pictures
+        ]
+
+
+class FakeClip(FakeModel):
+    family = "clip"
+    Settings = ClipSettings
+    keep = staticmethod(ClipTagger.keep)
+
+    def tag(self, pictures: Sequence[Image], settings: ClipSettings) -> list[tuple[Tag, ...]]:
+        self.calls.append(len(pictures))
+        words = [("highly detailed", "flavors"), ("an icon", "mediums"), ("cubism", "movements"), ("by Ada", "artists")]
+        return [
+            tuple(
+                Tag(name, 0.3 - 0.01 * place, category, "clip")
+                for place, (name, category) in enumerate([(f"{colour_name(picture)} tones", "flavors"), *words])
+            )
+            for picture in pictures
+        ]
+
+
+class FakeWd14(FakeModel):
+    family = "wd14"
+    Settings = Wd14Settings
+    keep = staticmethod(Wd14Tagger.keep)
+
+    def tag(self, pictures: Sequence[Image], settings: Wd14Settings) -> list[tuple[Tag, ...]]:
+        self.calls.append(len(pictures))
+        return [
+            tuple(
+                Tag(name, score, category, "wd14")
+                for name, score, category in [
+                    ("nami_(one_piece)", 0.97, "character"),
+                    (f"{colour_name(picture)}_background", 0.9, "general"),
+                    ("sensitive", 0.8, "rating"),
+                    ("long_hair", 0.6, "general"),
+                    ("hair", 0.5, "general"),
+                    ("hat", 0.1, "general"),
+                ]
+            )
+            for picture in pictures
+        ]
+
+
+FAKES = tuple(
+    ModelSpec(
+        name=f"fake-{fake.family}",
+        kind="captioner" if fake.family == "blip" else "tagger",
+        family=fake.family,
+        entry=f"{__name__}:{fake.__name__}",
+        repo="nobody/nothing",
+        files=("weights",),
+        licence="MIT",
+        about="for tests",
+    )
+    for fake in (FakeCaptioner, FakeClip, FakeWd14)
+)
+
+
+class ShapeSettings(Settings):
+    """Settings of a family that the product does not have."""
+
+    max_shapes: int = whole(2, 0, 9, "At most so many shapes.", effect=Effect.COMPOSE)
+    shape_size: int = whole(8, 1, 64, "The smallest shape looked for.", unit="px")
+
+
+class ShapeTagger(FakeModel):
+    """A tagger of a new family: what one new file and one registry line must suffice for."""
+
+    family = "shapes"
+    Settings = ShapeSettings
+
+    def tag(self, pictures: Sequence[Image], settings: ShapeSettings) -> list[tuple[Tag, ...]]:
+        names = ["circle", "square", "star"]
+        return [tuple(Tag(name, 0.5, "shape", "shapes") for name in names) for _ in pictures]
+
+    @staticmethod
+    def keep(tags: Sequence[Tag], settings: ShapeSettings) -> list[Tag]:
+        return list(tags[: settings.max_shapes])
+
+
+NEW_FAMILY = ModelSpec(
+    name="shapes-1",
+    kind="tagger",
+    family="shapes",
+    entry=f"{__name__}:ShapeTagger",
+    repo="nobody/shapes",
+    files=("weights",),
+    licence="MIT",
+    about="for tests",
+    defaults={"max_shapes": 1},
+)
+
+
+@contextlib.contextmanager
+def fake_models(folder: Path, *more: ModelSpec) -> Iterator[str]:
+    """The fakes (and `more`) in the registry, each with a subfolder of `folder`; gives `folder` as `--models` takes it.
+
+    They come after the real models of their family, whose class still says which settings there are; `default_model`
+    finds the fakes, since only they have a subfolder.
+    """
+    before = registry.MODELS
+    added = (*FAKES, *more)
+    for spec in added:
+        (folder / spec.name).mkdir(parents=True, exist_ok=True)
+    registry.MODELS = (*before, *added)
+    FakeModel.calls.clear()
+    try:
+        yield str(folder)
+    finally:
+        registry.MODELS = before
