@@ -213,8 +213,13 @@ def _pieces(
         spelt = rules.of(tag.name)
         if spelt is not None:
             rank = rules.ranks.get(tag.source, len(rules.ranks))
-            by_rank.setdefault(rank, []).append(_Piece(*spelt, tag.source, tag.score, is_tag=True))
-    merged = _merged([piece for rank in sorted(by_rank) for piece in by_rank[rank]], recipe, existing)
+            piece = _Piece(spelt[0], spelt[1], tag.source, tag.score, True)
+            if rank in by_rank:
+                by_rank[rank].append(piece)
+            else:
+                by_rank[rank] = [piece]
+    in_order = [piece for rank in sorted(by_rank) for piece in by_rank[rank]]
+    merged = _merged(in_order, recipe, existing)
     if recipe.drop_implied:
         merged = _without_implied(merged)
     if recipe.max_tags:
@@ -288,9 +293,15 @@ def _without_implied(pieces: Sequence[_Piece]) -> list[_Piece]:
     implied: set[str] = set()
     for piece in pieces:
         if piece.is_tag and not piece.key.startswith(_NEGATIONS):
-            all_words = piece.key.split(" ")
-            implied.update(" ".join(all_words[start:]) for start in range(1, len(all_words)))
+            implied.update(_endings(piece.key))
     return [piece for piece in pieces if not (piece.is_tag and piece.key in implied)]
+
+
+@lru_cache(maxsize=50_000)
+def _endings(key: str) -> tuple[str, ...]:
+    """ "very long hair" -> "long hair", "hair"."""
+    all_words = key.split(" ")
+    return tuple(" ".join(all_words[start:]) for start in range(1, len(all_words)))
 
 
 def _join(pieces: Sequence[_Piece], prefix: str, suffix: str, separator: str) -> str:
