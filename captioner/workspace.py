@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +50,7 @@ from captioner.workspace_records import (
 __all__ = ["Workspace", "default_folder"]
 
 SETTINGS_JOIN_WITHIN_S = 2.0  # a slider that is being dragged is one undo step
+PREPARING_THREADS = min(4, os.cpu_count() or 1)  # Pillow decodes and shrinks outside Python's lock
 LAYERS_AT_ONCE = 500  # pictures whose layers one read transaction fetches
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # safe in any file system, URL and HTML
 _PICTURE_ID_LENGTH = 12  # 60 bits
@@ -181,17 +183,11 @@ class Workspace:
         """
         with self._database.read() as db:
             reading.find_set(db, set_id)
-        prepared: list[tuple[Picture, str]] = []
-        answers: list[Added] = []
-        for upload in uploads:
-            try:
-                prepared.append(self._prepare(upload))
-                answers.append(prepared[-1][0])
-            except (BadPicture, SettingsError) as error:
-                answers.append(Refused(upload.name, error.code, str(error)))
+        with ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="add-pictures") as pool:
+            prepared = list(pool.map(self._prepare_or_refuse, uploads))
         with self._database.write() as db:
-            self._insert(db, set_id, prepared)
-        return answers
+            self._insert(db, set_id, [one for one in prepared if not isinstance(one, Refused)])
+        return [one if isinstance(one, Refused) else one[0] for one in prepared]
 
     def pictures(self, set_id: str) -> tuple[Picture, ...]:
         """The set's pictures in upload order."""
@@ -529,6 +525,12 @@ class Workspace:
             notes=opened.notes,
         )
         return picture, upload.existing
+
+    def _prepare_or_refuse(self, upload: Upload) -> tuple[Picture, str] | Refused:
+        try:
+            return self._prepare(upload)
+        except (BadPicture, SettingsError) as error:
+            return Refused(upload.name, error.code, str(error))
 
     def _insert(self, db: sqlite3.Connection, set_id: str, prepared: Sequence[tuple[Picture, str]]) -> None:
         set_key = reading.find_set(db, set_id)

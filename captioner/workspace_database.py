@@ -26,6 +26,7 @@ BUSY_TIMEOUT_S = 5.0
 # Larger files are not searched for damage when they are opened, since that would take seconds; damage then shows
 # when it is met, as the same error.
 CHECKED_UP_TO_BYTES = 64 * 1024 * 1024
+LOG_KEPT_BYTES = 32 * 1024 * 1024  # a log that grew in a large run shrinks to this again
 
 _FULL, _CORRUPT, _NOT_A_DATABASE = sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -221,6 +222,7 @@ class Database:
         connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stops at the drive's cache
         connection.execute("PRAGMA checkpoint_fullfsync = ON")
         connection.execute("PRAGMA cache_size = -16000")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT_BYTES}")
         if is_reader:
             connection.execute("PRAGMA query_only = ON")
         return connection
