@@ -242,8 +242,7 @@ def safe_name(name: str, max_bytes: int = _MAX_NAME_BYTES) -> str:
     Separators, wildcards and control characters become "_", leading dots too; trailing dots and blanks go; names that
     Windows keeps for devices get a "_" before them; what is too long is cut between characters.
     """
-    name = "".join("_" if _is_forbidden(letter) else letter for letter in name)
-    name = name.lstrip(" ")
+    name = "".join("_" if _is_forbidden(letter) else letter for letter in name.lstrip(" ")[:max_bytes])
     name = "_" * (len(name) - len(name.lstrip("."))) + name.lstrip(".")
     while len(name.encode()) > max_bytes:
         name = name[:-1]
@@ -287,7 +286,7 @@ def folder_target(folder: Path) -> Iterator[Target]:
         yield _Folder(folder)
     finally:
         for made in missing:
-            with suppress(OSError):  # it is not empty, as it should be
+            with suppress(OSError, ValueError):  # it is not empty, as it should be
                 made.rmdir()
 
 

@@ -1,0 +1,360 @@
+"""captioner.export: caption files under names that trainers find, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import unicodedata
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from captioner import export
+from captioner.errors import CaptionerError, ExportError
+from captioner.export import ExportItem, existing_caption, read_caption, safe_name, write_sidecars
+
+
+def picture(folder: Path, name: str = "original", kind: str = "PNG") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4), "red").save(folder / name, kind)
+    return folder / name
+
+
+def items(*names: str) -> list[ExportItem]:
+    return [ExportItem(name, f"caption of {name}") for name in names]
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def planned(*names: str, **options: Any) -> list[str]:
+    result = export.WRITERS["txt"].plan(items(*names), with_pictures=False, **options)
+    return [file.caption for file in result]
+
+
+# Content
+
+
+@pytest.mark.parametrize("kind", list(export.WRITERS))
+@pytest.mark.parametrize("target", ["folder", "set.zip"])
+def test_each_picture_gets_a_caption_file_of_its_stem(tmp_path: Path, kind: str, target: str) -> None:
+    result = write_sidecars(items("a.jpg", "b.c.png"), tmp_path / target, format=kind)
+    assert [file.caption for file in result.files] == [f"a.{kind}", f"b.c.{kind}"]
+    if target == "folder":
+        assert files_in(tmp_path / target) == {f"a.{kind}": b"caption of a.jpg", f"b.c.{kind}": b"caption of b.c.png"}
+    else:
+        with zipfile.ZipFile(tmp_path / target) as archive:
+            assert archive.testzip() is None
+            assert archive.read(f"a.{kind}") == b"caption of a.jpg"
+            assert archive.namelist() == [f"a.{kind}", f"b.c.{kind}"]
+    assert result.notes() == []
+
+
+def test_captions_are_utf8_without_a_bom(tmp_path: Path) -> None:
+    write_sidecars([ExportItem("a.jpg", "Mädchen 少女 🐕")], tmp_path)
+    assert (tmp_path / "a.txt").read_bytes() == "Mädchen 少女 🐕".encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("one\ntwo", b"one two"),
+        ("one \r\n\r\n two\u2028three\x0bfour", b"one two three four"),
+        ("  a dog \n", b"a dog"),
+        ("a\x00dog", b"adog"),
+        ("half \ud83d", b"half ?"),
+        ("", b"\n"),
+        (" \n ", b"\n"),
+    ],
+)
+def test_a_caption_is_one_line(text: str, written: bytes) -> None:
+    assert export.caption_bytes(text) == written
+
+
+def test_an_empty_caption_is_reported(tmp_path: Path) -> None:
+    result = write_sidecars([ExportItem("a.jpg", " "), ExportItem("b.jpg", "x")], tmp_path)
+    assert result.empty == ("a.jpg",)
+    assert result.notes() == ["a.jpg has an empty caption."]
+
+
+def test_pictures_are_exported_byte_for_byte(tmp_path: Path) -> None:
+    source = picture(tmp_path / "store", "0123abcd")
+    item = ExportItem("dog.png", "a dog", source)
+    write_sidecars([item], tmp_path / "out", with_pictures=True)
+    write_sidecars([item], tmp_path / "out.zip", with_pictures=True)
+    assert files_in(tmp_path / "out") == {"dog.png": source.read_bytes(), "dog.txt": b"a dog"}
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.read("dog.png") == source.read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("PNG", ".png"), ("JPEG", ".jpg"), ("WEBP", ".webp"), ("AVIF", ".avif")])
+@pytest.mark.parametrize("name", ["dog", "dog.txt"])
+def test_a_picture_without_a_pictures_suffix_gets_one(tmp_path: Path, kind: str, suffix: str, name: str) -> None:
+    source = picture(tmp_path / "store", "blob", kind)
+    write_sidecars([ExportItem(name, "a dog", source)], tmp_path / "out", with_pictures=True)
+    assert sorted(files_in(tmp_path / "out")) == sorted([f"{name}{suffix}", f"{name}.txt"])
+
+
+def test_equal_captions_make_equal_zips(tmp_path: Path) -> None:
+    for name in ("one.zip", "two.zip"):
+        write_sidecars(items("a.jpg"), tmp_path / name)
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_subfolders_are_made(tmp_path: Path) -> None:
+    write_sidecars([ExportItem("a.jpg", "x", folder="deep/er"), ExportItem("a.png", "y")], tmp_path / "out")
+    assert files_in(tmp_path / "out") == {"a.txt": b"y", "deep/er/a.txt": b"x"}
+
+
+# Names
+
+
+def test_two_pictures_with_one_stem_both_survive(tmp_path: Path) -> None:
+    sources = [picture(tmp_path / "store", name) for name in ("one", "two")]
+    pictures = [ExportItem("a.jpg", "first", sources[0]), ExportItem("a.png", "second", sources[1])]
+    result = write_sidecars(pictures, tmp_path / "out", with_pictures=True)
+    assert sorted(files_in(tmp_path / "out")) == ["a.jpg", "a.txt", "a_2.png", "a_2.txt"]
+    assert (tmp_path / "out" / "a_2.txt").read_bytes() == b"second"
+    assert result.notes() == ["a.png was exported as a_2.png with a_2.txt."]
+
+
+def test_without_pictures_the_result_says_what_to_rename(tmp_path: Path) -> None:
+    result = write_sidecars(items("a.jpg", "a.png"), tmp_path)
+    assert result.notes() == [
+        "The caption of a.png is in a_2.txt; rename that picture to a_2 so that trainers find it."
+    ]
+
+
+def test_a_free_number_is_taken() -> None:
+    assert planned("a.jpg", "a.png", "a_2.jpg", "a.webp", "a_3.gif") == [
+        "a.txt",
+        "a_4.txt",
+        "a_2.txt",
+        "a_5.txt",
+        "a_3.txt",
+    ]
+
+
+def test_the_same_name_many_times_is_quick_and_unique() -> None:
+    names = planned(*["a.jpg"] * 3000)
+    assert len(set(names)) == 3000
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Dog.jpg", "dOG.png"),
+        ("é.jpg", unicodedata.normalize("NFD", "é.jpg")),
+        ("STRASSE.jpg", "straße.jpg"),
+        ("a.jpg", "a .jpg"),
+        ("a/b.jpg", "a:b.jpg"),
+        ("..jpg", "_.jpg"),
+    ],
+)
+def test_names_that_are_one_file_somewhere_are_kept_apart(one: str, other: str) -> None:
+    first, second = planned(one, other)
+    assert export.name_key(first) != export.name_key(second)
+
+
+def test_equal_names_in_two_folders_do_not_collide() -> None:
+    files = export.WRITERS["txt"].plan(
+        [ExportItem("a.jpg", "", folder="x"), ExportItem("a.jpg", "", folder="y")], with_pictures=False
+    )
+    assert [file.caption for file in files] == ["x/a.txt", "y/a.txt"]
+    assert not any(file.is_renamed for file in files)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("dog", "dog"),
+        ("🐕 dog 少女", "🐕 dog 少女"),
+        ("../../etc/passwd", "___.._etc_passwd"),
+        ('a\\b/c:d*e?f"g<h>i|j', "a_b_c_d_e_f_g_h_i_j"),
+        ("nul\x00byte\n", "nul_byte_"),
+        ("CON", "_CON"),
+        ("con.png", "_con.png"),
+        ("aux .x", "_aux .x"),
+        ("COM1", "_COM1"),
+        ("lpt³", "_lpt³"),
+        ("CONTRAST", "CONTRAST"),
+        ("trailing. . .", "trailing"),
+        ("...", "picture___"),
+        ("", "picture"),
+        (" ", "picture"),
+        (".hidden", "_hidden"),
+        ("gpj\u202etxt", "gpj_txt"),
+        ("half\ud83d", "half_"),
+    ],
+)
+def test_hostile_names_become_safe(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "少", "🐕", "👩‍👩‍👧", "e\u0301"])
+def test_long_names_are_cut_between_characters(letter: str) -> None:
+    cut = safe_name(letter * 300)
+    assert 200 <= len(cut.encode()) <= 255
+    assert not cut.endswith("\u200d")
+    assert letter[0] == cut[0]
+
+
+HOSTILE = [
+    "../a.jpg",
+    "CON.jpg",
+    "a\x00.jpg",
+    "x" * 300 + ".jpg",
+    "🐕" * 100 + ".png",
+    "a. .jpg",
+    "/etc/passwd",
+    "",
+    ".",
+    "..",
+]
+
+
+@pytest.mark.parametrize("target", ["out", "out.zip"])
+def test_hostile_names_never_leave_the_target(tmp_path: Path, target: str) -> None:
+    source = picture(tmp_path / "store")
+    before = files_in(tmp_path)
+    result = write_sidecars([ExportItem(name, "x", source) for name in HOSTILE], tmp_path / target, with_pictures=True)
+    names = [name for file in result.files for name in (file.caption, file.picture)]
+    assert len({export.name_key(name) for name in names}) == 2 * len(HOSTILE)
+    assert all("/" not in name and len(name.encode()) <= 255 for name in names)
+    for file in result.files:
+        assert Path(file.caption).stem == Path(file.picture).stem
+    if target == "out":
+        assert sorted(files_in(tmp_path / "out")) == sorted(names)
+    else:
+        with zipfile.ZipFile(tmp_path / target) as archive:
+            assert sorted(archive.namelist()) == sorted(names)
+    assert set(files_in(tmp_path)) - set(before) == {"out.zip"} if target == "out.zip" else {f"out/{n}" for n in names}
+
+
+# Failing
+
+
+@pytest.mark.parametrize("target", ["file/out", "file"])
+def test_a_target_below_or_at_a_file_is_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(ExportError, match="file"):
+        write_sidecars(items("a.jpg"), tmp_path / target, as_zip=False)
+    assert files_in(tmp_path) == {"file": b"mine"}
+
+
+def test_a_zip_at_a_folders_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "set.zip").mkdir()
+    with pytest.raises(ExportError, match="is a folder; name the zip file"):
+        write_sidecars(items("a.jpg"), tmp_path / "set.zip")
+
+
+def test_an_unwritable_target_is_refused() -> None:
+    for target in (Path("/proc/captions"), Path("/proc/captions.zip"), Path("a\x00b")):
+        with pytest.raises(ExportError, match="cannot be written"):
+            write_sidecars(items("a.jpg"), target)
+
+
+class FullDisk:
+    """os.fsync that fails from the n-th call on, as a disk that is full."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def __call__(self, descriptor: int) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_whole_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", FullDisk(1))
+    with pytest.raises(ExportError, match=r"b\.txt cannot be written: No space left on device"):
+        write_sidecars(items("a.jpg", "b.jpg", "c.jpg"), tmp_path / "out")
+    assert files_in(tmp_path) == {"out/a.txt": b"caption of a.jpg"}
+
+
+def test_a_full_disk_leaves_no_zip_and_the_old_one_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "set.zip").write_bytes(b"the old one")
+    monkeypatch.setattr(os, "fsync", FullDisk(0))
+    with pytest.raises(ExportError, match=r"set\.zip cannot be written: No space left on device"):
+        write_sidecars(items("a.jpg"), tmp_path / "set.zip")
+    assert files_in(tmp_path) == {"set.zip": b"the old one"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_a_write_that_the_system_refuses_is_one_error_even_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "_temporary_name", lambda: "part")
+    (tmp_path / "part").symlink_to("/dev/full")
+    with pytest.raises(ExportError, match="No space left on device"):
+        write_sidecars(items(*(f"{number}.jpg" for number in range(2000))), tmp_path / "set.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_between_leaves_no_zip(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="elsewhere"):
+        with export.zip_target(tmp_path / "set.zip") as target:
+            target.write("a.txt", b"x")
+            raise RuntimeError("elsewhere")
+    assert files_in(tmp_path) == {}
+
+
+def test_a_folder_that_nothing_was_written_to_goes_again(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="elsewhere"):
+        with export.folder_target(tmp_path / "new" / "deeper"):
+            raise RuntimeError("elsewhere")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old").mkdir()
+    with export.folder_target(tmp_path / "old"):
+        pass
+    assert (tmp_path / "old").is_dir()
+
+
+@pytest.mark.parametrize("target", ["out", "out.zip"])
+def test_a_picture_that_is_gone_is_one_error(tmp_path: Path, target: str) -> None:
+    with pytest.raises(ExportError, match="picture gone cannot be read: No such file"):
+        write_sidecars([ExportItem("a.jpg", "x", tmp_path / "gone")], tmp_path / target, with_pictures=True)
+    assert files_in(tmp_path) == {}
+
+
+# Existing captions
+
+
+def test_the_caption_beside_a_picture_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.caption").write_text("from caption", encoding="utf-8")
+    assert existing_caption(tmp_path / "a.jpg") == "from caption"
+    (tmp_path / "a.txt").write_text("\n", encoding="utf-8")
+    assert existing_caption(tmp_path / "a.jpg") == "from caption"
+    (tmp_path / "a.txt").write_text("from txt\n", encoding="utf-8")
+    assert existing_caption(tmp_path / "a.jpg") == "from txt"
+    assert existing_caption(tmp_path / "b.jpg") == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_common_encodings_are_read(encoding: str) -> None:
+    assert read_caption("Mädchen\r\n".encode(encoding), "a.txt") == "Mädchen"
+
+
+def test_another_encoding_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Mädchen".encode("latin-1"))
+    with pytest.raises(CaptionerError, match=r"a\.txt is not UTF-8") as caught:
+        existing_caption(tmp_path / "a.jpg")
+    assert caught.value.code == "bad_caption"
+
+
+def test_a_file_too_long_for_a_caption_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x" * 1_000_001)
+    with pytest.raises(CaptionerError, match="too long for a caption"):
+        existing_caption(tmp_path / "a.jpg")
+
+
+def test_a_pipe_beside_a_picture_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    assert existing_caption(tmp_path / "a.jpg") == ""
