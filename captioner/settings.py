@@ -182,9 +182,16 @@ def real(
     )
 
 
-def switch(default: bool, help: str, *, label: str = "", effect: Effect = Effect.RUN) -> Any:
+def switch(
+    default: bool,
+    help: str,
+    *,
+    label: str = "",
+    effect: Effect = Effect.RUN,
+    only_when: tuple[str, str] | None = None,
+) -> Any:
     """On or off."""
-    return _declare(default, Field(kind=bool, help=help, label=label, effect=effect))
+    return _declare(default, Field(kind=bool, help=help, label=label, effect=effect, only_when=only_when))
 
 
 def choice(default: str, options: Sequence[str], help: str, *, label: str = "", effect: Effect = Effect.RUN) -> Any:
