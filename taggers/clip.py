@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,10 +20,11 @@ from numpy.typing import NDArray
 from captioner import hub, registry
 from captioner.errors import BadModel, MissingPackage, OutOfMemory
 from captioner.records import Tag
-from captioner.settings import Effect, Settings, choice, whole
+from captioner.settings import Effect, Settings, choice, switch, whole
 from captioner.thresholds import best_of_each
-from taggers import vocabularies
+from taggers import clip_prompts, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
+from taggers.clip_prompts import Prompt, Scored
 from taggers.vocabularies import Vocabulary
 
 if TYPE_CHECKING:
@@ -45,17 +47,46 @@ _CUDA_BATCH = 32
 _log = logging.getLogger(__name__)
 
 
+_CHAIN = ("mode", "chain")
+
+
+def _maximum(default: int, things: str) -> Any:
+    return whole(
+        default,
+        0,
+        STORED_LABELS,
+        f"At most so many {things}; 0 = none.",
+        effect=Effect.COMPOSE,
+        only_when=("mode", "rank"),
+    )
+
+
 class ClipSettings(Settings):
     """How CLIP chooses words, and how many of each vocabulary reach the caption."""
 
-    mode: str = choice("rank", ("rank",), "rank: the words of each vocabulary that fit the picture best.")
-    flavors: int = whole(4, 0, STORED_LABELS, "At most so many flavors; 0 = none.", effect=Effect.COMPOSE)
-    mediums: int = whole(1, 0, STORED_LABELS, "At most so many mediums; 0 = none.", effect=Effect.COMPOSE)
-    movements: int = whole(1, 0, STORED_LABELS, "At most so many art movements; 0 = none.", effect=Effect.COMPOSE)
-    artists: int = whole(1, 0, STORED_LABELS, "At most so many artists; 0 = none.", effect=Effect.COMPOSE)
-    trendings: int = whole(
-        1, 0, STORED_LABELS, "At most so many places where such pictures trend; 0 = none.", effect=Effect.COMPOSE
+    mode: str = choice(
+        "rank",
+        ("rank", "chain", "classic", "fast", "best"),
+        "rank: the words of each vocabulary that fit the picture best. The others go on from the captioner's sentence. "
+        "chain: flavors one by one while each makes the whole fit better, then the best selection of one artist, "
+        "medium, trending and movement. classic, fast, best: the modes of clip-interrogator.",
     )
+    flavors: int = _maximum(4, "flavors")
+    mediums: int = _maximum(1, "mediums")
+    movements: int = _maximum(1, "art movements")
+    artists: int = _maximum(1, "artists")
+    trendings: int = _maximum(1, "places where such pictures trend")
+    max_flavors: int = whole(32, 1, 64, "chain, classic, fast and best add at most so many flavors.")
+    min_flavors: int = whole(
+        8, 0, 64, "best keeps so many flavors of its chain even if they do not help.", only_when=("mode", "best")
+    )
+    candidates: int = whole(
+        2048, 1, 8192, "chain and best try so many flavors at each step, the best ranked; fewer are faster.", step=64
+    )
+    chain_artist: bool = switch(True, "The chain may end with an artist.", only_when=_CHAIN)
+    chain_medium: bool = switch(True, "The chain may end with a medium.", only_when=_CHAIN)
+    chain_trending: bool = switch(True, "The chain may end with where such pictures trend.", only_when=_CHAIN)
+    chain_movement: bool = switch(True, "The chain may end with an art movement.", only_when=_CHAIN)
 
 
 @dataclass(frozen=True)
@@ -202,19 +233,74 @@ class ClipTagger:
             self._matrix = torch.from_numpy(np.concatenate(matrices)).to(self._device).float()
             self._tables = tables
 
-    def tag(self, pictures: Sequence[Image], settings: ClipSettings) -> list[tuple[Tag, ...]]:
-        """The best `STORED_LABELS` labels of every vocabulary for each picture, best first, with cosine similarities.
+    @staticmethod
+    def uses_sentence(settings: ClipSettings) -> bool:
+        """Whether `tag` goes on from the captioner's sentences, so that a new sentence means new tags."""
+        return settings.mode != "rank"
 
-        Embeds the labels first where `prepare` was not called.
+    def tag(
+        self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
+    ) -> list[tuple[Tag, ...]]:
+        """Tags with similarities. Embeds the labels first where `prepare` was not called.
+
+        Args: sentences: what the captioner says about each picture; only modes other than rank read them.
+        Returns: for rank the best `STORED_LABELS` labels of every vocabulary, best first, whatever the maxima are; for
+            the other modes what they add to the sentence, in order, with the mode as category.
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
         self.prepare()
-        return [tags for features in self._features(pictures) for tags in self._rank(features)]
+        features = [row for batch in self._features(pictures) for row in batch.split(1)]
+        if settings.mode == "rank":
+            return [self._rank(row) for row in features]
+        prompts = [
+            self._prompt(row, settings, sentence)
+            for row, sentence in zip(features, sentences or [""] * len(features), strict=True)
+        ]
+        return [
+            tuple(Tag(text, score, settings.mode, self.family) for text, score in prompt.additions)
+            for prompt in prompts
+        ]
+
+    def interrogate(self, picture: Image, settings: ClipSettings, sentence: str = "") -> Prompt:
+        """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
+        self.prepare()
+        (features,) = self._features([picture])
+        return self._prompt(features, settings, sentence)
 
     @staticmethod
     def keep(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
-        """The best N of each vocabulary, in the given order."""
-        return best_of_each(tags, {kind: getattr(settings, kind) for kind in vocabularies.KINDS})
+        """In the given order: of rank's tags the best N of each vocabulary, of another mode's tags all."""
+        if settings.mode == "rank":
+            return best_of_each(tags, {kind: getattr(settings, kind) for kind in vocabularies.KINDS})
+        return [tag for tag in tags if tag.category == settings.mode]
+
+    def _prompt(self, features: Tensor, settings: ClipSettings, sentence: str) -> Prompt:
+        scorer = _PictureScorer(self, features)
+        if settings.mode == "classic":
+            return clip_prompts.classic(scorer, sentence, settings.max_flavors)
+        if settings.mode == "fast":
+            return clip_prompts.fast(scorer, sentence, settings.max_flavors)
+        if settings.mode == "best":
+            return clip_prompts.best(
+                scorer,
+                sentence,
+                min_flavors=settings.min_flavors,
+                max_flavors=settings.max_flavors,
+                candidates=settings.candidates,
+            )
+        on = {
+            "artists": settings.chain_artist,
+            "mediums": settings.chain_medium,
+            "trendings": settings.chain_trending,
+            "movements": settings.chain_movement,
+        }
+        return clip_prompts.chain(
+            scorer,
+            sentence,
+            max_flavors=settings.max_flavors,
+            candidates=settings.candidates,
+            kinds=[kind for kind, is_on in on.items() if is_on],
+        )
 
     def _features(self, pictures: Sequence[Image]) -> Iterator[Tensor]:
         """Normalised picture features in float32, (batch, width) at a time."""
@@ -238,38 +324,73 @@ class ClipTagger:
             start += len(part)
             yield features / features.norm(dim=-1, keepdim=True)
 
-    def _rank(self, features: Tensor) -> Iterator[tuple[Tag, ...]]:
-        """Tags of each picture of a batch of features."""
-        if self._matrix is None:  # a model folder whose own list of vocabularies is empty
-            yield from (() for _ in features)
-            return
-        similarities = features @ self._matrix.T
+    def _similarities(self, features: Tensor) -> Tensor:
+        """The similarity of every label, (labels,), to one picture's features (1, width); NaN becomes -inf."""
+        assert self._matrix is not None
+        similarities = (features @ self._matrix.T)[0]
         broken = similarities.isnan()
         if bool(broken.any()):
             _log.warning("clip gave no number for %d similarities; they are left out", int(broken.sum()))
             similarities = similarities.masked_fill(broken, -np.inf)  # topk would call NaN the greatest
-        tops = [
-            similarities[:, table.start : table.end].topk(
-                min(STORED_LABELS + table.spare, table.end - table.start), dim=-1
-            )
-            for table in self._tables
-        ]
-        for row in range(len(features)):
-            tags: list[Tag] = []
-            for table, top in zip(self._tables, tops, strict=True):
-                scored = zip(top.indices[row].tolist(), top.values[row].tolist(), strict=True)
-                found: dict[str, Tag] = {}
-                for index, score in scored:
-                    name = table.vocabulary.labels[index]
-                    if name and score > -np.inf and len(found) < STORED_LABELS:
-                        found.setdefault(name, Tag(name, score, table.vocabulary.kind, self.family))
-                tags.extend(found.values())
-            yield tuple(sorted(tags, key=lambda tag: -tag.score))
+        return similarities
+
+    def _rank(self, features: Tensor) -> tuple[Tag, ...]:
+        """The best labels of every vocabulary for one picture's features (1, width)."""
+        if self._matrix is None:  # a model folder whose own list of vocabularies is empty
+            return ()
+        similarities = self._similarities(features)
+        tags: list[Tag] = []
+        for table in self._tables:
+            found: dict[str, Tag] = {}
+            for name, score in _top(similarities, [table], STORED_LABELS + table.spare):
+                if name and score > -np.inf and len(found) < STORED_LABELS:
+                    found.setdefault(name, Tag(name, score, table.vocabulary.kind, self.family))
+            tags.extend(found.values())
+        return tuple(sorted(tags, key=lambda tag: -tag.score))
 
     def _new_text_tower(self) -> Any:
         from taggers.clip_text import text_tower
 
         return text_tower(self._model)
+
+
+def _top(similarities: Tensor, tables: Sequence[_Table], count: int) -> list[Scored]:
+    """The best labels of some tables, best first, of similarities to all labels (labels,)."""
+    import torch
+
+    part = torch.cat([similarities[table.start : table.end] for table in tables])
+    labels = [table.vocabulary.labels for table in tables]
+    names = labels[0] if len(labels) == 1 else tuple(chain.from_iterable(labels))
+    top = part.topk(min(count, len(names)))
+    return [(names[i], score) for i, score in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
+
+
+class _PictureScorer:
+    """A tagger and one picture's features (1, width), as `clip_prompts` wants them."""
+
+    def __init__(self, tagger: ClipTagger, features: Tensor) -> None:
+        self._tagger = tagger
+        self._features = features
+        self._similarities = tagger._similarities(features) if tagger._tables else None
+
+    def top(self, kind: str, count: int) -> list[Scored]:
+        tables = [table for table in self._tagger._tables if table.vocabulary.kind == kind]
+        return _top(self._similarities, tables, count) if tables and self._similarities is not None else []
+
+    def top_of_all(self, count: int) -> list[Scored]:
+        if self._similarities is None:
+            return []
+        return _top(self._similarities, self._tagger._tables, count)
+
+    def similarities(self, texts: Sequence[str]) -> list[float]:
+        tokens = self._tagger._tokenizer(list(texts))
+        features = self._tagger._text.encode_continuations(tokens)
+        features = features / features.norm(dim=-1, keepdim=True)
+        found: list[float] = (features @ self._features[0]).tolist()
+        return found
+
+    def is_full(self, text: str) -> bool:
+        return int(self._tagger._tokenizer([text])[0, -1]) != 0
 
 
 class _LabelEncoder:

@@ -50,7 +50,8 @@ def cache_folder() -> Path:
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "captioner" / "Cache"
-    if named := os.environ.get("XDG_CACHE_HOME"):
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(named).is_absolute():  # a relative path there is to be ignored, says the XDG specification
         return Path(named) / "captioner"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "captioner"

@@ -339,6 +339,7 @@ def test_nothing_unfinished_is_left_behind(tmp_path: Path) -> None:
     [
         ("linux", {"CAPTIONER_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, "/c"),
         ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/captioner"),
+        ("linux", {"XDG_CACHE_HOME": "relative"}, "/home/u/.cache/captioner"),
         ("linux", {}, "/home/u/.cache/captioner"),
         ("darwin", {}, "/home/u/Library/Caches/captioner"),
         ("win32", {"LOCALAPPDATA": "/l"}, "/l/captioner/Cache"),
