@@ -1,0 +1,158 @@
+"""Settings classes become Gradio controls, and controls' values become the flat settings mapping again.
+
+A control is known by its field's name everywhere: the script in the browser collects all values into one mapping
+{name: value} and sends that; nothing depends on the order of forty arguments. A model has two controls of its own,
+`<key>` for its name and `<key>_on` for its switch, which together are the flat mapping's `<key>` ("" for off).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from captioner.errors import CaptionerError
+from captioner.pipeline import SettingGroup
+from captioner.settings import Field, Settings
+
+SWITCH = "_on"
+_SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, not slid
+_RADIO_LIMIT = 5
+
+
+class Controls:
+    """The controls of one page by name, gathered while its tabs are laid out."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Any] = {}
+        self._only_when: dict[str, tuple[str, Any]] = {}
+        self._keys: list[str] = []
+
+    def field(self, declared: Field, *, value: Any = None, **looks: Any) -> Any:
+        """The control of one settings field: slider, number, checkbox, radio, dropdown or text box."""
+        component = _component(declared, declared.default if value is None else value, looks)
+        self._keep(declared.name, component)
+        if declared.only_when is not None:
+            self._only_when[declared.name] = declared.only_when
+        return component
+
+    def fields(self, group: SettingGroup, defaults: Settings, names: Sequence[str] | None = None) -> None:
+        """The controls of a group's fields, all or the named ones, in declared order."""
+        for declared in group.settings.fields():
+            if names is None or declared.name in names:
+                self.field(declared, value=getattr(defaults, declared.name))
+
+    def model(self, group: SettingGroup, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool) -> None:
+        """A model's switch and its name; the name's box is hidden while there is nothing to choose."""
+        self._keys.append(group.key)
+        switch = gr.Checkbox(
+            value=is_on,
+            label=f"Use {group.title}",
+            elem_id=f"setting-{group.key}{SWITCH}",
+            elem_classes="cw-switch",
+            interactive=True,
+        )
+        self._keep(group.key + SWITCH, switch)
+        box = gr.Dropdown(
+            choices=list(choices),
+            value=value,
+            label="Model",
+            elem_id=f"setting-{group.key}",
+            interactive=True,
+            visible=True if len(choices) > 1 else "hidden",
+        )
+        self._keep(group.key, box)
+
+    @property
+    def names(self) -> list[str]:
+        """Names in the order of `components`."""
+        return list(self.components)
+
+    def described(self, presets: Mapping[str, Settings]) -> dict[str, Any]:
+        """What the script must know: each preset's values, and which field depends on which other one's value."""
+        return {
+            "presets": {name: preset.to_mapping() for name, preset in presets.items()},
+            "only_when": {name: list(condition) for name, condition in self._only_when.items()},
+        }
+
+    def collect_js(self) -> str:
+        """A script function that hands all values by name to the workbench; it answers with the preset's name."""
+        return (
+            f"(...values) => {{ const names = {json.dumps(self.names)};"
+            " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
+            " return window.captioner ? window.captioner.settingsChanged(named) : 'custom'; }"
+        )
+
+    def preset_js(self, presets: Mapping[str, Settings]) -> str:
+        """A script function from a preset's name and all values to all values, the preset's fields replaced."""
+        table = {name: preset.to_mapping() for name, preset in presets.items()}
+        return (
+            f"(chosen, ...values) => {{ const names = {json.dumps(self.names)};"
+            f" const preset = ({json.dumps(table)})[chosen] || {{}};"
+            " return names.map((name, index) => name in preset ? preset[name] : values[index]); }"
+        )
+
+    def updates(self, flat: Mapping[str, Any]) -> list[Any]:
+        """Values for all components from a flat mapping (`Plan.to_flat`); what it does not name stays as it is."""
+        answers: list[Any] = []
+        for name in self.names:
+            if name in self._keys:
+                answers.append(flat[name] if flat.get(name) else gr.skip())
+            elif name.endswith(SWITCH) and name.removesuffix(SWITCH) in self._keys:
+                key = name.removesuffix(SWITCH)
+                answers.append(bool(flat[key]) if key in flat else gr.skip())
+            else:
+                answers.append(flat[name] if name in flat else gr.skip())
+        return answers
+
+    def _keep(self, name: str, component: Any) -> None:
+        if name in self.components:
+            raise ValueError(f"two controls are called {name}; field names are unique across settings classes")
+        self.components[name] = component
+
+
+def to_flat(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The flat settings mapping from the page's values by name.
+
+    Args: keys: the model keys (`SettingGroup.key` of every group with a family).
+    """
+    flat = {name: value for name, value in values.items() if name.removesuffix(SWITCH) not in keys}
+    for key in keys:
+        if key in values:
+            flat[key] = values[key] if values.get(key + SWITCH, True) else ""
+    return flat
+
+
+def message_of(error: BaseException) -> dict[str, str]:
+    """An error as the page shows it, the one place where that is decided: {"code", "message"}.
+
+    Ours say what happened and what to do; anything else is a bug, which is raised again.
+    """
+    if not isinstance(error, CaptionerError):
+        raise error
+    message = str(error)
+    return {"code": error.code, "message": message[:1].upper() + message[1:]}
+
+
+def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
+    common: dict[str, Any] = {
+        "label": declared.title + (f" ({declared.unit})" if declared.unit else ""),
+        "info": declared.help,
+        "interactive": True,
+        "elem_id": f"setting-{declared.name}",
+        **looks,
+    }
+    if declared.kind is bool:
+        return gr.Checkbox(value=value, **common)
+    if declared.options:
+        choices = [(option.capitalize(), option) for option in declared.options]
+        kind: Any = gr.Radio if len(choices) <= _RADIO_LIMIT else gr.Dropdown
+        return kind(choices=choices, value=value, **common)
+    if declared.kind is str:
+        return gr.Textbox(value=value, max_length=declared.max_length, lines=1, max_lines=4, **common)
+    assert declared.minimum is not None and declared.maximum is not None
+    if declared.maximum - declared.minimum > _SLIDER_LIMIT:
+        return gr.Number(value=value, minimum=declared.minimum, maximum=declared.maximum, precision=0, **common)
+    return gr.Slider(declared.minimum, declared.maximum, value=value, step=declared.step, buttons=["reset"], **common)

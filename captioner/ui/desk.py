@@ -1,0 +1,513 @@
+"""What the page asks of the product, answered in plain JSON values: sets, rows, saves, previews, jobs, token counts.
+
+The desk joins workspace, pipeline and worker. It holds no work of a person (the workspace does) and no model (the
+manager does), only what can be made again: composed texts and previewed layers. Safe to use from many threads. Knows
+no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from captioner import hub, registry
+from captioner.errors import CaptionerError, SettingsError
+from captioner.export import ExportItem, safe_name, write_sidecars
+from captioner.manager import ModelManager
+from captioner.pipeline import PictureLayers, Plan, caption_text, families_to_run, make_layers, setting_groups
+from captioner.records import Layer
+from captioner.settings import Effect
+from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
+from captioner.ui.controls import to_flat
+from captioner.worker import Job, Worker
+from captioner.workspace import Workspace
+from captioner.workspace_records import Failure, View
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_log = logging.getLogger(__name__)
+
+PREVIEW_EDGE_PX = 1600
+LAYERS_ONE_BY_ONE = 64  # pictures whose layers are read singly; more are read in one go
+GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """The values used last, at most so many; safe between threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> Value | None:
+        """The value, now the most recent one, or None."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: Key, value: Value) -> None:
+        """Keep a value, and forget the one unused for longest when there are too many."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+
+
+class _Composed:
+    """Composed texts of one set under one plan: picture id -> (layers_version, text, text without its existing one)."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.texts: dict[str, tuple[int, str, str]] = {}
+
+
+class Desk:
+    """Answers for all visitors; a visitor is known by the set's id only."""
+
+    def __init__(self, workspace: Workspace, worker: Worker, manager: ModelManager) -> None:
+        self.workspace = workspace
+        self.worker = worker
+        self.manager = manager
+        self.models = manager.models
+        self.choice = hub.choose_trio(self.models)
+        self.groups = setting_groups()
+        self.model_keys = tuple(group.key for group in self.groups if group.family)
+        self._family_of = {group.key: group.family for group in self.groups if group.family}
+        self.default_flat = self._default_flat()
+        self._known_models = {key: {name for _, name in self.model_choices(key)} for key in self.model_keys}
+        self._composed: Recent[str, _Composed] = Recent(16)
+        self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)
+        self._opened: Recent[str, Image] = Recent(2)
+        self._previews: Recent[str, bytes] = Recent(48)
+        self._starting = threading.Lock()
+        self._has_warmed = False
+
+    # Models and settings
+
+    def model_name(self, key: str) -> str:
+        """The model that a key ("captioner", "clip", ...) starts with."""
+        family = self._family_of[key]
+        return self.choice.names.get(family) or hub.default_model(family, self.models)
+
+    def model_choices(self, key: str) -> list[tuple[str, str]]:
+        """(what is shown, name) of the models a key can take, those that are here first."""
+        specs = registry.of_family(self._family_of[key])
+        if self.models == "demo":
+            specs = tuple(spec for spec in specs if spec.is_demo)
+        choices: list[tuple[bool, str, str]] = []
+        for spec in specs:
+            is_here = hub.is_cached(spec)
+            shown = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
+            choices.append((not is_here, shown, spec.name))
+        first = self.model_name(key)
+        if first not in {name for _, _, name in choices}:
+            choices.insert(0, (False, first, first))
+        return [(shown, name) for _, shown, name in sorted(choices, key=lambda choice: choice[0])]
+
+    def _default_flat(self) -> dict[str, Any]:
+        return Plan.from_flat({"captioner": self.model_name("captioner")}, self.models).to_flat()
+
+    def plan_of(self, values: Mapping[str, Any] | None) -> Plan:
+        """The plan of the page's values by name (see `controls`); None is the defaults.
+
+        Raises: SettingsError, ModelNotFound.
+        """
+        if values is None:
+            return Plan.from_flat(self.default_flat, self.models)
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"settings are {type(values).__name__}; they must be a mapping of names to values.")
+        flat = to_flat(values, self.model_keys)
+        for key in self.model_keys:
+            # Folders of models are for who starts the app; a visitor must not ask which folders there are.
+            if flat.get(key, "") not in ("", "default", *self._known_models[key]):
+                raise SettingsError(
+                    f"{key} is {str(flat[key])[:80]!r}; it must be one of {', '.join(sorted(self._known_models[key]))}."
+                )
+        return Plan.from_flat({**self.default_flat, **flat}, self.models)
+
+    def stored_plan(self, set_id: str) -> Plan:
+        """The plan of the set's stored settings, the defaults where it has none.
+
+        Settings that an older or differently started app stored and that mean nothing now are left aside, and said so
+        in the plan's notes.
+        """
+        stored = self.workspace.settings(set_id)
+        try:
+            return Plan.from_flat(stored or self.default_flat, self.models)
+        except CaptionerError as error:
+            _log.warning("the settings stored with a set are not understood: %s", error)
+            plan = Plan.from_flat(self.default_flat, self.models)
+            notes = (f"The settings stored with this set are not understood, so the defaults are shown: {error}",)
+            return Plan(**{**{name: getattr(plan, name) for name in plan.__slots__}, "notes": notes})
+
+    # Sets and rows
+
+    def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
+        """A new set with the settings that the page shows."""
+        plan = self.plan_of(values)
+        set_id = self.workspace.create_set(name)
+        self.workspace.set_settings(set_id, plan.to_flat())
+        return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
+
+    def open_set(self, set_id: str) -> dict[str, Any]:
+        """Everything the page shows of a set. Raises: UnknownSet."""
+        return self.changes(set_id, -1)
+
+    def changes(self, set_id: str, since: Any) -> dict[str, Any]:
+        """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
+
+        Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
+            changed, of all others the composed text only; removed; name; settings; undo, redo; job.
+        """
+        if isinstance(since, bool) or not isinstance(since, int):
+            since = -1
+        changes = self.workspace.changes_since(set_id, since)
+        rows = self.rows(set_id, changes.views)
+        if changes.settings is not None and not changes.is_everything:
+            sent = {row["id"] for row in rows}
+            rows += [
+                {"id": row["id"], "caption": row["caption"], "suggestion": row["suggestion"]}
+                for row in self.rows(set_id, self.workspace.views(set_id))
+                if row["id"] not in sent
+            ]
+        return {
+            "cursor": changes.version,
+            "whole": changes.is_everything,
+            "rows": rows,
+            "removed": list(changes.removed),
+            "name": changes.name,
+            "undo": changes.undo.label if changes.undo else None,
+            "redo": changes.redo.label if changes.redo else None,
+            "job": self.job(set_id),
+        }
+
+    def rows(self, set_id: str, views: Sequence[View]) -> list[dict[str, Any]]:
+        """Pictures as the page shows them, with the caption each would be exported with.
+
+        suggestion: what the layers say now where the caption is something else (an edit, a kept existing caption);
+            None where there are no layers.
+        """
+        if not views:
+            return []
+        texts = self._texts(set_id, views)
+        rows = []
+        for view in views:
+            composed, generated = texts[view.id]
+            rows.append(
+                {
+                    "id": view.id,
+                    "name": view.name,
+                    "width": view.width,
+                    "height": view.height,
+                    "notes": list(view.notes),
+                    "caption": composed if view.text is None else view.text,
+                    "revision": view.revision,
+                    "state": _state(view, composed),
+                    "error": view.failure.message if view.failure else "",
+                    "suggestion": generated or None,
+                }
+            )
+        return rows
+
+    def row(self, set_id: str, picture_id: str) -> dict[str, Any]:
+        """One picture as the page shows it. Raises: UnknownSet, UnknownPicture."""
+        return self.rows(set_id, [self.workspace.view(set_id, picture_id)])[0]
+
+    def _texts(self, set_id: str, views: Sequence[View]) -> dict[str, tuple[str, str]]:
+        """By picture id: the composed caption, and what the layers alone say."""
+        plan = self.stored_plan(set_id)
+        kept = self._composed.get(set_id)
+        if kept is None or kept.plan != plan:
+            kept = _Composed(plan)
+            self._composed.put(set_id, kept)
+        stale = [view for view in views if kept.texts.get(view.id, (None,))[0] != view.layers_version]
+        wanted = {view.id: view for view in stale}
+        found: Iterable[tuple[str, Sequence[Layer]]]
+        if len(stale) > LAYERS_ONE_BY_ONE:
+            found = self.workspace.all_layers(set_id)
+        else:
+            found = ((view.id, self.workspace.layers(set_id, view.id)) for view in stale)
+        for picture_id, layers in found:
+            view = wanted.get(picture_id)
+            if view is not None:
+                kept.texts[picture_id] = (view.layers_version, *_compose(layers, plan, view.existing))
+        return {view.id: kept.texts.get(view.id, (0, "", ""))[1:] for view in views}
+
+    # Pictures
+
+    def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "") -> dict[str, Any]:
+        """Store an uploaded picture and return its row. Raises: UnknownSet, BadPicture, SettingsError, StoreError."""
+        picture = self.workspace.add_picture(set_id, name, data, existing)
+        self._warm_up(set_id)
+        return self.row(set_id, picture.id)
+
+    def preview_bytes(self, set_id: str, picture_id: str) -> bytes:
+        """The picture re-encoded as WebP at a size to look at. Raises: UnknownSet, UnknownPicture, StoreError."""
+        from captioner import images
+
+        digest = self.workspace.view(set_id, picture_id).digest
+        known = self._previews.get(digest)
+        if known is None:
+            known = images.preview(self._open(set_id, picture_id, digest), PREVIEW_EDGE_PX)
+            self._previews.put(digest, known)
+        return known
+
+    def _open(self, set_id: str, picture_id: str, digest: str) -> Image:
+        from captioner import images
+
+        image = self._opened.get(digest)
+        if image is None:
+            image = images.open_picture(self.workspace.picture_bytes(set_id, picture_id)).image
+            self._opened.put(digest, image)
+        return image
+
+    def _warm_up(self, set_id: str) -> None:
+        """Load the captioner in the background once the first picture has come: its caption is asked for next."""
+        if self._has_warmed:
+            return
+        self._has_warmed = True
+        plan = self.stored_plan(set_id)
+
+        def load() -> None:
+            for name, family in plan.models():
+                with self.manager.use(name, family):
+                    pass
+
+        def report(future: Future[None]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                _log.info("no model was loaded in advance: %s", error)  # said again, aloud, when one is needed
+
+        self.worker.ask(load).add_done_callback(report)
+
+    # Edits
+
+    def save_caption(self, set_id: str, picture_id: str, text: str | None, base: int) -> dict[str, Any]:
+        """Store an edit unless the stored one changed since revision `base`.
+
+        Returns: {"ok": True, "revision", "row"} or {"ok": False, "conflict", "revision", "row"}, where conflict is the
+            stored edit, None if it was removed.
+        Raises: UnknownSet, UnknownPicture, SettingsError, StoreError.
+        """
+        saved = self.workspace.save_edit(set_id, picture_id, text, base, is_autosave=text is not None)
+        answer = {"ok": saved.ok, "revision": saved.revision, "row": self.row(set_id, picture_id)}
+        return answer if saved.ok else {**answer, "conflict": saved.conflict}
+
+    def count_tokens(self, text: str) -> dict[str, Any]:
+        """How many CLIP tokens a text takes, the limit, and what lies beyond it."""
+        if not isinstance(text, str):
+            raise SettingsError(f"the text is {type(text).__name__}; it must be text.")
+        return {"tokens": count_tokens(text), "limit": USABLE_TOKENS, "beyond": text[cut_at(text, USABLE_TOKENS) :]}
+
+    def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
+        """Write the set's captions to a zip at `target`; returns the name to save it under.
+
+        Raises: UnknownSet, ExportError, StoreError.
+        """
+        views = self.workspace.views(set_id)
+        texts = {row["id"]: row["caption"] for row in self.rows(set_id, views)}
+        items = []
+        for view in views:
+            picture = None
+            if with_pictures:
+                picture = target.parent / view.id
+                picture.write_bytes(self.workspace.picture_bytes(set_id, view.id))
+            items.append(ExportItem(view.name, texts[view.id], picture))
+        write_sidecars(items, target, format=format, with_pictures=with_pictures, as_zip=True)
+        name = self.workspace.find_set(set_id).name
+        return f"{safe_name(name) if name else 'captions'}.zip"
+
+    # Live preview
+
+    def preview(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Remember the page's settings and say what they make of one picture; its layers are stored nowhere.
+
+        A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
+        on scores that are there.
+        Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed}.
+        Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
+        """
+        plan = self.plan_of(values)
+        if not set_id:
+            return {"text": None, "recomposed": False}
+        before = self.stored_plan(set_id)
+        self.workspace.set_settings(set_id, plan.to_flat())
+        recomposed = _compose_part(before) != _compose_part(plan)
+        if not picture_id:
+            return {"text": None, "recomposed": recomposed}
+        view = self.workspace.view(set_id, picture_id)
+        stored = self.workspace.layers(set_id, picture_id)
+        layers, missing = self._layers_at_hand(view, stored, plan, before)
+        if missing:
+            layers += self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+        composed, generated = _compose(layers, plan, view.existing)
+        return {"text": generated or composed, "recomposed": recomposed}
+
+    def _layers_at_hand(
+        self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan
+    ) -> tuple[list[Layer], list[str]]:
+        """Layers that serve a preview, and the families that must run for it."""
+        layers: list[Layer] = []
+        missing: list[str] = []
+        by_family = {layer.family: layer for layer in stored}
+        unfit = families_to_run(stored, plan)
+        settings_changed = _run_part(before)
+        for family, part in _run_part(plan).items():
+            tried = self._previewed.get((view.digest, family, *part))
+            if family not in unfit:
+                layers.append(by_family[family])
+            elif tried is not None:
+                layers.append(tried)
+            elif family in by_family and settings_changed.get(family) == part:
+                layers.append(by_family[family])  # the person changed something else
+            else:
+                missing.append(family)
+        return layers, missing
+
+    def _run(self, set_id: str, view: View, plan: Plan, families: Sequence[str]) -> list[Layer]:
+        """Runs on the worker's thread. Raises: what went wrong with this picture."""
+        picture = (view.id, self._open(set_id, view.id, view.digest))
+        [[result]] = list(make_layers([picture], plan, self.manager, only=families))
+        if result.error is not None:
+            raise result.error
+        parts = _run_part(plan)
+        for layer in result.layers:
+            self._previewed.put((view.digest, layer.family, *parts[layer.family]), layer)
+        return list(result.layers)
+
+    # Jobs
+
+    def start_job(
+        self, set_id: str, picture_ids: Sequence[str] | None, values: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Caption all pictures of a set (None) or some; goes on when the page is closed.
+
+        Pictures whose layers these settings made already are passed over. Edits stay; the new text stands beside them.
+        Returns: {"job": as `job`, None when there was nothing to do}.
+        Raises: CaptionerError: a job of this set is going on already, or a model is not there.
+        """
+        plan = self.stored_plan(set_id) if values is None else self.plan_of(values)
+        if not plan.models():
+            raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
+        if self.models != "hub":  # under "hub" the job itself downloads what is missing
+            plan.check_models(self.models)
+        wanted = None if picture_ids is None else set(picture_ids)
+        with self._starting:
+            running = [job for job in self.worker.jobs(set_id) if not job.is_finished]
+            if running:
+                raise CaptionerError("this set is being captioned already; wait for it or stop it.", code="busy")
+            self.workspace.set_settings(set_id, plan.to_flat())
+            views = {view.id: view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted}
+            todo = [
+                (views[picture_id], families)
+                for picture_id, layers in self.workspace.all_layers(set_id)
+                if picture_id in views and (families := families_to_run(layers, plan))
+            ]
+            if not todo:
+                return {"job": None}
+            run_id = f"{set_id}/{time.time_ns()}"
+            job = self.worker.start(self._steps(set_id, todo, plan, run_id), total=len(todo), owner=set_id)
+        return {"job": _job_report(job)}
+
+    def job(self, set_id: str) -> dict[str, Any] | None:
+        """The newest job of a set, None where it has none since the app started."""
+        jobs = self.worker.jobs(set_id)
+        return _job_report(jobs[-1]) if jobs else None
+
+    def stop_job(self, set_id: str) -> dict[str, Any]:
+        """Stop the set's jobs before their next step; what is done stays."""
+        for job in self.worker.jobs(set_id):
+            job.cancel()
+        return {"job": self.job(set_id)}
+
+    def _steps(
+        self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
+    ) -> Iterator[Exception | None]:
+        """One step a picture: None, or the error it failed with."""
+        for chunk in _chunks(todo, 1 if self.manager.device == "cpu" else GPU_BATCH):
+            families = chunk[0][1]
+            pictures = ((view.id, self._open(set_id, view.id, view.digest)) for view, _ in chunk)
+            results: list[PictureLayers] = []
+            for batch in make_layers(pictures, plan, self.manager, only=families, batch_size=len(chunk)):
+                results += batch
+            failures = {
+                result.picture_id: Failure(result.error.code, str(result.error))
+                for result in results
+                if result.error is not None
+            }
+            layers = [layer for result in results for layer in result.layers]
+            self.workspace.put_layers(set_id, layers, run_id=run_id, label="Caption", failures=failures)
+            yield from (result.error for result in results)
+
+
+def _chunks(
+    todo: Sequence[tuple[View, tuple[str, ...]]], size: int
+) -> Iterator[Sequence[tuple[View, tuple[str, ...]]]]:
+    """Runs of neighbours that need the same families, at most `size` long."""
+    chunk: list[tuple[View, tuple[str, ...]]] = []
+    for item in todo:
+        if chunk and (len(chunk) == size or chunk[0][1] != item[1]):
+            yield chunk
+            chunk = []
+        chunk.append(item)
+    if chunk:
+        yield chunk
+
+
+def _compose(layers: Sequence[Layer], plan: Plan, existing: str) -> tuple[str, str]:
+    """The composed caption, and what the layers alone make where that is not it ("" without layers)."""
+    composed = caption_text(layers, plan, existing).text
+    if not layers:
+        return composed, ""
+    if existing.strip() and plan.recipe.existing == "keep":
+        return composed, caption_text(layers, plan).text
+    return composed, composed
+
+
+def _state(view: View, composed: str) -> str:
+    return "generated" if view.state == "empty" and composed else view.state
+
+
+def _run_part(plan: Plan) -> dict[str, tuple[Any, ...]]:
+    """By family, what identifies a layer: model and RUN settings."""
+    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
+    return {
+        family: (model, *sorted(settings[family].to_mapping(Effect.RUN).items())) for model, family in plan.models()
+    }
+
+
+def _compose_part(plan: Plan) -> tuple[Any, ...]:
+    """What decides how layers that are there become text."""
+    return (
+        bool(plan.captioner),
+        plan.recipe,
+        *((choice.family, choice.settings.to_mapping(Effect.COMPOSE)) for choice in plan.taggers),
+    )
+
+
+def _job_report(job: Job) -> dict[str, Any]:
+    """A job as the page shows it; done counts the failed ones too, rate is pictures a second."""
+    finished = job.done + job.failed
+    elapsed_s = time.time() - job.started_at if job.started_at else 0.0
+    return {
+        "id": job.id,
+        "state": job.state,
+        "done": finished,
+        "total": job.total,
+        "failed": job.failed,
+        "rate": finished / elapsed_s if finished and elapsed_s > 0 else None,
+        "message": job.message,
+    }

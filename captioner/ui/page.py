@@ -1,0 +1,224 @@
+"""The page: where everything stands, and which event leads where. Decides nothing; `desk` answers.
+
+The workbench (thumbnails, preview, editor) is one gr.HTML whose script calls the functions of `_server_functions`;
+the settings beside it are Gradio's own controls, made from the settings classes. Each time one of them changes, the
+script gets all values by name, stores and tries them through the same functions.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+from fastapi import FastAPI
+
+from captioner.errors import CaptionerError
+from captioner.pipeline import CAPTIONER, Plan, presets
+from captioner.settings import Settings
+from captioner.ui import captioner_tab, recipe_tab, tagger_tab, workbench
+from captioner.ui.controls import Controls, message_of
+from captioner.ui.desk import Desk
+from captioner.ui.routes import add_routes
+
+ServerFunction = Callable[[Any], dict[str, Any]]
+
+_SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+_MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+_MAX_FILE_SIZE = "210mb"
+
+
+def build(desk: Desk) -> gr.Blocks:
+    """The whole page; loads no model and nothing heavy."""
+    groups = {group.key: group for group in desk.groups}
+    plan = Plan.from_flat(desk.default_flat, desk.models)
+    captioner_presets = presets(plan.family)
+    with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
+        with gr.Column(elem_id="cw-page"):
+            gr.HTML(
+                html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-bar"
+            )
+            banner = banner_html(desk)
+            if banner:
+                gr.HTML(banner, js_on_load=None, apply_default_css=False, elem_id="cw-banner")
+            with gr.Row(elem_id="cw-main", equal_height=False):
+                bench = gr.HTML(
+                    html_template=workbench.read("workbench.html"),
+                    server_functions=server_functions(desk),
+                    apply_default_css=False,
+                    elem_id="cw-bench",
+                )
+                with gr.Column(elem_id="cw-side", min_width=0):
+                    controls, preset = _lay_out_settings(desk, groups, plan, captioner_presets)
+        bench.js_on_load = workbench.script(controls.described(captioner_presets))
+        _wire(page, desk, controls, preset, captioner_presets)
+    return page
+
+
+def mount(app: FastAPI, desk: Desk) -> FastAPI:
+    """Our routes and the page on one FastAPI app."""
+    add_routes(app, desk)
+    theme = gr.themes.Base(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        radius_size="sm",
+        spacing_size="sm",
+        text_size="sm",
+        font=_SYSTEM_FONTS,
+        font_mono=_MONOSPACE,
+    )
+    mounted: FastAPI = gr.mount_gradio_app(
+        app,
+        build(desk),
+        path="/",
+        theme=theme,
+        head=f"<style>{workbench.read('workbench.css')}</style>",
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        max_file_size=_MAX_FILE_SIZE,
+        show_error=True,
+    )
+    return mounted
+
+
+def banner_html(desk: Desk) -> str:
+    """The banner over the page where demo models stand in: that they do, why, and what to do; else nothing."""
+    choice = desk.choice
+    if not choice.is_demo and not choice.missing:
+        return ""
+    if choice.is_demo:
+        title = "Demo models."
+        advice = (
+            f"To caption real pictures, start with <code>python app.py --models hub</code>, which downloads "
+            f"{choice.download_mb:,} MB once."
+            if choice.missing
+            else "To caption real pictures, start the app without <code>--models demo</code>."
+        )
+    else:
+        title = "First use."
+        names = ", ".join(spec.name for spec in choice.missing)
+        advice = (
+            f"Models are downloaded when they are first used: {html.escape(names)}, {choice.download_mb:,} MB in all."
+        )
+    reason = html.escape(choice.reason)
+    return (
+        '<div class="cw-banner" role="note"><div class="cw-banner-box">'
+        f"<b>{title}</b><span>{reason} {advice}</span></div></div>"
+    )
+
+
+def _lay_out_settings(
+    desk: Desk, groups: Mapping[str, Any], plan: Plan, captioner_presets: Mapping[str, Settings]
+) -> tuple[Controls, Any]:
+    controls = Controls()
+    gr.HTML(
+        '<div id="cw-settings-message" role="alert" hidden></div>',
+        js_on_load=None,
+        apply_default_css=False,
+        padding=False,
+    )
+    of_tagger = {choice.family: choice.settings for choice in (*plan.taggers, *plan.switched_off)}
+    with gr.Tabs(elem_id="cw-tabs"):
+        preset = captioner_tab.lay_out(
+            controls,
+            groups[CAPTIONER],
+            desk.model_choices(CAPTIONER),
+            model=desk.model_name(CAPTIONER),
+            defaults=plan.sampling,
+            presets=captioner_presets,
+        )
+        for key, group in groups.items():
+            if group.family in of_tagger:
+                tagger_tab.lay_out(
+                    controls,
+                    group,
+                    desk.model_choices(key),
+                    model=desk.model_name(key),
+                    defaults=of_tagger[group.family],
+                )
+        recipe_tab.lay_out(controls, groups["recipe"], defaults=plan.recipe)
+    return controls, preset
+
+
+def _wire(
+    page: gr.Blocks, desk: Desk, controls: Controls, preset: Any, captioner_presets: Mapping[str, Settings]
+) -> None:
+    components = list(controls.components.values())
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    def load_settings(set_id: str) -> list[Any]:
+        try:
+            plan = desk.stored_plan(set_id) if set_id else None
+        except CaptionerError:
+            plan = None  # the workbench says that the set is not here
+        return controls.updates(plan.to_flat() if plan else desk.default_flat)
+
+    address = gr.Textbox(visible="hidden", elem_id="cw-address")
+    page.load(
+        load_settings,
+        [address],
+        components,
+        js="() => [new URLSearchParams(location.search).get('set') || '']",
+        queue=False,
+        **private,
+    ).then(None, components, [preset], js=controls.collect_js(), **private)
+    gr.on(
+        [component.change for component in components],
+        None,
+        components,
+        [preset],
+        js=controls.collect_js(),
+        trigger_mode="always_last",
+        **private,
+    )
+    preset.input(None, [preset, *components], components, js=controls.preset_js(captioner_presets), **private)
+
+
+def server_functions(desk: Desk) -> list[ServerFunction]:
+    """What the workbench's script may call: each takes one mapping and returns one, an error as {"error": ...}."""
+
+    def new_set(request: Any) -> dict[str, Any]:
+        return desk.new_set(request.get("settings"))
+
+    def open_set(request: Any) -> dict[str, Any]:
+        return desk.open_set(request["set"])
+
+    def changes(request: Any) -> dict[str, Any]:
+        return desk.changes(request["set"], request.get("since"))
+
+    def save_caption(request: Any) -> dict[str, Any]:
+        return desk.save_caption(request["set"], request["id"], request["text"], request["base"])
+
+    def count_tokens(request: Any) -> dict[str, Any]:
+        return desk.count_tokens(request["text"])
+
+    def preview(request: Any) -> dict[str, Any]:
+        return desk.preview(request["set"], request["id"], request["settings"])
+
+    def start_job(request: Any) -> dict[str, Any]:
+        return desk.start_job(request["set"], request.get("ids"), request.get("settings"))
+
+    def stop_job(request: Any) -> dict[str, Any]:
+        return desk.stop_job(request["set"])
+
+    functions = (new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job)
+    return [_answering(function) for function in functions]
+
+
+def _answering(function: ServerFunction) -> ServerFunction:
+    """The same function, with errors that a person can mend as an answer instead of an exception."""
+
+    def answer(request: Any) -> dict[str, Any]:
+        try:
+            return function(request)
+        except CaptionerError as error:
+            return {"error": message_of(error)}
+
+    answer.__name__ = function.__name__
+    return answer

@@ -1,0 +1,20 @@
+"""The tab of one tagger family: its switch, its model and its settings. Every registered family gets one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gradio as gr
+
+from captioner.pipeline import SettingGroup
+from captioner.settings import Settings
+from captioner.ui.controls import Controls
+
+
+def lay_out(
+    controls: Controls, group: SettingGroup, choices: Sequence[tuple[str, str]], *, model: str, defaults: Settings
+) -> None:
+    """Adds the tab's controls. The tagger is off until it is switched on."""
+    with gr.Tab(group.title, elem_id=f"tab-{group.key}"):
+        controls.model(group, choices, value=model, is_on=False)
+        controls.fields(group, defaults)

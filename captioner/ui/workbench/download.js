@@ -1,0 +1,39 @@
+// The zip: made by the server when asked, after everything typed here has been saved.
+
+(() => {
+  const form = byId('cw-download-form');
+  const menu = byId('cw-download-menu');
+
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    menu.open = false;
+    if (!page.rows.length) {
+      notice('bad', 'There is nothing to download yet', ['Add pictures first.']);
+      return;
+    }
+    journal.flushAll();
+    const until = Date.now() + 3000;
+    while (journal.ids().length && Date.now() < until) await new Promise((next) => setTimeout(next, 50));
+    if (journal.ids().length) {
+      notice('bad', 'Some captions are not saved yet', ['The zip would lack them. Settle conflicts, or wait for the server, and try again.']);
+      return;
+    }
+    const wanted = new URLSearchParams({ format: form.elements.format.value });
+    if (form.elements.with_pictures.checked) wanted.set('with_pictures', 'true');
+    const link = document.createElement('a');
+    link.href = `sets/${encodeURIComponent(page.set)}/export?${wanted}`;
+    link.download = '';
+    document.body.append(link);
+    link.click();
+    link.remove();
+  });
+
+  document.addEventListener('click', (event) => {
+    if (menu.open && !menu.contains(event.target)) menu.open = false;
+  });
+  menu.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    menu.open = false;
+    byId('cw-download-open').focus();
+  });
+})();

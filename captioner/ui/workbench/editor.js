@@ -1,0 +1,102 @@
+// The selected picture, its caption and what became of the last keystroke.
+
+const editor = (() => {
+  const text = byId('cw-editor');
+  const image = byId('cw-image');
+
+  function showPicture(row) {
+    byId('cw-empty').hidden = !!row;
+    image.hidden = !row;
+    text.disabled = !row;
+    byId('cw-one').disabled = !row;
+    byId('cw-name').textContent = row ? row.name : '';
+    byId('cw-facts').textContent = row ? [`${row.width} × ${row.height}`, ...row.notes].join(', ') : '';
+    if (!row) {
+      image.removeAttribute('src');
+      return;
+    }
+    image.alt = row.name;
+    // The thumbnail is at hand and fills the frame until the larger picture has come.
+    image.style.backgroundImage = `url("${pictureUrl(row.id, 'thumbnail')}")`;
+    image.src = pictureUrl(row.id, 'preview');
+    const at = page.shown.indexOf(row);
+    for (const near of [page.shown[at + 1], page.shown[at - 1]]) if (near) new Image().src = pictureUrl(near.id, 'preview');
+  }
+
+  /** Puts the caption into the box unless it is there; the caret stays where it was. */
+  function showCaption() {
+    const row = rowOf.get(page.current);
+    const wanted = row ? captionOf(row) : '';
+    if (text.value !== wanted) {
+      const { selectionStart, selectionEnd } = text;
+      text.value = wanted;
+      if (document.activeElement === text) text.setSelectionRange(selectionStart, selectionEnd);
+    }
+    text.placeholder = row && row.error ? row.error : 'No caption yet';
+    byId('cw-revert').hidden = !row || stateOf(row) !== 'edited';
+    tokens.show(text.value);
+  }
+
+  function showConflict() {
+    const entry = journal.entry(page.current);
+    byId('cw-conflict').hidden = !entry?.conflict;
+    byId('cw-theirs').textContent = entry?.conflict ? entry.conflict.theirs || '(no text)' : '';
+  }
+
+  function showSave() {
+    const box = byId('cw-save');
+    const waiting = journal.ids();
+    const entries = waiting.map((id) => journal.entry(id));
+    const conflicts = entries.filter((entry) => entry.conflict).length;
+    const refused = entries.find((entry) => entry.refused);
+    let state = 'saved';
+    let words = page.rows.length ? 'All changes saved' : '';
+    if (conflicts) [state, words] = ['conflict', `${plural(conflicts, 'caption needs', 'captions need')} your choice`];
+    else if (refused) [state, words] = ['bad', `Not saved: ${refused.refused}`];
+    else if (waiting.length && journal.isStorageFull()) [state, words] = ['bad', "Not saved yet, and this browser's storage is full"];
+    else if (waiting.length && journal.isFailing()) [state, words] = ['bad', 'Server not reached. Kept in this browser, trying again'];
+    else if (waiting.length) [state, words] = ['saving', 'Saving…'];
+    if (box.dataset.state !== state) box.dataset.state = state;
+    if (box.textContent !== words) box.textContent = words;
+  }
+
+  text.addEventListener('input', () => {
+    journal.edit(page.current, text.value);
+  });
+  byId('cw-revert').addEventListener('click', () => {
+    journal.edit(page.current, null);
+    journal.flush(page.current);
+    text.focus();
+  });
+  byId('cw-keep-mine').addEventListener('click', () => journal.settle(page.current, true));
+  byId('cw-take-theirs').addEventListener('click', () => journal.settle(page.current, false));
+
+  on('selected', ({ id }) => {
+    showPicture(rowOf.get(id));
+    showCaption();
+    showConflict();
+    showSave();
+  });
+  on('rows', (ids) => {
+    if (!ids.includes(page.current)) return;
+    showCaption();
+    showConflict();
+  });
+  on('edited', (id) => {
+    if (id === page.current) {
+      showCaption();
+      showConflict();
+    }
+    showSave();
+  });
+  on('settled', (id) => id === page.current && showCaption());
+  on('listed', showSave);
+
+  return {
+    /** Makes a text the edit of a picture, as if it were typed. */
+    put(id, caption) {
+      journal.edit(id, caption);
+    },
+    focus: () => text.focus(),
+  };
+})();

@@ -1,0 +1,104 @@
+// Captioning many pictures: the server owns the job, the page starts it, watches it and can stop it.
+
+const job = (() => {
+  let now = null;
+  let told = '';
+
+  const isRunning = () => !!now && (now.state === 'waiting' || now.state === 'running');
+
+  function timeText(seconds) {
+    if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s left`;
+    if (seconds < 5400) return `${Math.round(seconds / 60)} min left`;
+    return `${(seconds / 3600).toFixed(1)} h left`;
+  }
+
+  function words() {
+    const failed = now.failed ? `, ${now.failed.toLocaleString()} failed` : '';
+    const count = `${now.done.toLocaleString()} of ${now.total.toLocaleString()}${failed}`;
+    if (now.state === 'waiting') return 'Waiting for another job';
+    if (!now.done || !now.rate) return now.message || `${count}, starting`;
+    const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} pictures/s` : `${(1 / now.rate).toFixed(1)} s a picture`;
+    return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
+  }
+
+  let uploading = false;
+  function showBar(done, total, text) {
+    byId('cw-progress').hidden = !total;
+    byId('cw-bar').max = total || 1;
+    byId('cw-bar').value = done;
+    byId('cw-progress-text').textContent = text;
+  }
+
+  function show() {
+    const running = isRunning();
+    byId('cw-caption-all').disabled = running || !page.rows.length;
+    byId('cw-stop').hidden = !running;
+    byId('cw-one').disabled = running || !page.current;
+    if (uploading) return;
+    if (running) showBar(now.done, now.total, words());
+    else showBar(0, 0, '');
+  }
+
+  /** The set's newest job as the server tells it; also those that another tab started. */
+  function take(job) {
+    const before = now;
+    now = job;
+    if (now && before && before.id === now.id && before.state !== now.state && !isRunning()) ended();
+    show();
+  }
+
+  function ended() {
+    if (told === now.id) return;
+    told = now.id;
+    const did = `${plural(now.done - now.failed, 'picture', 'pictures')} captioned`;
+    if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
+    else if (now.failed) notice('bad', `${did}, ${now.failed} failed`, now.message ? [now.message] : []);
+    else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`);
+    else brief(did);
+  }
+
+  let clearing = 0;
+  function brief(text) {
+    const box = byId('cw-brief');
+    box.textContent = text;
+    clearTimeout(clearing);
+    clearing = setTimeout(() => (box.textContent = ''), 6000);
+  }
+
+  async function start(ids) {
+    try {
+      await ensureSet();
+      const reply = await ask('start_job', { set: page.set, ids, settings: page.settings });
+      take(reply.job);
+      sync.soon();
+    } catch (error) {
+      if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
+      notice('bad', 'Captioning did not start', [error.message]);
+    }
+  }
+
+  byId('cw-caption-all').addEventListener('click', () => start(null));
+  byId('cw-one').addEventListener('click', () => start([page.current]));
+  byId('cw-stop').addEventListener('click', async () => {
+    byId('cw-progress-text').textContent = 'Stopping…';
+    try {
+      await ask('stop_job', { set: page.set });
+    } catch (error) {
+      if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
+      notice('bad', 'The job could not be stopped', [error.message]);
+    }
+    sync.soon();
+  });
+  on('listed', show);
+  on('selected', show);
+
+  return {
+    take,
+    isRunning,
+    showUpload(done, total) {
+      uploading = total > 0;
+      if (uploading) showBar(done, total, `Adding ${(done + 1).toLocaleString()} of ${total.toLocaleString()}`);
+      else show();
+    },
+  };
+})();

@@ -1,0 +1,169 @@
+// Hand edits that are never lost. Each keystroke goes into localStorage first, with the revision the person saw; it is
+// saved a moment later and leaves the journal only when the server acknowledged exactly that text. What is left over
+// (reload, crash, server down) is sent again. Two texts for one picture are never settled without the person.
+//
+// An entry has its own key, made of set, picture and tab, so that tabs never overwrite each other's entries:
+//   {text, base, sent, conflict}
+//   text: what the person wrote; null removes the edit.   base: the revision it was written on.
+//   sent: texts that went out since the last answer; one of them may be saved although no answer came.
+//   conflict: null, or {theirs, revision}: waits for the person's choice.
+
+const SAVE_AFTER_MS = 250;
+const RETRY_MS = [500, 1000, 2000, 4000];
+const PREFIX = 'captioner/edit/';
+
+const journal = (() => {
+  const tab = Math.random().toString(36).slice(2) + Date.now().toString(36);
+  const entries = new Map();
+  const timers = new Map();
+  const inFlight = new Set();
+  let failures = 0;
+  let storageIsFull = false;
+
+  const keyOf = (id, owner = tab) => `${PREFIX}${page.set}/${id}/${owner}`;
+
+  function write(id, entry) {
+    entries.set(id, entry);
+    try {
+      localStorage.setItem(keyOf(id), JSON.stringify(entry));
+      storageIsFull = false;
+    } catch {
+      storageIsFull = true; // The edit is still sent; only a crash before that could lose it, and the page says so.
+    }
+  }
+
+  /** Another tab's entry; null where something else wrote there. */
+  function read(key) {
+    try {
+      const left = JSON.parse(localStorage.getItem(key));
+      return left && 'text' in left && Array.isArray(left.sent) ? left : null;
+    } catch {
+      return null;
+    }
+  }
+
+  function drop(id) {
+    entries.delete(id);
+    localStorage.removeItem(keyOf(id));
+  }
+
+  function edit(id, text) {
+    const row = rowOf.get(id);
+    if (!row) return;
+    const before = entries.get(id);
+    write(id, before ? { ...before, text } : { text, base: row.revision, sent: [], conflict: null });
+    announce('edited', id);
+    later(id, SAVE_AFTER_MS);
+  }
+
+  function later(id, wait_ms) {
+    clearTimeout(timers.get(id));
+    timers.set(id, setTimeout(() => flush(id), wait_ms));
+  }
+
+  async function flush(id) {
+    const entry = entries.get(id);
+    if (!entry || entry.conflict || inFlight.has(id)) return;
+    clearTimeout(timers.get(id));
+    inFlight.add(id);
+    const text = entry.text;
+    if (!entry.sent.includes(text)) write(id, { ...entry, sent: [...entry.sent.slice(-7), text] });
+    try {
+      const reply = await ask('save_caption', { set: page.set, id, text, base: entry.base });
+      failures = 0;
+      answered(id, text, reply);
+    } catch (error) {
+      if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
+      refusedOrLost(id, error);
+    } finally {
+      inFlight.delete(id);
+      announce('edited', id);
+    }
+  }
+
+  function answered(id, text, reply) {
+    const now = entries.get(id);
+    if (reply.row) takeRows([reply.row]);
+    if (reply.ok) {
+      if (!now || now.text === text) drop(id);
+      else {
+        write(id, { text: now.text, base: reply.revision, sent: [], conflict: null });
+        later(id, 0);
+      }
+    } else if (now.sent.includes(reply.conflict) || reply.conflict === now.text) {
+      // An earlier text of ours was saved and its answer lost: go on from there.
+      write(id, { text: now.text, base: reply.revision, sent: [], conflict: null });
+      later(id, 0);
+    } else write(id, { ...now, conflict: { theirs: reply.conflict, revision: reply.revision } });
+  }
+
+  function refusedOrLost(id, error) {
+    const now = entries.get(id);
+    if (error instanceof Refused) {
+      write(id, { ...now, refused: error.message });
+      later(id, 10_000);
+      return;
+    }
+    failures += 1;
+    later(id, RETRY_MS[Math.min(failures, RETRY_MS.length) - 1]);
+  }
+
+  /** The person chose between two texts. */
+  function settle(id, keepMine) {
+    const entry = entries.get(id);
+    if (!entry || !entry.conflict) return;
+    if (keepMine) {
+      write(id, { text: entry.text, base: entry.conflict.revision, sent: [], conflict: null });
+      later(id, 0);
+    } else drop(id);
+    announce('settled', id);
+    announce('edited', id);
+  }
+
+  // Which tabs are alive is asked over a channel, so that one that still types is not taken for one that died.
+  const channel = 'BroadcastChannel' in window ? new BroadcastChannel('captioner/tabs') : null;
+  const alive = new Set();
+  if (channel)
+    channel.addEventListener('message', ({ data }) => {
+      if (data.ask && data.set === page.set) channel.postMessage({ here: tab });
+      if (data.here) alive.add(data.here);
+    });
+
+  /** Takes over the entries that dead tabs left for this set, and sends them. */
+  async function replay() {
+    alive.clear();
+    channel?.postMessage({ ask: true, set: page.set });
+    await new Promise((done) => setTimeout(done, 150));
+    const start = `${PREFIX}${page.set}/`;
+    const found = Object.keys(localStorage).filter((key) => key.startsWith(start));
+    for (const key of found) {
+      const [id, owner] = key.slice(start.length).split('/');
+      if (owner === tab || alive.has(owner)) continue;
+      const left = read(key);
+      if (!left) continue;
+      const mine = entries.get(id);
+      if (!mine) write(id, { ...left, refused: undefined });
+      else if (mine.text !== left.text && !mine.conflict)
+        write(id, { ...mine, conflict: { theirs: left.text ?? '', revision: mine.base } });
+      localStorage.removeItem(key);
+      announce('settled', id);
+      announce('edited', id);
+      later(id, 0);
+    }
+  }
+
+  return {
+    edit,
+    flush,
+    settle,
+    replay,
+    entry: (id) => entries.get(id),
+    ids: () => [...entries.keys()],
+    isFailing: () => failures > 0,
+    isStorageFull: () => storageIsFull,
+    flushAll: () => entries.forEach((_, id) => flush(id)),
+  };
+})();
+
+window.addEventListener('online', () => journal.flushAll());
+document.addEventListener('visibilitychange', () => document.hidden && journal.flushAll());

@@ -1,0 +1,103 @@
+// The set this page shows: its pictures as the server last told them, which are listed, which one is selected.
+
+const page = {
+  set: new URLSearchParams(location.search).get('set') || '',
+  rows: [],
+  shown: [],
+  current: '',
+  filter: '',
+  settings: null,
+  isGone: false,
+};
+const rowOf = new Map();
+
+const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' }).compare;
+const inOrder = (a, b) => byName(a.name, b.name) || (a.id < b.id ? -1 : 1);
+
+const pictureUrl = (id, size) => `sets/${encodeURIComponent(page.set)}/pictures/${encodeURIComponent(id)}/${size}`;
+
+/** The text the person sees for a picture: what was typed here and is not saved yet, else what the server has. */
+function captionOf(row) {
+  const entry = journal.entry(row.id);
+  return entry && entry.text !== null ? entry.text : row.caption;
+}
+
+function stateOf(row) {
+  const entry = journal.entry(row.id);
+  if (entry) return entry.conflict ? 'conflict' : entry.text === null ? row.state : 'edited';
+  return row.state;
+}
+
+function matches(row) {
+  if (!page.filter) return true;
+  return row.name.toLowerCase().includes(page.filter) || captionOf(row).toLowerCase().includes(page.filter);
+}
+
+function refilter() {
+  page.shown = page.rows.filter(matches);
+  announce('listed');
+}
+
+/** Takes rows from the server: all of the set, or only those that changed. */
+function takeRows(rows, { whole = false, removed = [] } = {}) {
+  if (whole) {
+    page.rows = [];
+    rowOf.clear();
+  }
+  let isNew = whole || removed.length > 0;
+  for (const id of removed) rowOf.delete(id);
+  if (removed.length) page.rows = page.rows.filter((row) => rowOf.has(row.id));
+  for (const row of rows) {
+    const known = rowOf.get(row.id);
+    if (known) Object.assign(known, row);
+    else {
+      rowOf.set(row.id, row);
+      page.rows.push(row);
+      isNew = true;
+    }
+  }
+  if (isNew) page.rows.sort(inOrder);
+  if (isNew || page.filter) refilter();
+  announce('rows', rows.map((row) => row.id));
+  if (!rowOf.has(page.current)) select(page.shown.length ? page.shown[0].id : '');
+}
+
+function select(id) {
+  if (id === page.current && id) return;
+  const before = page.current;
+  page.current = id;
+  announce('selected', { before, id });
+}
+
+/** Moves the selection through the listed pictures; stays at the ends. */
+function step(count) {
+  const at = page.shown.findIndex((row) => row.id === page.current);
+  const next = at < 0 ? 0 : Math.min(page.shown.length - 1, Math.max(0, at + count));
+  if (page.shown[next]) select(page.shown[next].id);
+}
+
+/** Puts the set's id into the address, so that a reload or a copied link comes back to it. */
+function rememberSet(set) {
+  page.set = set;
+  const address = new URL(location);
+  address.searchParams.set('set', set);
+  history.replaceState(history.state, '', address);
+}
+
+let making = null;
+/** The set's id; the first picture or run makes the set. */
+function ensureSet() {
+  if (page.set) return Promise.resolve(page.set);
+  making ??= ask('new_set', { settings: page.settings }).then(
+    (reply) => {
+      rememberSet(reply.set);
+      sync.start(reply);
+      return reply.set;
+    },
+    (error) => {
+      making = null;
+      throw error;
+    },
+  );
+  return making;
+}

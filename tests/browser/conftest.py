@@ -1,0 +1,213 @@
+"""A real server on a free port with its own workspace, and a real Chromium that talks to nobody else."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_LIMIT_S = 60.0
+
+
+class AppServer:
+    """The app in a process of its own, with fake models; can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, *, delay_s: float = 0.05) -> None:
+        self.folder = folder
+        self.delay_s = delay_s
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.browser.fake_app", str(self.delay_s), "--port", str(self.port)]
+        command += ["--workspace", str(self.folder / "workspace")]
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        until = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < until:
+            if self._process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(self.url, timeout=5).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        self.stop()
+        raise AssertionError(f"the server did not start:\n{self.log}")
+
+    def kill(self) -> None:
+        """SIGKILL: no clean-up of any kind."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(10)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[AppServer]:
+    server = AppServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.fail("no Chromium is installed; sh tests/browser/install_chromium.sh does it on Debian.")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Any) -> Iterator[Any]:
+    """A fresh browser profile; what its pages ask of other machines, and errors in their scripts, fail the test."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    foreign: list[str] = []
+    broken: list[str] = []
+
+    def watch(page: Any) -> None:
+        page.on("pageerror", lambda error: broken.append(str(error)))
+
+    def note(request: Any) -> None:
+        if not request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
+            foreign.append(request.url)
+
+    context.on("request", note)
+    context.on("page", watch)
+    yield context
+    context.close()
+    assert not foreign, "the page asked other machines"
+    assert not broken, "a script of the page failed"
+
+
+def open_page(context: Any, url: str) -> Any:
+    """A tab with the workbench on it, ready to be used."""
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(url)
+    page.wait_for_selector(".cw[data-ready=true]")
+    return page
+
+
+def add_pictures(page: Any, files: list[Path]) -> None:
+    """Adds pictures by the button's file input and waits until all are listed."""
+    before = len(names(page))
+    page.set_input_files("#cw-files", [str(file) for file in files])
+    wait_until(lambda: len(names(page)) == before + len(files), "all pictures are listed")
+
+
+def names(page: Any) -> list[str]:
+    """The names of the thumbnails in sight, in order of their place."""
+    cells = page.locator(".cw-cell").evaluate_all(
+        "cells => cells.map(cell => [+cell.getAttribute('aria-posinset'), cell.getAttribute('aria-label')])"
+    )
+    return [label.rsplit(", ", 1)[0] for _, label in sorted(cells)]
+
+
+def states(page: Any) -> dict[str, str]:
+    """Picture name -> state, of the thumbnails in sight."""
+    cells = page.locator(".cw-cell").evaluate_all(
+        "cells => cells.map(cell => [cell.getAttribute('aria-label'), cell.dataset.state])"
+    )
+    return {label.rsplit(", ", 1)[0]: state for label, state in cells}
+
+
+def select(page: Any, name: str) -> None:
+    """Clicks a picture's thumbnail."""
+    page.locator(f'.cw-cell[aria-label^="{name},"]').click()
+
+
+def caption(page: Any) -> str:
+    """What stands in the editor."""
+    return str(page.locator("#cw-editor").input_value())
+
+
+def wait_saved(page: Any) -> None:
+    """Until the page says that the server has everything, and the journal is empty."""
+    page.wait_for_function(
+        "() => document.getElementById('cw-save').dataset.state === 'saved'"
+        " && !Object.keys(localStorage).some((key) => key.startsWith('captioner/edit/'))"
+    )
+
+
+def wait_until(condition: Any, what: str, limit_s: float = 20.0) -> None:
+    """Polls a condition."""
+    until = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"waited {limit_s} s in vain until {what}")
+        time.sleep(0.05)
+
+
+def picture(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (320, 240), **options: Any) -> Path:
+    """A picture file of one colour with a dark bar along its top edge."""
+    image = Image.new("RGB" if len(colour) == 3 else "RGBA", size, colour)
+    ImageDraw.Draw(image).rectangle((0, 0, size[0], size[1] // 8), fill=(10, 10, 10))
+    buffer = io.BytesIO()
+    image.save(buffer, {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[path.suffix], **options)
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Six pictures: a JPEG that EXIF turns, a transparent PNG, a WebP, two with one stem, and a plain one."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    return [
+        picture(folder / "turned.jpg", (200, 40, 30), exif=turned),
+        picture(folder / "clear.png", (20, 180, 40, 90)),
+        picture(folder / "modern.webp", (30, 60, 200)),
+        picture(folder / "twin.jpg", (30, 190, 60)),
+        picture(folder / "twin.png", (200, 50, 60)),
+        picture(folder / "plain.png", (40, 50, 220)),
+    ]
+
+
+assert os.name == "posix", "the browser tests end servers with signals"

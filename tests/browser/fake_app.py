@@ -1,0 +1,24 @@
+"""The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app SECONDS_A_PICTURE [flags]."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import app
+from tests.fakes import FakeCaptioner, fake_models
+
+if __name__ == "__main__":
+    delay_s = float(sys.argv[1])
+    answer_at_once = FakeCaptioner.caption
+
+    def answer_later(self: FakeCaptioner, pictures: Any, settings: Any) -> Any:
+        time.sleep(delay_s * len(pictures))
+        return answer_at_once(self, pictures, settings)
+
+    FakeCaptioner.caption = answer_later  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory() as folder, fake_models(Path(folder)) as models:
+        sys.exit(app.main([*sys.argv[2:], "--models", models]))

@@ -1,0 +1,105 @@
+"""Controls are made from settings classes, for every registered family, and their values become settings again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from captioner.errors import SettingsError
+from captioner.models.blip import PRESETS
+from captioner.pipeline import Plan, setting_groups
+from captioner.settings import Settings, choice, real, switch, whole, words
+from captioner.ui.controls import Controls, message_of, to_flat
+from tests.gradio_blocks import laid_out
+
+
+class Everything(Settings):
+    """One field of each kind."""
+
+    count: int = whole(3, 1, 9, "How many.", unit="pieces")
+    seed: int = whole(0, 0, 2**31 - 1, "Where chance begins.", only_when=("method", "dice"))
+    share: float = real(0.5, 0.0, 1.0, "How much.")
+    is_loud: bool = switch(True, "Whether it shouts.")
+    method: str = choice("dice", ("dice", "cards"), "How it is decided.")
+    name: str = words("", "What it is called.", max_length=50)
+
+
+def _controls() -> Controls:
+    controls = Controls()
+    laid_out(lambda: [controls.field(declared) for declared in Everything.fields()])
+    return controls
+
+
+def test_each_kind_of_field_has_its_control() -> None:
+    components = _controls().components
+    kinds = {name: type(component).__name__ for name, component in components.items()}
+    assert kinds == {
+        "count": "Slider",
+        "seed": "Number",
+        "share": "Slider",
+        "is_loud": "Checkbox",
+        "method": "Radio",
+        "name": "Textbox",
+    }
+    slider = components["count"]
+    assert (slider.minimum, slider.maximum, slider.step, slider.value) == (1, 9, 1, 3)
+    assert slider.label == "Count (pieces)"
+    assert slider.info == "How many."
+    assert all(component.interactive for component in components.values())
+
+
+def test_the_script_learns_presets_and_conditions() -> None:
+    described = _controls().described({"one": Everything(count=1)})
+    assert described["only_when"] == {"seed": ["method", "dice"]}
+    assert described["presets"]["one"]["count"] == 1
+
+
+def test_values_of_every_group_become_the_plan_they_came_from() -> None:
+    plan = Plan.from_flat({"captioner": "blip-demo", "wd14": "wd14-demo", "num_beams": 7}, "demo")
+    keys = [group.key for group in setting_groups() if group.family]
+    flat = plan.to_flat()
+    page: dict[str, Any] = {name: value for name, value in flat.items() if name not in keys}
+    for key in keys:
+        page |= {f"{key}_on": bool(flat[key]), key: flat[key] or "some-model"}
+    assert Plan.from_flat(to_flat(page, keys), "demo") == plan
+
+
+def test_a_switch_that_is_off_switches_the_model_off() -> None:
+    assert to_flat({"clip": "clip-demo", "clip_on": False, "flavors": 3}, ["clip"]) == {"clip": "", "flavors": 3}
+
+
+def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -> None:
+    controls = Controls()
+    group = next(group for group in setting_groups() if group.key == "wd14")
+
+    def lay_out() -> None:
+        controls.model(group, [("one", "one"), ("two", "two")], value="one", is_on=True)
+        controls.fields(group, group.settings())
+
+    laid_out(lay_out)
+    updates = dict(zip(controls.names, controls.updates({"wd14": "", "general_threshold": 0.6}), strict=True))
+    assert updates["wd14_on"] is False
+    assert updates["wd14"]["__type__"] == "update"
+    assert "value" not in updates["wd14"]
+    assert updates["general_threshold"] == 0.6
+
+
+def test_every_preset_is_offered_with_all_its_values() -> None:
+    described = _controls().described(PRESETS)
+    assert described["presets"] == {name: preset.to_mapping() for name, preset in PRESETS.items()}
+
+
+def test_one_name_twice_is_a_bug() -> None:
+    controls = _controls()
+    with pytest.raises(ValueError, match="two controls are called count"):
+        laid_out(lambda: controls.field(Everything.fields()[0]))
+
+
+def test_errors_become_messages_in_one_place_and_bugs_do_not() -> None:
+    assert message_of(SettingsError("count is 10; it must be less.")) == {
+        "code": "bad_setting",
+        "message": "Count is 10; it must be less.",
+    }
+    with pytest.raises(KeyError):
+        message_of(KeyError("a bug"))

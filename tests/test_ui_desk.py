@@ -1,0 +1,259 @@
+"""What the page asks, answered without a browser: rows, previews that run no more than they must, jobs, saves."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from captioner.errors import CaptionerError, SettingsError, UnknownSet
+from captioner.manager import ModelManager
+from captioner.ui.desk import Desk, Recent
+from captioner.worker import Worker
+from captioner.workspace import Workspace
+from tests.fakes import POISON, FakeCaptioner, FakeModel, fake_models
+
+RED = (200, 30, 30)
+
+
+def _png(colour: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with (
+        fake_models(tmp_path / "models") as models,
+        Workspace(tmp_path / "work") as workspace,
+        Worker() as worker,
+    ):
+        yield Desk(workspace, worker, ModelManager(models=models, device="cpu"))
+
+
+def _set_with(desk: Desk, *colours: tuple[int, int, int]) -> tuple[str, list[str]]:
+    set_id = desk.new_set()["set"]
+    ids = [desk.add_picture(set_id, f"{number}.png", _png(colour))["id"] for number, colour in enumerate(colours)]
+    FakeModel.calls.clear()
+    return set_id, ids
+
+
+def _values(desk: Desk, **changes: Any) -> dict[str, Any]:
+    """The page's values by name as it shows them at first, some of them changed."""
+    values = dict(desk.default_flat)
+    for key in desk.model_keys:
+        values |= {f"{key}_on": key == "captioner", key: desk.model_name(key)}
+    return values | changes
+
+
+def _wait(desk: Desk, set_id: str) -> dict[str, Any]:
+    assert desk.worker.jobs(set_id)[-1].wait(20)
+    job = desk.job(set_id)
+    assert job is not None
+    return job
+
+
+def test_a_new_set_is_empty_and_has_the_page_s_settings(desk: Desk) -> None:
+    set_id = desk.new_set(_values(desk, num_beams=7))["set"]
+    assert desk.stored_plan(set_id).to_flat()["num_beams"] == 7
+    opened = desk.open_set(set_id)
+    assert opened["whole"]
+    assert opened["rows"] == []
+    assert opened["job"] is None
+
+
+def test_an_unknown_set_is_an_error_that_says_so(desk: Desk) -> None:
+    with pytest.raises(UnknownSet, match="there is no caption set"):
+        desk.open_set("nobody")
+
+
+def test_a_preview_shows_a_caption_and_stores_nothing_but_the_settings(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    answer = desk.preview(set_id, picture, _values(desk, num_beams=5))
+    assert answer["text"] == "a red picture 40 wide under beam 5"
+    assert desk.workspace.layers(set_id, picture) == ()
+    assert desk.row(set_id, picture)["caption"] == ""
+    assert desk.workspace.settings(set_id)["num_beams"] == 5
+
+
+def test_a_preview_runs_only_what_changed(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    desk.preview(set_id, picture, _values(desk, num_beams=5))
+    assert FakeModel.calls == [1]
+    desk.preview(set_id, picture, _values(desk, num_beams=5, wd14_on=True))
+    assert FakeModel.calls == [1, 1]  # the tagger; the sentence is at hand
+    answer = desk.preview(set_id, picture, _values(desk, num_beams=5, wd14_on=True, general_threshold=0.7))
+    assert answer["text"] == "a red picture 40 wide under beam 5, nami (one piece), red background"
+    assert answer["recomposed"]
+    desk.preview(set_id, picture, _values(desk, num_beams=5, wd14_on=True, prefix="sks"))
+    assert FakeModel.calls == [1, 1]
+
+
+def test_a_threshold_changes_stored_captions_without_a_model(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, (20, 20, 220))
+    desk.start_job(set_id, None, _values(desk, wd14_on=True))
+    _wait(desk, set_id)
+    before = desk.open_set(set_id)
+    FakeModel.calls.clear()
+    desk.preview(set_id, pictures[0], _values(desk, wd14_on=True, general_threshold=0.95, character_threshold=0.99))
+    after = desk.changes(set_id, before["cursor"])
+    assert FakeModel.calls == []
+    assert {row["caption"] for row in after["rows"]} == {
+        "a red picture 40 wide under beam 3",
+        "a blue picture 40 wide under beam 3",
+    }
+
+
+def test_settings_that_are_not_allowed_are_told_and_not_stored(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    before = desk.workspace.settings(set_id)
+    for wrong, message in (
+        ({"num_beams": float("nan")}, "num_beams is nan"),
+        ({"num_beams": 21}, "num_beams is 21; it must be a whole number between 1 and 20"),
+        ({"min_length": 50, "max_length": 20}, "min_length is 50 and max_length is 20"),
+        ({"captioner": "/etc"}, "captioner is '/etc'; it must be one of"),
+        ({"flavour": 1}, "flavour is not a setting; did you mean"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            desk.preview(set_id, picture, _values(desk, **wrong))
+    with pytest.raises(SettingsError, match="settings are list"):
+        desk.preview(set_id, picture, [1, 2])  # type: ignore[arg-type]
+    assert desk.workspace.settings(set_id) == before
+
+
+def test_a_job_captions_all_and_tells_its_progress(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED, (20, 20, 220), (10, 120, 10))
+    desk.start_job(set_id, None, _values(desk))
+    job = _wait(desk, set_id)
+    assert (job["state"], job["done"], job["total"], job["failed"]) == ("done", 3, 3, 0)
+    assert job["rate"] > 0
+    rows = desk.open_set(set_id)["rows"]
+    assert [row["state"] for row in rows] == ["generated"] * 3
+    assert rows[1]["caption"] == "a blue picture 40 wide under beam 3"
+
+
+def test_a_job_passes_over_what_these_settings_made_already(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    desk.start_job(set_id, None, _values(desk))
+    _wait(desk, set_id)
+    assert desk.start_job(set_id, None, _values(desk)) == {"job": None}
+    desk.add_picture(set_id, "more.png", _png((10, 120, 10)))
+    assert desk.start_job(set_id, None, _values(desk))["job"]["total"] == 1
+    _wait(desk, set_id)
+
+
+def test_an_edit_survives_a_job_and_the_new_caption_stands_beside_it(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    saved = desk.save_caption(set_id, picture, "mine", 0)
+    assert saved["ok"]
+    desk.start_job(set_id, None, _values(desk))
+    _wait(desk, set_id)
+    row = desk.row(set_id, picture)
+    assert (row["caption"], row["state"], row["revision"]) == ("mine", "edited", saved["revision"])
+    assert row["suggestion"] == "a red picture 40 wide under beam 3"
+
+
+def test_a_picture_that_fails_says_why_and_the_others_are_done(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, POISON, RED)
+    desk.start_job(set_id, None, _values(desk))
+    job = _wait(desk, set_id)
+    assert (job["state"], job["done"], job["failed"]) == ("done", 3, 1)
+    rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
+    assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
+    assert "no usable answer" in rows[pictures[1]]["error"]
+
+
+def test_one_job_a_set_at_a_time_and_it_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = _set_with(desk, RED, RED, RED, RED)
+    may_go = threading.Event()
+    at_once = FakeCaptioner.caption
+
+    def wait_first(self: FakeCaptioner, pictures: Any, settings: Any) -> Any:
+        assert may_go.wait(20)
+        return at_once(self, pictures, settings)
+
+    monkeypatch.setattr(FakeCaptioner, "caption", wait_first)
+    desk.start_job(set_id, None, _values(desk))
+    with pytest.raises(CaptionerError, match="this set is being captioned already"):
+        desk.start_job(set_id, None, _values(desk))
+    desk.stop_job(set_id)
+    may_go.set()
+    job = _wait(desk, set_id)
+    assert job["state"] == "cancelled"
+    assert [row["state"] for row in desk.open_set(set_id)["rows"]].count("generated") == job["done"] <= 1
+
+
+def test_a_job_without_any_model_is_refused(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    with pytest.raises(SettingsError, match="every model is switched off"):
+        desk.start_job(set_id, None, _values(desk, captioner_on=False))
+
+
+def test_a_conflict_is_told_with_the_other_text(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    desk.save_caption(set_id, picture, "first tab", 0)
+    answer = desk.save_caption(set_id, picture, "second tab", 0)
+    assert not answer["ok"]
+    assert answer["conflict"] == "first tab"
+    assert desk.row(set_id, picture)["caption"] == "first tab"
+
+
+def test_removing_the_edit_brings_the_composed_caption_back(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    desk.start_job(set_id, None, _values(desk))
+    _wait(desk, set_id)
+    revision = desk.save_caption(set_id, picture, "", 0)["revision"]
+    assert desk.row(set_id, picture)["caption"] == ""
+    row = desk.save_caption(set_id, picture, None, revision)["row"]
+    assert (row["state"], row["caption"]) == ("generated", "a red picture 40 wide under beam 3")
+
+
+def test_changes_are_only_what_changed(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, RED)
+    cursor = desk.open_set(set_id)["cursor"]
+    assert desk.changes(set_id, cursor)["rows"] == []
+    desk.save_caption(set_id, pictures[1], "mine", 0)
+    changed = desk.changes(set_id, cursor)
+    assert [row["id"] for row in changed["rows"]] == [pictures[1]]
+    assert not changed["whole"]
+    for odd in (None, "7", True, 10**9, -5):
+        assert desk.changes(set_id, odd)["whole"]
+
+
+def test_an_existing_caption_is_kept_and_the_sentence_is_a_suggestion(desk: Desk) -> None:
+    set_id = desk.new_set()["set"]
+    picture = desk.add_picture(set_id, "a.png", _png(RED), "from a file")["id"]
+    desk.start_job(set_id, None, _values(desk))
+    _wait(desk, set_id)
+    row = desk.row(set_id, picture)
+    assert row["caption"] == "from a file"
+    assert row["suggestion"] == "a red picture 40 wide under beam 3"
+
+
+def test_tokens_beyond_the_limit_are_named(desk: Desk) -> None:
+    assert desk.count_tokens("a red cat") == {"tokens": 3, "limit": 75, "beyond": ""}
+    counted = desk.count_tokens("cat " * 80)
+    assert counted["tokens"] == 80
+    assert counted["beyond"].split() == ["cat"] * 5
+
+
+def test_settings_that_mean_nothing_any_more_do_not_keep_a_set_shut(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    desk.workspace.set_settings(set_id, {"num_beams": 500})
+    assert len(desk.open_set(set_id)["rows"]) == 1
+    assert "num_beams is 500" in desk.stored_plan(set_id).notes[0]
+
+
+def test_recent_forgets_what_was_unused_for_longest() -> None:
+    recent: Recent[str, int] = Recent(2)
+    recent.put("a", 1)
+    recent.put("b", 2)
+    assert recent.get("a") == 1
+    recent.put("c", 3)
+    assert (recent.get("a"), recent.get("b"), recent.get("c")) == (1, None, 3)

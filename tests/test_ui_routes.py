@@ -1,0 +1,198 @@
+"""Pictures, uploads and zips over HTTP, and the page's own description."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from captioner import hub
+from captioner.manager import ModelManager
+from captioner.ui import page, workbench
+from captioner.ui.desk import Desk
+from captioner.ui.routes import add_routes
+from captioner.worker import Worker
+from captioner.workspace import Workspace
+from tests.fakes import fake_models
+from tests.gradio_blocks import in_loop
+
+
+def _png(size: tuple[int, int] = (40, 30)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 30)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with (
+        fake_models(tmp_path / "models") as models,
+        Workspace(tmp_path / "work") as workspace,
+        Worker() as worker,
+    ):
+        yield Desk(workspace, worker, ModelManager(models=models, device="cpu"))
+
+
+@pytest.fixture
+def client(desk: Desk) -> Iterator[TestClient]:
+    app = FastAPI()
+    add_routes(app, desk)
+    with TestClient(app) as client:
+        yield client
+
+
+def _upload(client: TestClient, set_id: str, name: str, data: bytes, existing: str = "") -> Any:
+    return client.post(
+        f"/sets/{set_id}/pictures", data={"name": name, "existing": existing}, files={"file": (name, data)}
+    )
+
+
+def test_an_uploaded_picture_is_served_re_encoded(client: TestClient, desk: Desk) -> None:
+    set_id = desk.new_set()["set"]
+    row = _upload(client, set_id, "a.png", _png((3000, 1000))).json()["row"]
+    assert (row["name"], row["width"], row["height"], row["state"]) == ("a.png", 3000, 1000, "empty")
+    for kind, edge_px in (("thumbnail", 256), ("preview", 1600)):
+        answer = client.get(f"/sets/{set_id}/pictures/{row['id']}/{kind}")
+        assert answer.headers["content-type"] == "image/webp"
+        assert "immutable" in answer.headers["cache-control"]
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert max(Image.open(io.BytesIO(answer.content)).size) == edge_px
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"", "empty"), (b"<svg onload=alert(1)>", "not_an_image"), (_png()[:60], "damaged")],
+)
+def test_what_is_no_picture_is_refused_with_code_and_sentence(
+    client: TestClient, desk: Desk, data: bytes, code: str
+) -> None:
+    answer = _upload(client, desk.new_set()["set"], "a.png", data)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == code
+    assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a\x00b.png", "🐈.png", "x" * 300 + ".png", "CON", "name. . ."])
+def test_hostile_names_are_data(client: TestClient, desk: Desk, tmp_path: Path, name: str) -> None:
+    set_id = desk.new_set()["set"]
+    row = client.post(f"/sets/{set_id}/pictures", data={"name": name}, files={"file": ("other.png", _png())}).json()[
+        "row"
+    ]
+    assert row["name"] == name
+    zipped = client.get(f"/sets/{set_id}/export", params={"with_pictures": True})
+    assert zipped.status_code == 200
+    for inner in zipfile.ZipFile(io.BytesIO(zipped.content)).namelist():
+        assert "/" not in inner
+        assert inner not in (".", "..")
+
+
+def test_unknown_sets_and_pictures_are_404_with_a_sentence(client: TestClient, desk: Desk) -> None:
+    set_id = desk.new_set()["set"]
+    for path in (f"/sets/{set_id}/pictures/none/thumbnail", "/sets/none/export", "/sets/none/pictures/none/preview"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert answer.json()["error"]["message"]
+    assert _upload(client, "none", "a.png", _png()).status_code == 404
+
+
+def test_a_picture_needs_its_own_set_s_id(client: TestClient, desk: Desk) -> None:
+    mine, other = desk.new_set()["set"], desk.new_set()["set"]
+    row = _upload(client, mine, "a.png", _png()).json()["row"]
+    assert client.get(f"/sets/{other}/pictures/{row['id']}/thumbnail").status_code == 404
+
+
+def test_an_upload_that_hides_its_length_or_is_too_big_is_refused(client: TestClient, desk: Desk) -> None:
+    path = f"/sets/{desk.new_set()['set']}/pictures"
+    assert client.post(path, content=iter([b"x"])).status_code == 411
+    answer = client.post(path, content=b"x", headers={"Content-Length": str(10**10)})
+    assert answer.status_code == 413
+    assert "over the limit of 200 MiB" in answer.json()["error"]["message"]
+
+
+def test_an_upload_without_a_file_is_refused(client: TestClient, desk: Desk) -> None:
+    answer = client.post(f"/sets/{desk.new_set()['set']}/pictures", data={"name": "a.png"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad_upload"
+
+
+def test_the_zip_holds_captions_and_by_choice_pictures(client: TestClient, desk: Desk) -> None:
+    set_id = desk.new_set()["set"]
+    row = _upload(client, set_id, "a.png", _png(), "brought along").json()["row"]
+    _upload(client, set_id, "a.jpg", _png())
+    desk.save_caption(set_id, row["id"], "an édit", 0)
+    plain = zipfile.ZipFile(io.BytesIO(client.get(f"/sets/{set_id}/export").content))
+    assert sorted(plain.namelist()) == ["a.txt", "a_2.txt"]
+    assert plain.read("a.txt").decode() == "an édit"
+    whole = client.get(f"/sets/{set_id}/export", params={"with_pictures": True, "format": "caption"})
+    assert whole.headers["content-disposition"] == 'attachment; filename="captions.zip"'
+    names = zipfile.ZipFile(io.BytesIO(whole.content)).namelist()
+    assert sorted(names) == ["a.caption", "a.png", "a_2.caption", "a_2.jpg"]
+
+
+def test_an_unknown_format_is_refused_by_name(client: TestClient, desk: Desk) -> None:
+    answer = client.get(f"/sets/{desk.new_set()['set']}/export", params={"format": "docx"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "Format is 'docx'; it must be one of txt, caption."
+
+
+def test_no_internal_event_is_in_the_public_api(desk: Desk) -> None:
+    built = in_loop(page.build, desk)
+    assert built.get_api_info()["named_endpoints"] == {}
+    assert built.get_api_info()["unnamed_endpoints"] == {}
+
+
+def test_every_field_of_every_group_has_a_control(desk: Desk) -> None:
+    built = in_loop(page.build, desk)
+    ids = {block.elem_id for block in built.blocks.values()}
+    for group in desk.groups:
+        for declared in group.settings.fields():
+            assert f"setting-{declared.name}" in ids
+        if group.family:
+            assert {f"setting-{group.key}", f"setting-{group.key}_on"} <= ids
+
+
+def test_server_functions_answer_what_a_person_can_mend_and_raise_bugs(desk: Desk) -> None:
+    functions: dict[str, Any] = {function.__name__: function for function in page.server_functions(desk)}
+    assert functions["open_set"]({"set": "nobody"})["error"]["code"] == "unknown_set"
+    with pytest.raises(KeyError):
+        functions["open_set"]({})
+
+
+def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page.banner_html(desk) == ""
+    monkeypatch.setattr(
+        desk, "choice", hub.ModelChoice(names={}, is_demo=True, reason="Why <b>.", missing=desk_missing())
+    )
+    text = page.banner_html(desk)
+    assert "Demo models." in text
+    assert "Why &lt;b&gt;." in text
+    assert "python app.py --models hub" in text
+    assert "990 MB" in text
+
+
+def desk_missing() -> tuple[Any, ...]:
+    """The one model that is missing in the test above."""
+    from captioner import registry
+
+    return (registry.find("blip-base"),)
+
+
+def test_the_script_holds_every_file_of_the_workbench() -> None:
+    folder = Path(workbench.__file__).parent
+    script = workbench.script({})
+    for file in folder.glob("*.js"):
+        assert f"// {file.name}\n" in script
+    for template in ("toolbar.html", "workbench.html"):
+        text = workbench.read(template)
+        assert "{{" not in text
+        assert "${" not in text
+        assert "`" not in text  # Gradio reads the file as a Handlebars and as a JavaScript template
