@@ -18,7 +18,7 @@ from demo.tower import WIDTH, TaggingTower, teaching_loss, vision_config
 from demo.train_tower import held_out_report, picture_batch
 from demo.world import BACKGROUNDS, COLOURS, NOUNS, PLURALS, SIZES
 
-PLAN = Plan(name="blip", steps=5000, batch=48, rate=1.5e-3)
+PLAN = Plan(name="blip", steps=3500, batch=48, rate=1.5e-3)
 TEXT_LAYERS, TEXT_HEADS = 3, 4
 MAX_POSITIONS = 128
 CAPTIONS_PER_PICTURE = 2

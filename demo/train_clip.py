@@ -32,7 +32,7 @@ from demo.tower import HEADS, LAYERS, MEAN, STD, WIDTH
 from demo.train_tower import picture_batch
 from demo.truth import read_claims
 
-PLAN = Plan(name="clip", steps=900, batch=112, rate=1.5e-3, warmup=60)
+PLAN = Plan(name="clip", steps=650, batch=112, rate=1.5e-3, warmup=60)
 EMBEDDING_WIDTH, TEXT_WIDTH, TEXT_HEADS, TEXT_LAYERS = 128, 96, 4, 2
 CONTEXT_LENGTH, VOCABULARY_SIZE = 77, 49408
 FROZEN_STEPS = 100  # the tower waits until the text tower has found it

@@ -13,7 +13,7 @@ from demo.tags import write_tag_file
 from demo.tower import MEAN, STD, TaggingTower, teaching_loss
 from demo.train_tower import held_out_report, picture_batch
 
-PLAN = Plan(name="tagger", steps=1100, batch=48, rate=5e-4)
+PLAN = Plan(name="tagger", steps=600, batch=48, rate=5e-4)
 PADDED_SHARE = 0.1  # of the batches: pictures that were not square, padded with white
 _TAG_LOSS_WEIGHT = 0.3
 _PATCH_LOSS_WEIGHT = 0.5
