@@ -96,13 +96,17 @@ class Workspace:
 
     # Sets
 
-    def create_set(self, name: str = "") -> str:
-        """A new empty set. Returns: its id, 128 random bits: who knows it may see and change the set."""
+    def create_set(self, name: str = "", settings: Mapping[str, Any] | None = None) -> str:
+        """A new empty set. Returns: its id, 128 random bits: who knows it may see and change the set.
+
+        Args: settings: what it begins with, see `set_settings`; no journal entry, so that no undo takes them away.
+        """
         set_id, now = secrets.token_urlsafe(16), self._clock()
         with self._database.write() as db:
             db.execute(
-                "INSERT INTO sets (id, name, created_at, changed_at) VALUES (?, ?, ?, ?)",
-                (set_id, storable_name(name), now, now),
+                "INSERT INTO sets (id, name, settings, created_at, changed_at, version, name_version, settings_version)"
+                " VALUES (?, ?, ?, ?, ?, 1, 1, 1)",
+                (set_id, storable_name(name), settings_json(settings or {}), now, now),
             )
         return set_id
 

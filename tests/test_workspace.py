@@ -70,6 +70,14 @@ def test_settings_are_stored_whole(workspace):
         assert again.settings(set_id) == {**settings, "num_beams": 4}
 
 
+def test_settings_a_set_begins_with_cannot_be_undone(workspace):
+    set_id = workspace.create_set("dogs", {"num_beams": 3})
+    assert workspace.settings(set_id) == {"num_beams": 3}
+    assert workspace.undo(set_id) is None
+    with pytest.raises(SettingsError):
+        workspace.create_set("cats", {"num_beams": float("nan")})
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None, [1], {"a": 1}])
 def test_settings_that_json_cannot_hold_are_refused(workspace, value):
     set_id = workspace.create_set()
@@ -477,7 +485,7 @@ def test_changes_since_a_version_are_only_what_changed(workspace):
     set_id, ids = filled(workspace, 5)
     start = workspace.changes_since(set_id, 0)
     assert [view.id for view in start.views] == ids
-    assert not start.is_everything
+    assert (start.is_everything, start.name, start.settings) == (False, "a set", {})
     nothing = workspace.changes_since(set_id, start.version)
     assert (nothing.version, nothing.views, nothing.removed) == (start.version, (), ())
     assert (nothing.settings, nothing.name, nothing.undo, nothing.redo) == (None, None, None, None)
@@ -536,7 +544,7 @@ def test_every_change_counts_the_version_up(workspace):
         versions.append(workspace.find_set(set_id).version)
     assert versions == sorted(set(versions))
     other = workspace.create_set()
-    assert workspace.find_set(other).version == 0
+    assert workspace.find_set(other).version == 1
 
 
 # Around it
