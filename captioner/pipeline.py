@@ -14,6 +14,7 @@ off unless it is named; the captioner is on unless it is "". Knows no page, no s
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import time
 from collections import deque
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 CAPTIONER = "captioner"
 PRESET = "preset"
 DEFAULT = "default"
+
+_SENTENCE_READ = "sentence"
+"""Among a layer's run settings, for taggers that go on from the captioner's sentence: which one they were given."""
 
 Q_FACTOR = Field(
     name="q_factor",
@@ -245,6 +249,7 @@ def make_layers(
     manager: ModelUser,
     *,
     only: Collection[str] | None = None,
+    stored: Mapping[str, Sequence[Layer]] | None = None,
     batch_size: int = 8,
     batch_pixels: int = 60_000_000,
 ) -> Iterator[list[PictureLayers]]:
@@ -254,25 +259,50 @@ def make_layers(
     setting the model cannot follow) is raised. Pictures are taken from the iterable as they are needed.
 
     Args:
-        pictures: (id, RGB picture). only: families to ask, for when the other layers are there already.
+        pictures: (id, RGB picture).
+        only: families to ask, for when the other layers are there already. A tagger that goes on from the sentence
+            (CLIP's chain) takes it from `stored`, a picture's layers by its id, or else the captioner is asked too.
         batch_pixels: a batch is closed early when its pictures have more, since they are held at full size.
     """
     source = iter(pictures)
     while batch := _next_batch(source, batch_size, batch_pixels):
-        yield _ask_models(batch, plan, manager, only)
+        yield _ask_models(batch, plan, manager, only, stored or {})
+
+
+def prepare_models(plan: Plan, manager: ModelUser, progress: Callable[[str, int, int], None]) -> None:
+    """Let models do what they need once before the first picture (CLIP embeds its labels); a model need not offer it.
+
+    Args: progress: called with the model's name, steps done and steps in all.
+    """
+    for name, family in plan.models():
+        if hasattr(registry.family_class(family), "prepare"):
+            with manager.use(name, family) as model:
+                model.prepare(functools.partial(progress, name))
 
 
 def families_to_run(layers: Sequence[Layer], plan: Plan) -> tuple[str, ...]:
-    """The families whose layer is missing or was made by another model or other RUN settings than the plan's."""
+    """The families whose layer is missing or was made by another model or other RUN settings than the plan's.
+
+    A tagger that goes on from the sentence runs again when the captioner does, or another sentence stands there now.
+    """
     current = _latest(layers)
     settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
-    return tuple(
-        family
-        for model, family in plan.models()
-        if family not in current
-        or current[family].model != model
-        or dict(current[family].run_settings) != settings[family].to_mapping(Effect.RUN)
-    )
+    sentence = _sentence(layers, plan)
+    due: list[str] = []
+    for model, family in plan.models():
+        expected = settings[family].to_mapping(Effect.RUN)
+        reads_sentence = _reads_sentence(family, settings[family])
+        if reads_sentence:
+            expected[_SENTENCE_READ] = sentence
+        layer = current.get(family)
+        if (
+            layer is None
+            or layer.model != model
+            or dict(layer.run_settings) != expected
+            or (reads_sentence and plan.family in due)
+        ):
+            due.append(family)
+    return tuple(due)
 
 
 def caption_text(layers: Sequence[Layer], plan: Plan, existing: str = "") -> Caption:
@@ -280,10 +310,8 @@ def caption_text(layers: Sequence[Layer], plan: Plan, existing: str = "") -> Cap
 
     Args: layers: of one picture; the newest of each family counts, families that are off do not.
     """
-    current = _latest(layers)
-    sentence: Sentence | None = None
-    if plan.captioner and plan.family in current:
-        sentence = current[plan.family].sentence
+    said = _latest(layers).get(plan.family) if plan.captioner else None
+    sentence = said.sentence if said else None
     return compose(sentence, kept_tags(layers, plan), plan.recipe, existing=existing, sentence_source=plan.family)
 
 
@@ -313,48 +341,88 @@ def _next_batch(source: Iterator[tuple[str, Image]], size: int, pixels: int) -> 
 
 
 def _ask_models(
-    batch: Sequence[tuple[str, Image]], plan: Plan, manager: ModelUser, only: Collection[str] | None
+    batch: Sequence[tuple[str, Image]],
+    plan: Plan,
+    manager: ModelUser,
+    only: Collection[str] | None,
+    stored: Mapping[str, Sequence[Layer]],
 ) -> list[PictureLayers]:
     settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
     layers: dict[str, list[Layer]] = {picture_id: [] for picture_id, _ in batch}
     errors: dict[str, CaptionerError] = {}
     for name, family in plan.models():
         todo = [(picture_id, image) for picture_id, image in batch if picture_id not in errors]
-        if not todo or (only is not None and family not in only):
+        if only is not None and family not in only:
+            is_read = any(_reads_sentence(other, settings[other]) for other in only if other in settings)
+            if family != plan.family or not is_read:
+                continue
+            todo = [
+                (picture_id, image) for picture_id, image in todo if not _sentence(stored.get(picture_id, ()), plan)
+            ]
+        if not todo:
             continue
+        sentences: list[str] | None = None
+        if _reads_sentence(family, settings[family]):
+            known = [(*stored.get(picture_id, ()), *layers[picture_id]) for picture_id, _ in todo]
+            sentences = [_sentence(at_hand, plan) for at_hand in known]
         with manager.use(name, family) as model:
-            answers = _answers(model, [image for _, image in todo], settings[family])
-            for (picture_id, _), answer in zip(todo, answers, strict=True):
+            answers = _answers(model, [image for _, image in todo], settings[family], sentences)
+            for place, ((picture_id, _), answer) in enumerate(zip(todo, answers, strict=True)):
                 if isinstance(answer, CaptionerError):
                     errors[picture_id] = answer
-                else:
-                    layers[picture_id].append(_layer(picture_id, name, family, model, settings[family], answer))
+                    continue
+                run_settings = settings[family].to_mapping(Effect.RUN)
+                if sentences is not None:
+                    run_settings[_SENTENCE_READ] = sentences[place]
+                layers[picture_id].append(_layer(picture_id, name, family, model.revision, run_settings, answer))
     return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
 
 
 def _answers(
-    model: Any, images: Sequence[Image], settings: Settings
+    model: Any, images: Sequence[Image], settings: Settings, sentences: Sequence[str] | None
 ) -> list[Sentence | tuple[Tag, ...] | CaptionerError]:
     """What the model says about each picture, or why it could not: a failed batch is asked again one by one."""
-    ask = model.caption if hasattr(model, "caption") else model.tag
     try:
-        answers: list[Sentence | tuple[Tag, ...] | CaptionerError] = list(ask(images, settings))
+        if hasattr(model, "caption"):
+            return list(model.caption(images, settings))
+        if sentences is None:
+            return list(model.tag(images, settings))
+        return list(model.tag(images, settings, sentences))
     except ModelFailed as error:
         if len(images) == 1:
             return [error]
-        return [answer for image in images for answer in _answers(model, [image], settings)]
-    return answers
+    return [
+        answer
+        for place, image in enumerate(images)
+        for answer in _answers(model, [image], settings, None if sentences is None else [sentences[place]])
+    ]
+
+
+def _reads_sentence(family: str, settings: Settings) -> bool:
+    """Whether a tagger with these settings goes on from the captioner's sentence, by its `uses_sentence`."""
+    uses_sentence = getattr(registry.family_class(family), "uses_sentence", None)
+    return uses_sentence is not None and bool(uses_sentence(settings))
+
+
+def _sentence(layers: Sequence[Layer], plan: Plan) -> str:
+    """What the plan's captioner said last; "" when it is off or said nothing yet."""
+    said = _latest(layers).get(plan.family) if plan.captioner else None
+    return said.sentence.text if said and said.sentence else ""
 
 
 def _layer(
-    picture_id: str, name: str, family: str, model: Any, settings: Settings, answer: Sentence | tuple[Tag, ...]
+    picture_id: str,
+    name: str,
+    family: str,
+    revision: str,
+    run_settings: Mapping[str, Any],
+    answer: Sentence | tuple[Tag, ...],
 ) -> Layer:
-    run_settings = settings.to_mapping(Effect.RUN)
     return Layer(
         picture_id=picture_id,
         model=name,
         family=family,
-        model_revision=model.revision,
+        model_revision=revision,
         run_settings=run_settings,
         seed=run_settings.get("seed"),
         created_at=time.time(),

@@ -4,7 +4,7 @@
 They belong to the real families and so have the real settings classes; only their answers are made up:
 
 fake-blip   says "a red picture 40 wide under beam 3": the colour of the middle, the width, method and beams or seed
-fake-clip   finds its own flavors and one of each other vocabulary
+fake-clip   finds two flavors, a medium, a movement and an artist; in modes that go on from the sentence it repeats it
 fake-wd14   finds the colour as a tag, "long_hair" and "hair", a character and a rating, with fixed scores
 They fail on a picture whose middle is exactly POISON, as a model does on a picture it cannot take.
 """
@@ -12,7 +12,7 @@ They fail on a picture whose middle is exactly POISON, as a model does on a pict
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -78,9 +78,19 @@ class FakeClip(FakeModel):
     family = "clip"
     Settings = ClipSettings
     keep = staticmethod(ClipTagger.keep)
+    uses_sentence = staticmethod(ClipTagger.uses_sentence)
 
-    def tag(self, pictures: Sequence[Image], settings: ClipSettings) -> list[tuple[Tag, ...]]:
+    def prepare(self, progress: Callable[[int, int], None] | None = None) -> None:
+        if progress is not None:
+            progress(5, 5)
+
+    def tag(
+        self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
+    ) -> list[tuple[Tag, ...]]:
         self.calls.append(len(pictures))
+        if self.uses_sentence(settings):
+            assert sentences is not None
+            return [(Tag(f"after {sentence!r}", 0.3, settings.mode, "clip"),) for sentence in sentences]
         words = [("highly detailed", "flavors"), ("an icon", "mediums"), ("cubism", "movements"), ("by Ada", "artists")]
         return [
             tuple(

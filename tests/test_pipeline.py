@@ -283,6 +283,51 @@ def test_only_changed_run_settings_and_models_need_a_run(models: str, manager: M
     assert families_to_run(result.layers, replace(plan, captioner="other")) == ("blip",)
 
 
+# Taggers that go on from the sentence
+
+
+def test_a_tagger_may_go_on_from_the_sentence(models: str, manager: ModelManager) -> None:
+    plan = plan_of(models, clip="default", mode="chain")
+    [[result]] = make_layers([("a", plain())], plan, manager)
+    assert result.layers[1].tags is not None
+    assert result.layers[1].tags[0].name == "after 'a red picture 40 wide under beam 3'"
+    assert families_to_run(result.layers, plan) == ()
+
+
+def test_it_runs_again_when_the_sentence_changes(models: str, manager: ModelManager) -> None:
+    plan = plan_of(models, clip="default", mode="chain")
+    [[result]] = make_layers([("a", plain())], plan, manager)
+    more_beams = plan_of(models, clip="default", mode="chain", num_beams=5)
+    assert families_to_run(result.layers, more_beams) == ("blip", "clip")
+    [[again]] = make_layers([("a", plain())], more_beams, manager, only={"blip"})
+    assert families_to_run((*result.layers, *again.layers), more_beams) == ("clip",)
+
+
+def test_it_takes_a_stored_sentence_and_else_has_it_made(models: str, manager: ModelManager) -> None:
+    plan = plan_of(models, clip="default", mode="chain")
+    stored = [layer("blip", text="a stored dog")]
+    pictures = [("a", plain()), ("b", plain("blue"))]
+    [results] = make_layers(pictures, plan, manager, only={"clip"}, stored={"a": stored})
+    assert [[made.family for made in result.layers] for result in results] == [["clip"], ["blip", "clip"]]
+    assert [result.layers[-1].run_settings["sentence"] for result in results] == [
+        "a stored dog",
+        "a blue picture 40 wide under beam 3",
+    ]
+
+
+def test_without_a_captioner_it_goes_on_from_nothing(models: str, manager: ModelManager) -> None:
+    plan = plan_of(models, captioner="", clip="default", mode="classic")
+    [[result]] = make_layers([("a", plain())], plan, manager)
+    assert result.layers[0].tags is not None and result.layers[0].tags[0].name == "after ''"
+
+
+def test_models_prepare_themselves_before_the_first_picture(models: str, manager: ModelManager) -> None:
+    told = []
+    plan = plan_of(models, clip="default", wd14="default")
+    pipeline.prepare_models(plan, manager, lambda name, done, total: told.append((name, done, total)))
+    assert told == [("fake-clip", 5, 5)]
+
+
 # Captions
 
 

@@ -25,6 +25,8 @@ from captioner.pipeline import Captioned, PictureSource, Plan
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from captioner.manager import ModelManager
+
 _EPILOG = """examples:
   # Print captions; --models demo needs no download.
   python -m captioner caption photos --models demo
@@ -110,6 +112,7 @@ def _caption(arguments: argparse.Namespace, plan: Plan, pictures: Sequence[Named
     done = failed = 0
     is_stopped = False
     stop: CaptionerError | None = None
+    _prepare(plan, manager)
     with Progress(len(pictures), "pictures") as progress:
         sources = _sources(pictures, plan, output)
         try:
@@ -139,6 +142,22 @@ def _caption(arguments: argparse.Namespace, plan: Plan, pictures: Sequence[Named
     if is_stopped:
         return 130
     return 1 if failed else 0
+
+
+def _prepare(plan: Plan, manager: ModelManager) -> None:
+    """What models must do once; with a bar, since embedding the public vocabularies takes long on a CPU."""
+    bars: dict[str, Progress] = {}
+
+    def show(model: str, done: int, total: int) -> None:
+        if model not in bars:
+            bars[model] = Progress(total, f"labels of {model} embedded (once; Ctrl+C keeps what is done)")
+        bars[model].step(done)
+
+    try:
+        pipeline.prepare_models(plan, manager, show)
+    finally:
+        for bar in bars.values():
+            bar.clear()
 
 
 def _sources(pictures: Sequence[NamedPicture], plan: Plan, output: _Output) -> Iterator[PictureSource]:
