@@ -6,6 +6,7 @@ process wrote. That is why test_workspace_database asserts the PRAGMAs.
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -17,20 +18,41 @@ from captioner.workspace import Workspace
 from tests.workspace_kill_child import text_of
 from tests.workspace_makers import filled
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL and no fork")
 CHILD = Path(__file__).with_name("workspace_kill_child.py")
 
 
-def acknowledged_until_killed(rng, store, work, folder, set_id, ids):
-    """What a child said it had saved before it was killed within its first 20 ms of saving: (word, number) a line."""
-    command = [sys.executable, "-S", "-E", str(CHILD), store, work, str(folder), set_id, *ids]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
-        assert child.stdout.readline() == b"open\n"
-        time.sleep(rng.uniform(0, 0.02))
-        child.kill()
-        lines = child.stdout.read().decode().split("\n")
-    assert lines[-1] == ""  # a write of a few bytes to a pipe is whole or not there
-    return [(word, int(number)) for word, number in (line.split() for line in lines[:-1])]
+class Saver:
+    """The child process that starts saving processes, to be killed."""
+
+    def __init__(self, rng, store, work, folder, set_id, ids):
+        self._rng = rng
+        self._child = subprocess.Popen(
+            [sys.executable, str(CHILD), store, work, str(folder), set_id, *ids],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._child.communicate()
+
+    def acknowledged_until_killed(self):
+        """What a process said it had saved before SIGKILL within its first 20 ms of saving: (word, number) each."""
+        self._child.stdin.write("go\n")
+        self._child.stdin.flush()
+        begun = []
+        while ["open"] not in begun or not any(line[0] == "pid" for line in begun):
+            begun.append(self._child.stdout.readline().split())
+            assert begun[-1] not in ([], ["gone"]), "the saving process ended by itself"
+        pid = next(int(line[1]) for line in begun if line[0] == "pid")
+        time.sleep(self._rng.uniform(0, 0.02))
+        os.kill(pid, signal.SIGKILL)
+        lines = [*begun, *(line.split() for line in iter(self._child.stdout.readline, "gone\n"))]
+        return [(word, int(number)) for word, number in (line for line in lines if line[0] not in ("open", "pid"))]
 
 
 def rounds_of_edits(folder, store, rounds, seed):
@@ -39,12 +61,14 @@ def rounds_of_edits(folder, store, rounds, seed):
     with Workspace(folder) as workspace:
         set_id, ids = filled(workspace, 5)
     count, lost = 0, []
-    for _ in range(rounds):
-        said = acknowledged_until_killed(rng, store, "edits", folder, set_id, ids)
-        count += len(said)
-        last = dict(said)
-        with Workspace(folder) as workspace:
-            for view in workspace.views(set_id):
+    with Saver(rng, store, "edits", folder, set_id, ids) as saver:
+        for _ in range(rounds):
+            said = saver.acknowledged_until_killed()
+            count += len(said)
+            last = dict(said)
+            with Workspace(folder) as workspace:
+                views = workspace.views(set_id)
+            for view in views:
                 assert view.text == (text_of(view.id, view.revision) if view.revision else None)
                 if view.revision < last.get(view.id, 0):
                     lost.append((view.id, last[view.id], view.revision))
@@ -66,7 +90,7 @@ def test_200_kills_during_saves_lose_no_acknowledged_edit(tmp_path):
 
 def test_the_same_kills_show_a_store_that_acknowledges_before_it_commits(tmp_path):
     count, lost = rounds_of_edits(tmp_path, "hasty", rounds=5, seed=2)
-    assert count > 5
+    assert count > 0
     assert lost
 
 
@@ -74,9 +98,10 @@ def test_a_bulk_change_killed_on_the_way_is_whole_or_not_there(tmp_path):
     rng = random.Random(3)
     with Workspace(tmp_path) as workspace:
         set_id, ids = filled(workspace, 300)
-    for _ in range(15):
-        said = acknowledged_until_killed(rng, "durable", "bulk", tmp_path, set_id, ids)
-        with Workspace(tmp_path) as workspace:
-            views = workspace.views(set_id)
-        assert len({(view.text, view.revision) for view in views}) == 1
-        assert views[0].revision >= max((number for _, number in said), default=0)
+    with Saver(rng, "durable", "bulk", tmp_path, set_id, ids) as saver:
+        for _ in range(15):
+            said = saver.acknowledged_until_killed()
+            with Workspace(tmp_path) as workspace:
+                views = workspace.views(set_id)
+            assert len({(view.text, view.revision) for view in views}) == 1
+            assert views[0].revision >= max((number for _, number in said), default=0)
