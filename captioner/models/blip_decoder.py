@@ -6,6 +6,7 @@ Imported only by `BlipCaptioner.load`. Knows no name of a model, no page and no 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,26 +17,29 @@ from typing import Any, TypeVar
 import torch
 from PIL.Image import Image
 from safetensors import SafetensorError
-from transformers import (
-    BlipForConditionalGeneration,
-    BlipProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import BlipForConditionalGeneration, BlipProcessor
 from transformers.utils import logging as transformers_logging
 
 from captioner import hub
-from captioner.errors import BadModel, OutOfMemory, SettingsError
+from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
+from captioner.models import blip_fast
 from captioner.models.blip import SamplingSettings
-from captioner.models.blip_search import BeamScores, Choose, RefuseNaN
+from captioner.models.blip_cache import ByteCache, PictureKeys, PrefixTree
+from captioner.models.blip_search import Found, NotNumbers, group_key, in_short, rows_each, search
 from captioner.records import Alternative, Sentence
 
 WEIGHTS = "model.safetensors"
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")  # either will do
 
-# Rows (pictures x beams) that go through the decoder together; more gain nothing on a CPU and cost memory.
-_MAX_ROWS = 128
+# What goes through the decoder together: more rows gain nothing on a CPU and cost memory, and each picture brings its
+# cross-attention keys and values, 42 MB for BLIP base in fp32.
+_MAX_ROWS = 512
+_MAX_PICTURES = 8
+
+# For pictures that were looked at: states are 1.8 MB each for BLIP base in fp32, so some 140 of them; keys and values
+# are for the picture that is being tuned and the last few.
+_STATES_BYTES = 256 * 2**20
+_KEYS_BYTES = 176 * 2**20
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,21 +47,38 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """One picture as the picture tower left it. states: (1, image tokens, width), on the model's device."""
+    """One picture as the picture tower left it.
+
+    states: (1, image tokens, width), on the model's device. digest: sha256 of the pixels, hexadecimal.
+    """
 
     states: torch.Tensor
+    digest: str
+
+    @property
+    def size_bytes(self) -> int:
+        """What the states take."""
+        return int(self.states.numel() * self.states.element_size())
 
 
 class BlipDecoder:
     """A BLIP model in memory, with its tokenizer and picture processor. Made by `load`; one thread at a time."""
 
-    def __init__(self, model: Any, processor: Any, revision: str) -> None:
+    def __init__(self, model: Any, processor: Any, revision: str, *, is_fast: bool = True) -> None:
+        """Args: model: a BlipForConditionalGeneration on its device. is_fast: use `blip_fast` where it works."""
         self._model = model.eval()
         self._pictures = processor.image_processor
         self._tokenizer = processor.tokenizer
-        self._end_id = int(model.config.text_config.sep_token_id)
         self._prompt_ids: dict[str, tuple[int, ...]] = {}
+        self._states: ByteCache[Encoding] = ByteCache(_STATES_BYTES)
+        self._keys: ByteCache[PictureKeys] = ByteCache(_KEYS_BYTES)
         self.revision = revision
+        is_packed = model.device.type == "cpu"
+        self._is_packed = is_fast and is_packed and blip_fast.is_supported(True)
+        self.is_fast = is_fast and (self._is_packed or blip_fast.is_supported(False))
+        if self.is_fast:
+            with torch.inference_mode(False):
+                model.text_decoder = blip_fast.FastTextDecoder(model.text_decoder, self._is_packed).eval()
 
     @classmethod
     def load(cls, folder: Path, device: str) -> BlipDecoder:
@@ -98,40 +119,94 @@ class BlipDecoder:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all parameters and buffers, shared ones once."""
+        """Bytes of the weights, shared ones once, and of what is remembered of pictures."""
         tensors = [*self._model.parameters(), *self._model.buffers()]
-        return sum({tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}.values())
+        plain_bytes = sum({tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}.values())
+        packed_bytes = self._model.text_decoder.packed_bytes if self.is_fast else 0
+        return int(plain_bytes + packed_bytes + self._states.size_bytes + self._keys.size_bytes)
 
     def move_to(self, device: str) -> None:
-        """Bring the weights to a device, in the precision they have."""
+        """Bring the weights to a device, in the precision they have; what is remembered of pictures is let go.
+
+        Weights that were packed for the CPU stay there.
+        """
+        if self._is_packed and device != "cpu":
+            raise ValueError(f"this model was loaded for the CPU; load it again for {device}")
+        self.forget_pictures()
         self._model.to(device)
         if device == "cpu" and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    def forget_pictures(self) -> None:
+        """Let go of all encodings and keys; they are made again when they are needed."""
+        self._states.clear()
+        self._keys.clear()
+
     def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
-        """What the picture tower makes of each picture.
+        """What the picture tower makes of each picture; one that was looked at before is not looked at again.
 
         Raises: OutOfMemory: not even one picture fits.
         """
-        return in_halves(self._encode_batch, pictures)
+        digests = [_digest(picture) for picture in pictures]
+        encodings: dict[str, Encoding] = {}
+        new: dict[str, Image] = {}
+        for digest, picture in zip(digests, pictures, strict=True):
+            known = self._states.get(digest)
+            if known is None:
+                new[digest] = picture
+            else:
+                encodings[digest] = known
+        for digest, states in zip(new, in_halves(self._encode_batch, list(new.values())), strict=True):
+            encodings[digest] = Encoding(states, digest)
+            self._states.put(digest, encodings[digest], encodings[digest].size_bytes)
+        return [encodings[digest] for digest in digests]
 
-    def decode(self, encodings: Sequence[Encoding], settings: SamplingSettings) -> list[Sentence]:
+    def decode(self, encodings: Sequence[Encoding], settings: SamplingSettings, *, samples: int = 1) -> list[Sentence]:
         """One sentence an encoding, in order; how many are decoded together changes nothing.
 
+        Args: samples: under nucleus sampling, how many are drawn, with the seeds that follow the settings' own; the
+            first is the sentence and the others its alternatives. Beam search has its other beams as alternatives.
         Raises:
             SettingsError: max_length leaves no room after the prompt, or is longer than the model can go.
             ModelFailed: the model's scores are not numbers. OutOfMemory: not even one picture fits.
         """
-        sentences: list[Sentence] = []
-        at_once = max(1, _MAX_ROWS // (settings.num_beams if settings.method == "beam" else 1))
-        for start in range(0, len(encodings), at_once):
-            batch = encodings[start : start + at_once]
-            sentences += in_halves(lambda part: self._decode_batch(part, settings), batch)
-        return sentences
+        if settings.method == "nucleus" and samples > 1:
+            draws = [settings.replaced(seed=(settings.seed + number) % 2**31) for number in range(samples)]
+            found = self.find([(encoding, draw) for encoding in encodings for draw in draws])
+            each = [found[start : start + samples] for start in range(0, len(found), samples)]
+            return [self._sentence([one for (one,) in drawn], settings) for drawn in each]
+        return [self._sentence(one, settings) for one in self.find([(encoding, settings) for encoding in encodings])]
 
-    def token_ids(self, encodings: Sequence[Encoding], settings: SamplingSettings) -> list[list[int]]:
-        """The best sentence's tokens for each encoding, with start token and prompt, up to and with the end token."""
-        return [found[0].tokens for found in self._search(encodings, settings)]
+    def decode_grid(self, encoding: Encoding, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+        """One sentence for each settings object, all for one picture, for far less than one call each.
+
+        Raises: as `decode`.
+        """
+        found = self.find([(encoding, settings) for settings in grid])
+        return [self._sentence(one, settings) for one, settings in zip(found, grid, strict=True)]
+
+    def find(self, cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[Found]]:
+        """The sentences found for each cell, as tokens, best first.
+
+        Cells that one generate can serve are searched together; a cell's result does not depend on its company.
+
+        Raises: as `decode`.
+        """
+        groups: dict[Any, list[int]] = {}
+        for number, (_, settings) in enumerate(cells):
+            self._check_length(len(self.prompt_ids(settings.prompt)), settings)
+            groups.setdefault(group_key(settings), []).append(number)
+        found: list[list[Found]] = [[] for _ in cells]
+        for numbers in groups.values():
+            # Cells of one picture side by side, since they share its keys and what they have in common of their tokens.
+            first_seen: dict[str, int] = {}
+            for number in numbers:
+                first_seen.setdefault(cells[number][0].digest, number)
+            numbers.sort(key=lambda number: (first_seen[cells[number][0].digest], number))
+            for batch in _batches(numbers, cells):
+                for number, one in zip(batch, self._find_named(batch, cells), strict=True):
+                    found[number] = one
+        return found
 
     def prompt_ids(self, prompt: str) -> tuple[int, ...]:
         """The start token and the prompt's own tokens, without the end token a tokenizer would add."""
@@ -141,23 +216,69 @@ class BlipDecoder:
         return self._prompt_ids[prompt]
 
     @torch.inference_mode()
-    def _encode_batch(self, pictures: Sequence[Image]) -> list[Encoding]:
+    def _encode_batch(self, pictures: Sequence[Image]) -> list[torch.Tensor]:
         pixels = self._pictures(images=list(pictures), return_tensors="pt")["pixel_values"]
-        states = self._model.vision_model(
-            pixel_values=pixels.to(self._model.device, self._model.dtype)
-        ).last_hidden_state
-        return [Encoding(state) for state in states.split(1)]
+        pixels = pixels.to(self._model.device, self._model.dtype)
+        return list(self._model.vision_model(pixel_values=pixels).last_hidden_state.split(1))
 
-    def _decode_batch(self, encodings: Sequence[Encoding], settings: SamplingSettings) -> list[Sentence]:
+    def _find_named(self, batch: list[int], cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[Found]]:
+        """As `_find_batch`, in halves when memory runs out; an error names the picture it belongs to."""
+        try:
+            return in_halves(lambda part: self._find_batch(part, cells), batch)
+        except NotNumbers as error:
+            # Not numbers spread within a batch, also to pictures that are sound: ask each alone.
+            for number in batch:
+                try:
+                    self._find_batch([number], cells)
+                except NotNumbers:
+                    order = list(dict.fromkeys(encoding.digest for encoding, _ in cells))
+                    position = order.index(cells[number][0].digest) + 1
+                    which = "this picture" if len(order) == 1 else f"picture {position} of {len(order)}"
+                    raise ModelFailed(
+                        f"the model's scores for {which} are not numbers (NaN) with {in_short(cells[number][1])}; its "
+                        "weights may be damaged or overflow in fp16: try --device cpu or another model."
+                    ) from error
+            raise
+
+    @torch.inference_mode()
+    def _find_batch(
+        self, numbers: Sequence[int], cells: Sequence[tuple[Encoding, SamplingSettings]]
+    ) -> list[list[Found]]:
+        encodings = [cells[number][0] for number in numbers]
+        chosen = [cells[number][1] for number in numbers]
+        own = {encoding.digest: encoding for encoding in encodings}
+        on_ended = None
+        if self.is_fast:
+            keys = {digest: self._keys_of(encoding) for digest, encoding in own.items()}
+            tree = PrefixTree(
+                list(keys.values()),
+                [list(keys).index(encoding.digest) for encoding in encodings],
+                rows_each(chosen[0]),
+                self._model.config.text_config.vocab_size,
+            )
+            inputs: dict[str, Any] = {"past_key_values": tree}
+            on_ended = tree.stop_cells
+        else:
+            states = torch.cat([encoding.states for encoding in encodings])
+            attended = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+            inputs = {"encoder_hidden_states": states, "encoder_attention_mask": attended}
+        with _quiet():
+            return search(self._model.text_decoder, chosen, self.prompt_ids(chosen[0].prompt), inputs, on_ended)
+
+    def _keys_of(self, encoding: Encoding) -> PictureKeys:
+        keys = self._keys.get(encoding.digest)
+        if keys is None:
+            keys = self._model.text_decoder.keys_of(encoding.states)
+            self._keys.put(encoding.digest, keys, keys.size_bytes)
+        return keys
+
+    def _sentence(self, found: Sequence[Found], settings: SamplingSettings) -> Sentence:
         prompt_ids = self.prompt_ids(settings.prompt)
-        sentences = []
-        for found in self._search(encodings, settings):
-            texts: dict[str, float] = {}
-            for one in found:
-                texts.setdefault(self._text(one.tokens, prompt_ids, settings.prompt), one.score)
-            (best, score), *others = texts.items()
-            sentences.append(Sentence(best, score, tuple(Alternative(text, value) for text, value in others)))
-        return sentences
+        scores: dict[str, float] = {}  # two rows of tokens may read the same
+        for one in found:
+            scores.setdefault(self._text(one.tokens, prompt_ids, settings.prompt), one.score)
+        (text, score), *others = scores.items()
+        return Sentence(text, score, tuple(Alternative(*other) for other in others))
 
     def _text(self, tokens: list[int], prompt_ids: tuple[int, ...], prompt: str) -> str:
         """The sentence without its prompt, which is cut off by its length in characters, as the original BLIP does."""
@@ -170,62 +291,6 @@ class BlipDecoder:
         text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=True)
         return text
 
-    @torch.inference_mode()
-    def _search(self, encodings: Sequence[Encoding], settings: SamplingSettings) -> list[list[_Found]]:
-        """The sentences found for each encoding, best first: all beams under beam search, else one."""
-        prompt_ids = self.prompt_ids(settings.prompt)
-        self._check_length(len(prompt_ids), settings)
-        device = self._model.device
-        states = torch.cat([encoding.states for encoding in encodings])
-        beams = settings.num_beams if settings.method == "beam" else 1
-        input_ids = torch.tensor([prompt_ids], device=device).repeat(len(encodings), 1)
-        processors: list[Any] = [RefuseNaN(beams, _in_short(settings))]
-        watch: Choose | BeamScores
-        if beams > 1:
-            watch = BeamScores(beams, self._end_id)
-        else:
-            generators = None
-            if settings.method == "nucleus":
-                generators = [torch.Generator(device).manual_seed(settings.seed) for _ in encodings]
-                processors += _warpers(settings)
-            watch = Choose(
-                generators, prompt_length=len(prompt_ids), max_length=settings.max_length, end_id=self._end_id
-            )
-        with _quiet():
-            output = self._model.text_decoder.generate(
-                input_ids=input_ids,
-                encoder_hidden_states=states,
-                encoder_attention_mask=torch.ones(states.shape[:2], dtype=torch.long, device=device),
-                eos_token_id=self._end_id,
-                pad_token_id=self._model.config.text_config.pad_token_id,
-                do_sample=False,
-                num_beams=beams,
-                num_return_sequences=beams,
-                min_length=settings.min_length,
-                max_length=settings.max_length,
-                repetition_penalty=settings.repetition_penalty,
-                no_repeat_ngram_size=settings.no_repeat_ngram_size,
-                logits_processor=[*processors, watch],
-                return_dict_in_generate=True,
-                **({"length_penalty": settings.length_penalty} if beams > 1 else {}),
-            )
-        found: list[list[_Found]] = []
-        for picture, rows in enumerate(output.sequences.view(len(encodings), beams, -1)):
-            found.append([])
-            for row in rows:
-                tokens = self._until_end(row, len(prompt_ids))
-                if isinstance(watch, BeamScores):
-                    score = watch.of(picture, tokens, len(prompt_ids), settings.length_penalty)
-                else:
-                    score = watch.totals()[picture]
-                found[-1].append(_Found(tokens.tolist(), score))
-        return found
-
-    def _until_end(self, row: torch.Tensor, prompt_length: int) -> torch.Tensor:
-        """Cut after the first end token behind the prompt: beam search fills the rest of a row with end tokens."""
-        ends = (row[prompt_length:] == self._end_id).nonzero()
-        return row[: prompt_length + int(ends[0]) + 1] if len(ends) else row
-
     def _check_length(self, prompt_length: int, settings: SamplingSettings) -> None:
         if settings.max_length <= prompt_length:
             raise SettingsError(
@@ -237,10 +302,27 @@ class BlipDecoder:
             raise SettingsError(f"max_length is {settings.max_length}; this model goes up to {longest} tokens.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    tokens: list[int]
-    score: float
+def _batches(numbers: Sequence[int], cells: Sequence[tuple[Encoding, SamplingSettings]]) -> Iterator[list[int]]:
+    """The numbers in runs that are small enough for one call."""
+    batch: list[int] = []
+    digests: set[str] = set()
+    for number in numbers:
+        encoding, settings = cells[number]
+        is_full = (len(batch) + 1) * rows_each(settings) > _MAX_ROWS or len(digests | {encoding.digest}) > _MAX_PICTURES
+        if batch and is_full:
+            yield batch
+            batch, digests = [], set()
+        batch.append(number)
+        digests.add(encoding.digest)
+    if batch:
+        yield batch
+
+
+def _digest(picture: Image) -> str:
+    """sha256 of size and pixels: equal pictures share an encoding, whatever file they came from."""
+    hashed = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
+    hashed.update(picture.tobytes())
+    return hashed.hexdigest()
 
 
 def in_halves(function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
@@ -270,23 +352,6 @@ def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "can't allocate memory" in str(error) or "not enough memory" in str(error)  # torch on the CPU
-
-
-def _warpers(settings: SamplingSettings) -> list[Any]:
-    """What transformers puts between the rules on tokens and a draw, in its order, each left out where it is off."""
-    warpers: list[Any] = []
-    if settings.temperature != 1.0:
-        warpers.append(TemperatureLogitsWarper(settings.temperature))
-    if settings.top_k:
-        warpers.append(TopKLogitsWarper(settings.top_k))
-    if settings.top_p < 1.0:
-        warpers.append(TopPLogitsWarper(settings.top_p))
-    return warpers
-
-
-def _in_short(settings: SamplingSettings) -> str:
-    fields = (field for field in settings.fields() if field.only_when in (None, ("method", settings.method)))
-    return ", ".join(f"{field.name} {getattr(settings, field.name)}" for field in fields)
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,0 +1,227 @@
+"""What BLIP's search remembers: pictures that were looked at, and the token prefixes that are still alive.
+
+Two stores with different lives. `EncodingCache` lives as long as the model and lets other settings for the same picture
+skip the picture tower. `PrefixTree` lives for one search. Knows no settings and no text.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from transformers import Cache
+
+# The tree is pruned when it holds more than twice its living nodes and this many more.
+_PRUNE_SLACK = 64
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureKeys:
+    """One picture's cross-attention keys and values.
+
+    layers: a pair of (1, heads, image tokens, head size) each.
+    """
+
+    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What the tensors take."""
+        return sum(tensor.numel() * tensor.element_size() for pair in self.layers for tensor in pair)
+
+
+class ByteCache(Generic[Value]):
+    """Values by key, the least recently used dropped when their bytes exceed the limit. Always keeps the newest."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.size_bytes = 0
+        self._kept: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable) -> Value | None:
+        """The value, which counts as used now; None when it is not kept."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key][0]
+
+    def put(self, key: Hashable, value: Value, size_bytes: int) -> None:
+        """Keep a value, replacing one of the same key."""
+        if key in self._kept:
+            self.size_bytes -= self._kept.pop(key)[1]
+        self._kept[key] = value, size_bytes
+        self.size_bytes += size_bytes
+        while self.size_bytes > self.limit_bytes and len(self._kept) > 1:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self.size_bytes -= dropped
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self.size_bytes = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The new nodes of one step of a search, which are what has to be computed.
+
+    tokens, positions: (nodes,). mask: (nodes, nodes in the tree), 0 where a node sees another, else -inf.
+    spans: for each picture its number and where its nodes begin and end; a picture's nodes are adjacent.
+    last: (unique rows,), the node whose output predicts the next token. rows: (rows,), which of `last` a row reads.
+    """
+
+    tokens: torch.Tensor
+    positions: torch.Tensor
+    mask: torch.Tensor
+    spans: tuple[tuple[int, int, int], ...]
+    last: torch.Tensor
+    rows: torch.Tensor
+
+
+class PrefixTree(Cache):
+    """Self-attention keys and values of every token prefix in a search, each held and computed once.
+
+    A node is a token after its prefix, for one picture. Rows of the search (beams, cells of a sweep) that have the same
+    picture and prefix share a node, a beam that is reordered only points elsewhere, and no keys are ever copied except
+    when the tree is pruned of nodes no living row descends from. Attention masks out the nodes that are no ancestors,
+    which adds exact zeros.
+
+    transformers' generate sees a cache that knows its length and can be reordered.
+    """
+
+    def __init__(
+        self, pictures: Sequence[PictureKeys], picture_of_cell: Sequence[int], rows_each: int, vocabulary_size: int
+    ) -> None:
+        """Args:
+        picture_of_cell: indices into pictures, ascending, none left out; a cell is a sentence that is searched for.
+        rows_each: how many adjacent rows a cell has (beams).
+        """
+        super().__init__(layers=[])
+        first_key = pictures[0].layers[0][0]
+        _, self._heads, _, self._head_size = first_key.shape
+        self._dtype, self._device = first_key.dtype, first_key.device
+        self._vocabulary_size = vocabulary_size
+        self.pictures = pictures
+        self.rows_each = rows_each
+        # For each row the index of its node among the last step's; before the first step there is one a picture.
+        self._node_of_row = torch.tensor(picture_of_cell, device=self._device).repeat_interleave(rows_each)
+        self._picture_of_node = torch.arange(len(pictures), device=self._device)
+        self._sees = torch.zeros(len(pictures), 0, dtype=torch.bool, device=self._device)  # (last nodes, all nodes)
+        self._is_running: torch.Tensor | None = None
+        self._length = 0
+        self._size = 0  # nodes in the tree
+        self._buffers: list[tuple[torch.Tensor, torch.Tensor]] = [
+            (self._new_buffer(0), self._new_buffer(0)) for _ in pictures[0].layers
+        ]
+        self.row_count = 0
+        self.node_count = 0
+
+    def _new_buffer(self, capacity: int) -> torch.Tensor:
+        return torch.empty(1, self._heads, capacity, self._head_size, dtype=self._dtype, device=self._device)
+
+    def grow(self, input_ids: torch.Tensor) -> Growth:
+        """Add the tokens that a step of the search appends to its rows.
+
+        Args: input_ids: (rows, new tokens): first the prompt, the same in all rows, then one token each.
+        """
+        self._prune()
+        start, new_count = self._size, input_ids.shape[1]
+        if self._length == 0:
+            pictures = len(self.pictures)
+            tokens = input_ids[0].repeat(pictures)
+            positions = torch.arange(new_count, device=self._device).repeat(pictures)
+            order = torch.arange(pictures * new_count, device=self._device)
+            sees = (order[:, None] >= order) & (order[:, None] // new_count == order // new_count)
+            last = torch.arange(1, pictures + 1, device=self._device) * new_count - 1
+            self._sees = sees[last]
+        else:
+            assert new_count == 1, "after the prompt a search grows by one token a row"
+            key = self._node_of_row * self._vocabulary_size + input_ids[:, 0]
+            if self._is_running is None:
+                unique, self._node_of_row = torch.unique(key, return_inverse=True)
+            else:
+                unique, inverse = torch.unique(key[self._is_running], return_inverse=True)
+                self._node_of_row = torch.zeros_like(self._node_of_row)  # ended rows read any node; nobody heeds them
+                self._node_of_row[self._is_running] = inverse
+            parents = unique // self._vocabulary_size
+            tokens = unique % self._vocabulary_size
+            positions = torch.full_like(tokens, self._length)
+            itself = torch.eye(len(unique), dtype=torch.bool, device=self._device)
+            sees = self._sees = torch.cat((self._sees[parents], itself), dim=1)
+            self._picture_of_node = self._picture_of_node[parents]
+            last = torch.arange(len(unique), device=self._device)
+        self._size = start + len(tokens)
+        self._length += new_count
+        self._reserve(self._size)
+        self.row_count += input_ids.numel()
+        self.node_count += len(tokens)
+        mask = torch.zeros(sees.shape, dtype=self._dtype, device=self._device).masked_fill_(~sees, -torch.inf)
+        return Growth(tokens, positions, mask, self._spans(new_count), last, self._node_of_row)
+
+    def _spans(self, tokens_each: int) -> tuple[tuple[int, int, int], ...]:
+        if len(self.pictures) == 1:
+            return ((0, 0, len(self._picture_of_node) * tokens_each),)
+        counts = torch.bincount(self._picture_of_node, minlength=len(self.pictures)).tolist()
+        spans, end = [], 0
+        for picture, count in enumerate(counts):
+            begin, end = end, end + count * tokens_each
+            if count:
+                spans.append((picture, begin, end))
+        return tuple(spans)
+
+    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store the new nodes' keys and values of a layer, (1, heads, nodes, head size); returns those of all nodes."""
+        start = self._size - keys.shape[2]
+        all_keys, all_values = self._buffers[layer]
+        all_keys[:, :, start : self._size] = keys
+        all_values[:, :, start : self._size] = values
+        return all_keys[:, :, : self._size], all_values[:, :, : self._size]
+
+    def stop_cells(self, is_open: torch.Tensor) -> None:
+        """Compute nothing more for cells whose sentences can no longer change. Args: is_open: (cells,), booleans."""
+        if bool(is_open.all()) or not bool(is_open.any()):
+            return
+        self._is_running = is_open.repeat_interleave(self.rows_each)
+
+    def _reserve(self, size: int) -> None:
+        capacity = self._buffers[0][0].shape[2]
+        if size <= capacity:
+            return
+        for layer, pair in enumerate(self._buffers):
+            larger = []
+            for old in pair:
+                new = self._new_buffer(max(2 * capacity, size, 128))
+                new[:, :, :capacity] = old
+                larger.append(new)
+            self._buffers[layer] = (larger[0], larger[1])
+
+    def _prune(self) -> None:
+        if self._size <= _PRUNE_SLACK:
+            return
+        is_alive = self._sees.any(dim=0)
+        kept = is_alive.nonzero().squeeze(1)
+        if self._size <= 2 * len(kept) + _PRUNE_SLACK:
+            return
+        for keys, values in self._buffers:
+            keys[:, :, : len(kept)] = keys[:, :, kept]
+            values[:, :, : len(kept)] = values[:, :, kept]
+        self._sees = self._sees[:, kept]
+        self._size = len(kept)
+
+    # What transformers' generate asks of a cache.
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Tokens in a row so far."""
+        return self._length
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Row i goes on from where row beam_idx[i] was."""
+        self._node_of_row = self._node_of_row[beam_idx]
