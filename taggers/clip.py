@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 from captioner import hub, registry
 from captioner.errors import BadModel, MissingPackage, OutOfMemory
 from captioner.records import Tag
+from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, choice, switch, whole
 from captioner.thresholds import best_of_each
-from taggers import clip_prompts, vocabularies
+from taggers import clip_prompts, clip_published, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
 from taggers.clip_prompts import Prompt, Scored
 from taggers.vocabularies import Vocabulary
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 STORED_LABELS = 64
 """Labels of each vocabulary that a layer keeps, best first: what the maxima can choose from later."""
+
+_SAMPLE = 48
+"""Labels that a forecast embeds to measure the speed."""
 
 Progress = Callable[[int, int], None]
 """Told how many labels are embedded, of how many."""
@@ -90,6 +95,14 @@ class ClipSettings(Settings):
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """labels: how many are still to be embedded. seconds: about how long that takes on this device."""
+
+    labels: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class _Table:
     """The rows of one vocabulary in the matrix of all labels. spare: how many of its labels are blank or repeated."""
 
@@ -114,18 +127,23 @@ class ClipTagger:
         *,
         device: str,
         revision: str,
+        tag: tuple[str, str] | None = None,
     ) -> None:
-        """Args: model, preprocess, tokenizer: open_clip's, the model in evaluation mode on `device`."""
+        """Args:
+        model, preprocess, tokenizer: open_clip's, the model in evaluation mode on `device`.
+        tag: open_clip's architecture and pretrained pair, where the weights are known.
+        """
         self._model = model
         self._preprocess = preprocess
         self._tokenizer = tokenizer
         self.vocabularies = dict(vocabularies)
         self._device = device
         self._revision = revision
+        self._tag = tag
         self._cache = LabelCache(revision)
         self._matrix: Tensor | None = None  # (all labels, width) float32, on the model's device
         self._tables: list[_Table] = []
-        self._text = self._new_text_tower()
+        self._text_tower: Any = None  # made on first use: with cached labels, rank needs none
 
     @classmethod
     def load(cls, folder: Path, *, device: str) -> ClipTagger:
@@ -155,7 +173,16 @@ class ClipTagger:
             raise BadModel(f"{weights} does not fit {_CONFIG} beside it, or one is damaged: {reason}") from error
         _check_shapes(weights, model)
         model.eval().requires_grad_(False)
-        return cls(model, preprocess, tokenizer, words, device=device, revision=hub.fingerprint(weights))
+        spec = _known_as(folder)
+        return cls(
+            model,
+            preprocess,
+            tokenizer,
+            words,
+            device=device,
+            revision=hub.fingerprint(weights),
+            tag=spec.tag if spec else None,
+        )
 
     @property
     def device(self) -> str:
@@ -181,11 +208,12 @@ class ClipTagger:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the weights and of the label matrix."""
+        """Bytes of the weights, of the label matrix, and of copies of the text weights while texts are encoded."""
         tensors = [*self._model.parameters(), *self._model.buffers()]
         if self._matrix is not None:
             tensors.append(self._matrix)
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        copies = self._text_tower.size_bytes if self._text_tower is not None else 0
+        return int(copies + sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
@@ -193,13 +221,61 @@ class ClipTagger:
         if self._matrix is not None:
             self._matrix = self._matrix.to(device)
         self._device = device
-        self._text = self._new_text_tower()
+        self._text_tower = None
 
-    def labels_to_embed(self) -> int:
-        """How many labels must still be embedded before the first picture; 0 when all are cached."""
-        if self._matrix is not None:
-            return 0
-        return sum(self._cache.missing(vocabulary) for vocabulary in self.vocabularies.values())
+    def forecast(self, clock: Callable[[], float] = time.perf_counter) -> Forecast:
+        """What `prepare` would still have to do, and about how long; takes a second where there is something."""
+        missing = {v.kind: self._cache.missing(v) for v in self.vocabularies.values()} if self._matrix is None else {}
+        count = sum(missing.values())
+        if count == 0:
+            return Forecast(0, 0.0)
+        # Labels in the proportion in which they are missing, since artists are shorter than flavors.
+        sample = [
+            vocabulary.labels[index * len(vocabulary.labels) // size]
+            for vocabulary in self.vocabularies.values()
+            for size in [-(-_SAMPLE * missing[vocabulary.kind] // count)]
+            for index in range(size)
+        ]
+        encoder = _LabelEncoder(self)
+        encoder.embed(encoder.tokenize(sample[:4]))  # the first run makes the text tower and wakes the device
+        start = clock()
+        encoder.embed(encoder.tokenize(sample))
+        return Forecast(count, (clock() - start) / len(sample) * count)
+
+    def published(self) -> dict[str, int]:
+        """The vocabularies still to be embedded whose embeddings can be fetched instead: kind -> megabytes."""
+        if self._tag is None or self._matrix is not None:
+            return {}
+        return {
+            kind: clip_published.download_mb(self._tag, vocabulary)
+            for kind, vocabulary in self.vocabularies.items()
+            if vocabulary.is_public and self._cache.missing(vocabulary)
+        }
+
+    def fetch_published(self, progress: hub.Progress | None = None) -> list[str]:
+        """Fetch published embeddings instead of computing them. Asks the hub, so only when the person wants it.
+
+        Args: progress: told the bytes of each download.
+        Returns: the kinds that were fetched.
+        Raises: ModelNotFound, BadModel: as `clip_published.fetch`, or the embeddings are of other weights.
+        """
+        kinds = []
+        encoder = _LabelEncoder(self)
+        for kind in self.published():
+            vocabulary = self.vocabularies[kind]
+            assert self._tag is not None
+            embeds = clip_published.fetch(self._tag, vocabulary, progress)
+            # The hash vouches for the labels; that they are of these weights, a few labels embedded here show.
+            places = [index * len(embeds) // 8 for index in range(8)]
+            own = encoder.embed(encoder.tokenize([vocabulary.labels[place] for place in places]))
+            if own.shape[1] != embeds.shape[1] or (own * embeds[places]).sum(axis=1, dtype=np.float32).min() < 0.99:
+                raise BadModel(
+                    f"the published embeddings of {kind} are not of these weights, which may be a fine-tune; embed the "
+                    "labels here instead."
+                )
+            self._cache.keep(vocabulary, embeds)
+            kinds.append(kind)
+        return kinds
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Embed the labels that are not cached yet. What is done when this is interrupted is kept."""
@@ -229,6 +305,7 @@ class ClipTagger:
             tables.append(_Table(vocabulary, done, done + count, count - len({*vocabulary.labels} - {""})))
             matrices.append(embeds)
             done += count
+        self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
         if matrices:
             self._matrix = torch.from_numpy(np.concatenate(matrices)).to(self._device).float()
             self._tables = tables
@@ -348,10 +425,13 @@ class ClipTagger:
             tags.extend(found.values())
         return tuple(sorted(tags, key=lambda tag: -tag.score))
 
-    def _new_text_tower(self) -> Any:
-        from taggers.clip_text import text_tower
+    @property
+    def _text(self) -> Any:
+        if self._text_tower is None:
+            from taggers.clip_text import text_tower
 
-        return text_tower(self._model)
+            self._text_tower = text_tower(self._model)
+        return self._text_tower
 
 
 def _top(similarities: Tensor, tables: Sequence[_Table], count: int) -> list[Scored]:
@@ -397,17 +477,16 @@ class _LabelEncoder:
     """A tagger's text tower as `clip_labels` wants it."""
 
     def __init__(self, tagger: ClipTagger) -> None:
-        self._tokenizer = tagger._tokenizer
-        self._text = tagger._text
+        self._tagger = tagger
 
     def tokenize(self, labels: Sequence[str]) -> Tensor:
-        return self._tokenizer(list(labels))
+        return self._tagger._tokenizer(list(labels))
 
     def lengths(self, tokens: Tensor) -> NDArray[np.int64]:
-        return np.asarray(self._text.lengths(tokens).numpy(), np.int64)
+        return np.asarray(self._tagger._text.lengths(tokens).numpy(), np.int64)
 
     def embed(self, tokens: Tensor) -> Embeddings:
-        features = self._text.encode(tokens)
+        features = self._tagger._text.encode(tokens)
         return np.asarray((features / features.norm(dim=-1, keepdim=True)).half().cpu().numpy(), np.float16)
 
 
@@ -419,12 +498,18 @@ def needs_quick_gelu(folder: Path, config: Mapping[str, Any]) -> bool:
     """
     if config["model_cfg"].get("quick_gelu"):
         return True
+    spec = _known_as(folder)
+    return spec is not None and spec.tag is not None and (spec.tag[1] == "openai" or spec.tag[0].endswith("-quickgelu"))
+
+
+def _known_as(folder: Path) -> ModelSpec | None:
+    """The registered hub model that a folder is named after, by our name, the repository's or the hub cache's."""
     for spec in registry.of_family("clip"):
-        if spec.tag and spec.repo and (spec.tag[1] == "openai" or spec.tag[0].endswith("-quickgelu")):
+        if spec.repo is not None:
             cached_as = "models--" + spec.repo.replace("/", "--")
             if folder.name in (spec.name, spec.repo.rpartition("/")[2]) or cached_as in folder.parts:
-                return True
-    return False
+                return spec
+    return None
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -114,12 +114,17 @@ class LabelCache:
                 yield done, None
         whole: Embeddings = np.empty((count, rows[0].shape[1]), np.float16)
         whole[order] = np.concatenate([rows[start] for start in sorted(rows)])
-        if self._save(self.path(vocabulary), {"embeds": whole, "hash": _ascii(vocabulary.digest)}):
+        self.keep(vocabulary, whole)
+        yield done, whole
+
+    def keep(self, vocabulary: Vocabulary, embeds: Embeddings) -> None:
+        """Keep the whole embeddings of a vocabulary, and remove the chunks of an unfinished run."""
+        if self._save(self.path(vocabulary), {"embeds": embeds, "hash": _ascii(vocabulary.digest)}):
+            chunks = self._chunk_folder(vocabulary)
             for path in chunks.glob("*.safetensors*"):
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 chunks.rmdir()
-        yield done, whole
 
     def _chunk_folder(self, vocabulary: Vocabulary) -> Path:
         return self.path(vocabulary).with_suffix(".chunks")

@@ -26,6 +26,7 @@ FOLDER = "vocabularies"
 MAXIMUM_LABELS = 1_000_000
 
 _MAXIMUM_BYTES = 256 * 1024 * 1024
+_PUBLIC = "clip-interrogator"
 _PIP = "pip install clip-interrogator"
 
 # Where trending pictures are shown; not in the package's data but in its code. Its release 0.6.0 spells dribbble with
@@ -61,6 +62,11 @@ class Vocabulary:
     kind: str
     labels: tuple[str, ...]
     origin: str
+
+    @property
+    def is_public(self) -> bool:
+        """One of the published lists, whose embeddings are published too."""
+        return self.origin == _PUBLIC
 
     @cached_property
     def digest(self) -> str:
@@ -103,7 +109,7 @@ def public(kind: str) -> Vocabulary:
         labels = _published_lines(f"{kind}.txt")
         if kind == "artists":
             labels = [*(f"by {name}" for name in labels), *(f"inspired by {name}" for name in labels)]
-    return Vocabulary(kind, tuple(labels), "clip-interrogator")
+    return Vocabulary(kind, tuple(labels), _PUBLIC)
 
 
 def read(path: Path, kind: str) -> Vocabulary:

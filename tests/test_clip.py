@@ -14,13 +14,15 @@ import torch
 from safetensors.numpy import load_file
 from safetensors.numpy import save_file as save_numpy
 
-from captioner.errors import BadModel, BadVocabulary, MissingPackage, OutOfMemory
+from captioner import registry
+from captioner.errors import BadModel, BadVocabulary, MissingPackage, ModelNotFound, OutOfMemory
 from captioner.records import Tag
 from captioner.settings import Effect
-from taggers import clip_labels, vocabularies
-from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, needs_quick_gelu
+from taggers import clip_labels, clip_published, vocabularies
+from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, Forecast, needs_quick_gelu
 from taggers.clip_labels import LabelCache, cache_folder
 from taggers.vocabularies import Vocabulary
+from tests.hub_server import HubServer
 from tests.tiny_clip import CONFIG, tiny_clip
 from tests.tiny_models import random_picture
 
@@ -116,7 +118,7 @@ def test_the_maxima_only_compose_and_there_is_one_for_each_kind() -> None:
 def test_a_folder_without_own_words_ranks_the_public_ones(tmp_path: Path) -> None:
     tagger = ClipTagger.load(tiny_clip(tmp_path / "m"), device="cpu")
     assert [*tagger.vocabularies] == [*vocabularies.KINDS]
-    assert tagger.labels_to_embed() == 10530 + 100970 + 95 + 200 + 72
+    assert tagger.forecast().labels == 10530 + 100970 + 95 + 200 + 72
 
 
 def test_a_folder_whose_own_list_is_empty_tags_nothing(tmp_path: Path) -> None:
@@ -192,11 +194,11 @@ def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytes
 
 def test_labels_are_embedded_once_and_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ClipTagger.load(folder, device="cpu")
-    assert first.labels_to_embed() == len(FLAVORS) + 3
+    assert first.forecast().labels == len(FLAVORS) + 3
     tags = first.tag([random_picture(1)], ClipSettings())
-    assert first.labels_to_embed() == 0
+    assert first.forecast().labels == 0
     second = ClipTagger.load(folder, device="cpu")
-    assert second.labels_to_embed() == 0
+    assert second.forecast() == Forecast(0, 0.0)
     monkeypatch.setattr(second._text, "encode", lambda tokens: pytest.fail("embedded again"))
     assert second.tag([random_picture(1)], ClipSettings()) == tags
 
@@ -221,7 +223,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: 
         next(steps)
     steps.close()
     resumed = ClipTagger.load(folder, device="cpu")
-    assert resumed.labels_to_embed() == len(FLAVORS) - 40
+    assert resumed.forecast().labels == len(FLAVORS) - 40
     counted = []
     encode = resumed._text.encode
     monkeypatch.setattr(resumed._text, "encode", lambda tokens: counted.append(len(tokens)) or encode(tokens))
@@ -356,6 +358,117 @@ def test_the_cache_is_where_the_platform_keeps_caches(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(Path, "home", lambda: Path("/home/u"))
     assert cache_folder() == Path(wanted)
+
+
+def test_the_forecast_counts_what_is_missing_at_the_measured_speed(folder: Path) -> None:
+    tagger = ClipTagger.load(folder, device="cpu")
+    ticks = iter([10.0, 12.0])
+    count = len(FLAVORS) + 3
+    found = tagger.forecast(lambda: next(ticks))
+    assert found.labels == count
+    assert found.seconds == pytest.approx(2.0 / 49 * count)  # 47 flavors and 2 mediums took two seconds
+    tagger.prepare()
+    assert tagger.forecast() == Forecast(0, 0.0)
+
+
+# Published label embeddings
+
+PUBLISHED = Vocabulary("mediums", ("a photo", "pixel art", "a pencil drawing"), "clip-interrogator")
+
+
+@pytest.fixture
+def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A hub of our own with the repository of label embeddings, and an empty Hugging Face cache."""
+    import huggingface_hub
+
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    with HubServer({"pharmapsychotic/ci-preprocess": repository}) as server:
+        real = huggingface_hub.snapshot_download
+
+        def snapshot_download(*arguments: Any, **keywords: Any) -> str:
+            return real(*arguments, **keywords, endpoint=server.url, cache_dir=tmp_path / "hub")
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        yield server
+
+
+def published_tagger(tmp_path: Path, name: str = "clip-v1") -> ClipTagger:
+    folder = tmp_path / name
+    if not folder.exists():
+        tiny_clip(folder, {"mediums": ["x"]})
+    tagger = ClipTagger.load(folder, device="cpu")
+    tagger.vocabularies = {"mediums": PUBLISHED}
+    return tagger
+
+
+def publish(server: HubServer, embeds: Any, vocabulary: Vocabulary = PUBLISHED) -> Path:
+    repository = server.repositories["pharmapsychotic/ci-preprocess"]
+    path = repository / "ViT-L-14_openai_mediums.safetensors"
+    save_numpy({"embeds": embeds, "hash": np.frombuffer(vocabulary.digest.encode(), np.int8)}, path)
+    (repository / "ViT-L-14_openai_mediums.pkl").write_bytes(b"never asked for")
+    return path
+
+
+def right_embeds(tagger: ClipTagger) -> Any:
+    with torch.inference_mode():
+        features = tagger._model.encode_text(tagger._tokenizer(list(PUBLISHED.labels)), normalize=True)
+    return features.half().numpy()
+
+
+def test_published_embeddings_are_fetched_once_and_used(
+    tmp_path: Path, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagger = published_tagger(tmp_path)
+    publish(hub_server, right_embeds(tagger))
+    assert tagger.published() == {"mediums": 1}
+    assert tagger.fetch_published() == ["mediums"]
+    assert tagger.published() == {}
+    assert tagger.forecast().labels == 0
+    (tags,) = tagger.tag([random_picture(1)], ClipSettings())
+    wanted = reference(tagger, random_picture(1), PUBLISHED.labels)
+    assert {tag.name: tag.score for tag in tags} == pytest.approx(wanted, abs=2e-3)
+    assert hub_server.gets("ViT-L-14_openai_mediums.safetensors") == [""]
+    assert not [path for _, path, _ in hub_server.requests if path.endswith(".pkl")]
+    assert published_tagger(tmp_path).published() == {}
+
+
+def test_published_embeddings_of_other_labels_are_refused(tmp_path: Path, hub_server: HubServer) -> None:
+    tagger = published_tagger(tmp_path)
+    publish(hub_server, right_embeds(tagger), Vocabulary("mediums", ("x", "y", "z"), "test"))
+    with pytest.raises(BadModel, match=r"ViT-L-14_openai_mediums\.safetensors .* it is of other labels"):
+        tagger.fetch_published()
+    assert tagger.forecast().labels == 3
+
+
+@pytest.mark.parametrize("change", [lambda e: e[::-1].copy(), lambda e: e[:, :8].copy()], ids=["values", "width"])
+def test_published_embeddings_of_other_weights_are_refused(tmp_path: Path, hub_server: HubServer, change: Any) -> None:
+    tagger = published_tagger(tmp_path)
+    publish(hub_server, change(right_embeds(tagger)))
+    with pytest.raises(BadModel, match="published embeddings of mediums are not of these weights"):
+        tagger.fetch_published()
+    assert tagger.forecast().labels == 3
+
+
+def test_embeddings_nobody_published_are_reported(tmp_path: Path, hub_server: HubServer) -> None:
+    with pytest.raises((BadModel, ModelNotFound), match="ViT-L-14_openai_mediums"):
+        published_tagger(tmp_path).fetch_published()
+
+
+def test_nothing_is_offered_for_weights_or_words_of_ones_own(tmp_path: Path, hub_server: HubServer) -> None:
+    assert published_tagger(tmp_path, "my-own").published() == {}
+    tagger = published_tagger(tmp_path)
+    tagger.vocabularies = {"mediums": Vocabulary("mediums", ("x",), "own.txt")}
+    assert tagger.published() == {}
+    assert tagger.fetch_published() == []
+    assert hub_server.requests == []
+
+
+@pytest.mark.parametrize("spec", [spec for spec in registry.of_family("clip") if spec.tag], ids=lambda spec: spec.name)
+def test_every_registered_model_has_a_published_name(spec: registry.ModelSpec) -> None:
+    assert spec.tag is not None
+    wanted = {"clip-v1": "ViT-L-14_openai_flavors", "clip-v2": "ViT-H-14_laion2b_s32b_b79k_flavors"}
+    assert clip_published.file_name(spec.tag, "flavors") == wanted[spec.name] + ".safetensors"
 
 
 # Loading

@@ -8,6 +8,7 @@ import open_clip
 import pytest
 import torch
 
+from taggers import clip_text
 from taggers.clip_text import CausalTextTower, PlainTextTower, _buckets, text_tower
 from tests.tiny_clip import CONFIG, tiny_clip
 
@@ -149,3 +150,30 @@ def test_buckets_hold_every_row_once_and_little_padding() -> None:
     lengths = torch.tensor([9, 2, 2, 30, 5, 5, 2])
     buckets = [(members.tolist(), longest) for members, longest in _buckets(lengths, 12)]
     assert buckets == [([1, 2, 6], 2), ([4, 5], 5), ([0], 9), ([3], 30)]
+
+
+def test_without_packed_weights_the_features_are_the_same(
+    tiny: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenize = tiny
+    tokens = tokenize(LABELS)
+    monkeypatch.setattr(clip_text, "_packing_works", lambda weight: False)
+    plain = CausalTextTower(model)
+    assert plain.size_bytes == 0
+    assert (plain.encode(tokens) - model.encode_text(tokens)).abs().max() < 2e-5
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        lambda weight, bias: (_ for _ in ()).throw(RuntimeError("other arguments")),
+        lambda weight, bias: lambda x: x @ weight.T * 1.01,
+    ],
+    ids=["fails", "computes something else"],
+)
+def test_packing_is_used_only_where_it_computes_the_same(packed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    assert clip_text._packing_works(weight) == torch.backends.mkldnn.is_available()
+    assert not clip_text._packing_works(weight.half())
+    monkeypatch.setattr(clip_text, "_packed_linear", packed)
+    assert not clip_text._packing_works(weight)
