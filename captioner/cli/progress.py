@@ -12,7 +12,7 @@ from typing import Self, TextIO
 class Progress:
     """A bar that steps aside while other lines are printed. Use as a context manager.
 
-    Without a terminal (a log file, a pipe) a line is written every tenth of the way, at most one in 10 seconds.
+    Without a terminal (a log file, a pipe) a line is written every 10 seconds.
     """
 
     def __init__(self, total: int, unit: str, stream: TextIO | None = None) -> None:

@@ -1,0 +1,547 @@
+"""captioner.__main__ and captioner.cli: the command line, from flags to files and exit status."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from PIL import Image
+
+from captioner import __main__ as command_line
+from captioner import export, registry
+from captioner.cli.progress import Progress
+from captioner.models.blip import PRESETS
+from captioner.pipeline import Q_FACTOR, setting_groups
+from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeModel, fake_models
+
+FIELDS = [(group, field) for group in setting_groups() for field in group.settings.fields()]
+RED = "a red picture 40 wide under beam 3"
+BLUE = "a blue picture 40 wide under beam 3"
+
+
+class Ran(NamedTuple):
+    """What a command line printed and returned."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> str:
+        """The last line on stderr."""
+        return self.err.strip().splitlines()[-1]
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The JSON objects on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Shell:
+    """Runs command lines in this process, with the fake models and in a folder of its own."""
+
+    def __init__(self, folder: Path, models: str, captured: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._models = models
+        self._captured = captured
+
+    def __call__(self, *words: str | Path) -> Ran:
+        self._captured.readouterr()
+        status = command_line.main([str(word) for word in words])
+        captured = self._captured.readouterr()
+        return Ran(status, captured.out, captured.err)
+
+    def caption(self, *words: str | Path) -> Ran:
+        """`caption` with the fake models on the CPU."""
+        return self("caption", *words, "--models", self._models, "--device", "cpu")
+
+    def picture(self, name: str, colour: Any = "red", kind: str = "PNG") -> Path:
+        """A picture of one colour in the folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 20), colour).save(path, kind)
+        return path
+
+    def files(self, name: str = "") -> dict[str, str]:
+        """The text files in a folder by their paths."""
+        folder = self.folder / name
+        return {
+            path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in (".txt", ".caption")
+        }
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with fake_models(tmp_path / "models") as models:
+        yield Shell(folder, models, capsys)
+
+
+# What is printed
+
+
+def test_captions_are_printed_one_a_line(shell: Shell) -> None:
+    shell.picture("b.png", "blue")
+    shell.picture("a.png")
+    ran = shell.caption(".")
+    assert (ran.status, ran.out) == (0, f"a.png: {RED}\nb.png: {BLUE}\n")
+    assert ran.summary == "2 captioned, 0 failed"
+    assert shell.files() == {}
+
+
+def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
+    shell.picture("a.png")
+    (shell.folder / "b.png").write_bytes(b"")
+    ran = shell.caption("a.png", "b.png", "--wd14", "default", "--json")
+    assert ran.status == 1
+    assert ran.objects == [
+        {
+            "picture": "a.png",
+            "caption": f"{RED}, nami (one piece), red background, long hair, hair",
+            "sentence": RED,
+            "tags": [
+                {"name": "nami_(one_piece)", "score": 0.97, "source": "wd14"},
+                {"name": "red_background", "score": 0.9, "source": "wd14"},
+                {"name": "long_hair", "score": 0.6, "source": "wd14"},
+                {"name": "hair", "score": 0.5, "source": "wd14"},
+            ],
+            "error": None,
+        },
+        {
+            "picture": "b.png",
+            "caption": None,
+            "sentence": None,
+            "tags": [],
+            "error": {"code": "empty", "message": "The file is empty (0 bytes); copy or export it again."},
+        },
+    ]
+    assert ran.summary == "1 captioned, 1 failed"
+
+
+def test_one_bad_picture_costs_one_picture(shell: Shell) -> None:
+    shell.picture("a.png")
+    shell.picture("b.png", POISON)
+    (shell.folder / "c.png").write_bytes(b"GIF89a")
+    shell.picture("d.png", "blue")
+    ran = shell.caption(".", "missing.png", "--out", "out")
+    assert ran.status == 1
+    assert ran.out == f"a.png: {RED}\nd.png: {BLUE}\n"
+    assert [line.partition(":")[0] for line in ran.err.splitlines()] == [
+        "b.png",
+        "c.png",
+        "missing.png",
+        "2 captioned, 3 failed",
+    ]
+    assert shell.files("out") == {"a.txt": RED, "d.txt": BLUE}
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names cannot be there")
+def test_names_that_no_terminal_shows_do_no_harm(shell: Shell) -> None:
+    picture = shell.picture("a.png")
+    raw = os.fsencode(shell.folder) + b"/bad\xff\x1b[2J\n.png"
+    picture.rename(os.fsdecode(raw))
+    ran = shell.caption(".")
+    assert ran.status == 0 and "\x1b" not in ran.out and len(ran.out.splitlines()) == 1
+    [shown] = shell.caption(".", "--json").objects
+    assert os.fsencode(shown["picture"]) == b"bad\xff\x1b[2J\n.png"
+
+
+# Which pictures
+
+
+def test_subfolders_are_looked_into_only_when_asked(shell: Shell) -> None:
+    for name in ("set/b.png", "set/sub/a.png", "set/.hidden/c.png", "set/notes.md"):
+        shell.picture(name)
+    (shell.folder / "set/._b.png").write_bytes(b"what macOS leaves")
+    assert [shown["picture"] for shown in shell.caption("set", "--json").objects] == ["set/b.png"]
+    ran = shell.caption("set", "--json", "--recursive")
+    assert [shown["picture"] for shown in ran.objects] == ["set/b.png", "set/sub/a.png"]
+
+
+def test_the_same_file_is_captioned_once(shell: Shell) -> None:
+    shell.picture("set/a.png")
+    ran = shell.caption("set/a.png", "set", "./set/../set/a.png", shell.folder / "set" / "a.png", "--json")
+    assert [shown["picture"] for shown in ran.objects] == ["set/a.png"]
+
+
+def test_linked_pictures_are_followed_and_linked_folders_not(shell: Shell) -> None:
+    shell.picture("elsewhere/a.png")
+    (shell.folder / "set").mkdir()
+    (shell.folder / "set/link.png").symlink_to("../elsewhere/a.png")
+    (shell.folder / "set/loop").symlink_to(".")
+    (shell.folder / "set/folder").symlink_to("../elsewhere")
+    (shell.folder / "set/broken.png").symlink_to("nowhere")
+    ran = shell.caption("set", "--recursive", "--json")
+    assert [(shown["picture"], (shown["error"] or {}).get("code")) for shown in ran.objects] == [
+        ("set/broken.png", "unreadable"),
+        ("set/link.png", None),
+    ]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(shell: Shell) -> None:
+    os.mkfifo(shell.folder / "a.png")
+    [shown] = shell.caption(".", "--json").objects
+    assert shown["error"]["code"] == "not_a_file"
+
+
+def test_a_folder_without_pictures_is_wrong_use(shell: Shell) -> None:
+    shell.picture("set/sub/a.png")
+    ran = shell.caption("set")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "captioner: set has no pictures in it; --recursive looks into its subfolders too.\n"
+
+
+# Where captions go
+
+
+@pytest.mark.parametrize("kind", list(export.WRITERS))
+def test_caption_files_mirror_the_subfolders(shell: Shell, kind: str) -> None:
+    shell.picture("set/a.png")
+    shell.picture("set/sub/a.png", "blue")
+    ran = shell.caption("set", "--recursive", "--out", "deep/out", "--format", kind)
+    assert ran.status == 0
+    assert shell.files("deep/out") == {f"a.{kind}": RED, f"sub/a.{kind}": BLUE}
+
+
+def test_a_zip_has_the_same_files(shell: Shell) -> None:
+    shell.picture("set/a.png")
+    shell.picture("set/sub/a.png", "blue")
+    assert shell.caption("set", "--recursive", "--zip", "new/set.zip").status == 0
+    with zipfile.ZipFile("new/set.zip") as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == {"a.txt": RED, "sub/a.txt": BLUE}
+
+
+def test_two_pictures_with_one_stem_both_survive_and_it_is_said(shell: Shell) -> None:
+    shell.picture("a.jpg", kind="JPEG")
+    shell.picture("a.png", "blue")
+    ran = shell.caption(".", "--out", "out")
+    assert shell.files("out") == {"a.txt": RED, "a_2.txt": BLUE}
+    assert "note: The caption of a.png is in a_2.txt; rename that picture to a_2" in ran.err
+    ran = shell.caption(".", "--zip", "set.zip", "--with-pictures")
+    assert "note: a.png was exported as a_2.png with a_2.txt." in ran.err
+    with zipfile.ZipFile("set.zip") as archive:
+        assert archive.namelist() == ["a.jpg", "a.txt", "a_2.png", "a_2.txt"]
+
+
+def test_pictures_are_never_copied_over_themselves(shell: Shell) -> None:
+    shell.picture("set/a.png")
+    ran = shell.caption("set", "--out", "set", "--with-pictures")
+    assert ran.status == 2 and "name another folder" in ran.err
+    assert FakeModel.calls == []
+
+
+@pytest.mark.parametrize("flag", ["--out", "--zip"])
+def test_an_unwritable_target_is_known_before_a_model_runs(shell: Shell, flag: str) -> None:
+    shell.picture("a.png")
+    (shell.folder / "file").write_text("mine", encoding="utf-8")
+    for target in ("file/x", "/proc/x"):
+        ran = shell.caption("a.png", flag, target)
+        assert (ran.status, ran.out) == (2, "")
+        assert ran.err.startswith("captioner: ") and ran.err.count("\n") == 1
+    assert FakeModel.calls == []
+    assert (shell.folder / "file").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_failing_start_leaves_no_empty_folder(shell: Shell) -> None:
+    shell.picture("a.png")
+    assert shell.caption("a.png", "--out", "out", "--captioner", "nowhere").status == 2
+    assert not (shell.folder / "out").exists()
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_is_whole(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        shell.picture(f"{number}.png")
+    calls = iter(range(100))
+
+    def fsync(descriptor: int) -> None:
+        if next(calls) >= 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ran = shell.caption(".", "--out", "out")
+    assert ran.status == 1
+    assert "captioner: out/2.txt cannot be written: No space left on device" in ran.err
+    assert ran.summary == "2 captioned, 2 failed"
+    assert [path.name for path in sorted((shell.folder / "out").iterdir())] == ["0.txt", "1.txt"]
+    assert len(FakeModel.calls) == 3
+
+
+# Existing captions
+
+
+@pytest.mark.parametrize(
+    ("policy", "written"),
+    [("ignore", RED), ("keep", "mine"), ("prepend", f"mine, {RED}"), ("append", f"{RED}, mine")],
+)
+def test_existing_captions_are_ignored_kept_or_joined(shell: Shell, policy: str, written: str) -> None:
+    shell.picture("set/a.png")
+    (shell.folder / "set/a.caption").write_text("mine\n", encoding="utf-8")
+    ran = shell.caption("set", "--out", "out", "--existing", policy)
+    assert ran.status == 0
+    assert shell.files("out") == {"a.txt": written}
+    assert shell.files("set") == {"a.caption": "mine\n"}
+
+
+def test_keep_is_the_default_runs_no_model_and_says_so(shell: Shell) -> None:
+    shell.picture("a.png")
+    shell.picture("b.png", "blue")
+    (shell.folder / "a.txt").write_text("mine\nsecond line", encoding="utf-8")
+    ran = shell.caption(".", "--out", ".")
+    assert ran.out == f"a.png: mine second line\nb.png: {BLUE}\n"
+    assert shell.files() == {"a.txt": "mine\nsecond line", "b.txt": BLUE}
+    assert FakeModel.calls == [1]
+    assert "note: 1 picture had a caption and keeps it; --existing ignore makes new ones." in ran.err
+    assert ran.summary == "2 captioned, 0 failed"
+
+
+def test_under_keep_a_caption_file_in_the_target_is_never_overwritten(shell: Shell) -> None:
+    shell.picture("set/a.png")
+    shell.picture("set/b.png", "blue")
+    (shell.folder / "out").mkdir()
+    (shell.folder / "out/a.txt").write_text("corrected by hand", encoding="utf-8")
+    (shell.folder / "out/b.txt").write_text(" \n", encoding="utf-8")
+    ran = shell.caption("set", "--out", "out")
+    assert ran.status == 0
+    assert shell.files("out") == {"a.txt": "corrected by hand", "b.txt": BLUE}
+
+
+def test_a_second_run_goes_on_where_the_first_one_stopped(shell: Shell) -> None:
+    shell.picture("set/a.png")
+    shell.caption("set", "--out", "out")
+    shell.picture("set/b.png")
+    FakeModel.calls.clear()
+    assert shell.caption("set", "--out", "out").summary == "2 captioned, 0 failed"
+    assert FakeModel.calls == [1]
+
+
+def test_an_unreadable_existing_caption_is_that_pictures_error(shell: Shell) -> None:
+    shell.picture("a.png")
+    shell.picture("b.png")
+    (shell.folder / "a.txt").write_bytes("Mädchen".encode("latin-1"))
+    ran = shell.caption(".", "--json")
+    assert [(shown["error"] or {}).get("code") for shown in ran.objects] == ["bad_caption", None]
+    assert shell.caption(".", "--existing", "ignore").status == 0
+
+
+# Settings
+
+
+def test_the_help_names_every_flag_preset_and_model(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as caught:
+        command_line.main(["caption", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert caught.value.code == 0
+    for _, field in FIELDS:
+        assert f"{field.flag} " in shown or f"{field.flag}," in shown
+        assert " ".join(field.help.rstrip(".").split())[1:] in shown
+    for name in (*PRESETS, *(f"--{family}" for family in registry.families("tagger")), Q_FACTOR.flag):
+        assert name in shown
+
+
+def test_flags_reach_the_models(shell: Shell) -> None:
+    shell.picture("a.png")
+    words = ["--num-beams", "7", "--prefix", "ohwx", "--wd14", "default", "--general-threshold", "0.7"]
+    words += ["--character-threshold", "1", "--ignore", "*_background", "--no-underscores-to-spaces"]
+    assert shell.caption("a.png", *words).out == "a.png: ohwx, a red picture 40 wide under beam 7\n"
+    ran = shell.caption("a.png", "--preset", "everydream-nucleus", "--seed", "5", "--q-factor", "20")
+    assert ran.out == "a.png: a red picture 40 wide under nucleus seed 5\n"
+    assert "note: q_factor 20 was taken as top_p 1" in ran.err
+    words = ["--captioner", "", "--clip", "fake-clip", "--flavors", "1", "--mediums", "0"]
+    assert shell.caption("a.png", *words).out == "a.png: red tones, cubism, by Ada\n"
+
+
+def test_a_new_family_brings_its_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (40, 20), "red").save(tmp_path / "a.png")
+    with fake_models(tmp_path / "models", NEW_FAMILY) as models:
+        words = [str(tmp_path / "a.png"), "--shapes", "default", "--max-shapes", "2", "--models", models]
+        assert command_line.main(["caption", *words, "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.endswith(f"{RED}, circle, square\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--num-beams", "21"], "num_beams is 21; it must be a whole number between 1 and 20."),
+        (["--num-beams", "many"], "num_beams is 'many'; it must be a whole number between 1 and 20."),
+        (["--num-beams", "2.5"], "num_beams is '2.5'; it must be a whole number between 1 and 20."),
+        (["--top-p", "nan"], "top_p is nan; it must be a number between 0.01 and 1."),
+        (["--temperature", "inf"], "temperature is inf; it must be a number between 0.1 and 2."),
+        (["--length-penalty", "-9"], "length_penalty is -9.0; it must be a number between -3 and 3."),
+        (["--method", "greedy"], "method is 'greedy'; it must be one of beam, nucleus."),
+        (["--min-length", "30"], "min_length is 30 and max_length is 20; min_length must not be above max_length."),
+        (["--preset", "nope"], "no preset is called 'nope'; the presets are " + ", ".join(PRESETS) + "."),
+        (["--num-beam", "3"], "--num-beam is not known; did you mean --num-beams?"),
+        (["--zzzzz"], "--zzzzz is not known; see python -m captioner caption --help."),
+        (["--general-threshold", "0.5"], "--general-threshold has no effect without --wd14; add --wd14 default."),
+        (["--captioner", ""], "there is nothing to run: --captioner is empty and no tagger is named."),
+        (
+            ["--captioner", "", "--wd14", "default", "--seed", "1"],
+            "--seed has no effect without --captioner; add --captioner default.",
+        ),
+        (["--wd14", "clip-v1"], "clip-v1 is a clip model; wd14 takes one of"),
+        (["--captioner", "nowhere"], "no blip model is called 'nowhere' and there is no such folder"),
+        (["--device", "gpu"], "--device is 'gpu'; it must be auto, cpu, cuda or cuda:N."),
+        (["--format", "json"], "argument --format: invalid choice: 'json'"),
+        (["--out", "x", "--zip", "y"], "argument --zip: not allowed with argument --out"),
+        (["--with-pictures"], "--with-pictures needs --out DIR or --zip FILE"),
+        (["--existing", "copy"], "existing is 'copy'; it must be one of ignore, keep, prepend, append."),
+        (["--q-factor", "0"], "q_factor is 0.0; it must be a number between 0.01 and 10000."),
+        (["--replace", "a=b"], "replace has 'a=b'; each entry must read: old tag -> new tag."),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_no_model_runs(shell: Shell, words: list[str], message: str) -> None:
+    shell.picture("a.png")
+    ran = shell.caption("a.png", "--device", "cpu", *words) if "--device" not in words else None
+    if ran is None:
+        ran = shell("caption", "a.png", *words)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"captioner: {message}")
+    assert ran.err.count("\n") == 1
+    assert FakeModel.calls == []
+
+
+def test_a_missing_model_names_the_demo_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    Image.new("RGB", (40, 20), "red").save(tmp_path / "a.png")
+    with fake_models(tmp_path / "models"):
+        assert command_line.main(["caption", str(tmp_path / "a.png"), "--captioner", "fake-blip"]) == 2
+    assert "--models demo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["caption"], ["captoin"], ["--zzz"]])
+def test_a_command_line_without_sense_is_wrong_use(shell: Shell, words: list[str]) -> None:
+    ran = shell(*words)
+    assert ran.status == 2 and ran.err.startswith("captioner: ") and ran.err.count("\n") == 1
+
+
+def test_other_peoples_warnings_stay_off_stderr(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "warnoptions", [])
+    picture = shell.picture("a.png")
+
+    original = FakeCaptioner.caption
+
+    def caption(self: Any, pictures: Any, settings: Any) -> Any:
+        warnings.warn("of no interest", stacklevel=1)
+        return original(self, pictures, settings)
+
+    monkeypatch.setattr(FakeCaptioner, "caption", caption)
+    ran = shell.caption(picture)
+    assert ran.status == 0 and ran.err == "1 captioned, 0 failed\n"
+
+
+# Stopping
+
+
+def test_ctrl_c_keeps_what_is_done(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        shell.picture(f"{number}.png")
+    original = FakeCaptioner.caption
+
+    def caption(self: Any, pictures: Any, settings: Any) -> Any:
+        if len(FakeModel.calls) == 2:
+            raise KeyboardInterrupt
+        return original(self, pictures, settings)
+
+    monkeypatch.setattr(FakeCaptioner, "caption", caption)
+    for target in (["--out", "out"], ["--zip", "set.zip"]):
+        FakeModel.calls.clear()
+        ran = shell.caption(".", *target)
+        assert ran.status == 130
+        assert "captioner: stopped; 2 pictures were not reached." in ran.err
+        assert ran.summary == "2 captioned, 0 failed"
+    assert shell.files("out") == {"0.txt": RED, "1.txt": RED}
+    with zipfile.ZipFile("set.zip") as archive:
+        assert archive.namelist() == ["0.txt", "1.txt"]
+    assert not list(shell.folder.rglob("*.part"))
+
+
+# Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_is_drawn_on_a_terminal_and_cleared() -> None:
+    stream = Terminal()
+    with Progress(4, "pictures", stream) as progress:
+        progress.step(2)
+        progress.clear()
+    assert "[###############...............] 2 of 4 pictures" in stream.getvalue()
+    assert stream.getvalue().endswith("\r\x1b[2K")
+
+
+def test_elsewhere_a_short_run_writes_nothing_and_a_long_one_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Progress(100, "pictures", stream) as progress:
+        for done in range(1, 101):
+            now[0] += 1.0
+            progress.step(done)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 9
+    assert lines[0] == "10 of 100 pictures, 1 min 30 s left"
+
+
+# The other subcommand, and whole processes
+
+
+def test_models_lists_the_registry(shell: Shell) -> None:
+    ran = shell("models")
+    assert ran.status == 0
+    for spec in registry.MODELS:
+        assert spec.name in ran.out and spec.licence in ran.out
+    rows = shell("models", "--json").objects
+    assert [row["name"] for row in rows] == [spec.name for spec in registry.MODELS]
+    assert {"name", "family", "repo", "is_demo", "licence", "download_mb", "is_here"} <= set(rows[0])
+
+
+def run_process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from captioner.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = ['torch', 'transformers', 'open_clip', 'onnxruntime', 'gradio']\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    for words in (["--help"], ["caption", "--help"]):
+        ran = run_process("-c", script, *words)
+        assert ran.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "captioner", "models", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 1
