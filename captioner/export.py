@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from captioner.errors import CaptionerError, ExportError
-from captioner.images import is_picture_name
+from captioner.images import format_by_start, is_picture_name
 
 CAPTION_SUFFIXES = (".txt", ".caption")
 """What may lie beside a picture as its existing caption; the first that is not blank counts."""
@@ -421,17 +421,5 @@ def _split(name: str) -> tuple[str, str]:
 def _suffix_by_content(picture: Path) -> str:
     """The suffix for a picture whose name has none that trainers know; "" where the content tells nothing."""
     with _readable(picture) as file:
-        head = file.read(16)
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return ".webp"
-    if head[4:8] == b"ftyp":
-        return ".avif" if head[8:12] in (b"avif", b"avis") else ".heic"
-    starts = {
-        b"\xff\xd8\xff": ".jpg",
-        b"\x89PNG": ".png",
-        b"GIF8": ".gif",
-        b"BM": ".bmp",
-        b"II*\x00": ".tif",
-        b"MM\x00*": ".tif",
-    }
-    return next((suffix for start, suffix in starts.items() if head.startswith(start)), "")
+        kind = format_by_start(file.read(16))
+    return {"JPEG": ".jpg", "TIFF": ".tif", "HEIF": ".heic", "": ""}.get(kind, f".{kind.lower()}")

@@ -50,6 +50,15 @@ _SUFFIXES = (
     *(".tif", ".tiff", ".heic", ".heif"),
 )
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_STARTS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -88,6 +97,18 @@ def is_picture_name(name: str) -> bool:
 def readable_formats() -> tuple[str, ...]:
     """The formats `open_picture` reads here; HEIF is one of them if pillow-heif is installed."""
     return (*FORMATS, "HEIF") if importlib.util.find_spec("pillow_heif") else FORMATS
+
+
+def format_by_start(start: bytes) -> str:
+    """Which format a file's first 16 bytes belong to (JPEG, PNG, ..., HEIF), "" for none that is known here.
+
+    Says nothing about whether the rest is whole.
+    """
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[4:8] == b"ftyp":
+        return "AVIF" if start[8:12] in (b"avif", b"avis") else "HEIF" if start[8:12] in _HEIF_BRANDS else ""
+    return next((name for signature, name in _STARTS.items() if start.startswith(signature)), "")
 
 
 def digest(data: bytes) -> str:
@@ -248,19 +269,27 @@ def _check_pixels(width: int, height: int) -> None:
 
 
 def _not_an_image(file: BinaryIO) -> BadPicture:
-    """What the content is instead, as far as its first bytes tell."""
+    """What a file that no reader took is, as far as its first bytes tell."""
     file.seek(0)
     head = file.read(64)
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+    kind = format_by_start(head)
+    if kind == "HEIF" and kind not in readable_formats():
         return BadPicture(
             "This is a HEIC picture, which needs another package: pip install pillow-heif (or save it as JPEG).",
             code="not_an_image",
         )
+    if kind:
+        return BadPicture(
+            f"The file begins like a {kind} picture but is damaged or cut off; copy or export it again.", code="damaged"
+        )
     start = head.lstrip().lower()
-    looks = "an SVG drawing or a web page; " if start.startswith((b"<svg", b"<?xml", b"<!doctype", b"<html")) else ""
-    looks = "a PDF; " if start.startswith(b"%pdf") else looks
+    looks = ""
+    if start.startswith(b"%pdf"):
+        looks = " but a PDF"
+    elif start.startswith((b"<svg", b"<?xml", b"<!doctype", b"<html")):
+        looks = " but an SVG drawing or a web page"
     return BadPicture(
-        f"The content is not a picture that can be read here{' but ' + looks if looks else '; '}"
+        f"The content is not a picture that can be read here{looks}; "
         f"save it as one of {', '.join(readable_formats())}.",
         code="not_an_image",
     )
