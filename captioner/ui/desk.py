@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from captioner import hub, registry
-from captioner.errors import CaptionerError, SettingsError
+from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.manager import ModelManager
 from captioner.pipeline import PictureLayers, Plan, caption_text, families_to_run, make_layers, setting_groups
@@ -83,7 +83,7 @@ class Desk:
         self.manager = manager
         self.models = manager.models
         self.choice = hub.choose_trio(self.models)
-        self.groups = setting_groups()
+        self.groups = tuple(group for group in setting_groups() if self._has_model(group.family))
         self.model_keys = tuple(group.key for group in self.groups if group.family)
         self._family_of = {group.key: group.family for group in self.groups if group.family}
         self.default_flat = self._default_flat()
@@ -96,6 +96,13 @@ class Desk:
         self._has_warmed = False
 
     # Models and settings
+
+    def _has_model(self, family: str) -> bool:
+        """Whether a family can be used here (a folder of models may lack some); the recipe, which has none, can."""
+        try:
+            return not family or family in self.choice.names or bool(hub.default_model(family, self.models))
+        except ModelNotFound:
+            return False
 
     def model_name(self, key: str) -> str:
         """The model that a key ("captioner", "clip", ...) starts with."""
@@ -170,7 +177,7 @@ class Desk:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
-            changed, of all others the composed text only; removed; name; settings; undo, redo; job.
+            changed, of all others what depends on them only; removed; name; settings; undo, redo; job.
         """
         if isinstance(since, bool) or not isinstance(since, int):
             since = -1
@@ -179,7 +186,7 @@ class Desk:
         if changes.settings is not None and not changes.is_everything:
             sent = {row["id"] for row in rows}
             rows += [
-                {"id": row["id"], "caption": row["caption"], "suggestion": row["suggestion"]}
+                {name: row[name] for name in ("id", "caption", "suggestion", "revision", "state")}
                 for row in self.rows(set_id, self.workspace.views(set_id))
                 if row["id"] not in sent
             ]

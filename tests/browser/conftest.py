@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,25 @@ class AppServer:
                 self._process.wait(10)
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """One server for all tests that leave it running; each has caption sets of its own."""
+    yield from _running(AppServer(tmp_path_factory.mktemp("server")))
+
+
+@pytest.fixture(scope="session")
+def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """One whose model takes 0.3 s a picture."""
+    yield from _running(AppServer(tmp_path_factory.mktemp("slow-server"), delay_s=0.3))
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[AppServer]:
-    server = AppServer(tmp_path)
+def own_server(tmp_path: Path) -> Iterator[AppServer]:
+    """One that the test may kill."""
+    yield from _running(AppServer(tmp_path))
+
+
+def _running(server: AppServer) -> Iterator[AppServer]:
     server.start()
     yield server
     server.stop()
@@ -135,9 +152,15 @@ def open_page(context: Any, url: str) -> Any:
 
 def add_pictures(page: Any, files: list[Path]) -> None:
     """Adds pictures by the button's file input and waits until all are listed."""
-    before = len(names(page))
+    wanted = count(page) + len(files)
     page.set_input_files("#cw-files", [str(file) for file in files])
-    wait_until(lambda: len(names(page)) == before + len(files), "all pictures are listed")
+    wait_until(lambda: count(page) == wanted and page.locator("#cw-progress").is_hidden(), "all pictures are listed")
+
+
+def count(page: Any) -> int:
+    """How many pictures the page says there are."""
+    words = (page.locator("#cw-count").text_content() or "0").split()
+    return int(words[0])
 
 
 def names(page: Any) -> list[str]:
@@ -168,19 +191,36 @@ def caption(page: Any) -> str:
 
 def wait_saved(page: Any) -> None:
     """Until the page says that the server has everything, and the journal is empty."""
-    page.wait_for_function(
-        "() => document.getElementById('cw-save').dataset.state === 'saved'"
-        " && !Object.keys(localStorage).some((key) => key.startsWith('captioner/edit/'))"
+    look = (
+        "() => [document.getElementById('cw-save').dataset.state, document.getElementById('cw-save').textContent,"
+        " Object.entries(localStorage).filter(([key]) => key.startsWith('captioner/edit/'))]"
     )
+    seen: list[Any] = []
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        seen = page.evaluate(look)
+        if seen[0] == "saved" and not seen[2]:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not everything is saved: {seen}")
 
 
 def wait_until(condition: Any, what: str, limit_s: float = 20.0) -> None:
-    """Polls a condition."""
+    """Polls a condition that asks a page."""
     until = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > until:
             raise AssertionError(f"waited {limit_s} s in vain until {what}")
         time.sleep(0.05)
+
+
+def downloaded(page: Any) -> dict[str, str]:
+    """Caption file name -> text, of the zip that the page would download."""
+    set_id = page.url.partition("set=")[2]
+    answer = page.request.get(f"{page.url.partition('?')[0]}sets/{set_id}/export")
+    assert answer.ok, answer.text()
+    with zipfile.ZipFile(io.BytesIO(answer.body())) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
 def picture(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (320, 240), **options: Any) -> Path:

@@ -8,6 +8,7 @@ const page = {
   filter: '',
   settings: null,
   isGone: false,
+  isChosen: false, // by the person, not because it came first
 };
 const rowOf = new Map();
 
@@ -49,6 +50,7 @@ function takeRows(rows, { whole = false, removed = [] } = {}) {
   if (removed.length) page.rows = page.rows.filter((row) => rowOf.has(row.id));
   for (const row of rows) {
     const known = rowOf.get(row.id);
+    if (known && row.revision < known.revision) continue; // an answer that a later one overtook
     if (known) Object.assign(known, row);
     else {
       rowOf.set(row.id, row);
@@ -59,10 +61,11 @@ function takeRows(rows, { whole = false, removed = [] } = {}) {
   if (isNew) page.rows.sort(inOrder);
   if (isNew || page.filter) refilter();
   announce('rows', rows.map((row) => row.id));
-  if (!rowOf.has(page.current)) select(page.shown.length ? page.shown[0].id : '');
+  if (!rowOf.has(page.current)) select(page.shown.length ? page.shown[0].id : '', false);
 }
 
-function select(id) {
+function select(id, byPerson = true) {
+  page.isChosen ||= byPerson;
   if (id === page.current && id) return;
   const before = page.current;
   page.current = id;
@@ -75,6 +78,12 @@ function step(count) {
   const next = at < 0 ? 0 : Math.min(page.shown.length - 1, Math.max(0, at + count));
   if (page.shown[next]) select(page.shown[next].id);
 }
+
+// Until the person picks one, the first in order is selected, whichever came first over the wire.
+on('edited', () => (page.isChosen = true));
+on('uploaded', () => {
+  if (!page.isChosen && page.shown.length) select(page.shown[0].id, false);
+});
 
 /** Puts the set's id into the address, so that a reload or a copied link comes back to it. */
 function rememberSet(set) {
