@@ -139,6 +139,17 @@ MODELS: tuple[ModelSpec, ...] = (
     _wd14("wd-v1-4-swinv2-tagger-v2", 0.3771, 467),
     _wd14("wd-v1-4-moat-tagger-v2", 0.3771, 326),
     _wd14("wd-v1-4-vit-tagger", 0.35, 373),  # v1: no threshold was published; tools use .35
+    ModelSpec(
+        name="deepdanbooru",
+        kind="tagger",
+        family="deepdanbooru",
+        entry="taggers.deepdanbooru:DeepDanbooruTagger",
+        repo="deepghs/imgutils-models",
+        files=("deepdanbooru/deepdanbooru.onnx", "deepdanbooru/deepdanbooru_tags.csv"),
+        licence="MIT",
+        download_mb=644,
+        about="anime tags, older than WD14",
+    ),
     _blip("blip-demo", None, 0, "tiny, trained on drawn scenes", "MIT"),
     _clip("clip-demo", None, 0, "tiny, trained on drawn scenes", None),
     ModelSpec(

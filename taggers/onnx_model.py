@@ -14,11 +14,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner import hub
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
 from captioner.records import Tag
 from captioner.thresholds import STORED_MINIMUM
@@ -150,6 +151,81 @@ class OnnxModel:
                 self.path.parent.name,
                 "Install it with its libraries: " + _PIP,
             )
+
+
+class OnnxTagger:
+    """What WD14 and DeepDanbooru share: a `records.Tagger` but for settings, preprocessing and `keep`."""
+
+    family: ClassVar[str]
+    weights_name: ClassVar[str]
+    labels_name: ClassVar[str]
+    subfolder: ClassVar[str] = ""
+    """Where the hub's repository has the files; a local folder may have them there or at its top."""
+
+    def __init__(self, model: OnnxModel, labels: Sequence[Label], revision: str) -> None:
+        self._model = model
+        self._labels = labels
+        self._revision = revision
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str) -> Self:
+        """The model in `folder`, ready on `device`.
+
+        Raises: BadModel, MissingPackage: as `records.Model.load`.
+        """
+        import_onnxruntime()
+        if cls.subfolder and (folder / cls.subfolder).is_dir():
+            folder = folder / cls.subfolder
+        weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
+        hub.check_weights(weights)
+        hub.check_weights(labels_path)
+        labels = read_labels(labels_path)
+        model = OnnxModel(weights, device=device)
+        check_fit(model, labels, labels_path)
+        return cls(model, labels, hub.fingerprint(weights))
+
+    def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
+        """A picture as the network was trained to see it: (edge_px, edge_px, 3)."""
+        raise NotImplementedError
+
+    @property
+    def device(self) -> str:
+        """Where it really runs: cuda only if onnxruntime's CUDA provider is in use."""
+        return self._model.device
+
+    @property
+    def precision(self) -> str:
+        """The published files are fp32."""
+        return "fp32"
+
+    @property
+    def runtime(self) -> str:
+        """The ONNX provider really in use."""
+        return self._model.provider
+
+    @property
+    def revision(self) -> str:
+        """Fingerprint of the ONNX file."""
+        return self._revision
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the weights file, which the session holds once."""
+        return self._model.size_bytes
+
+    def move_to(self, device: str) -> None:
+        """Open the session again on another provider."""
+        self._model.move_to(device)
+
+    def tag(self, pictures: Sequence[Image], settings: object) -> list[tuple[Tag, ...]]:
+        """Every tag of at least `STORED_MINIMUM` for each picture, best first, whatever the settings are."""
+        scores = self._model.run(pictures, self.to_input)
+        if pictures and scores.shape[1] != len(self._labels):
+            raise BadModel(
+                f"{self._model.path} gives {scores.shape[1]:,} scores but {self.labels_name} names "
+                f"{len(self._labels):,} tags; download both again."
+            )
+        return [to_tags(row, self._labels, self.family) for row in scores]
 
 
 def import_onnxruntime() -> Any:
