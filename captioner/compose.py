@@ -316,7 +316,8 @@ def _join(pieces: Sequence[_Piece], prefix: str, suffix: str, separator: str) ->
 
 
 def _within_tokens(pieces: list[_Piece], join: Callable[[Sequence[_Piece]], str], limit: int) -> list[_Piece]:
-    """As many pieces as fit into `limit` CLIP tokens: tags go from the end, then words from the end of what is left.
+    """As many pieces as fit into `limit` CLIP tokens: tags go from the end, then words of the sentence from its end,
+    then words of the existing caption.
 
     Prefix and suffix stay whole: a trigger word is the last thing to lose.
     """
@@ -331,7 +332,7 @@ def _within_tokens(pieces: list[_Piece], join: Callable[[Sequence[_Piece]], str]
     while count and count_tokens(join(_without(pieces, tag_places[count:]))) > limit:
         count -= 1
     kept = _without(pieces, tag_places[count:])
-    for piece in reversed(kept):
+    for piece in sorted(kept, key=lambda piece: piece.source == "existing"):
         over = count_tokens(join(kept)) - limit
         if over <= 0:
             break

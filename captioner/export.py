@@ -219,7 +219,7 @@ def existing_caption(picture: Path) -> str:
     Raises: CaptionerError: it is there and cannot be read.
     """
     for suffix in CAPTION_SUFFIXES:
-        path = picture.with_suffix(suffix)
+        path = picture.with_name(_split(picture.name)[0] + suffix)
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 continue

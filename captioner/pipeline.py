@@ -106,7 +106,7 @@ class Plan:
         _check_names(values)
         name = _model_name(values, CAPTIONER, DEFAULT)
         family = _captioner_family(name)
-        name = hub.default_model(family, models) if name == DEFAULT else name
+        name = _default_model(family, models) if name == DEFAULT else name
         sampling, notes = _sampling(values, family, name)
         choices = [_tagger_choice(values, tagger_family, models) for tagger_family in registry.families("tagger")]
         return cls(
@@ -457,6 +457,13 @@ def _model_name(values: Mapping[str, Any], key: str, default: str) -> str:
     return name.strip()
 
 
+def _default_model(family: str, models: str) -> str:
+    name = hub.default_model(family, models)
+    if not name:
+        raise ModelNotFound(f"there is no demo model of {family}; leave {family} out or use real models.")
+    return name
+
+
 def _captioner_family(name: str) -> str:
     """The family of a captioner by name; a folder, "default" and "" mean the first family.
 
@@ -503,7 +510,7 @@ def _sampling(values: Mapping[str, Any], family: str, model: str) -> tuple[Setti
 def _tagger_choice(values: Mapping[str, Any], family: str, models: str) -> TaggerChoice:
     name = _model_name(values, family, "")
     if name == DEFAULT:
-        name = hub.default_model(family, models)
+        name = _default_model(family, models)
     spec = next((spec for spec in registry.MODELS if spec.name == name), None)
     if spec is not None and spec.family != family:
         names = ", ".join(spec.name for spec in registry.of_family(family))

@@ -324,6 +324,13 @@ def test_the_trigger_word_survives_the_limit() -> None:
     assert count_tokens(cut) <= 6
 
 
+@pytest.mark.parametrize("policy", ["prepend", "append"])
+def test_the_sentence_gives_way_before_the_persons_own_words(policy: str) -> None:
+    recipe = Recipe(existing=policy, max_tokens=6)
+    cut = compose(Sentence("a brown dog on grass"), [], recipe, existing="my very own").text
+    assert cut in ("my very own, a brown", "a brown, my very own")
+
+
 # Records and speed
 
 

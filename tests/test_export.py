@@ -337,6 +337,12 @@ def test_the_caption_beside_a_picture_is_found(tmp_path: Path) -> None:
     assert existing_caption(tmp_path / "b.jpg") == ""
 
 
+@pytest.mark.parametrize("name", ["a.b.jpg", "notes.v2", "no suffix"])
+def test_it_is_looked_for_where_it_would_be_written(tmp_path: Path, name: str) -> None:
+    write_sidecars([ExportItem(name, "mine")], tmp_path)
+    assert existing_caption(tmp_path / name) == "mine"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_common_encodings_are_read(encoding: str) -> None:
     assert read_caption("Mädchen\r\n".encode(encoding), "a.txt") == "Mädchen"

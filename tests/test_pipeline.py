@@ -65,12 +65,21 @@ def test_an_empty_mapping_is_the_default_captioner_alone() -> None:
     assert [choice.family for choice in plan.switched_off] == list(registry.families("tagger"))
 
 
+def has_demo(family: str) -> bool:
+    return any(spec.is_demo for spec in registry.of_family(family))
+
+
 def test_the_demo_trio_is_the_default_under_demo() -> None:
-    flat = dict.fromkeys(registry.families("tagger"), "default")
-    plan = Plan.from_flat(flat, "demo")
+    families = [family for family in registry.families("tagger") if has_demo(family)]
+    plan = Plan.from_flat(dict.fromkeys(families, "default"), "demo")
+    assert len(plan.models()) == 1 + len(families)
     assert all(registry.find(model).is_demo for model, _ in plan.models())
-    with_demo = {spec.family for spec in registry.MODELS if spec.is_demo}
-    assert {family for _, family in plan.models()} == with_demo
+
+
+def test_a_family_without_a_demo_model_says_so_under_demo(tmp_path: Path) -> None:
+    with fake_models(tmp_path, NEW_FAMILY):
+        with pytest.raises(ModelNotFound, match="there is no demo model of shapes; leave shapes out"):
+            Plan.from_flat({"shapes": "default"}, "demo")
 
 
 @pytest.mark.parametrize("spec", registry.MODELS, ids=lambda spec: spec.name)
