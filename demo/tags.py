@@ -63,8 +63,8 @@ def claimed_tags(claims: Claims) -> list[str]:
         tags.append(group.noun)
         tags += [colour_tag(colour, group.noun) for colour in group.colours]
         tags += [size_tag(size, group.noun) for size in group.sizes]
-        if group.count:
-            tags.append(count_tag(group.count, group.noun))
+        if len(group.counts) == 1:
+            tags.append(count_tag(*group.counts, group.noun))
     return tags
 
 

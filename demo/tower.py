@@ -14,7 +14,7 @@ from transformers import BlipVisionConfig
 from transformers.models.blip.modeling_blip import BlipVisionModel
 
 from demo.cache import EDGE_PX, GRID, PATCH_CHANNELS, PATCH_PX, Cache
-from demo.tags import OBJECT_TAGS, PICTURE_TAGS, TAGS
+from demo.tags import OBJECT_TAGS, PICTURE_TAGS
 from demo.world import RATINGS
 
 WIDTH, LAYERS, HEADS = 128, 4, 4
@@ -178,6 +178,3 @@ def tower_scores(tower: TaggingTower, images: np.ndarray) -> np.ndarray:
 
 def first_images(cache: Cache, count: int = 2500) -> Tensor:
     return torch.from_numpy(np.array(cache.images[:count]))
-
-
-assert len(TAGS) == len(RATINGS) + len(OBJECT_TAGS) + len(PICTURE_TAGS)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.world import BACKGROUNDS, COLOURS, NOUNS, PLURALS, SIZES, STYLES
+from demo.world import COLOURS, MAX_COUNT, NOUNS, PLURALS, SIZES
 
 _SINGULAR = {form: noun for noun in NOUNS for form in (noun, PLURALS[noun])}
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4}
@@ -27,12 +27,12 @@ _FLAT_BACKGROUND = re.compile(r"\b(?:on|against) (?:a|an|the) (\w+) background")
 
 @dataclass(frozen=True, kw_only=True)
 class GroupClaim:
-    """One noun phrase. `count` is None when neither number nor plural says it; 0 stands for "more than one"."""
+    """One noun phrase. `counts` holds every count that would bear it out: "cats" two or three, "two cat" none."""
 
     noun: str
     colours: tuple[str, ...]
     sizes: tuple[str, ...]
-    count: int | None
+    counts: frozenset[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +77,13 @@ def read_claims(caption: str) -> Claims:
     text = caption.lower()
     groups = []
     for number, adjectives, form in _GROUP.findall(text):
-        noun = _SINGULAR[form]
-        is_plural = form == PLURALS[noun] and form != noun
-        count = _NUMBERS[number] if number else (0 if is_plural else None)
-        if (number and form != PLURALS[noun] and count != 1) or (number and is_plural and count == 1):
-            count = -1  # "two star", "a stars": no picture bears it out
         words = adjectives.split()
         groups.append(
             GroupClaim(
-                noun=noun,
+                noun=_SINGULAR[form],
                 colours=tuple(word for word in words if word in _COLOUR_WORDS),
                 sizes=tuple(word for word in words if word in SIZES),
-                count=count,
+                counts=_claimed_counts(number, form),
             )
         )
     backgrounds = set(_FLAT_BACKGROUND.findall(text))
@@ -111,7 +106,7 @@ def check(caption: str, truth: Mapping[str, Any]) -> Verdict:
         nouns_and_colours_are_right=are_known and all(set(c.colours) <= {thing["colour"]} for c, thing in pairs),
         counts_are_right=are_known
         and len(set(nouns)) == len(nouns)
-        and all(_count_fits(claim.count, thing["count"]) for claim, thing in pairs),
+        and all(thing["count"] in claim.counts for claim, thing in pairs),
         sizes_are_right=are_known and all(set(claim.sizes) <= {thing["size"]} for claim, thing in pairs),
         states_style=bool(claims.styles),
         style_is_right=claims.styles == {truth["style"]},
@@ -122,10 +117,12 @@ def check(caption: str, truth: Mapping[str, Any]) -> Verdict:
     )
 
 
-def _count_fits(claimed: int | None, count: int) -> bool:
-    if claimed is None:
-        return count == 1
-    return count > 1 if claimed == 0 else claimed == count
-
-
-assert set(_STYLE_WORDS) == set(STYLES) and set(_LANDSCAPES) < set(BACKGROUNDS)
+def _claimed_counts(number: str, form: str) -> frozenset[int]:
+    """The counts that bear out a number word (empty when there is none) before a noun's singular or plural."""
+    noun = _SINGULAR[form]
+    counts = {_NUMBERS[number]} if number else set(range(1, MAX_COUNT + 1))
+    if form != PLURALS[noun]:
+        counts &= {1}
+    elif form != noun:
+        counts -= {1}
+    return frozenset(counts)
