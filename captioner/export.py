@@ -14,6 +14,7 @@ A further format is one more writer class in `WRITERS`.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -225,9 +226,11 @@ def existing_caption(picture: Path) -> str:
                 continue
             with path.open("rb") as file:
                 text = read_caption(file.read(_MAX_CAPTION_BYTES + 1), path.name)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # the picture's name just fits, with .caption it does not
+                continue
             raise CaptionerError(
                 f"{path.name} cannot be read ({error.strerror}); check its permissions.", code="bad_caption"
             ) from error

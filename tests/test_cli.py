@@ -280,6 +280,14 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_whole(shell: Shell, monkeyp
     assert len(FakeModel.calls) == 3
 
 
+def test_a_picture_with_the_longest_name_gets_a_caption_that_fits(shell: Shell) -> None:
+    shell.picture("x" * 251 + ".png")
+    ran = shell.caption(".", "--out", "out", "--format", "caption")
+    assert ran.status == 0 and "rename that picture" in ran.err
+    [name] = shell.files("out")
+    assert len(name) <= 255 and name.endswith("x.caption")
+
+
 # Existing captions
 
 

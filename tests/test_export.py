@@ -343,6 +343,11 @@ def test_it_is_looked_for_where_it_would_be_written(tmp_path: Path, name: str) -
     assert existing_caption(tmp_path / name) == "mine"
 
 
+def test_a_name_too_long_for_a_caption_file_has_none(tmp_path: Path) -> None:
+    assert existing_caption(tmp_path / ("x" * 250 + ".jpg")) == ""
+    assert existing_caption(picture(tmp_path) / "below" / "a.jpg") == ""
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_common_encodings_are_read(encoding: str) -> None:
     assert read_caption("Mädchen\r\n".encode(encoding), "a.txt") == "Mädchen"
