@@ -122,9 +122,9 @@ class SidecarWriter:
 
     def plan(self, items: Sequence[ExportItem], *, with_pictures: bool) -> list[ExportedFile]:
         """The first picture of a stem keeps it; the others get _2, _3, ... past names that are taken."""
-        longest = len(f"_{len(items)}") + max(len(self.suffix), 12)
-        parts = [_split(item.name) for item in items]
-        stems = [safe_name(stem, _MAX_NAME_BYTES - longest) for stem, _ in parts]
+        suffixes = [self._picture_suffix(item) if with_pictures else "" for item in items]
+        room = [_MAX_NAME_BYTES - max(len(self.suffix), len(suffix)) for suffix in suffixes]
+        stems = [safe_name(_split(item.name)[0], space) for item, space in zip(items, room, strict=True)]
         taken: set[tuple[str, str]] = set()
         firsts: set[int] = set()
         for index, (item, stem) in enumerate(zip(items, stems, strict=True)):
@@ -134,22 +134,25 @@ class SidecarWriter:
         files = []
         numbers: dict[tuple[str, str], int] = {}
         for index, (item, stem) in enumerate(zip(items, stems, strict=True)):
-            place = (item.folder, name_key(stem))
             if index not in firsts:
+                place = (item.folder, name_key(stem))
                 number = numbers.get(place, 2)
-                while (item.folder, name_key(f"{stem}_{number}")) in taken:
+                while (item.folder, name_key(numbered := _numbered(stem, number, room[index]))) in taken:
                     number += 1
                 numbers[place] = number + 1
-                stem = f"{stem}_{number}"
+                stem = numbered
                 taken.add((item.folder, name_key(stem)))
-            folder = f"{item.folder}/" if item.folder else ""
-            picture = ""
-            if with_pictures:
-                if item.picture is None:
-                    raise ValueError(f"no picture to export for {item.name!r}")
-                picture = f"{folder}{stem}{parts[index][1] or _suffix_by_content(item.picture)}"
-            files.append(ExportedFile(item.name, f"{folder}{stem}{self.suffix}", picture))
+            path = f"{item.folder}/{stem}" if item.folder else stem
+            files.append(
+                ExportedFile(item.name, f"{path}{self.suffix}", f"{path}{suffixes[index]}" if with_pictures else "")
+            )
         return files
+
+    @staticmethod
+    def _picture_suffix(item: ExportItem) -> str:
+        if item.picture is None:
+            raise ValueError(f"no picture to export for {item.name!r}")
+        return _split(item.name)[1] or _suffix_by_content(item.picture)
 
     def write(self, target: Target, file: ExportedFile, item: ExportItem) -> None:
         """The picture first, so that a caption file is never there without the picture it belongs to."""
@@ -255,7 +258,7 @@ def safe_name(name: str, max_bytes: int = _MAX_NAME_BYTES) -> str:
     name = name.rstrip(". ")
     if name.partition(".")[0].rstrip(" ").lower() in _RESERVED:
         name = f"_{name}"
-    return name if name.strip("_") else f"picture{name}"
+    return name if name.strip("_") else f"picture{name}"[:max_bytes]
 
 
 def name_key(name: str) -> str:
@@ -413,6 +416,11 @@ def _is_forbidden(letter: str) -> bool:
         or "\u202a" <= letter <= "\u202e"
         or "\u2066" <= letter <= "\u2069"
     )
+
+
+def _numbered(stem: str, number: int, max_bytes: int) -> str:
+    end = f"_{number}"
+    return safe_name(stem, max_bytes - len(end)) + end
 
 
 def _split(name: str) -> tuple[str, str]:

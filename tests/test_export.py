@@ -162,6 +162,13 @@ def test_names_that_are_one_file_somewhere_are_kept_apart(one: str, other: str) 
     assert export.name_key(first) != export.name_key(second)
 
 
+@pytest.mark.parametrize("length", [250, 251, 252, 300])
+def test_a_stem_is_cut_only_when_it_must_be(length: int) -> None:
+    first, second = planned("x" * length + ".jpg", "x" * length + ".png")
+    assert first == "x" * min(length, 251) + ".txt"
+    assert len(second) <= 255 and second.endswith("x_2.txt")
+
+
 def test_equal_names_in_two_folders_do_not_collide() -> None:
     files = export.WRITERS["txt"].plan(
         [ExportItem("a.jpg", "", folder="x"), ExportItem("a.jpg", "", folder="y")], with_pictures=False
