@@ -167,7 +167,13 @@ class Captioner(Model, Protocol):
 
 
 class Tagger(Model, Protocol):
-    """Gives each picture scored tags; which of them reach the caption is decided later by `keep`."""
+    """Gives each picture scored tags; which of them reach the caption is decided later by `keep`.
+
+    Two methods are optional, and `pipeline` uses them where a class has them:
+    `prepare(progress)`: what is to be done once before the first picture and takes long; progress(done, total).
+    `uses_sentence(settings)`, static: whether `tag` goes on from the captioner's sentences; it then gets them as a third
+    argument, one a picture.
+    """
 
     def tag(self, pictures: Sequence[Image], settings: Any) -> list[tuple[Tag, ...]]:
         """All tags worth storing for each picture, best first, whatever the COMPOSE settings are.
