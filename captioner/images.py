@@ -94,6 +94,7 @@ def is_picture_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
 
 
+@functools.cache
 def readable_formats() -> tuple[str, ...]:
     """The formats `open_picture` reads here; HEIF is one of them if pillow-heif is installed."""
     return (*FORMATS, "HEIF") if importlib.util.find_spec("pillow_heif") else FORMATS
