@@ -22,6 +22,7 @@ from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.manager import ModelManager
 from captioner.pipeline import PictureLayers, Plan, caption_text, families_to_run, make_layers, setting_groups
 from captioner.records import Layer
+from captioner.registry import ModelSpec
 from captioner.settings import Effect
 from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.ui.controls import to_flat
@@ -111,18 +112,24 @@ class Desk:
 
     def model_choices(self, key: str) -> list[tuple[str, str]]:
         """(what is shown, name) of the models a key can take, those that are here first."""
-        specs = registry.of_family(self._family_of[key])
-        if self.models == "demo":
-            specs = tuple(spec for spec in specs if spec.is_demo)
         choices: list[tuple[bool, str, str]] = []
-        for spec in specs:
-            is_here = hub.is_cached(spec)
-            shown = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
-            choices.append((not is_here, shown, spec.name))
+        for spec in registry.of_family(self._family_of[key]):
+            is_here = self._is_here(spec)
+            if is_here or (self.models in ("auto", "hub") and not spec.is_demo):
+                shown = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
+                choices.append((not is_here, shown, spec.name))
         first = self.model_name(key)
         if first not in {name for _, _, name in choices}:
             choices.insert(0, (False, first, first))
         return [(shown, name) for _, shown, name in sorted(choices, key=lambda choice: choice[0])]
+
+    def _is_here(self, spec: ModelSpec) -> bool:
+        """Whether a model can be loaded without a download."""
+        if self.models == "demo":
+            return spec.is_demo
+        if self.models in ("auto", "hub"):
+            return hub.is_cached(spec)
+        return (Path(self.models).expanduser() / spec.name).is_dir()
 
     def _default_flat(self) -> dict[str, Any]:
         return Plan.from_flat({"captioner": self.model_name("captioner")}, self.models).to_flat()

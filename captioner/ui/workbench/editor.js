@@ -6,6 +6,7 @@ const editor = (() => {
 
   function showPicture(row) {
     byId('cw-empty').hidden = !!row;
+    element.querySelector('.cw').dataset.empty = !page.rows.length;
     image.hidden = !row;
     text.disabled = !row;
     byId('cw-one').disabled = !row;

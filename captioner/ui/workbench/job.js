@@ -15,7 +15,7 @@ const job = (() => {
   function words() {
     const failed = now.failed ? `, ${now.failed.toLocaleString()} failed` : '';
     const count = `${now.done.toLocaleString()} of ${now.total.toLocaleString()}${failed}`;
-    if (now.state === 'waiting') return 'Waiting for another job';
+    if (now.state === 'waiting') return 'Waiting for its turn';
     if (!now.done || !now.rate) return now.message || `${count}, starting`;
     const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} pictures/s` : `${(1 / now.rate).toFixed(1)} s a picture`;
     return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;

@@ -99,7 +99,7 @@ const upload = (() => {
   }
 
   const input = byId('cw-files');
-  byId('cw-add').addEventListener('click', () => input.click());
+  for (const id of ['cw-add', 'cw-add-first']) byId(id).addEventListener('click', () => input.click());
   input.addEventListener('change', () => {
     add([...input.files].map((file) => ({ file, path: file.name })));
     input.value = '';
