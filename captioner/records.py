@@ -171,8 +171,8 @@ class Tagger(Model, Protocol):
 
     Two methods are optional, and `pipeline` uses them where a class has them:
     `prepare(progress)`: what is to be done once before the first picture and takes long; progress(done, total).
-    `uses_sentence(settings)`, static: whether `tag` goes on from the captioner's sentences; it then gets them as a third
-    argument, one a picture.
+    `uses_sentence(settings)`, static: whether `tag` goes on from the captioner's sentences; it then gets them as a
+    third argument, one a picture.
     """
 
     def tag(self, pictures: Sequence[Image], settings: Any) -> list[tuple[Tag, ...]]:

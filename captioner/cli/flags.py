@@ -11,16 +11,14 @@ from typing import Any
 from captioner import registry
 from captioner.cli.parser import WrongUse
 from captioner.models.blip import SamplingSettings
-from captioner.pipeline import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, presets, setting_groups
+from captioner.pipeline import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, SettingGroup, presets, setting_groups
 from captioner.settings import Field
 
 
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:
     """A flag for every field of every settings class, in the classes' groups; only given ones are in what is parsed."""
     for group in setting_groups():
-        section = parser.add_argument_group(
-            f"{group.title} settings" if group.family else "caption text, the same for every source"
-        )
+        section = parser.add_argument_group(_heading(group))
         for field in group.settings.fields():
             _add_field(section, field)
         if issubclass(group.settings, SamplingSettings):
@@ -65,6 +63,12 @@ def check_flags_have_effect(flat: dict[str, Any], plan: Plan) -> None:
                 raise WrongUse(f"{field.flag} has no effect without --{group.key}; add --{group.key} {DEFAULT}.")
 
 
+def _heading(group: SettingGroup) -> str:
+    if not group.family:
+        return "caption text, whatever it is made from"
+    return f"sentence ({group.title})" if group.key == CAPTIONER else f"tags (--{group.key})"
+
+
 def _add_field(section: argparse._ArgumentGroup, field: Field) -> None:
     if field.kind is bool:
         default = "on" if field.default else "off"
@@ -88,7 +92,9 @@ def _range(field: Field) -> str:
     if field.minimum is not None and field.maximum is not None:
         parts.append(f"{_number(field.minimum)} to {_number(field.maximum)}")
     if field.default not in (None, ""):
-        parts.append(f"default {field.default!r}" if field.kind is str else f"default {_number(field.default)}")
+        is_text = field.kind is str and not field.options
+        shown = repr(field.default) if is_text else field.default if field.options else _number(field.default)
+        parts.append(f"default {shown}")
     if field.only_when:
         parts.append(f"only under {field.only_when[1]}")
     return f" ({', '.join(parts)})" if parts else ""
