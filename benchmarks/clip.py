@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.report import Row, show, timed
 from taggers import clip_prompts, vocabularies
-from taggers.clip import STORED_LABELS, ClipTagger, _LabelEncoder, _PictureScorer
+from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, _LabelEncoder, _PictureScorer
 from taggers.clip_labels import LabelCache
 from taggers.vocabularies import Vocabulary
 
@@ -62,7 +62,7 @@ def compare(
         tagger.prepare()
         package = _package(tagger, Path(folder) / "package")
     (features,) = tagger._features([picture])
-    scorer = _PictureScorer(tagger, features)
+    scorer = _PictureScorer(tagger, tagger._rankable(ClipSettings()), features)
     encoder = _LabelEncoder(tagger)
     encoder.embed(encoder.tokenize(sample[:8]))  # makes the text tower
 
@@ -77,7 +77,9 @@ def compare(
     distance = float(np.abs(embeds.astype(np.float32) - np.stack(table.embeds).astype(np.float32)).max())
     yield Row("embed_labels", ours, "s", peer, distance < TOLERANCE)
 
-    ours, tops = timed(lambda: scorer_of(tagger, features).top("flavors", STORED_LABELS), 5)
+    ours, tops = timed(
+        lambda: _PictureScorer(tagger, tagger._rankable(ClipSettings()), features).top("flavors", STORED_LABELS), 5
+    )
     peer, names = timed(lambda: package.flavors.rank(features, STORED_LABELS), 5)
     yield Row("rank_labels", ours, "s", peer, [label for label, _ in tops] == names)
 
@@ -86,11 +88,6 @@ def compare(
     ours, prompt = timed(lambda: clip_prompts.package_chain(scorer, sample, CAPTION, start, **bounds))
     peer, text = timed(lambda: package.chain(features, sample, CAPTION, start, **bounds))
     yield Row("chain", ours, "s", peer, prompt.text == text)
-
-
-def scorer_of(tagger: ClipTagger, features: torch.Tensor) -> _PictureScorer:
-    """A new picture's scorer: making it computes all similarities."""
-    return _PictureScorer(tagger, features)
 
 
 def lively_model(architecture: str) -> tuple[Any, Any, Any]:

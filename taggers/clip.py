@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,7 @@ from captioner import hub, registry
 from captioner.errors import BadModel, MissingPackage, OutOfMemory
 from captioner.records import Tag
 from captioner.registry import ModelSpec
-from captioner.settings import Effect, Settings, choice, switch, whole
+from captioner.settings import Effect, Settings, choice, switch, whole, words
 from captioner.thresholds import best_of_each
 from taggers import clip_prompts, clip_published, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
@@ -81,6 +81,10 @@ class ClipSettings(Settings):
     movements: int = _maximum(1, "art movements")
     artists: int = _maximum(1, "artists")
     trendings: int = _maximum(1, "places where such pictures trend")
+    own_labels: int = _maximum(4, "labels of your own vocabulary")
+    own_vocabulary: str = words(
+        "", "The name of a vocabulary of your own to rank beside the model's; empty for none.", max_length=60
+    )
     max_flavors: int = whole(32, 1, 64, "chain, classic, fast and best add at most so many flavors.")
     min_flavors: int = whole(
         8, 0, 64, "best keeps so many flavors of its chain even if they do not help.", only_when=("mode", "best")
@@ -104,12 +108,20 @@ class Forecast:
 
 @dataclass(frozen=True)
 class _Table:
-    """The rows of one vocabulary in the matrix of all labels. spare: how many of its labels are blank or repeated."""
+    """The rows of one vocabulary in a matrix of labels. spare: how many of its labels are blank or repeated."""
 
     vocabulary: Vocabulary
     start: int
     end: int
     spare: int
+
+
+@dataclass
+class _Labels:
+    """Embedded labels of some vocabularies. matrix: (labels, width) float32, on the model's device."""
+
+    tables: list[_Table]
+    matrix: Tensor
 
 
 class ClipTagger:
@@ -141,8 +153,8 @@ class ClipTagger:
         self._revision = revision
         self._tag = tag
         self._cache = LabelCache(revision)
-        self._matrix: Tensor | None = None  # (all labels, width) float32, on the model's device
-        self._tables: list[_Table] = []
+        self._labels: _Labels | None = None
+        self._own: _Labels | None = None  # of the last vocabulary of the person's own that was asked for
         self._text_tower: Any = None  # made on first use: with cached labels, rank needs none
 
     @classmethod
@@ -155,7 +167,7 @@ class ClipTagger:
         weights = folder / _WEIGHTS
         hub.check_weights(weights)
         config = _read_config(folder)
-        words = vocabularies.for_model(folder)
+        known_words = vocabularies.for_model(folder)
         name = f"local-dir:{folder}"
         try:
             model, _, preprocess = open_clip.create_model_and_transforms(
@@ -178,7 +190,7 @@ class ClipTagger:
             model,
             preprocess,
             tokenizer,
-            words,
+            known_words,
             device=device,
             revision=hub.fingerprint(weights),
             tag=spec.tag if spec else None,
@@ -210,22 +222,22 @@ class ClipTagger:
     def size_bytes(self) -> int:
         """Bytes of the weights, of the label matrix, and of copies of the text weights while texts are encoded."""
         tensors = [*self._model.parameters(), *self._model.buffers()]
-        if self._matrix is not None:
-            tensors.append(self._matrix)
+        tensors += [labels.matrix for labels in (self._labels, self._own) if labels is not None]
         copies = self._text_tower.size_bytes if self._text_tower is not None else 0
         return int(copies + sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
         self._model.to(device)
-        if self._matrix is not None:
-            self._matrix = self._matrix.to(device)
+        for labels in (self._labels, self._own):
+            if labels is not None:
+                labels.matrix = labels.matrix.to(device)
         self._device = device
         self._text_tower = None
 
     def forecast(self, clock: Callable[[], float] = time.perf_counter) -> Forecast:
         """What `prepare` would still have to do, and about how long; takes a second where there is something."""
-        missing = {v.kind: self._cache.missing(v) for v in self.vocabularies.values()} if self._matrix is None else {}
+        missing = {v.kind: self._cache.missing(v) for v in self.vocabularies.values()} if self._labels is None else {}
         count = sum(missing.values())
         if count == 0:
             return Forecast(0, 0.0)
@@ -244,7 +256,7 @@ class ClipTagger:
 
     def published(self) -> dict[str, int]:
         """The vocabularies still to be embedded whose embeddings can be fetched instead: kind -> megabytes."""
-        if self._tag is None or self._matrix is not None:
+        if self._tag is None or self._labels is not None:
             return {}
         return {
             kind: clip_published.download_mb(self._tag, vocabulary)
@@ -285,16 +297,19 @@ class ClipTagger:
 
     def prepare_steps(self) -> Iterator[tuple[int, int]]:
         """As `prepare`, a few seconds a step. Yields: labels embedded so far, and labels in all."""
-        if self._matrix is not None:
-            return
+        if self._labels is None:
+            self._labels = yield from self._embed(tuple(self.vocabularies.values()))
+
+    def _embed(self, words: Sequence[Vocabulary]) -> Generator[tuple[int, int], None, _Labels]:
+        """The labels of some vocabularies, from the cache where they are there."""
         import torch
 
-        total = sum(len(vocabulary.labels) for vocabulary in self.vocabularies.values())
+        total = sum(len(vocabulary.labels) for vocabulary in words)
         encoder = _LabelEncoder(self)
         done = 0
         matrices: list[Embeddings] = []
         tables: list[_Table] = []
-        for vocabulary in self.vocabularies.values():
+        for vocabulary in words:
             embeds = self._cache.load(vocabulary)
             if embeds is None:
                 for part, finished in self._cache.compute(vocabulary, encoder):
@@ -306,9 +321,21 @@ class ClipTagger:
             matrices.append(embeds)
             done += count
         self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
-        if matrices:
-            self._matrix = torch.from_numpy(np.concatenate(matrices)).to(self._device).float()
-            self._tables = tables
+        if not matrices:  # a model folder whose own list of vocabularies is empty
+            return _Labels([], torch.empty(0, 0, device=self._device))
+        return _Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
+
+    def _rankable(self, settings: ClipSettings) -> list[_Labels]:
+        """The model's labels, and those of the person's own vocabulary that the settings name."""
+        self.prepare()
+        assert self._labels is not None
+        found = [self._labels]
+        if settings.own_vocabulary:
+            own = vocabularies.own(settings.own_vocabulary)
+            if self._own is None or self._own.tables[0].vocabulary.digest != own.digest:
+                self._own = _finished(self._embed([own]))
+            found.append(self._own)
+        return [labels for labels in found if labels.tables]
 
     @staticmethod
     def uses_sentence(settings: ClipSettings) -> bool:
@@ -325,13 +352,13 @@ class ClipTagger:
             the other modes what they add to the sentence, in order, with the mode as category.
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
-        self.prepare()
-        features = [row for batch in self._features(pictures) for row in batch.split(1)]
+        labels = self._rankable(settings)
+        scorers = [_PictureScorer(self, labels, row) for batch in self._features(pictures) for row in batch.split(1)]
         if settings.mode == "rank":
-            return [self._rank(row) for row in features]
+            return [scorer.rank() for scorer in scorers]
         prompts = [
-            self._prompt(row, settings, sentence)
-            for row, sentence in zip(features, sentences or [""] * len(features), strict=True)
+            _prompt(scorer, settings, sentence)
+            for scorer, sentence in zip(scorers, sentences or [""] * len(scorers), strict=True)
         ]
         return [
             tuple(Tag(text, score, settings.mode, self.family) for text, score in prompt.additions)
@@ -340,44 +367,17 @@ class ClipTagger:
 
     def interrogate(self, picture: Image, settings: ClipSettings, sentence: str = "") -> Prompt:
         """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
-        self.prepare()
+        labels = self._rankable(settings)
         (features,) = self._features([picture])
-        return self._prompt(features, settings, sentence)
+        return _prompt(_PictureScorer(self, labels, features), settings, sentence)
 
     @staticmethod
     def keep(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
         """In the given order: of rank's tags the best N of each vocabulary, of another mode's tags all."""
         if settings.mode == "rank":
-            return best_of_each(tags, {kind: getattr(settings, kind) for kind in vocabularies.KINDS})
+            maxima = {kind: getattr(settings, kind) for kind in vocabularies.KINDS}
+            return best_of_each(tags, {**maxima, vocabularies.OWN: settings.own_labels})
         return [tag for tag in tags if tag.category == settings.mode]
-
-    def _prompt(self, features: Tensor, settings: ClipSettings, sentence: str) -> Prompt:
-        scorer = _PictureScorer(self, features)
-        if settings.mode == "classic":
-            return clip_prompts.classic(scorer, sentence, settings.max_flavors)
-        if settings.mode == "fast":
-            return clip_prompts.fast(scorer, sentence, settings.max_flavors)
-        if settings.mode == "best":
-            return clip_prompts.best(
-                scorer,
-                sentence,
-                min_flavors=settings.min_flavors,
-                max_flavors=settings.max_flavors,
-                candidates=settings.candidates,
-            )
-        on = {
-            "artists": settings.chain_artist,
-            "mediums": settings.chain_medium,
-            "trendings": settings.chain_trending,
-            "movements": settings.chain_movement,
-        }
-        return clip_prompts.chain(
-            scorer,
-            sentence,
-            max_flavors=settings.max_flavors,
-            candidates=settings.candidates,
-            kinds=[kind for kind, is_on in on.items() if is_on],
-        )
 
     def _features(self, pictures: Sequence[Image]) -> Iterator[Tensor]:
         """Normalised picture features in float32, (batch, width) at a time."""
@@ -401,30 +401,6 @@ class ClipTagger:
             start += len(part)
             yield features / features.norm(dim=-1, keepdim=True)
 
-    def _similarities(self, features: Tensor) -> Tensor:
-        """The similarity of every label, (labels,), to one picture's features (1, width); NaN becomes -inf."""
-        assert self._matrix is not None
-        similarities = (features @ self._matrix.T)[0]
-        broken = similarities.isnan()
-        if bool(broken.any()):
-            _log.warning("clip gave no number for %d similarities; they are left out", int(broken.sum()))
-            similarities = similarities.masked_fill(broken, -np.inf)  # topk would call NaN the greatest
-        return similarities
-
-    def _rank(self, features: Tensor) -> tuple[Tag, ...]:
-        """The best labels of every vocabulary for one picture's features (1, width)."""
-        if self._matrix is None:  # a model folder whose own list of vocabularies is empty
-            return ()
-        similarities = self._similarities(features)
-        tags: list[Tag] = []
-        for table in self._tables:
-            found: dict[str, Tag] = {}
-            for name, score in _top(similarities, [table], STORED_LABELS + table.spare):
-                if name and score > -np.inf and len(found) < STORED_LABELS:
-                    found.setdefault(name, Tag(name, score, table.vocabulary.kind, self.family))
-            tags.extend(found.values())
-        return tuple(sorted(tags, key=lambda tag: -tag.score))
-
     @property
     def _text(self) -> Any:
         if self._text_tower is None:
@@ -434,33 +410,75 @@ class ClipTagger:
         return self._text_tower
 
 
-def _top(similarities: Tensor, tables: Sequence[_Table], count: int) -> list[Scored]:
-    """The best labels of some tables, best first, of similarities to all labels (labels,)."""
-    import torch
+def _finished(steps: Generator[Any, None, _Labels]) -> _Labels:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            labels: _Labels = end.value
+            return labels
 
-    part = torch.cat([similarities[table.start : table.end] for table in tables])
-    labels = [table.vocabulary.labels for table in tables]
-    names = labels[0] if len(labels) == 1 else tuple(chain.from_iterable(labels))
-    top = part.topk(min(count, len(names)))
-    return [(names[i], score) for i, score in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
+
+def _prompt(scorer: clip_prompts.Scorer, settings: ClipSettings, sentence: str) -> Prompt:
+    """What a mode other than rank makes of a sentence."""
+    if settings.mode == "classic":
+        return clip_prompts.classic(scorer, sentence, settings.max_flavors)
+    if settings.mode == "fast":
+        return clip_prompts.fast(scorer, sentence, settings.max_flavors)
+    if settings.mode == "best":
+        return clip_prompts.best(
+            scorer,
+            sentence,
+            min_flavors=settings.min_flavors,
+            max_flavors=settings.max_flavors,
+            candidates=settings.candidates,
+        )
+    on = {
+        "artists": settings.chain_artist,
+        "mediums": settings.chain_medium,
+        "trendings": settings.chain_trending,
+        "movements": settings.chain_movement,
+    }
+    return clip_prompts.chain(
+        scorer,
+        sentence,
+        max_flavors=settings.max_flavors,
+        candidates=settings.candidates,
+        kinds=[kind for kind, is_on in on.items() if is_on],
+    )
 
 
 class _PictureScorer:
-    """A tagger and one picture's features (1, width), as `clip_prompts` wants them."""
+    """What CLIP says about one picture: a `clip_prompts.Scorer` that also ranks.
 
-    def __init__(self, tagger: ClipTagger, features: Tensor) -> None:
+    Args: labels: those to rank. features: the picture's, normalised, (1, width).
+    """
+
+    def __init__(self, tagger: ClipTagger, labels: Sequence[_Labels], features: Tensor) -> None:
         self._tagger = tagger
         self._features = features
-        self._similarities = tagger._similarities(features) if tagger._tables else None
+        self._scores: list[tuple[_Table, Tensor]] = []  # each table's similarities (labels,)
+        for some in labels:
+            similarities = _without_nan((features @ some.matrix.T)[0])
+            self._scores += [(table, similarities[table.start : table.end]) for table in some.tables]
+
+    def rank(self) -> tuple[Tag, ...]:
+        """The best `STORED_LABELS` labels of every vocabulary, best first; blank and repeated labels are left out."""
+        tags: list[Tag] = []
+        for table, similarities in self._scores:
+            found: dict[str, Tag] = {}
+            for name, score in _top([(table, similarities)], STORED_LABELS + table.spare):
+                if name and score > -np.inf and len(found) < STORED_LABELS:
+                    found.setdefault(name, Tag(name, score, table.vocabulary.kind, ClipTagger.family))
+            tags.extend(found.values())
+        return tuple(sorted(tags, key=lambda tag: -tag.score))
 
     def top(self, kind: str, count: int) -> list[Scored]:
-        tables = [table for table in self._tagger._tables if table.vocabulary.kind == kind]
-        return _top(self._similarities, tables, count) if tables and self._similarities is not None else []
+        return _top([scored for scored in self._scores if scored[0].vocabulary.kind == kind], count)
 
     def top_of_all(self, count: int) -> list[Scored]:
-        if self._similarities is None:
-            return []
-        return _top(self._similarities, self._tagger._tables, count)
+        return _top(self._scores, count)
 
     def similarities(self, texts: Sequence[str]) -> list[float]:
         tokens = self._tagger._tokenizer(list(texts))
@@ -471,6 +489,27 @@ class _PictureScorer:
 
     def is_full(self, text: str) -> bool:
         return int(self._tagger._tokenizer([text])[0, -1]) != 0
+
+
+def _without_nan(similarities: Tensor) -> Tensor:
+    """NaN becomes -inf and is reported: topk would call it the greatest."""
+    broken = similarities.isnan()
+    if not bool(broken.any()):
+        return similarities
+    _log.warning("clip gave no number for %d similarities; they are left out", int(broken.sum()))
+    return similarities.masked_fill(broken, -np.inf)
+
+
+def _top(scores: Sequence[tuple[_Table, Tensor]], count: int) -> list[Scored]:
+    """The best labels of some tables together, best first."""
+    if not scores:
+        return []
+    import torch
+
+    similarities = torch.cat([part for _, part in scores])
+    names = list(chain.from_iterable(table.vocabulary.labels for table, _ in scores))
+    top = similarities.topk(min(count, len(names)))
+    return [(names[i], score) for i, score in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
 
 
 class _LabelEncoder:

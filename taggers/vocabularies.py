@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
+import os
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +22,9 @@ from captioner.errors import BadVocabulary, MissingPackage
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
 """Every kind of public vocabulary, in the order in which a caption names them."""
+
+OWN = "own"
+"""The kind of a person's own vocabulary."""
 
 FOLDER = "vocabularies"
 """The subfolder of a model folder that holds the model's own vocabularies, one `<kind>.txt` each."""
@@ -142,6 +148,72 @@ def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
     if not labels:
         raise BadVocabulary(f"{origin} has no label; write one label a line.")
     return Vocabulary(kind, labels, origin)
+
+
+def own_folder() -> Path:
+    """Where a person's own vocabularies are kept: CAPTIONER_VOCABULARIES, else the platform's place for user data."""
+    if named := os.environ.get("CAPTIONER_VOCABULARIES"):
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        base = (Path(local) if local else Path.home() / "AppData" / "Local") / "Captioner"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support" / "Captioner"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME", ""))
+        base = (data if data.is_absolute() else Path.home() / ".local" / "share") / "captioner"
+    return base / "vocabularies"
+
+
+def own_names() -> list[str]:
+    """The names of the person's own vocabularies, sorted."""
+    return sorted(path.stem for path in own_folder().glob("*.txt") if path.is_file())
+
+
+def own(name: str) -> Vocabulary:
+    """One of the person's own vocabularies, by name; a name is never a path.
+
+    Raises: BadVocabulary: there is none of that name, or the file was damaged.
+    """
+    names = own_names()
+    if name not in names:
+        raise BadVocabulary(
+            f"there is no vocabulary of your own called {name!r}; "
+            + (f"there are {', '.join(names)}." if names else "none has been added yet.")
+        )
+    return read(own_folder() / f"{name}.txt", OWN)
+
+
+def add_own(name: str, data: bytes) -> Vocabulary:
+    """Check a file's bytes and keep its labels under a name; one of the same name is replaced.
+
+    Raises: BadVocabulary: as `read`, a name that is none, or the folder cannot be written.
+    """
+    check_own_name(name)
+    vocabulary = parse(data, OWN, name)
+    path = own_folder() / f"{name}.txt"
+    unfinished = path.with_name(f".{name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text("\n".join(vocabulary.labels) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise BadVocabulary(f"the vocabulary cannot be kept in {path.parent}: {error}.") from error
+    return vocabulary
+
+
+def remove_own(name: str) -> None:
+    """Forget one of the person's own vocabularies; none of that name is no error."""
+    check_own_name(name)
+    (own_folder() / f"{name}.txt").unlink(missing_ok=True)
+
+
+def check_own_name(name: str) -> None:
+    """Raises: BadVocabulary: a name that could be a path or would be trouble as a file name."""
+    if not re.fullmatch(r"\w[\w -]{0,59}", name) or name != name.strip():
+        raise BadVocabulary(
+            f"{name[:80]!r} cannot be a vocabulary's name; use letters, digits, spaces, _ and -, at most 60."
+        )
 
 
 def _published_lines(name: str) -> list[str]:

@@ -157,8 +157,8 @@ def test_half_precision_weights_load_as_full_on_the_cpu(tmp_path: Path) -> None:
 def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     tagger = ClipTagger.load(folder, device="cpu")
     tagger.prepare()
-    assert tagger._matrix is not None
-    tagger._matrix[0] = math.nan
+    assert tagger._labels is not None
+    tagger._labels.matrix[0] = math.nan
     broken = next(iter(tagger.vocabularies.values())).labels[0]
     (tags,) = tagger.tag([random_picture(1)], ClipSettings())
     assert broken not in [tag.name for tag in tags]
@@ -187,6 +187,27 @@ def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytes
     most = 0
     with pytest.raises(OutOfMemory, match="found no memory for one picture on cpu"):
         tagger.tag(pictures[:1], ClipSettings())
+
+
+def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
+    vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
+    vocabularies.add_own("yours", b"a garden\n")
+    tagger = ClipTagger.load(folder, device="cpu")
+    picture = random_picture(1)
+    (without,) = tagger.tag([picture], ClipSettings())
+    for name in ("mine", "yours", "mine"):
+        labels = vocabularies.own(name).labels
+        (tags,) = tagger.tag([picture], ClipSettings(own_vocabulary=name))
+        own = {tag.name: tag.score for tag in tags if tag.category == "own"}
+        assert own == pytest.approx(reference(tagger, picture, labels), abs=2e-3)
+        assert tuple(tag for tag in tags if tag.category != "own") == without
+        kept = ClipTagger.keep(tags, ClipSettings(own_labels=1, flavors=0, mediums=0))
+        assert [tag.name for tag in kept] == [max(own, key=lambda label: own[label])]
+    with pytest.raises(BadVocabulary, match="called 'his'; there are mine, yours"):
+        tagger.tag([picture], ClipSettings(own_vocabulary="his"))
 
 
 # Label embeddings on disk

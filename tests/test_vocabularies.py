@@ -96,3 +96,84 @@ def test_a_missing_list_or_a_folder_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent.txt"):
         with pytest.raises(BadVocabulary, match="is not a file"):
             vocabularies.read(path, "flavors")
+
+
+# A person's own, by name
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
+    return tmp_path / "own"
+
+
+def test_a_vocabulary_of_ones_own_is_kept_under_its_name(own_folder: Path) -> None:
+    assert vocabularies.own_names() == []
+    kept = vocabularies.add_own("my words", b"rot\r\nblau\n\nrot\n")
+    assert (kept.kind, kept.labels) == ("own", ("rot", "blau"))
+    vocabularies.add_own("another_1", "grün\n".encode())
+    assert vocabularies.own_names() == ["another_1", "my words"]
+    assert vocabularies.own("my words") == vocabularies.Vocabulary(
+        "own", ("rot", "blau"), str(own_folder / "my words.txt")
+    )
+    vocabularies.add_own("my words", b"gelb\n")
+    assert vocabularies.own("my words").labels == ("gelb",)
+    vocabularies.remove_own("my words")
+    vocabularies.remove_own("my words")
+    assert vocabularies.own_names() == ["another_1"]
+    assert sorted(path.name for path in own_folder.iterdir()) == ["another_1.txt"]
+
+
+def test_a_bad_file_does_not_replace_a_good_vocabulary(own_folder: Path) -> None:
+    vocabularies.add_own("words", b"rot\n")
+    with pytest.raises(BadVocabulary, match="words has no label"):
+        vocabularies.add_own("words", b"\n")
+    assert vocabularies.own("words").labels == ("rot",)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../words", "a/b", "a\\b", ".hidden", " x", "x ", "x" * 61, "a.txt", "a\n", "a\0"]
+)
+def test_a_name_is_never_a_path(own_folder: Path, name: str) -> None:
+    for ask in (lambda: vocabularies.add_own(name, b"rot\n"), lambda: vocabularies.remove_own(name)):
+        with pytest.raises(BadVocabulary, match="cannot be a vocabulary's name"):
+            ask()
+    (own_folder.parent / "words.txt").write_text("secret\n")
+    with pytest.raises(BadVocabulary, match="there is no vocabulary of your own called"):
+        vocabularies.own(name)
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(own_folder: Path) -> None:
+    with pytest.raises(BadVocabulary, match="called 'words'; none has been added yet"):
+        vocabularies.own("words")
+    vocabularies.add_own("colours", b"rot\n")
+    with pytest.raises(BadVocabulary, match="called 'words'; there are colours"):
+        vocabularies.own("words")
+
+
+def test_a_folder_that_cannot_be_written_is_reported(own_folder: Path) -> None:
+    own_folder.write_text("a file where the folder should be")
+    with pytest.raises(BadVocabulary, match="the vocabulary cannot be kept in"):
+        vocabularies.add_own("words", b"rot\n")
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "wanted"),
+    [
+        ("linux", {"XDG_DATA_HOME": "/x"}, "/x/captioner/vocabularies"),
+        ("linux", {"XDG_DATA_HOME": "relative"}, "/home/u/.local/share/captioner/vocabularies"),
+        ("darwin", {}, "/home/u/Library/Application Support/Captioner/vocabularies"),
+        ("win32", {"LOCALAPPDATA": "/l"}, "/l/Captioner/vocabularies"),
+        ("win32", {}, "/home/u/AppData/Local/Captioner/vocabularies"),
+    ],
+)
+def test_own_vocabularies_are_where_the_platform_keeps_user_data(
+    platform: str, environment: dict[str, str], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CAPTIONER_VOCABULARIES", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/u"))
+    assert vocabularies.own_folder() == Path(wanted)
