@@ -374,7 +374,7 @@ def test_a_thousand_pictures_are_composed_in_a_tenth_of_a_second() -> None:
     pictures = [wd14(*names[start : start + 25]) + clip(*names[start : start + 5]) for start in range(400)]
     recipe = Recipe(ignore="some_tag_3*", drop_implied=True, class_name="dog", subject_name="sks dog")
     best = float("inf")
-    for _ in range(5):  # processor time and the best of a few: the machine may be doing other things too
+    for _ in range(8):  # processor time and the best of a few: the machine may be doing other things too
         started = time.process_time()
         for number in range(1000):
             compose(Sentence("a dog on the grass"), pictures[number % 400], recipe)
