@@ -163,15 +163,21 @@ class ModelManager:
 
         With nothing more to come the last one used stays, else a model above the budget would be loaded each time.
         """
-        if not self._kept or self.budget_bytes is None:
+        budget_bytes = self.budget_bytes if self._kept else None
+        if budget_bytes is None:
             return
         candidates = list(self._kept.items())
-        for key, kept in candidates if more_bytes else candidates[:-1]:
-            used = sum(other.model.size_bytes for other in self._kept.values() if not other.is_offloaded)
-            if used + more_bytes <= self.budget_bytes:
+        if not more_bytes:
+            candidates = candidates[:-1]
+        for key, kept in candidates:
+            if self._used_bytes() + more_bytes <= budget_bytes:
                 return
             if kept.users or kept.is_offloaded:
                 continue
+            if hasattr(kept.model, "forget_pictures"):  # what a captioner remembers is cheaper to make again
+                kept.model.forget_pictures()
+                if self._used_bytes() + more_bytes <= budget_bytes:
+                    return
             if self.device == "cpu":
                 with self._table:
                     del self._kept[key]
@@ -179,6 +185,9 @@ class ModelManager:
                 kept.model.move_to("cpu")
                 kept.is_offloaded = True
             _free_cached_memory(self._device)
+
+    def _used_bytes(self) -> int:
+        return sum(kept.model.size_bytes for kept in self._kept.values() if not kept.is_offloaded)
 
 
 def resolve_device(wish: str) -> str:

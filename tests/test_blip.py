@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import shutil
@@ -17,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
 from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
-from captioner.models import blip_decoder
+from captioner.models import blip_decoder, blip_fast
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings, preset, resolve_q_factor
+from captioner.models.blip_cache import ByteCache, PrefixTree
 from tests.tiny_models import VOCABULARY, random_picture, save_tiny_blip
 
 PICTURES = [random_picture(seed) for seed in range(6)]
@@ -137,12 +139,12 @@ def test_nucleus_sampling_draws_the_tokens_of_plain_transformers_with_the_same_s
         assert ours == plain.token_ids(picture, settings)
 
 
-@pytest.mark.parametrize("settings", [*BEAM_GRID[::5], *NUCLEUS_GRID[::2]])
+@pytest.mark.parametrize("settings", [*BEAM_GRID[1::9], *NUCLEUS_GRID[::4]])
 def test_a_batch_says_of_each_picture_what_is_said_of_it_alone(
     captioner: BlipCaptioner, settings: SamplingSettings
 ) -> None:
-    together = captioner.caption(PICTURES, settings)
-    alone = [captioner.caption([picture], settings)[0] for picture in PICTURES]
+    together = captioner.caption(PICTURES[:4], settings)
+    alone = [captioner.caption([picture], settings)[0] for picture in PICTURES[:4]]
     assert [sentence.text for sentence in together] == [sentence.text for sentence in alone]
     assert len({sentence.text for sentence in alone}) > 1
 
@@ -210,7 +212,7 @@ def test_pictures_are_squashed_and_normalised_as_the_folder_says(captioner: Blip
     assert pixels.shape == (1, 3, 32, 32)
     with torch.no_grad():
         expected = plain.model.vision_model(pixels).last_hidden_state
-    assert torch.equal(captioner.encode([picture])[0].states, expected)
+    torch.testing.assert_close(captioner.encode([picture])[0].states, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_in_half_precision_runs_in_full_on_the_cpu(folder: Path, tmp_path: Path) -> None:
@@ -237,6 +239,209 @@ def test_loading_and_captioning_say_nothing_on_the_terminal(folder: Path, capfd:
         captioner.caption(PICTURES[:1], settings)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+# Decoding once what is the same
+
+
+def slow_captioner(folder: Path, monkeypatch: pytest.MonkeyPatch) -> BlipCaptioner:
+    """One that decodes with plain transformers, as with a version the fast path does not fit."""
+    monkeypatch.setattr(blip_fast, "is_supported", lambda is_packed: False)
+    captioner = BlipCaptioner.load(folder, device="cpu")
+    monkeypatch.undo()
+    assert not captioner._decoder.is_fast
+    return captioner
+
+
+def test_the_fast_path_works_with_the_installed_versions(captioner: BlipCaptioner) -> None:
+    assert captioner._decoder.is_fast
+    assert captioner._decoder._is_packed
+
+
+@pytest.mark.parametrize("settings", [BEAM_GRID[20], NUCLEUS_GRID[0]])
+def test_without_the_fast_path_the_captions_are_the_same(
+    captioner: BlipCaptioner, folder: Path, monkeypatch: pytest.MonkeyPatch, settings: SamplingSettings
+) -> None:
+    slow = slow_captioner(folder, monkeypatch)
+    ours, theirs = captioner.caption(PICTURES, settings), slow.caption(PICTURES, settings)
+    assert [one.text for one in ours] == [one.text for one in theirs]
+    assert [one.score for one in ours] == pytest.approx([one.score for one in theirs], abs=1e-4)
+    assert [[other.text for other in one.alternatives] for one in ours] == [
+        [other.text for other in one.alternatives] for one in theirs
+    ]
+
+
+def test_unpacked_weights_give_the_same_captions(
+    captioner: BlipCaptioner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blip_fast, "is_supported", lambda is_packed: not is_packed)
+    unpacked = BlipCaptioner.load(folder, device="cpu")
+    assert (unpacked._decoder.is_fast, unpacked._decoder._is_packed) == (True, False)
+    for settings in (BEAM_GRID[20], NUCLEUS_GRID[0]):
+        ours, theirs = captioner.caption(PICTURES, settings), unpacked.caption(PICTURES, settings)
+        assert [one.text for one in ours] == [one.text for one in theirs]
+
+
+@pytest.mark.parametrize("broken", ["_reorder_linear_weight", "heads", "scores"])
+def test_a_version_the_fast_path_does_not_fit_is_noticed_and_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    if broken == "_reorder_linear_weight":
+        monkeypatch.setattr(blip_fast.PackedLinear, "forward", lambda self, inputs: torch.ops.mkldnn.no_such_operator)
+    elif broken == "heads":
+        monkeypatch.setattr(blip_fast.FastLayer, "__init__", lambda self, plain, is_packed: plain.renamed)
+    else:
+        monkeypatch.setattr(PrefixTree, "reorder_cache", lambda self, beam_idx: None)
+    blip_fast.is_supported.cache_clear()
+    try:
+        assert [blip_fast.is_supported(True) for _ in range(3)] == [False] * 3
+    finally:
+        blip_fast.is_supported.cache_clear()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "fast BLIP decoding is off" in caplog.text
+
+
+GRIDS = {
+    "penalty-length": [
+        SamplingSettings(num_beams=4, repetition_penalty=penalty, min_length=min_length, max_length=25)
+        for penalty in (0.01, 1.0, 1.4)
+        for min_length in (5, 15, 25)
+    ],
+    "greedy": [SamplingSettings(num_beams=1, repetition_penalty=penalty) for penalty in (0.6, 1.0, 1.4)],
+    "n-grams": [SamplingSettings(min_length=15, no_repeat_ngram_size=size) for size in (0, 1, 2, 3)],
+    "mixed": [
+        SamplingSettings(),
+        SamplingSettings(num_beams=1),
+        SamplingSettings(length_penalty=2.0),
+        SamplingSettings(prompt="the dog"),
+        SamplingSettings(max_length=30),
+        SamplingSettings(method="nucleus", seed=3),
+        SamplingSettings(),
+    ],
+    "nucleus": [
+        SamplingSettings(
+            method="nucleus", min_length=5, max_length=30, top_p=top_p, top_k=top_k, temperature=heat, seed=seed
+        )
+        for seed, (top_p, top_k, heat) in enumerate(
+            [(0.01, 50, 1.0), (0.6, 0, 1.0), (1.0, 50, 1.0), (1.0, 50, 0.3), (0.9, 5, 2.0)]
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_grid_in_one_call_gives_each_cell_its_own_result(captioner: BlipCaptioner, name: str) -> None:
+    (encoding,) = captioner.encode(PICTURES[1:2])
+    together = captioner._decoder.find([(encoding, cell) for cell in GRIDS[name]])
+    for cell, found in zip(GRIDS[name], together, strict=True):
+        (alone,) = captioner._decoder.find([(encoding, cell)])
+        assert [one.tokens for one in found] == [one.tokens for one in alone]
+        assert [one.score for one in found] == pytest.approx([one.score for one in alone], abs=1e-4)
+
+
+def test_a_grid_computes_what_its_cells_share_once(captioner: BlipCaptioner) -> None:
+    decoder = captioner._decoder
+    encoding = captioner.encode(PICTURES[:1])[0]
+
+    def computed(cells: list[SamplingSettings]) -> int:
+        before = decoder.computed_tokens
+        decoder.find([(encoding, cell) for cell in cells])
+        return decoder.computed_tokens - before
+
+    cell = SamplingSettings(num_beams=5, min_length=20, max_length=40)
+    assert computed([cell] * 10) == computed([cell])
+    grid = GRIDS["penalty-length"]
+    assert computed(grid) < 0.8 * sum(computed([one]) for one in grid)
+
+
+def test_ended_cells_cost_no_more(captioner: BlipCaptioner, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = captioner._decoder
+    encoding = captioner.encode(PICTURES[:1])[0]
+    long = SamplingSettings(num_beams=4, min_length=60, max_length=60)
+    short = [long.replaced(min_length=1, repetition_penalty=penalty) for penalty in (3.0, 4.0, 5.0)]
+
+    def computed() -> tuple[int, list[list[int]]]:
+        before = decoder.computed_tokens
+        found = decoder.find([(encoding, cell) for cell in (long, *short)])
+        return decoder.computed_tokens - before, [one[0].tokens for one in found]
+
+    stopping, tokens = computed()
+    monkeypatch.setattr(PrefixTree, "stop_cells", lambda self, is_open: None)
+    going_on, same_tokens = computed()
+    assert tokens == same_tokens
+    assert stopping < going_on
+
+
+def test_long_searches_prune_what_no_row_descends_from(captioner: BlipCaptioner) -> None:
+    decoder = captioner._decoder
+    sizes = []
+    settings = SamplingSettings(num_beams=20, min_length=75, max_length=75)
+    grow = PrefixTree.grow
+
+    def watched(tree: PrefixTree, input_ids: Any) -> Any:
+        growth = grow(tree, input_ids)
+        sizes.append(growth.mask.shape[1])
+        return growth
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrefixTree, "grow", watched)
+        decoder.find([(captioner.encode(PICTURES[:1])[0], settings)])
+    assert max(sizes) < 0.5 * 20 * 71
+    assert any(later < earlier for earlier, later in itertools.pairwise(sizes))
+
+
+def test_other_settings_look_at_no_picture_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    captioner = BlipCaptioner.load(folder, device="cpu")
+    seen: list[int] = []
+    encode, keys_of = captioner._decoder._encode_batch, captioner._decoder._model.text_decoder.keys_of
+    monkeypatch.setattr(captioner._decoder, "_encode_batch", lambda new: seen.append(len(new)) or encode(new))
+    monkeypatch.setattr(
+        captioner._decoder._model.text_decoder, "keys_of", lambda states: seen.append(-1) or keys_of(states)
+    )
+    captioner.caption(PICTURES[:2], SamplingSettings())
+    captioner.caption([PICTURES[1].copy(), PICTURES[2]], SamplingSettings(num_beams=2))
+    captioner.caption(PICTURES[:3], PRESETS["everydream-nucleus"])
+    assert seen == [2, -1, -1, 1, -1]
+
+
+def test_what_is_remembered_of_pictures_counts_and_stays_within_its_limit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captioner = BlipCaptioner.load(folder, device="cpu")
+    weights_bytes = captioner.size_bytes
+    encodings = captioner.encode(PICTURES)
+    states_bytes = encodings[0].size_bytes
+    assert captioner.size_bytes == weights_bytes + len(PICTURES) * states_bytes
+    captioner.move_to("cpu")
+    assert captioner.size_bytes == weights_bytes
+    captioner._decoder._states.limit_bytes = 2 * states_bytes
+    captioner.caption(PICTURES, SamplingSettings())
+    assert captioner._decoder._states.size_bytes == 2 * states_bytes
+    keys = captioner._decoder._keys
+    keys.limit_bytes = 1
+    captioner._decoder.forget_pictures()
+    captioner.caption(PICTURES[:3], SamplingSettings())
+    assert len(keys) == 1
+
+
+def test_a_cache_drops_the_least_recently_used() -> None:
+    cache: ByteCache[str] = ByteCache(10)
+    for key in "abc":
+        cache.put(key, key.upper(), 4)
+        cache.get("a")
+    assert [cache.get(key) for key in "abc"] == ["A", None, "C"]
+    cache.put("c", "new", 6)
+    assert (cache.get("c"), cache.size_bytes) == ("new", 10)
+
+
+def test_more_samples_come_back_as_alternatives_with_the_seeds_that_follow(captioner: BlipCaptioner) -> None:
+    settings = PRESETS["everydream-nucleus"].replaced(seed=5)
+    encodings = captioner.encode(PICTURES[:2])
+    drawn = captioner._decoder.decode(encodings, settings, samples=3)
+    for encoding, sentence in zip(encodings, drawn, strict=True):
+        texts = [captioner.decode([encoding], settings.replaced(seed=seed))[0].text for seed in (5, 6, 7)]
+        assert [sentence.text, *(other.text for other in sentence.alternatives)] == texts
+        assert all(other.score is not None for other in sentence.alternatives)
 
 
 # What is refused

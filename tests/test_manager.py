@@ -137,6 +137,24 @@ def test_on_the_cpu_a_budget_drops_models_and_they_are_loaded_again(models: str,
     assert states(manager) == {"a": "loaded"}
 
 
+def test_what_a_model_remembers_of_pictures_goes_before_its_weights(models: str, cuda: None) -> None:
+    class Remembering(WeightlessModel):
+        size_bytes = 200
+
+        def forget_pictures(self) -> None:
+            self.happened.append(f"{self.name} forgets")
+            self.size_bytes = 100
+
+    manager = ModelManager(models=models, budget_bytes=300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "WeightlessModel", Remembering)
+        for name in ("a", "b"):
+            with manager.use(name, "weightless"):
+                pass
+    assert states(manager) == {"a": "loaded", "b": "loaded"}
+    assert Remembering.happened == ["load a on cuda", "load b on cuda", "a forgets"]
+
+
 def test_without_a_budget_the_cpu_keeps_all(models: str, happened: list[str]) -> None:
     manager = ModelManager(models=models, device="cpu")
     for name in ("a", "b", "c"):

@@ -238,6 +238,10 @@ class BlipCaptioner:
         """Bring the weights to a device; "cpu" offloads."""
         self._decoder.move_to(device)
 
+    def forget_pictures(self) -> None:
+        """Let go of what is remembered of pictures (part of `size_bytes`); it is made again when it is needed."""
+        self._decoder.forget_pictures()
+
     def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
         """What the picture tower makes of each picture, so that other settings need not look again.
 
@@ -245,14 +249,21 @@ class BlipCaptioner:
         """
         return self._decoder.encode(pictures)
 
-    def decode(self, encodings: Sequence[Encoding], settings: SamplingSettings) -> list[Sentence]:
-        """One sentence an encoding, in order.
+    def decode(self, encodings: Sequence[Encoding], settings: SamplingSettings, *, samples: int = 1) -> list[Sentence]:
+        """One sentence an encoding, in order, with alternatives: the other beams, or further samples under nucleus.
 
         Raises:
             SettingsError: max_length leaves no room after the prompt, or is longer than the model can go.
             ModelFailed: the model's scores are not numbers. OutOfMemory: not even one picture fits.
         """
-        return self._decoder.decode(encodings, settings)
+        return self._decoder.decode(encodings, settings, samples=samples)
+
+    def decode_grid(self, encoding: Encoding, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+        """One sentence for each settings object, all for one picture, for far less than one call each.
+
+        Raises: as `decode`.
+        """
+        return self._decoder.decode_grid(encoding, grid)
 
     def caption(self, pictures: Sequence[Image], settings: SamplingSettings) -> list[Sentence]:
         """One sentence a picture, in order; the size of the batch never changes a result.

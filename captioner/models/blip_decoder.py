@@ -73,12 +73,13 @@ class BlipDecoder:
         self._states: ByteCache[Encoding] = ByteCache(_STATES_BYTES)
         self._keys: ByteCache[PictureKeys] = ByteCache(_KEYS_BYTES)
         self.revision = revision
+        self.asked_tokens = 0  # tokens that searches asked scores for, and...
+        self.computed_tokens = 0  # ...how many of them were computed: rows that share a prefix cost once
         is_packed = model.device.type == "cpu"
         self._is_packed = is_fast and is_packed and blip_fast.is_supported(True)
         self.is_fast = is_fast and (self._is_packed or blip_fast.is_supported(False))
         if self.is_fast:
-            with torch.inference_mode(False):
-                model.text_decoder = blip_fast.FastTextDecoder(model.text_decoder, self._is_packed).eval()
+            blip_fast.speed_up(model, self._is_packed)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> BlipDecoder:
@@ -122,7 +123,7 @@ class BlipDecoder:
         """Bytes of the weights, shared ones once, and of what is remembered of pictures."""
         tensors = [*self._model.parameters(), *self._model.buffers()]
         plain_bytes = sum({tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}.values())
-        packed_bytes = self._model.text_decoder.packed_bytes if self.is_fast else 0
+        packed_bytes = blip_fast.packed_bytes(self._model)
         return int(plain_bytes + packed_bytes + self._states.size_bytes + self._keys.size_bytes)
 
     def move_to(self, device: str) -> None:
@@ -263,7 +264,11 @@ class BlipDecoder:
             attended = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
             inputs = {"encoder_hidden_states": states, "encoder_attention_mask": attended}
         with _quiet():
-            return search(self._model.text_decoder, chosen, self.prompt_ids(chosen[0].prompt), inputs, on_ended)
+            found = search(self._model.text_decoder, chosen, self.prompt_ids(chosen[0].prompt), inputs, on_ended)
+        if self.is_fast:
+            self.asked_tokens += tree.row_count
+            self.computed_tokens += tree.node_count
+        return found
 
     def _keys_of(self, encoding: Encoding) -> PictureKeys:
         keys = self._keys.get(encoding.digest)

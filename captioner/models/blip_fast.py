@@ -1,12 +1,13 @@
-"""BLIP's text decoder written for searching: the same sums as transformers', each done once.
+"""BLIP written for searching many sentences of one picture: the same sums as transformers', each done once.
 
 transformers copies a picture's 577 states for every beam before the first step and projects each copy to keys and
 values; at 16 beams that is 94 % of the projections for nothing, and every reordering of beams copies them again. Here
 the keys and values are made once a picture, beams are more queries to them, and what a search remembers of its tokens
-is a `PrefixTree`. On the CPU the weights are packed for oneDNN as well, and the plain ones let go.
+is a `PrefixTree`. The picture tower keeps transformers' code but for its attention. On the CPU the weights are packed
+for oneDNN as well, and the plain ones let go.
 
 The search stays transformers' generate. Whether all this works with the installed transformers and torch is decided by
-`is_supported`, on a tiny model; where it does not, the plain decoder goes on being used.
+`is_supported`, on a tiny model; where it does not, plain transformers goes on being used.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import BlipTextConfig, GenerationMixin
+from transformers import BlipConfig, BlipForConditionalGeneration, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithCrossAttentions
-from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel, BlipTextPreTrainedModel
+from transformers.models.blip.modeling_blip_text import BlipTextPreTrainedModel
 
 from captioner.models.blip_cache import PictureKeys, PrefixTree
 
@@ -44,7 +45,7 @@ class PackedLinear(nn.Module):
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _PACKED_ROWS)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """(rows, in) -> (rows, out)."""
+        """(..., in) -> (..., out)."""
         return torch.ops.mkldnn._linear_pointwise(inputs, self._packed, self._bias, "none", [], "")
 
 
@@ -57,7 +58,7 @@ class FusedLinear(nn.Module):
         self.bias = nn.Parameter(bias.detach(), requires_grad=False)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """(rows, in) -> (rows, out)."""
+        """(..., in) -> (..., out)."""
         return F.linear(inputs, self.weight, self.bias)
 
 
@@ -146,11 +147,6 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         self.head = _joined([plain.cls.predictions.decoder], is_packed)
         self._tree: PrefixTree | None = None
 
-    @property
-    def packed_bytes(self) -> int:
-        """What packed weights take; they are no parameters."""
-        return sum(module.size_bytes for module in self.modules() if isinstance(module, PackedLinear))
-
     def keys_of(self, states: torch.Tensor) -> PictureKeys:
         """A picture's cross-attention keys and values. Args: states: (1, image tokens, width)."""
         return PictureKeys(tuple(layer.keys_of(states) for layer in self.layers))
@@ -183,9 +179,46 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         return is_open
 
 
+class FastPictureAttention(nn.Module):
+    """The picture tower's attention without a matrix of all tokens by all tokens in memory."""
+
+    def __init__(self, plain: Any, is_packed: bool) -> None:
+        """Args: plain: a transformers BlipAttention."""
+        super().__init__()
+        self.heads = plain.num_heads
+        self.query_key_value = _joined([plain.qkv], is_packed)
+        self.out = _joined([plain.projection], is_packed)
+
+    def forward(self, hidden_states: torch.Tensor, **_: Any) -> tuple[torch.Tensor, None]:
+        """(pictures, tokens, width) -> the same, and no attention weights."""
+        pictures, tokens, width = hidden_states.shape
+        by_kind = self.query_key_value(hidden_states).view(pictures, tokens, 3, self.heads, width // self.heads)
+        query, key, value = by_kind.permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(query, key, value)
+        return self.out(seen.transpose(1, 2).reshape(pictures, tokens, width)), None
+
+
+def speed_up(model: Any, is_packed: bool) -> None:
+    """Change a BlipForConditionalGeneration in place: the fast text decoder, and a faster picture tower.
+
+    Args: is_packed: for the CPU in fp32 only; the weights cannot be moved afterwards.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        model.text_decoder = FastTextDecoder(model.text_decoder, is_packed).eval()
+        for layer in model.vision_model.encoder.layers:
+            layer.self_attn = FastPictureAttention(layer.self_attn, is_packed)
+            layer.mlp.fc1 = _joined([layer.mlp.fc1], is_packed)
+            layer.mlp.fc2 = _joined([layer.mlp.fc2], is_packed)
+
+
+def packed_bytes(model: Any) -> int:
+    """What packed weights take; they are no parameters."""
+    return sum(module.size_bytes for module in model.modules() if isinstance(module, PackedLinear))
+
+
 @functools.cache
 def is_supported(is_packed: bool) -> bool:
-    """True when the fast decoder gives the plain one's scores with the installed transformers and torch.
+    """True when the fast model gives the plain one's scores with the installed transformers and torch.
 
     Tried once a process on a tiny model; a failure is logged, once, and means slower captions, not others.
     """
@@ -193,7 +226,7 @@ def is_supported(is_packed: bool) -> bool:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.manual_seed(0)
             difference = _difference(is_packed)
-    except Exception as error:  # noqa: BLE001 - whatever a later version changed, the plain decoder still works
+    except Exception as error:  # noqa: BLE001 - whatever a later version changed, plain transformers still works
         _log.warning("fast BLIP decoding is off (%s: %s); captions take longer", type(error).__name__, error)
         return False
     if not difference < 1e-3:
@@ -203,27 +236,22 @@ def is_supported(is_packed: bool) -> bool:
 
 
 def _difference(is_packed: bool) -> float:
-    """The largest difference of scores between both decoders: a prompt of two tokens, then two rows go on from it."""
-    config = BlipTextConfig(
-        vocab_size=24,
-        hidden_size=16,
-        encoder_hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=8,
-        initializer_range=0.5,
-        bos_token_id=1,
-        sep_token_id=2,
-        eos_token_id=2,
-    )
-    plain = BlipTextLMHeadModel(config).eval()
-    states = torch.randn(1, 5, 16)
-    rows = torch.tensor([[1, 2, 3], [1, 2, 4], [1, 2, 3]])
-    expected = plain(rows, encoder_hidden_states=states.expand(3, -1, -1)).logits[:, 1:]
-    fast = FastTextDecoder(plain, is_packed).eval()
-    tree = PrefixTree([fast.keys_of(states)], [0, 0, 0], 1, config.vocab_size)
-    after_prompt = fast(rows[:, :2], tree).logits[:, 0]
+    """The largest difference of scores between both models after a prompt, rows that part, and their reordering."""
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words = {"vocab_size": 24, "max_position_embeddings": 8, "bos_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
+    model = BlipForConditionalGeneration(
+        BlipConfig(
+            text_config={**size, **words, "encoder_hidden_size": 16, "initializer_range": 0.5},
+            vision_config={**size, "image_size": 16, "patch_size": 8, "initializer_range": 0.5},
+        )
+    ).eval()
+    pixels, rows = torch.randn(1, 3, 16, 16), torch.tensor([[1, 5, 4, 6], [1, 5, 3, 7], [1, 5, 3, 8]])
+    states = model.vision_model(pixel_values=pixels).last_hidden_state
+    expected = model.text_decoder(rows, encoder_hidden_states=states.expand(3, -1, -1)).logits[:, -1]
+    speed_up(model, is_packed)
+    states = model.vision_model(pixel_values=pixels).last_hidden_state
+    tree = PrefixTree([model.text_decoder.keys_of(states)], [0, 0, 0], 1, words["vocab_size"])
+    model.text_decoder(rows[:, :2], tree)
+    model.text_decoder(torch.tensor([[3], [4], [3]]), tree)
     tree.reorder_cache(torch.tensor([1, 0, 2]))
-    after_token = fast(rows[:, 2:], tree).logits[:, 0]
-    return float((torch.stack((after_prompt, after_token), dim=1) - expected).abs().max())
+    return float((model.text_decoder(rows[:, 3:], tree).logits[:, 0] - expected).abs().max())
