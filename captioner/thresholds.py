@@ -6,6 +6,7 @@ Every function keeps the order it is given and drops nothing but what its rule s
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -18,9 +19,26 @@ CHARACTER_FLOOR = 0.15
 """MCut may not admit a character below this: with no character in the picture its largest gap lies in the noise."""
 
 
-def above(tags: Iterable[Tag], threshold: float) -> list[Tag]:
-    """The tags whose score is at least the threshold; NaN is never kept."""
-    return [tag for tag in tags if tag.score >= threshold]
+def above(tags: Sequence[Tag], threshold: float) -> list[Tag]:
+    """The tags whose score is at least the threshold.
+
+    Args: tags: best first, as taggers give them; so a slider over a thousand pictures looks at few of them.
+    """
+    return list(tags[: bisect_right(tags, -threshold, key=_falling)])
+
+
+def above_each(tags: Sequence[Tag], thresholds: Mapping[str, float]) -> list[Tag]:
+    """The tags whose score is at least their category's threshold; a category without one is left out.
+
+    Args: tags: best first.
+    """
+    kept = above(tags, min(thresholds.values(), default=math.inf))
+    return [tag for tag in kept if tag.score >= thresholds.get(tag.category, math.inf)]
+
+
+def first_of(tags: Iterable[Tag], category: str) -> list[Tag]:
+    """The first tag of a category, or none."""
+    return next(([tag] for tag in tags if tag.category == category), [])
 
 
 def of_category(tags: Iterable[Tag], *categories: str) -> list[Tag]:
@@ -33,12 +51,16 @@ def best_of_each(tags: Iterable[Tag], maxima: Mapping[str, int]) -> list[Tag]:
 
     Args: tags: best first. maxima: category -> how many; 0 switches a category off.
     """
-    left = dict(maxima)
+    left = {category: count for category, count in maxima.items() if count > 0}
     kept = []
     for tag in tags:
-        if left.get(tag.category, 0) > 0:
-            left[tag.category] -= 1
+        if tag.category in left:
             kept.append(tag)
+            left[tag.category] -= 1
+            if left[tag.category] == 0:
+                del left[tag.category]
+                if not left:
+                    break
     return kept
 
 
@@ -62,3 +84,7 @@ def mcut(scores: Sequence[float], *, rest: float | None = None) -> float:
     gaps = [upper - lower for upper, lower in pairwise(ordered)]
     widest = gaps.index(max(gaps))
     return (ordered[widest] + ordered[widest + 1]) / 2
+
+
+def _falling(tag: Tag) -> float:
+    return -tag.score

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from captioner.records import Tag
 from captioner.settings import Effect, Settings, real, switch
-from captioner.thresholds import above, of_category
+from captioner.thresholds import above_each, first_of
 from taggers.onnx_model import OnnxTagger
 
 if TYPE_CHECKING:
@@ -104,5 +104,5 @@ class DeepDanbooruTagger(OnnxTagger):
     @staticmethod
     def keep(tags: Sequence[Tag], settings: DeepDanbooruSettings) -> list[Tag]:
         """General tags and characters at or above the threshold in the given order, then the rating if wanted."""
-        kept = above(of_category(tags, "general", "character"), settings.deepdanbooru_threshold)
-        return kept + (of_category(tags, "rating")[:1] if settings.deepdanbooru_ratings else [])
+        kept = above_each(tags, dict.fromkeys(("general", "character"), settings.deepdanbooru_threshold))
+        return kept + (first_of(tags, "rating") if settings.deepdanbooru_ratings else [])

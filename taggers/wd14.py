@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from captioner.records import Tag
 from captioner.settings import Effect, Settings, real, switch
-from captioner.thresholds import CHARACTER_FLOOR, STORED_MINIMUM, above, mcut, of_category
+from captioner.thresholds import CHARACTER_FLOOR, STORED_MINIMUM, above_each, first_of, mcut, of_category
 from taggers.onnx_model import OnnxTagger
 
 if TYPE_CHECKING:
@@ -73,12 +73,9 @@ class Wd14Tagger(OnnxTagger):
     @staticmethod
     def keep(tags: Sequence[Tag], settings: Wd14Settings) -> list[Tag]:
         """Characters and general tags at or above their thresholds in the given order, then the rating if wanted."""
-        characters, general = of_category(tags, "character"), of_category(tags, "general")
-        lowest_character, lowest_general = settings.character_threshold, settings.general_threshold
+        lowest = {"general": settings.general_threshold, "character": settings.character_threshold}
         if settings.use_mcut:
-            lowest_general = mcut([tag.score for tag in general], rest=STORED_MINIMUM)
-            character = mcut([tag.score for tag in characters], rest=STORED_MINIMUM)
-            lowest_character = max(CHARACTER_FLOOR, character)
-        kept = {*above(characters, lowest_character), *above(general, lowest_general)}
-        ratings = of_category(tags, "rating")[:1] if settings.ratings else []
-        return [tag for tag in tags if tag in kept] + ratings
+            found = {kind: mcut([tag.score for tag in of_category(tags, kind)], rest=STORED_MINIMUM) for kind in lowest}
+            lowest = {"general": found["general"], "character": max(CHARACTER_FLOOR, found["character"])}
+        kept = above_each(tags, lowest)
+        return kept + (first_of(tags, "rating") if settings.ratings else [])

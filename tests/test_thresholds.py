@@ -2,6 +2,7 @@
 
 import math
 import random
+import time
 
 import pytest
 
@@ -13,9 +14,33 @@ def tag(name: str, score: float, category: str = "general") -> Tag:
     return Tag(name, score, category, "wd14")
 
 
-def test_a_score_at_the_threshold_is_kept_and_nan_never_is() -> None:
-    tags = [tag("a", 0.5), tag("b", 0.35), tag("c", 0.3499), tag("d", math.nan)]
-    assert [t.name for t in thresholds.above(tags, 0.35)] == ["a", "b"]
+def test_a_score_at_the_threshold_is_kept() -> None:
+    tags = [tag("a", 0.5), tag("b", 0.35), tag("c", 0.35), tag("d", 0.3499)]
+    assert [t.name for t in thresholds.above(tags, 0.35)] == ["a", "b", "c"]
+    assert [t.name for t in thresholds.above(tags, 0.0)] == ["a", "b", "c", "d"]
+    assert thresholds.above(tags, 0.6) == thresholds.above([], 0.0) == []
+
+
+def test_each_category_has_its_own_threshold() -> None:
+    tags = [tag("d", 1.0, "z"), tag("a", 0.5, "x"), tag("b", 0.5, "y"), tag("c", 0.3, "x"), tag("e", 0.2, "x")]
+    assert [t.name for t in thresholds.above_each(tags, {"x": 0.3, "y": 0.6})] == ["a", "c"]
+    assert thresholds.above_each(tags, {}) == []
+
+
+def test_the_first_of_a_category() -> None:
+    tags = [tag("a", 0.5, "x"), tag("b", 0.4, "y"), tag("c", 0.3, "y")]
+    assert [t.name for t in thresholds.first_of(tags, "y")] == ["b"]
+    assert thresholds.first_of(tags, "z") == []
+
+
+def test_a_thousand_pictures_are_kept_again_at_once() -> None:
+    numbers = random.Random(1)
+    tags = sorted((tag(str(n), numbers.random() ** 4) for n in range(300)), key=lambda t: -t.score)
+    start = time.process_time()
+    for _ in range(1000):
+        thresholds.above_each(tags, {"general": 0.35, "character": 0.85})
+        thresholds.best_of_each(tags, {"general": 4})
+    assert time.process_time() - start < 0.1
 
 
 def test_the_best_of_each_category_come_in_the_given_order() -> None:
