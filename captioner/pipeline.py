@@ -283,6 +283,7 @@ def prepare_models(plan: Plan, manager: ModelUser, progress: Callable[[str, int,
 def families_to_run(layers: Sequence[Layer], plan: Plan) -> tuple[str, ...]:
     """The families whose layer is missing or was made by another model or other RUN settings than the plan's.
 
+    Fields that have no effect do not count: another seed changes nothing under beam search.
     A tagger that goes on from the sentence runs again when the captioner does, or another sentence stands there now.
     """
     current = _latest(layers)
@@ -298,7 +299,7 @@ def families_to_run(layers: Sequence[Layer], plan: Plan) -> tuple[str, ...]:
         if (
             layer is None
             or layer.model != model
-            or dict(layer.run_settings) != expected
+            or _effective(layer.run_settings, settings[family]) != _effective(expected, settings[family])
             or (reads_sentence and plan.family in due)
         ):
             due.append(family)
@@ -408,6 +409,17 @@ def _sentence(layers: Sequence[Layer], plan: Plan) -> str:
     """What the plan's captioner said last; "" when it is off or said nothing yet."""
     said = _latest(layers).get(plan.family) if plan.captioner else None
     return said.sentence.text if said and said.sentence else ""
+
+
+def _effective(run_settings: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The run settings without fields that by their own `only_when` have no effect among these values."""
+    idle = {
+        declared.name
+        for declared in settings.fields()
+        if declared.only_when
+        and run_settings.get(declared.only_when[0], declared.only_when[1]) != declared.only_when[1]
+    }
+    return {name: value for name, value in run_settings.items() if name not in idle}
 
 
 def _layer(

@@ -289,6 +289,8 @@ def test_only_changed_run_settings_and_models_need_a_run(models: str, manager: M
     flat = plan.to_flat()
     assert families_to_run(result.layers, plan_of(models, **{**flat, "general_threshold": 0.9, "prefix": "x"})) == ()
     assert families_to_run(result.layers, plan_of(models, **{**flat, "num_beams": 5})) == ("blip",)
+    assert families_to_run(result.layers, plan_of(models, **{**flat, "seed": 5, "top_p": 0.5})) == ()
+    assert families_to_run(result.layers, plan_of(models, **{**flat, "method": "nucleus"})) == ("blip",)
     assert families_to_run(result.layers, plan_of(models, **{**flat, "clip": "default"})) == ("clip",)
     assert families_to_run(result.layers, replace(plan, captioner="other")) == ("blip",)
 
