@@ -376,7 +376,9 @@ class ClipTagger:
         """In the given order: of rank's tags the best N of each vocabulary, of another mode's tags all."""
         if settings.mode == "rank":
             maxima = {kind: getattr(settings, kind) for kind in vocabularies.KINDS}
-            return best_of_each(tags, {**maxima, vocabularies.OWN: settings.own_labels})
+            if settings.own_vocabulary:
+                maxima[vocabularies.OWN] = settings.own_labels
+            return best_of_each(tags, maxima)
         return [tag for tag in tags if tag.category == settings.mode]
 
     def _features(self, pictures: Sequence[Image]) -> Iterator[Tensor]:

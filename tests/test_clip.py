@@ -204,7 +204,7 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
         own = {tag.name: tag.score for tag in tags if tag.category == "own"}
         assert own == pytest.approx(reference(tagger, picture, labels), abs=2e-3)
         assert tuple(tag for tag in tags if tag.category != "own") == without
-        kept = ClipTagger.keep(tags, ClipSettings(own_labels=1, flavors=0, mediums=0))
+        kept = ClipTagger.keep(tags, ClipSettings(own_vocabulary=name, own_labels=1, flavors=0, mediums=0))
         assert [tag.name for tag in kept] == [max(own, key=lambda label: own[label])]
     with pytest.raises(BadVocabulary, match="called 'his'; there are mine, yours"):
         tagger.tag([picture], ClipSettings(own_vocabulary="his"))
