@@ -6,6 +6,7 @@ Nothing about a setting is written twice: name, range, default and help come fro
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from typing import Any
 
 from captioner import registry
@@ -15,9 +16,14 @@ from captioner.pipeline import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, Setti
 from captioner.settings import Field
 
 
-def add_setting_flags(parser: argparse.ArgumentParser) -> None:
-    """A flag for every field of every settings class, in the classes' groups; only given ones are in what is parsed."""
+def add_setting_flags(parser: argparse.ArgumentParser, *, keys: Collection[str] | None = None) -> None:
+    """A flag for every field of every settings class, in the classes' groups; only given ones are in what is parsed.
+
+    Args: keys: only these groups (`SettingGroup.key`), None for all.
+    """
     for group in setting_groups():
+        if keys is not None and group.key not in keys:
+            continue
         section = parser.add_argument_group(_heading(group))
         for field in group.settings.fields():
             _add_field(section, field)
@@ -25,15 +31,15 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
             _add_field(section, Q_FACTOR)
 
 
-def add_model_flags(section: argparse._ArgumentGroup) -> None:
-    """Which captioner, preset and taggers."""
+def add_model_flags(section: argparse._ArgumentGroup, *, kinds: Collection[str] = ("captioner", "tagger")) -> None:
+    """Which captioner, preset and taggers, or only those of some kinds."""
     captioners = [spec.name for spec in registry.MODELS if spec.kind == "captioner"]
     _add(
         section, "--captioner", "NAME|DIR", f"who writes the sentence: {', '.join(captioners)}, a folder, or '' (none)"
     )
     names = dict.fromkeys(name for family in registry.families("captioner") for name in presets(family))
     _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
-    for family in registry.families("tagger"):
+    for family in registry.families("tagger") if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
         shown = ", ".join(known if len(known) <= 4 else [known[0], "...", known[-1]])
         _add(section, f"--{family}", "NAME|DIR", f"add tags: {shown}, a folder, or {DEFAULT}")
