@@ -15,6 +15,7 @@ from captioner.errors import CaptionerError
 COMMANDS = {
     "caption": "write captions for pictures and folders",
     "models": "list the models and which are on this machine",
+    "sweep": "compare settings: a grid of captions for each picture",
 }
 """Subcommand -> help; its module in `captioner.cli` has the same name."""
 

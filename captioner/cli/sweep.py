@@ -1,0 +1,103 @@
+"""`python -m captioner sweep`: a grid of settings for each picture, as a page to look at, CSV and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import re
+import sys
+import warnings
+from pathlib import Path
+
+from captioner import export, images, sweep
+from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings
+from captioner.cli.parser import WrongUse
+from captioner.cli.pictures import NamedPicture, find_pictures
+from captioner.cli.progress import Progress
+from captioner.errors import CaptionerError, ExportError
+from captioner.models.blip import SamplingSettings
+from captioner.pipeline import CAPTIONER, Plan
+
+_EPILOG = """examples:
+  # The grid EveryDream's users make by hand.
+  python -m captioner sweep cat.jpg --preset everydream-beam --out grids \\
+      --x repetition_penalty=0.01,0.6,1,1.4,5 --y min_length=5,15,22,30,48
+
+  # One axis alone.
+  python -m captioner sweep cat.jpg --x num_beams=1,8,16,20 --models demo --out grids
+  python -m captioner sweep cat.jpg --preset everydream-nucleus --x q_factor=0.01,1,20,100,200 --out grids
+
+exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is not there, 130 stopped with Ctrl+C
+"""
+_PICTURE_EDGE_PX = 512
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `sweep`: its own, the captioner's, and one for every sampling setting."""
+    parser.usage = "%(prog)s PICTURE_OR_FOLDER... --x SETTING=VALUE,VALUE,... --out DIR [flags]"
+    parser.epilog = _EPILOG
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
+    own = parser.add_argument_group("grid")
+    shape = "SETTING=VALUE,VALUE,..."
+    own.add_argument("--x", required=True, metavar=shape, help="the setting that changes along a row, and its values")
+    own.add_argument("--y", metavar=shape, help="the setting that changes from row to row; without it there is one row")
+    own.add_argument("--out", required=True, metavar="DIR", help="where a .html, .csv and .json for each picture go")
+    own.add_argument("--recursive", action="store_true", help="look into the subfolders of folders too")
+    models = parser.add_argument_group("models")
+    models.add_argument(
+        "--models", default="auto", metavar="auto|hub|demo|DIR", help="where models come from (default auto)"
+    )
+    add_model_flags(models, kinds=("captioner",))
+    models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
+    add_setting_flags(parser, keys=(CAPTIONER,))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the grids. Everything that can be wrong with the command line shows before a model is loaded."""
+    plan = Plan.from_flat(flat_settings(arguments), arguments.models)
+    if not plan.captioner or not isinstance(plan.sampling, SamplingSettings):
+        raise WrongUse("a sweep needs a captioner with sampling settings; leave out --captioner ''.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", arguments.device):
+        raise WrongUse(f"--device is {arguments.device!r}; it must be auto, cpu, cuda or cuda:N.")
+    y = sweep.parse_axis(arguments.y) if arguments.y is not None else None
+    grid = sweep.make_grid(sweep.parse_axis(arguments.x), y, plan.sampling)
+    pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
+    for note in dict.fromkeys((*plan.notes, *grid.notes)):
+        print(f"note: {note}", file=sys.stderr)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        plan.check_models(arguments.models)
+        return _sweep(arguments, plan, grid, pictures)
+
+
+def _sweep(arguments: argparse.Namespace, plan: Plan, grid: sweep.Grid, pictures: list[NamedPicture]) -> int:
+    from captioner.manager import ModelManager
+
+    manager = ModelManager(models=arguments.models, device=arguments.device)
+    items = [export.ExportItem(picture.path.name, "", picture.path) for picture in pictures]
+    names = [Path(file.caption).stem for file in export.SidecarWriter(".html").plan(items, with_pictures=False)]
+    failed = 0
+    with export.folder_target(Path(arguments.out)) as target, Progress(len(pictures), "pictures") as progress:
+        for done, (picture, name) in enumerate(zip(pictures, names, strict=True), 1):
+            try:
+                image = images.open_picture(picture.path, follow_links=True).image
+                with manager.use(plan.captioner, plan.family) as captioner:
+                    found = sweep.sweep_picture(image, grid, captioner)
+                shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
+                page = sweep.to_html(found, picture.path.name, plan.captioner, shown)
+                target.write(f"{name}.csv", sweep.to_csv(found, picture.path.name))
+                target.write(f"{name}.json", sweep.to_json(found, picture.path.name, plan.captioner))
+                target.write(f"{name}.html", page)
+            except ExportError:
+                raise
+            except CaptionerError as error:
+                failed += 1
+                progress.clear()
+                print(f"{picture.path}: {error}", file=sys.stderr)
+            else:
+                progress.clear()
+                print(Path(arguments.out) / f"{name}.html", flush=True)
+            progress.step(done)
+    print(f"{len(pictures) - failed} swept, {failed} failed", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,317 @@
+"""One picture, one or two settings along axes -> a caption for each combination, and which of them are equal, and why.
+
+People choose a captioner's settings by comparing such grids. Knows no page and no command line; the page and the
+command line both show what comes out of here. Loads no model: it is handed one.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
+
+from captioner.errors import SettingsError
+from captioner.models.blip import SamplingSettings, resolve_q_factor
+from captioner.records import Sentence
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_CELLS = 400
+_Q_FACTOR = "q_factor"
+
+
+class GridCaptioner(Protocol):
+    """A captioner that searches many settings for one picture at once."""
+
+    def encode(self, pictures: Sequence[Image]) -> list[Any]:
+        """What it makes of each picture."""
+
+    def decode_grid(self, encoding: Any, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+        """One sentence for each settings object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A setting and the values it takes along a side of the grid. words: the values as they were written."""
+
+    name: str
+    values: tuple[Any, ...]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The combinations to try. y: None for a single row. cells: row by row, x along the row."""
+
+    x: Axis
+    y: Axis | None
+    cells: tuple[SamplingSettings, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def centre(self) -> int:
+        """The cell in the middle, which the others are compared with."""
+        rows = len(self.y.values) if self.y else 1
+        return (rows // 2) * len(self.x.values) + len(self.x.values) // 2
+
+    def where(self, cell: int) -> dict[str, str]:
+        """The axes' values of a cell, as they were written."""
+        row, column = divmod(cell, len(self.x.values))
+        return {self.x.name: self.x.words[column]} | ({self.y.name: self.y.words[row]} if self.y else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A grid's captions for one picture.
+
+    sentences: in the order of `grid.cells`. groups: for each cell the letter of the equal captions it belongs to, ""
+    where no other cell has the same caption. reasons: letter -> why its cells are equal, in a sentence.
+    """
+
+    grid: Grid
+    sentences: tuple[Sentence, ...]
+    groups: tuple[str, ...]
+    reasons: dict[str, str]
+
+
+def parse_axis(text: str) -> Axis:
+    """ "min_length=5,15,22" -> an axis. Any sampling setting may be one, and EveryDream's q_factor.
+
+    Raises: SettingsError: no such setting, a value that is not allowed, no value, or one twice.
+    """
+    name, equals, listed = text.partition("=")
+    name = name.strip().removeprefix("--").replace("-", "_")
+    fields = {field.name: field for field in SamplingSettings.fields()}
+    if name not in fields and name != _Q_FACTOR:
+        close = difflib.get_close_matches(name, [*fields, _Q_FACTOR], n=1)
+        advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join([*fields, _Q_FACTOR])}."
+        raise SettingsError(f"{name[:80]!r} is no setting that an axis can have; {advice}")
+    words = tuple(word.strip() for word in listed.split(",")) if equals else ()
+    if not words or "" in words:
+        raise SettingsError(f"the axis {text[:80]!r} needs values: {name}=VALUE,VALUE,...")
+    if name == _Q_FACTOR:
+        values: tuple[Any, ...] = tuple(_number(word) for word in words)
+    else:
+        values = tuple(fields[name].parse(word) for word in words)
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            raise SettingsError(f"the axis {name} has the value {words[place]} twice.")
+    return Axis(name, values, words)
+
+
+def make_grid(x: Axis, y: Axis | None, base: SamplingSettings) -> Grid:
+    """All combinations of the axes' values, the rest as in `base`; checked before any model runs.
+
+    Raises: SettingsError: more than 400 cells, one setting on both axes, or a combination that is not allowed.
+    """
+    count = len(x.values) * (len(y.values) if y else 1)
+    if count > MAX_CELLS:
+        raise SettingsError(f"the grid has {count} cells; it may have {MAX_CELLS}. Leave some values out.")
+    if y and (x.name == y.name or _target(x.name, base) == _target(y.name, base)):
+        raise SettingsError(f"both axes set {_target(x.name, base)}; each axis needs a setting of its own.")
+    cells: list[SamplingSettings] = []
+    notes: dict[str, None] = {}
+    for row in y.values if y else (None,):
+        for column in x.values:
+            chosen = {x.name: column} | ({y.name: row} if y else {})
+            try:
+                resolved, said = resolve_q_factor({**base.to_mapping(), **chosen})
+                cells.append(SamplingSettings.from_mapping(resolved))
+            except SettingsError as error:
+                shown = ", ".join(f"{name}={value}" for name, value in chosen.items())
+                raise SettingsError(f"the cell {shown} is not possible: {error}") from error
+            notes |= dict.fromkeys(said)
+    return Grid(x, y, tuple(cells), tuple(notes))
+
+
+def sweep_picture(picture: Image, grid: Grid, captioner: GridCaptioner) -> Sweep:
+    """The grid's captions for a picture. The picture is looked at once, and equal settings are searched once.
+
+    Raises: ModelFailed, OutOfMemory, SettingsError: as the captioner's `decode_grid`.
+    """
+    (encoding,) = captioner.encode([picture])
+    different = list({_in_effect(cell): cell for cell in grid.cells}.values())
+    found = dict(zip(map(_in_effect, different), captioner.decode_grid(encoding, different), strict=True))
+    return compare(grid, [found[_in_effect(cell)] for cell in grid.cells])
+
+
+def compare(grid: Grid, sentences: Sequence[Sentence]) -> Sweep:
+    """Which captions are equal, and why. Args: sentences: in the order of the grid's cells."""
+    cells_of: dict[str, list[int]] = {}
+    for cell, sentence in enumerate(sentences):
+        cells_of.setdefault(sentence.text, []).append(cell)
+    groups = [""] * len(grid.cells)
+    reasons: dict[str, str] = {}
+    for cells in cells_of.values():
+        if len(cells) > 1:
+            letter = _letter(len(reasons))
+            reasons[letter] = _why(grid, cells)
+            for cell in cells:
+                groups[cell] = letter
+    return Sweep(grid, tuple(sentences), tuple(groups), reasons)
+
+
+def changed_words(text: str, centre: str) -> list[tuple[str, bool]]:
+    """The words of a caption in order, each with whether it is not in the centre's at that place."""
+    words, others = text.split(), centre.split()
+    same = {
+        place
+        for match in difflib.SequenceMatcher(None, others, words, autojunk=False).get_matching_blocks()
+        for place in range(match.b, match.b + match.size)
+    }
+    return [(word, place not in same) for place, word in enumerate(words)]
+
+
+def to_csv(sweep: Sweep, picture_name: str) -> bytes:
+    """A line a cell: picture, the axes' values, caption, score, letter of equal captions. UTF-8."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["picture", *sweep.grid.where(0), "caption", "score", "equal"])
+    for cell, sentence in enumerate(sweep.sentences):
+        score = "" if sentence.score is None else f"{sentence.score:.6g}"
+        writer.writerow([picture_name, *sweep.grid.where(cell).values(), sentence.text, score, sweep.groups[cell]])
+    return out.getvalue().encode("utf-8")
+
+
+def to_json(sweep: Sweep, picture_name: str, model: str) -> bytes:
+    """Everything about the sweep, with the settings of each cell. UTF-8."""
+    grid = sweep.grid
+    value = {
+        "picture": picture_name,
+        "model": model,
+        "x": {"name": grid.x.name, "values": list(grid.x.values)},
+        "y": {"name": grid.y.name, "values": list(grid.y.values)} if grid.y else None,
+        "centre": grid.centre,
+        "notes": list(grid.notes),
+        "reasons": sweep.reasons,
+        "cells": [
+            {
+                **grid.where(cell),
+                "caption": sentence.text,
+                "score": sentence.score,
+                "equal": sweep.groups[cell],
+                "settings": grid.cells[cell].to_mapping(),
+            }
+            for cell, sentence in enumerate(sweep.sentences)
+        ],
+    }
+    return (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8")
+
+
+def to_html(sweep: Sweep, picture_name: str, model: str, picture_webp_base64: str) -> bytes:
+    """The grid as one page that needs no other file: picture, axes, captions, equal cells and changed words marked."""
+    grid = sweep.grid
+    corner = f"{grid.y.name} ↓ " if grid.y else ""
+    head = "".join(f"<th scope='col'>{escape(word)}</th>" for word in grid.x.words)
+    rows = []
+    for row, word in enumerate(grid.y.words if grid.y else ("",)):
+        start = row * len(grid.x.values)
+        cells = "".join(_cell(sweep, cell) for cell in range(start, start + len(grid.x.values)))
+        rows.append(f"<tr><th scope='row'>{escape(word)}</th>{cells}</tr>")
+    said = [*grid.notes, *(f"{letter}: {reason}" for letter, reason in sweep.reasons.items())]
+    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
+    fixed = {
+        name: value
+        for name, value in grid.cells[grid.centre].to_mapping().items()
+        if name not in (_target(grid.x.name, grid.cells[0]), grid.y and _target(grid.y.name, grid.cells[0]))
+    }
+    shown = ", ".join(
+        f"{name} {value!r}" if isinstance(value, str) else f"{name} {value}" for name, value in fixed.items()
+    )
+    page = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{escape(picture_name)}: {escape(grid.x.name)}{" × " + escape(grid.y.name) if grid.y else ""}</title>
+<style>{_STYLE}</style></head><body>
+<h1>{escape(picture_name)}</h1>
+<img src="data:image/webp;base64,{picture_webp_base64}" alt="{escape(picture_name)}">
+<p>{escape(model)}; {escape(shown)}</p>
+<p>Words <mark>marked like this</mark> differ from the caption in the middle cell, which has a thick border.
+A letter stands for equal captions.</p>
+<div class="wide"><table><thead><tr><th>{escape(corner)}{escape(grid.x.name)} →</th>{head}</tr></thead>
+<tbody>{"".join(rows)}</tbody></table></div>
+<ul>{listed}</ul>
+</body></html>
+"""
+    return page.encode("utf-8")
+
+
+_STYLE = """
+:root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif; }
+body { margin: 1.5rem; } img { max-width: min(24rem, 100%); max-height: 24rem; } .wide { overflow-x: auto; }
+table { border-collapse: collapse; } th, td { border: 1px solid #8888; padding: .4rem .6rem; vertical-align: top; }
+td { min-width: 11rem; } th { text-align: left; white-space: nowrap; } td.centre { border: 3px solid; }
+mark { background: #ffd54a; color: #000; } b { border: 1px solid; border-radius: 3px; padding: 0 .3em; }
+small { color: #777; display: block; }
+"""
+
+
+def _cell(sweep: Sweep, cell: int) -> str:
+    sentence, letter = sweep.sentences[cell], sweep.groups[cell]
+    words = changed_words(sentence.text, sweep.sentences[sweep.grid.centre].text)
+    text = " ".join(f"<mark>{escape(word)}</mark>" if is_changed else escape(word) for word, is_changed in words)
+    equal = f" <b title='equal captions'>{letter}</b>" if letter else ""
+    score = "" if sentence.score is None else f"<small>{sentence.score:.3f}</small>"
+    centre = " class='centre'" if cell == sweep.grid.centre else ""
+    return f"<td{centre}>{text or '(empty)'}{equal}{score}</td>"
+
+
+def _why(grid: Grid, cells: Sequence[int]) -> str:
+    settings = {_in_effect(grid.cells[cell]) for cell in cells}
+    where = "; ".join(" ".join(f"{name}={word}" for name, word in grid.where(cell).items()) for cell in cells)
+    if len(settings) > 1:
+        return f"the same sentence was found with different settings ({where})."
+    method = grid.cells[cells[0]].method
+    idle = [
+        f"{field.name} has an effect only under {field.only_when[1]}"
+        for field in SamplingSettings.fields()
+        if field.only_when and field.only_when != ("method", method)
+        if field.name in (grid.x.name, grid.y.name if grid.y else "")
+    ]
+    if idle:
+        return f"the settings mean the same, for {' and '.join(idle)} ({where})."
+    if _Q_FACTOR in grid.where(0):
+        return (
+            f"the settings mean the same, for q_factor is top_p here, and from 1 up there is no such filter ({where})."
+        )
+    return f"the settings mean the same ({where})."
+
+
+def _in_effect(settings: SamplingSettings) -> tuple[Any, ...]:
+    """What of the settings the search heeds: no fields of the other method, and no length penalty with one beam."""
+    heeded = [
+        getattr(settings, field.name)
+        for field in settings.fields()
+        if field.only_when in (None, ("method", settings.method))
+        if not (field.name == "length_penalty" and settings.num_beams == 1)
+    ]
+    return tuple(heeded)
+
+
+def _target(name: str, base: SamplingSettings) -> str:
+    if name != _Q_FACTOR:
+        return name
+    return "top_p" if base.method == "nucleus" else "repetition_penalty"
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise SettingsError(f"q_factor is {word[:80]!r}; it must be a number.") from None
+
+
+def _letter(number: int) -> str:
+    """0 -> A, 25 -> Z, 26 -> AA."""
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
