@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import hub, registry
-from captioner.errors import BadModel, MissingPackage, OutOfMemory
+from captioner.errors import BadModel, OutOfMemory
 from captioner.records import Tag
 from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, choice, switch, whole, words
 from captioner.thresholds import best_of_each
-from taggers import clip_prompts, clip_published, vocabularies
+from taggers import clip_pairs, clip_prompts, clip_published, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
 from taggers.clip_prompts import Prompt, Scored
 from taggers.vocabularies import Vocabulary
@@ -44,7 +44,6 @@ Progress = Callable[[int, int], None]
 
 _CONFIG = "open_clip_config.json"
 _WEIGHTS = "open_clip_model.safetensors"
-_PIP = "pip install open_clip_torch"
 # Pictures a run. More than one gains nothing on a CPU.
 _CPU_BATCH = 1
 _CUDA_BATCH = 32
@@ -158,12 +157,20 @@ class ClipTagger:
         self._text_tower: Any = None  # made on first use: with cached labels, rank needs none
 
     @classmethod
+    def spec_for(cls, name: str) -> ModelSpec | None:
+        """What an open_clip "architecture/pretrained" name stands for; None for a name of another kind.
+
+        Raises: ModelNotFound, MissingPackage: as `clip_pairs.spec_for`.
+        """
+        return clip_pairs.spec_for(name)
+
+    @classmethod
     def load(cls, folder: Path, *, device: str) -> ClipTagger:
         """The model in `folder`, ready on `device`. Labels are embedded on first use, or by `prepare`.
 
         Raises: BadModel, MissingPackage: as `records.Model.load`. BadVocabulary: the folder's own words.
         """
-        open_clip = _import_open_clip()
+        open_clip = clip_pairs.import_open_clip()
         weights = folder / _WEIGHTS
         hub.check_weights(weights)
         config = _read_config(folder)
@@ -534,13 +541,16 @@ class _LabelEncoder:
 def needs_quick_gelu(folder: Path, config: Mapping[str, Any]) -> bool:
     """Whether the weights were trained with OpenAI's quick GELU, whatever the configuration says.
 
-    open_clip builds OpenAI's weights with the ordinary GELU where a configuration lacks the switch, and only warns. So
-    it is forced for folders that are known by their name: ours, or the hub repository's.
+    open_clip builds such weights with the ordinary GELU where a configuration lacks the switch, and only warns. Its own
+    table knows which repositories hold such weights, so for folders known by their name it is forced.
     """
     if config["model_cfg"].get("quick_gelu"):
         return True
     spec = _known_as(folder)
-    return spec is not None and spec.tag is not None and (spec.tag[1] == "openai" or spec.tag[0].endswith("-quickgelu"))
+    names = {folder.name, *(part.rpartition("--")[2] for part in folder.parts if part.startswith("models--"))}
+    if spec is not None and spec.repo is not None:
+        names.add(spec.repo.rpartition("/")[2])
+    return any(pair.quick_gelu and pair.repository.rpartition("/")[2] in names for pair in clip_pairs.known())
 
 
 def _known_as(folder: Path) -> ModelSpec | None:
@@ -582,11 +592,3 @@ def _check_shapes(weights: Path, model: Any) -> None:
                     f"{weights}: {name} has shape {shape} but {_CONFIG} makes it {list(state[name].shape)}; the two "
                     "files are not of the same model. Download both again."
                 )
-
-
-def _import_open_clip() -> Any:
-    try:
-        import open_clip
-    except ImportError as error:
-        raise MissingPackage(f"CLIP needs open_clip: {_PIP}") from error
-    return open_clip

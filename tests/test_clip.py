@@ -613,6 +613,9 @@ def test_a_folders_bad_words_are_refused(tmp_path: Path) -> None:
         ("clip-v2", None, False),
         ("clip-demo", None, False),
         ("hub/models--laion--CLIP-ViT-H-14-laion2B-s32B-b79K/snapshots/0123", None, False),
+        ("hub/models--timm--vit_base_patch32_clip_224.metaclip_400m/snapshots/0123", None, True),
+        ("vit_base_patch16_clip_224.openai", None, True),
+        ("hub/models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K/snapshots/0123", None, False),
     ],
 )
 def test_openai_weights_get_quick_gelu(path: str, switch: bool | None, wanted: bool) -> None:
