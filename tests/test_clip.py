@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from safetensors.numpy import load_file
@@ -152,6 +153,26 @@ def test_half_precision_weights_load_as_full_on_the_cpu(tmp_path: Path) -> None:
     tagger = ClipTagger.load(tmp_path / "m", device="cpu")
     assert tagger.precision == "fp32"
     assert tagger.tag([random_picture(1)], ClipSettings())[0]
+
+
+def test_half_precision_ranks_as_full_precision_does(folder: Path) -> None:
+    """What runs on CUDA, run on the CPU: fp16 weights, fp32 similarities."""
+    full = ClipTagger.load(folder, device="cpu")
+    name = f"local-dir:{folder}"
+    model, _, preprocess = open_clip.create_model_and_transforms(name, precision="fp16")
+    half = ClipTagger(
+        model.eval(), preprocess, open_clip.get_tokenizer(name), full.vocabularies, device="cpu", revision="half"
+    )
+    assert half.precision == "fp16"
+    picture = random_picture(2)
+    (wanted,), (found,) = full.tag([picture], ClipSettings()), half.tag([picture], ClipSettings())
+    scores = {tag.name: tag.score for tag in wanted}
+    assert {tag.name: tag.score for tag in found if tag.name in scores} == pytest.approx(
+        {tag.name: scores[tag.name] for tag in found if tag.name in scores}, abs=1e-2
+    )
+    assert len(found) == len(wanted)
+    prompt = half.interrogate(picture, ClipSettings(mode="chain", max_flavors=2, candidates=8), "a boat")
+    assert prompt.text.startswith("a boat, ")
 
 
 def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
