@@ -257,3 +257,63 @@ def test_recent_forgets_what_was_unused_for_longest() -> None:
     assert recent.get("a") == 1
     recent.put("c", 3)
     assert (recent.get("a"), recent.get("b"), recent.get("c")) == (1, None, 3)
+
+
+def test_a_bulk_change_is_shown_first_then_done_as_one_step_and_undone(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, RED, (20, 20, 220))
+    desk.start_job(set_id, None, _values(desk))
+    _wait(desk, set_id)
+    desk.save_caption(set_id, pictures[0], "a red thing", 0)
+    shown = desk.preview_bulk(set_id, None, "replace", {"find": "red", "replacement": "crimson"})
+    assert (shown["looked_at"], len(shown["changes"])) == (3, 2)
+    assert [change["was_edited"] for change in shown["changes"]] == [True, False]
+    assert desk.row(set_id, pictures[0])["caption"] == "a red thing"
+    changes = {change["id"]: change for change in shown["changes"]}
+    assert desk.apply_bulk(set_id, shown["label"], changes) == {"ok": True, "changed": 2}
+    assert desk.row(set_id, pictures[1])["caption"] == "a crimson picture 40 wide under beam 3"
+    assert desk.travel(set_id, is_undo=True) == {"label": "Replace 'red'", "has_settings": False}
+    assert desk.row(set_id, pictures[0])["caption"] == "a red thing"
+    assert desk.row(set_id, pictures[1])["state"] == "generated"
+    desk.travel(set_id, is_undo=False)
+    assert desk.row(set_id, pictures[0])["caption"] == "a crimson thing"
+
+
+def test_a_bulk_change_over_a_newer_edit_changes_nothing_and_says_whose(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, RED)
+    desk.save_caption(set_id, pictures[0], "one", 0)
+    desk.save_caption(set_id, pictures[1], "two", 0)
+    shown = desk.preview_bulk(set_id, None, "affix", {"text": "sks "})
+    desk.save_caption(set_id, pictures[1], "two, newer", 1)
+    answer = desk.apply_bulk(set_id, shown["label"], {change["id"]: change for change in shown["changes"]})
+    assert answer == {"ok": False, "conflicts": ["1.png"]}
+    assert desk.row(set_id, pictures[0])["caption"] == "one"
+
+
+def test_undo_of_nothing_says_so(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    while desk.travel(set_id, is_undo=True)["label"]:
+        pass
+    assert desk.travel(set_id, is_undo=True) == {"label": None, "has_settings": False}
+
+
+def test_removed_pictures_are_told_and_come_back_with_undo(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, RED, RED)
+    cursor = desk.open_set(set_id)["cursor"]
+    desk.remove_pictures(set_id, pictures[:2])
+    assert desk.changes(set_id, cursor)["removed"] == pictures[:2]
+    assert desk.travel(set_id, is_undo=True)["label"] == "Remove 2 pictures"
+    assert len(desk.open_set(set_id)["rows"]) == 3
+
+
+def test_sets_have_names_and_unknown_ones_are_left_out(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    desk.rename_set(set_id, "  Ada's <b>dogs</b>  ")
+    [known] = desk.known_sets(["nobody", set_id, 7])["sets"]  # type: ignore[list-item]
+    assert (known["name"], known["pictures"]) == ("Ada's <b>dogs</b>", 1)
+    assert desk.open_set(set_id)["name"] == "Ada's <b>dogs</b>"
+
+
+def test_token_counts_are_of_the_captions_as_exported(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, RED)
+    desk.save_caption(set_id, pictures[0], "a red cat", 0)
+    assert desk.token_counts(set_id) == {"limit": 75, "counts": {pictures[0]: 3, pictures[1]: 0}}

@@ -25,6 +25,7 @@ from captioner.records import Layer
 from captioner.registry import ModelSpec
 from captioner.settings import Effect
 from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
+from captioner.ui import bulk
 from captioner.ui.controls import to_flat
 from captioner.worker import Job, Worker
 from captioner.workspace import Workspace
@@ -325,6 +326,90 @@ class Desk:
         if not isinstance(text, str):
             raise SettingsError(f"the text is {type(text).__name__}; it must be text.")
         return {"tokens": count_tokens(text), "limit": USABLE_TOKENS, "beyond": text[cut_at(text, USABLE_TOKENS) :]}
+
+    # Bulk changes, undo, sets
+
+    def preview_bulk(
+        self, set_id: str, picture_ids: Sequence[str] | None, operation: str, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What a bulk change would do; changes nothing.
+
+        Args: picture_ids: None for the whole set.
+        Returns: {"label", "looked_at", "changes": [{"id", "name", "before", "after", "revision", "was_edited"}]}.
+        Raises: SettingsError: see `bulk.change_of`. UnknownSet.
+        """
+        label, change = bulk.change_of(operation, values)
+        wanted = None if picture_ids is None else set(picture_ids)
+        views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
+        changes = []
+        for row in self.rows(set_id, views):
+            after = change(row["caption"])
+            if after != row["caption"]:
+                changes.append(
+                    {
+                        **{name: row[name] for name in ("id", "name", "revision")},
+                        "before": row["caption"],
+                        "after": after,
+                        "was_edited": row["state"] == "edited",
+                    }
+                )
+        return {"label": label, "looked_at": len(views), "changes": changes}
+
+    def apply_bulk(self, set_id: str, label: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Do what a preview showed, as one undoable step.
+
+        Args: changes: by picture id, {"after": new text, "revision": what the preview saw}.
+        Returns: {"ok": True, "changed"}, or {"ok": False, "conflicts": names} where a caption changed meanwhile: then
+            nothing was changed.
+        """
+        applied = self.workspace.apply_edits(
+            set_id,
+            {picture_id: change["after"] for picture_id, change in changes.items()},
+            str(label)[:200],
+            revisions={picture_id: change["revision"] for picture_id, change in changes.items()},
+        )
+        if applied.ok:
+            return {"ok": True, "changed": len(applied.revisions)}
+        names = {view.id: view.name for view in self.workspace.views(set_id)}
+        return {"ok": False, "conflicts": [names.get(picture_id, picture_id) for picture_id in applied.conflicts]}
+
+    def travel(self, set_id: str, *, is_undo: bool) -> dict[str, Any]:
+        """Take back the newest step, or do the last one that was taken back again.
+
+        Returns: {"label": what it was, None where there is nothing; "has_settings": whether the settings changed}.
+        """
+        change = self.workspace.undo(set_id) if is_undo else self.workspace.redo(set_id)
+        if change is None or change.entry is None:
+            return {"label": None, "has_settings": False}
+        return {"label": change.entry.label, "has_settings": change.entry.kind == "settings"}
+
+    def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
+        """Take pictures out of the set; undo brings them back."""
+        count = len(picture_ids)
+        label = "Remove a picture" if count == 1 else f"Remove {count} pictures"
+        return {"removed": list(self.workspace.remove_pictures(set_id, picture_ids, label=label).picture_ids)}
+
+    def rename_set(self, set_id: str, name: str) -> dict[str, Any]:
+        """Give the set a name; it is the zip's name too."""
+        if not isinstance(name, str):
+            raise SettingsError(f"the name is {type(name).__name__}; it must be text.")
+        self.workspace.rename_set(set_id, name.strip())
+        return {"name": name.strip()}
+
+    def known_sets(self, set_ids: Sequence[str]) -> dict[str, Any]:
+        """Name, size and time of the sets that a browser opened; ids that nobody knows are left out."""
+        found = self.workspace.sets(set_id for set_id in set_ids[:200] if isinstance(set_id, str))
+        return {
+            "sets": [
+                {"id": kept.id, "name": kept.name, "pictures": kept.picture_count, "changed_at": kept.changed_at}
+                for kept in found
+            ]
+        }
+
+    def token_counts(self, set_id: str) -> dict[str, Any]:
+        """CLIP tokens of every caption of the set, by picture id."""
+        rows = self.rows(set_id, self.workspace.views(set_id))
+        return {"limit": USABLE_TOKENS, "counts": {row["id"]: count_tokens(row["caption"]) for row in rows}}
 
     def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
         """Write the set's captions to a zip at `target`; returns the name to save it under.

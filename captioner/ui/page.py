@@ -30,6 +30,7 @@ ServerFunction = Callable[[Any], dict[str, Any]]
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 _MAX_FILE_SIZE = "210mb"
+_ADDRESS_JS = "() => [new URLSearchParams(location.search).get('set') || '']"
 
 
 def build(desk: Desk) -> gr.Blocks:
@@ -164,10 +165,13 @@ def _wire(
         load_settings,
         [address],
         components,
-        js="() => [new URLSearchParams(location.search).get('set') || '']",
+        js=_ADDRESS_JS,
         queue=False,
         **private,
     ).then(None, components, [preset], js=controls.collect_js(), **private)
+    # The script clicks this when an undo changed the settings.
+    again = gr.Button("Show the stored settings", visible="hidden", elem_id="cw-reload-settings")
+    again.click(load_settings, [address], components, js=_ADDRESS_JS, queue=False, **private)
     gr.on(
         [component.change for component in components],
         None,
@@ -207,7 +211,34 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     def stop_job(request: Any) -> dict[str, Any]:
         return desk.stop_job(request["set"])
 
-    functions = (new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job)
+    def preview_bulk(request: Any) -> dict[str, Any]:
+        return desk.preview_bulk(request["set"], request.get("ids"), request["operation"], request["values"])
+
+    def apply_bulk(request: Any) -> dict[str, Any]:
+        return desk.apply_bulk(request["set"], request["label"], request["changes"])
+
+    def undo(request: Any) -> dict[str, Any]:
+        return desk.travel(request["set"], is_undo=True)
+
+    def redo(request: Any) -> dict[str, Any]:
+        return desk.travel(request["set"], is_undo=False)
+
+    def remove_pictures(request: Any) -> dict[str, Any]:
+        return desk.remove_pictures(request["set"], request["ids"])
+
+    def rename_set(request: Any) -> dict[str, Any]:
+        return desk.rename_set(request["set"], request["name"])
+
+    def known_sets(request: Any) -> dict[str, Any]:
+        return desk.known_sets(request["sets"])
+
+    def token_counts(request: Any) -> dict[str, Any]:
+        return desk.token_counts(request["set"])
+
+    functions = (
+        *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),
+        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts),
+    )
     return [_answering(function) for function in functions]
 
 

@@ -61,3 +61,25 @@ function notice(kind, title, lines = []) {
   byId('cw-notices').append(box);
   return box;
 }
+
+/** A call whose refusal becomes a message under `title`; undefined then. */
+async function askOrTell(title, name, request) {
+  try {
+    return await ask(name, request);
+  } catch (error) {
+    if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
+    notice('bad', title, [error.message]);
+    return undefined;
+  }
+}
+
+/** A word that goes away by itself. */
+const brief = (() => {
+  let clearing = 0;
+  return (text) => {
+    const box = byId('cw-brief');
+    box.textContent = text;
+    clearTimeout(clearing);
+    clearing = setTimeout(() => (box.textContent = ''), 6000);
+  };
+})();

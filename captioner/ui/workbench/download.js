@@ -11,10 +11,7 @@
       notice('bad', 'There is nothing to download yet', ['Add pictures first.']);
       return;
     }
-    journal.flushAll();
-    const until = Date.now() + 3000;
-    while (journal.ids().length && Date.now() < until) await new Promise((next) => setTimeout(next, 50));
-    if (journal.ids().length) {
+    if (!(await journal.allSaved())) {
       notice('bad', 'Some captions are not saved yet', ['The zip would lack them. Settle conflicts, or wait for the server, and try again.']);
       return;
     }
@@ -28,12 +25,4 @@
     link.remove();
   });
 
-  document.addEventListener('click', (event) => {
-    if (menu.open && !menu.contains(event.target)) menu.open = false;
-  });
-  menu.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
-    menu.open = false;
-    byId('cw-download-open').focus();
-  });
 })();

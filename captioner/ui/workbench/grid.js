@@ -53,7 +53,9 @@ const grid = (() => {
       cell.querySelector('i').innerHTML = stateIcon(state);
     }
     const isCurrent = id === page.current;
-    cell.setAttribute('aria-selected', isCurrent);
+    cell.setAttribute('aria-selected', isCurrent || page.selection.has(id));
+    cell.classList.toggle('cw-current', isCurrent);
+    cell.classList.toggle('cw-picked', page.selection.has(id));
     cell.setAttribute('aria-label', `${row.name}, ${STATES[state].title}`);
     cell.title = `${row.name} (${STATES[state].title})${row.error ? `: ${row.error}` : ''}`;
   }
@@ -110,7 +112,9 @@ const grid = (() => {
 
   function count() {
     const all = page.rows.length;
-    byId('cw-count').textContent = page.filter
+    byId('cw-unfilter').hidden = !isFiltered();
+    byId('cw-unfilter').textContent = page.only ? `Show all (now: ${page.only.title})` : 'Show all';
+    byId('cw-count').textContent = isFiltered()
       ? `${page.shown.length.toLocaleString()} of ${plural(all, 'picture', 'pictures')}`
       : all ? plural(all, 'picture', 'pictures') : '';
   }
@@ -118,7 +122,7 @@ const grid = (() => {
   box.addEventListener('scroll', drawSoon, { passive: true });
   box.addEventListener('click', (event) => {
     const cell = event.target.closest('.cw-cell');
-    if (cell) select(cell.dataset.id);
+    if (cell) selection.click(cell.dataset.id, event);
   });
   box.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -126,7 +130,9 @@ const grid = (() => {
     const screen = Math.max(1, Math.floor(box.clientHeight / shape.line)) * shape.columns;
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, PageUp: -screen, PageDown: screen, Home: -1e9, End: 1e9 };
     if (event.key === 'Enter') byId('cw-editor').focus();
-    else if (steps[event.key]) step(steps[event.key]);
+    else if (event.key === ' ') selection.toggle(page.current);
+    else if (event.key === 'Delete') selection.remove();
+    else if (steps[event.key]) selection.step(steps[event.key], event.shiftKey);
     else return;
     event.preventDefault();
   });
@@ -149,15 +155,32 @@ const grid = (() => {
     if (id) box.setAttribute('aria-activedescendant', `cw-cell-${id}`);
     else box.removeAttribute('aria-activedescendant');
   });
-  byId('cw-filter').addEventListener('input', (event) => {
-    page.filter = event.target.value.trim().toLowerCase();
+  const listAgain = () => {
     refilter();
     box.scrollTop = 0;
+  };
+  byId('cw-filter').addEventListener('input', (event) => {
+    page.filter = event.target.value.trim().toLowerCase();
+    listAgain();
+  });
+  byId('cw-state').addEventListener('change', (event) => {
+    page.state = event.target.value;
+    listAgain();
+  });
+  byId('cw-sort').addEventListener('change', (event) => {
+    page.sort = event.target.value;
+    listAgain();
+  });
+  byId('cw-unfilter').addEventListener('click', () => {
+    byId('cw-filter').value = byId('cw-state').value = page.filter = page.state = '';
+    page.only = null;
+    listAgain();
   });
   const legend = ['empty', 'generated', 'edited', 'failed'];
   element.querySelector('.cw-legend').innerHTML = legend
     .map((name) => `<li data-state="${name}"><i>${stateIcon(name)}</i>${STATES[name].title}</li>`)
     .join('');
+  on('picked', () => cells.forEach((_, id) => mark(id)));
   measure();
   return { draw };
 })();

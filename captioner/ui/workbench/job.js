@@ -3,6 +3,7 @@
 const job = (() => {
   let now = null;
   let told = '';
+  let uploading = false;
 
   const isRunning = () => !!now && (now.state === 'waiting' || now.state === 'running');
 
@@ -21,7 +22,6 @@ const job = (() => {
     return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
   }
 
-  let uploading = false;
   function showBar(done, total, text) {
     byId('cw-progress').hidden = !total;
     byId('cw-bar').max = total || 1;
@@ -32,8 +32,9 @@ const job = (() => {
   function show() {
     const running = isRunning();
     byId('cw-caption-all').disabled = running || !page.rows.length;
-    byId('cw-stop').hidden = !running;
+    byId('cw-caption-selected').disabled = running;
     byId('cw-one').disabled = running || !page.current;
+    byId('cw-stop').hidden = !running;
     if (uploading) return;
     if (running) showBar(now.done, now.total, words());
     else showBar(0, 0, '');
@@ -57,36 +58,21 @@ const job = (() => {
     else brief(did);
   }
 
-  let clearing = 0;
-  function brief(text) {
-    const box = byId('cw-brief');
-    box.textContent = text;
-    clearTimeout(clearing);
-    clearing = setTimeout(() => (box.textContent = ''), 6000);
-  }
-
+  /** @param {string[] | null} ids null for the whole set */
   async function start(ids) {
-    try {
-      await ensureSet();
-      const reply = await ask('start_job', { set: page.set, ids, settings: page.settings });
-      take(reply.job);
-      sync.soon();
-    } catch (error) {
-      if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
-      notice('bad', 'Captioning did not start', [error.message]);
-    }
+    const request = { set: page.set, ids, settings: page.settings };
+    const reply = await askOrTell('Captioning did not start', 'start_job', request);
+    if (!reply) return;
+    if (reply.job) take(reply.job);
+    else brief('Nothing to do: these settings made the captions already');
+    sync.soon();
   }
 
   byId('cw-caption-all').addEventListener('click', () => start(null));
   byId('cw-one').addEventListener('click', () => start([page.current]));
   byId('cw-stop').addEventListener('click', async () => {
     byId('cw-progress-text').textContent = 'Stopping…';
-    try {
-      await ask('stop_job', { set: page.set });
-    } catch (error) {
-      if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
-      notice('bad', 'The job could not be stopped', [error.message]);
-    }
+    await askOrTell('The job could not be stopped', 'stop_job', { set: page.set });
     sync.soon();
   });
   on('listed', show);
@@ -94,6 +80,7 @@ const job = (() => {
 
   return {
     take,
+    start,
     isRunning,
     showUpload(done, total) {
       uploading = total > 0;

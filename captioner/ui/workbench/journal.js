@@ -152,9 +152,18 @@ const journal = (() => {
     }
   }
 
+  /** Whether everything typed here is saved, after sending what is not; waits a few seconds for it. */
+  async function allSaved() {
+    entries.forEach((_, id) => flush(id));
+    const until = Date.now() + 4000;
+    while (entries.size && Date.now() < until) await new Promise((next) => setTimeout(next, 30));
+    return entries.size === 0;
+  }
+
   return {
     edit,
     flush,
+    allSaved,
     settle,
     replay,
     entry: (id) => entries.get(id),

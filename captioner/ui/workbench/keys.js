@@ -1,11 +1,43 @@
-// The keyboard, wherever the focus is: Ctrl+Up and Ctrl+Down go to the previous and next picture, Ctrl+Enter uses the
-// suggestion.
+// The keyboard, wherever the focus is, and the list of keys.
 
-window.addEventListener('keydown', (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
-  if (event.key === 'ArrowDown' || event.key === 'ArrowUp') step(event.key === 'ArrowDown' ? 1 : -1);
-  else if (event.key === 'Enter') preview.use();
-  else return;
-  event.preventDefault();
-  event.stopPropagation();
-}, true);
+(() => {
+  const isText = (target) => target.matches?.('textarea, input:not([type=checkbox], [type=radio], [type=range]), select');
+  const help = byId('cw-help');
+
+  window.addEventListener(
+    'keydown',
+    (event) => {
+      if (event.altKey || document.querySelector('dialog[open]')) return;
+      const withControl = event.ctrlKey || event.metaKey;
+      const key = event.key.toLowerCase();
+      if (withControl && !event.shiftKey && (key === 'arrowdown' || key === 'arrowup')) step(key === 'arrowdown' ? 1 : -1);
+      else if (withControl && !event.shiftKey && key === 'enter') preview.use();
+      else if (isText(event.target)) return;
+      else if (withControl && key === 'z') event.shiftKey ? travel.redo() : travel.undo();
+      else if (withControl && key === 'y') travel.redo();
+      else if (withControl && key === 'a' && page.rows.length) selection.all();
+      else if (withControl) return;
+      else if (key === 'escape' && page.selection.size) selection.clear();
+      else if (key === '/') byId('cw-filter').focus();
+      else if (key === '?') help.showModal();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+    true,
+  );
+  byId('cw-help-open').addEventListener('click', () => help.showModal());
+  byId('cw-help-close').addEventListener('click', () => help.close());
+
+  // Menus close on a click elsewhere and on Escape.
+  for (const menu of document.querySelectorAll('.cw-menu')) {
+    document.addEventListener('click', (event) => {
+      if (menu.open && !menu.contains(event.target)) menu.open = false;
+    });
+    menu.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape') return;
+      menu.open = false;
+      menu.querySelector('summary').focus();
+    });
+  }
+})();

@@ -6,6 +6,10 @@ const page = {
   shown: [],
   current: '',
   filter: '',
+  state: '',
+  sort: 'name',
+  only: null, // {ids, title}: what a click in the overview asked for
+  selection: new Set(),
   settings: null,
   isGone: false,
   isChosen: false, // by the person, not because it came first
@@ -14,6 +18,13 @@ const rowOf = new Map();
 
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' }).compare;
 const inOrder = (a, b) => byName(a.name, b.name) || (a.id < b.id ? -1 : 1);
+const STATE_ORDER = ['conflict', 'failed', 'empty', 'generated', 'edited'];
+const ORDERS = {
+  name: null,
+  state: (a, b) => STATE_ORDER.indexOf(stateOf(a)) - STATE_ORDER.indexOf(stateOf(b)),
+  longest: (a, b) => captionOf(b).length - captionOf(a).length,
+  shortest: (a, b) => captionOf(a).length - captionOf(b).length,
+};
 
 const pictureUrl = (id, size) => `sets/${encodeURIComponent(page.set)}/pictures/${encodeURIComponent(id)}/${size}`;
 
@@ -29,13 +40,22 @@ function stateOf(row) {
   return row.state;
 }
 
+/** A caption's parts, at its commas. */
+const partsOf = (text) => text.split(',').map((part) => part.trim()).filter(Boolean);
+
 function matches(row) {
+  if (page.state && stateOf(row) !== page.state) return false;
+  if (page.only && !page.only.ids.has(row.id)) return false;
   if (!page.filter) return true;
   return row.name.toLowerCase().includes(page.filter) || captionOf(row).toLowerCase().includes(page.filter);
 }
 
+const isFiltered = () => !!(page.filter || page.state || page.only);
+
+/** Lists the pictures that match again. Typing alone does not call this, so that no picture leaves under the hand. */
 function refilter() {
-  page.shown = page.rows.filter(matches);
+  page.shown = isFiltered() ? page.rows.filter(matches) : [...page.rows];
+  if (ORDERS[page.sort]) page.shown.sort(ORDERS[page.sort]); // stable: equal ones stay in the order of names
   announce('listed');
 }
 
@@ -44,9 +64,13 @@ function takeRows(rows, { whole = false, removed = [] } = {}) {
   if (whole) {
     page.rows = [];
     rowOf.clear();
+    page.selection.clear();
   }
   let isNew = whole || removed.length > 0;
-  for (const id of removed) rowOf.delete(id);
+  for (const id of removed) {
+    rowOf.delete(id);
+    page.selection.delete(id);
+  }
   if (removed.length) page.rows = page.rows.filter((row) => rowOf.has(row.id));
   for (const row of rows) {
     const known = rowOf.get(row.id);
@@ -59,7 +83,7 @@ function takeRows(rows, { whole = false, removed = [] } = {}) {
     }
   }
   if (isNew) page.rows.sort(inOrder);
-  if (isNew || page.filter) refilter();
+  if (isNew || page.state) refilter();
   announce('rows', rows.map((row) => row.id));
   if (!rowOf.has(page.current)) select(page.shown.length ? page.shown[0].id : '', false);
 }
@@ -100,6 +124,7 @@ function ensureSet() {
   making ??= ask('new_set', { settings: page.settings }).then(
     (reply) => {
       rememberSet(reply.set);
+      announce('opened');
       sync.start(reply);
       return reply.set;
     },

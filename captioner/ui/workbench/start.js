@@ -22,6 +22,8 @@ announce('selected', { before: '', id: '' });
         const [reply] = await Promise.all([ask('open_set', { set: page.set }), journal.replay()]);
         takeRows(reply.rows, { whole: true });
         job.take(reply.job);
+        announce('told', reply);
+        announce('opened');
         sync.start(reply);
         break;
       } catch (error) {
@@ -49,5 +51,5 @@ function unknownSet(error) {
   element.querySelector('.cw').classList.add('cw-is-gone');
   element.querySelector('.cw').append(box);
   page.isGone = true;
-  for (const id of ['cw-add', 'cw-caption-all', 'cw-download-menu']) byId(id).hidden = true;
+  for (const id of ['cw-add', 'cw-caption-all', 'cw-download-menu', 'cw-undo', 'cw-redo', 'cw-bulk-open', 'cw-overview-open']) byId(id).hidden = true;
 }

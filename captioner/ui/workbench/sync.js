@@ -23,6 +23,7 @@ const sync = (() => {
       cursor = reply.cursor;
       takeRows(reply.rows, { whole: reply.whole, removed: reply.removed });
       job.take(reply.job);
+      announce('told', reply);
     } catch (error) {
       if (error instanceof Refused) return;
       if (!(error instanceof Unreachable)) throw error;

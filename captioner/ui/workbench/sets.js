@@ -1,0 +1,69 @@
+// The set's name, and the sets that this browser opened.
+
+(() => {
+  const KEPT = 'captioner/sets';
+  const name = byId('cw-rename');
+
+  function kept() {
+    try {
+      const ids = JSON.parse(localStorage.getItem(KEPT) || '[]');
+      return Array.isArray(ids) ? ids : [];
+    } catch {
+      return [];
+    }
+  }
+
+  function remember() {
+    localStorage.setItem(KEPT, JSON.stringify([page.set, ...kept().filter((id) => id !== page.set)].slice(0, 100)));
+  }
+
+  function show(text) {
+    byId('cw-set-name').textContent = text || (page.set ? 'Unnamed set' : 'New set');
+    document.title = text ? `${text} – Captioner` : 'Captioner';
+    if (document.activeElement !== name) name.value = text || '';
+  }
+
+  const rename = debounced(400, async () => {
+    const text = name.value.trim();
+    try {
+      await ensureSet();
+    } catch (error) {
+      notice('bad', 'The set was not named', [error.message]);
+      return;
+    }
+    if (await askOrTell('The set was not named', 'rename_set', { set: page.set, name: text })) show(text);
+  });
+
+  async function list() {
+    const reply = await askOrTell('The list of sets is not there', 'known_sets', { sets: kept() });
+    if (!reply) return;
+    const others = reply.sets.filter((set) => set.id !== page.set);
+    const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+    byId('cw-sets').innerHTML = others.length
+      ? `<p class="cw-quiet">Opened in this browser</p>` +
+        others
+          .map((set) => {
+            const address = new URL(location);
+            address.search = '';
+            address.searchParams.set('set', set.id);
+            return `<a class="cw-set" href="${escapeHtml(address.href)}"><b>${escapeHtml(set.name || 'Unnamed set')}</b> <span class="cw-quiet">${plural(set.pictures, 'picture', 'pictures')}, ${when.format(new Date(set.changed_at * 1000))}</span></a>`;
+          })
+          .join('')
+      : '';
+  }
+
+  name.addEventListener('input', rename);
+  name.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter') byId('cw-sets-menu').open = false;
+  });
+  byId('cw-new-set').href = location.pathname;
+  byId('cw-sets-menu').addEventListener('toggle', () => byId('cw-sets-menu').open && list());
+  on('opened', () => {
+    remember();
+    show(name.value.trim());
+  });
+  on('told', (reply) => {
+    if (reply.name !== null) show(reply.name);
+  });
+  show('');
+})();

@@ -1,0 +1,193 @@
+"""Many pictures at once: selection, bulk changes with a preview, undo, chips, filters, the overview, sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import (
+    AppServer,
+    add_pictures,
+    caption,
+    count,
+    downloaded,
+    names,
+    open_page,
+    select,
+    states,
+    wait_saved,
+    wait_until,
+)
+
+pytestmark = pytest.mark.browser
+
+ALL = ["clear.png", "modern.webp", "plain.png", "turned.jpg", "twin.jpg", "twin.png"]
+
+
+def _write(page: Any, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        select(page, name)
+        page.locator("#cw-editor").fill(text)
+    wait_saved(page)
+
+
+def test_a_bulk_change_is_shown_done_and_undone(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    _write(page, {"clear.png": "a cat, sky", "modern.webp": "two cats", "plain.png": "a dog"})
+    page.locator("#cw-bulk-open").click()
+    page.locator("#cw-bulk [name=find]").fill("cat")
+    page.locator("#cw-bulk [name=replacement]").fill("<b>fox</b>")
+    wait_until(lambda: "2 of 6 captions" in (page.locator("#cw-bulk-message").text_content() or ""), "it is shown")
+    assert page.locator("#cw-bulk-preview ins").all_inner_texts() == ["<b>fox</b>", "<b>fox</b>"]
+    page.locator("#cw-bulk-apply").click()
+    select(page, "clear.png")
+    wait_until(lambda: caption(page) == "a <b>fox</b>, sky", "the caption is changed")
+    page.locator("#cw-undo").click()
+    wait_until(lambda: caption(page) == "a cat, sky", "it is changed back")
+    page.reload()
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.locator("#cw-redo").click()
+    select(page, "modern.webp")
+    wait_until(lambda: caption(page) == "two <b>fox</b>s", "it is done again, after a reload too")
+
+
+def test_a_bulk_change_of_the_selection_leaves_the_others(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    select(page, "modern.webp")
+    page.locator('.cw-cell[aria-label^="turned.jpg"]').click(modifiers=["Shift"])
+    page.locator('.cw-cell[aria-label^="plain.png"]').click(modifiers=["Control"])
+    assert page.locator("#cw-selected").text_content() == "2 selected"
+    page.locator("#cw-bulk-open").click()
+    page.locator("#cw-bulk [name=operation]").select_option("tag")
+    page.locator("#cw-bulk [name=tag]").fill("sks")
+    wait_until(lambda: page.locator("#cw-bulk-apply").inner_text() == "Change 2", "it is shown")
+    page.locator("#cw-bulk-apply").click()
+    wait_until(lambda: list(states(page).values()).count("edited") == 2, "two are edited")
+    assert {name for name, text in downloaded(page).items() if text == "sks"} == {"modern.txt", "turned.txt"}
+
+
+def test_a_bad_pattern_is_told_in_the_dialog(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    page.locator("#cw-bulk-open").click()
+    page.locator("#cw-bulk [name=how]").select_option("pattern")
+    page.locator("#cw-bulk [name=find]").fill("(")
+    wait_until(lambda: "no regular expression" in (page.locator("#cw-bulk-message").text_content() or ""), "it is told")
+    assert page.locator("#cw-bulk-apply").is_disabled()
+    page.keyboard.press("Escape")
+    assert page.locator("#cw-bulk").is_hidden()
+
+
+def test_selected_pictures_are_captioned_and_removed_and_come_back(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    select(page, "clear.png")
+    page.locator("#cw-grid").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.locator("#cw-caption-selected").click()
+    wait_until(lambda: list(states(page).values()).count("generated") == 2, "two are captioned")
+    page.locator("#cw-grid").focus()
+    page.keyboard.press("Delete")
+    wait_until(lambda: count(page) == 4, "two are gone")
+    assert names(page) == ALL[2:]
+    page.locator("#cw-grid").focus()
+    page.keyboard.press("Control+z")
+    wait_until(lambda: names(page) == ALL, "they are back")
+    assert list(states(page).values()).count("generated") == 2
+
+
+def test_undo_of_a_setting_moves_its_control_back(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    slider = page.locator("#setting-num_beams input[type=range]")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    wait_until(lambda: (page.locator("#cw-undo").get_attribute("title") or "") == "Undo: Settings", "it can be undone")
+    page.locator("#cw-undo").click()
+    wait_until(lambda: slider.input_value() == "3", "the slider is back")
+
+
+def test_chips_take_out_put_first_and_add(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:2])
+    _write(page, {"turned.jpg": "sky, sea, sky", "clear.png": "a dog, <b>sky</b>, sea"})
+    page.get_by_role("button", name="Take out a dog").click()
+    assert caption(page) == "<b>sky</b>, sea"
+    page.locator("#cw-chips button[data-first='1']").click()
+    assert caption(page) == "sea, <b>sky</b>"
+    page.locator(".cw-chip-add").fill("new, sea")
+    page.locator(".cw-chip-add").press("Enter")
+    assert caption(page) == "sea, <b>sky</b>, new"
+    wait_until(lambda: page.locator("#cw-tags option").count() > 0, "the set's tags complete it")
+    assert page.locator("#cw-tags option").first.get_attribute("value") == "sea"
+    wait_saved(page)
+    assert downloaded(page)["clear.txt"] == "sea, <b>sky</b>, new"
+
+
+def test_the_grid_lists_by_state_and_sorts(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    _write(page, {"plain.png": "short", "twin.jpg": "very much longer"})
+    page.locator("#cw-sort").select_option("longest")
+    wait_until(lambda: names(page)[:2] == ["twin.jpg", "plain.png"], "the longest come first")
+    page.locator("#cw-state").select_option("edited")
+    wait_until(lambda: names(page) == ["twin.jpg", "plain.png"], "only edited ones are listed")
+    page.locator("#cw-unfilter").click()
+    wait_until(lambda: len(names(page)) == 6, "all are back")
+
+
+def test_the_overview_counts_and_lists_what_is_clicked(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    _write(page, {"clear.png": "sky, sea", "plain.png": "sky, sea", "modern.webp": "cat " * 80, "twin.jpg": "sky"})
+    page.locator("#cw-overview-open").click()
+    figures = page.locator(".cw-figure").all_inner_texts()
+    assert figures[:4] == [
+        "6 pictures",
+        "2 without a caption",
+        "1 over 75 tokens",
+        "2 with a caption that another has too",
+    ]
+    page.locator(".cw-plots section").nth(1).locator(".cw-bar-row").first.click()
+    wait_until(lambda: names(page) == ["clear.png", "plain.png", "twin.jpg"], "the pictures with the tag are listed")
+    assert "sky" in (page.locator("#cw-unfilter").text_content() or "")
+    page.locator("#cw-overview-open").click()
+    page.locator("rect.cw-over").click()
+    wait_until(lambda: names(page) == ["modern.webp"], "the long one is listed")
+
+
+def test_a_set_is_named_and_found_again_by_this_browser_only(
+    server: AppServer, chromium: Any, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:2])
+    page.locator("#cw-sets-open").click()
+    page.locator("#cw-rename").fill("My <i>dogs</i>")
+    wait_until(lambda: page.title() == "My <i>dogs</i> – Captioner", "it is named")
+    page.goto(server.url)
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.locator("#cw-sets-open").click()
+    page.get_by_role("link", name="My <i>dogs</i> 2 pictures").click()
+    wait_until(lambda: count(page) == 2, "the set is back")
+    stranger = chromium.new_context()
+    other = open_page(stranger, server.url)
+    other.locator("#cw-sets-open").click()
+    other.wait_for_timeout(500)
+    assert other.locator(".cw-set").count() == 0
+    stranger.close()
+
+
+def test_the_help_opens_on_a_key_and_closes(server: AppServer, context: Any) -> None:
+    page = open_page(context, server.url)
+    page.locator("body").press("?")
+    assert page.locator("#cw-help").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#cw-help").is_hidden()
