@@ -51,7 +51,7 @@ class Job:
         return self.state in FINISHED
 
     def cancel(self) -> None:
-        """Stop before the next step. What is done stays done; a finished job is left as it is."""
+        """Stop before the next step, whichever job's that is. What is done stays done; a finished job is left as it is."""
         self._is_cancel_asked = True
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -156,7 +156,9 @@ class Worker:
                     if self._asks:
                         ask = self._asks.popleft()
                         break
-                    job = next((job for job in self._jobs if not job.is_finished), None)
+                    # Cancelled ones first: a job that waits for a long one must not look undecided until that ends.
+                    open_jobs = [job for job in self._jobs if not job.is_finished]
+                    job = next((job for job in open_jobs if job._is_cancel_asked), next(iter(open_jobs), None))
                     if job is not None:
                         break
                     self._changed.wait()

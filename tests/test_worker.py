@@ -124,6 +124,20 @@ def test_a_job_cancelled_before_it_starts_runs_no_step(worker: Worker) -> None:
     assert (waiting.state, second.happened) == ("cancelled", [])
 
 
+def test_a_job_cancelled_while_it_waits_ends_before_the_job_that_runs(worker: Worker) -> None:
+    first = Steps(3)
+    running = worker.start(first, total=3, owner="me")
+    waiting = worker.start([1], total=1, owner="you")
+    assert first.begun.acquire(timeout=SOON_S)
+    waiting.cancel()
+    first.leave.release()
+    assert waiting.wait(SOON_S)
+    assert (waiting.state, running.state) == ("cancelled", "running")
+    first.leave.release(2)
+    assert running.wait(SOON_S)
+    assert (running.state, running.done) == ("done", 3)
+
+
 def test_a_job_that_raises_failed_with_its_message_and_keeps_what_it_finished(worker: Worker) -> None:
     stored = []
 
