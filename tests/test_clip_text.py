@@ -157,7 +157,7 @@ def test_without_packed_weights_the_features_are_the_same(
 ) -> None:
     model, tokenize = tiny
     tokens = tokenize(LABELS)
-    monkeypatch.setattr(clip_text, "_packing_works", lambda weight: False)
+    monkeypatch.setattr(clip_text, "_packing_works", lambda block: False)
     plain = CausalTextTower(model)
     assert plain.size_bytes == 0
     assert (plain.encode(tokens) - model.encode_text(tokens)).abs().max() < 2e-5
@@ -166,14 +166,21 @@ def test_without_packed_weights_the_features_are_the_same(
 @pytest.mark.parametrize(
     "packed",
     [
-        lambda weight, bias: (_ for _ in ()).throw(RuntimeError("other arguments")),
-        lambda weight, bias: lambda x: x @ weight.T * 1.01,
+        lambda *arguments: (_ for _ in ()).throw(RuntimeError("other arguments")),
+        lambda weight, bias, activation=None: lambda x: x @ weight.T * 1.01,
     ],
     ids=["fails", "computes something else"],
 )
-def test_packing_is_used_only_where_it_computes_the_same(packed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    weight = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
-    assert clip_text._packing_works(weight) == torch.backends.mkldnn.is_available()
-    assert not clip_text._packing_works(weight.half())
+def test_packing_is_used_only_where_it_computes_the_same(
+    tiny: tuple[Any, Any], packed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = tiny[0].transformer.resblocks[0]
+    assert clip_text._packing_works(block) == torch.backends.mkldnn.is_available()
     monkeypatch.setattr(clip_text, "_packed_linear", packed)
-    assert not clip_text._packing_works(weight)
+    assert not clip_text._packing_works(block)
+
+
+def test_half_precision_is_not_packed(tmp_path: Path) -> None:
+    half = open_clip.create_model(f"local-dir:{tiny_clip(tmp_path)}", precision="fp16")
+    assert not clip_text._packing_works(half.transformer.resblocks[0])
+    assert CausalTextTower(half).size_bytes == 0
