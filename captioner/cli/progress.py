@@ -21,8 +21,8 @@ class Progress:
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._done = 0
-        self._started = time.monotonic()
-        self._said_at = self._started
+        self._said_at = time.monotonic()
+        self._first: tuple[int, float] | None = None  # the rate counts from the first step, which loads the models
         self._is_shown = False
 
     def __enter__(self) -> Self:
@@ -37,10 +37,11 @@ class Progress:
     def step(self, done: int) -> None:
         """So many are done now."""
         self._done = done
+        now = time.monotonic()
+        self._first = self._first or (done, now)
         if self._is_terminal:
             self._draw()
             return
-        now = time.monotonic()
         if done < self._total and now - self._said_at >= 10.0:
             self._said_at = now
             self._stream.write(f"{self._text()}\n")
@@ -66,9 +67,9 @@ class Progress:
 
     def _text(self) -> str:
         text = f"{self._done} of {self._total} {self._unit}"
-        elapsed_s = time.monotonic() - self._started
-        if self._done and self._done < self._total:
-            left_s = elapsed_s / self._done * (self._total - self._done)
+        if self._first is not None and self._first[0] < self._done < self._total:
+            first_done, first_at = self._first
+            left_s = (time.monotonic() - first_at) / (self._done - first_done) * (self._total - self._done)
             text += f", {_duration(left_s)} left"
         return text
 
