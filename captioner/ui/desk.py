@@ -146,12 +146,28 @@ class Desk:
             raise SettingsError(f"settings are {type(values).__name__}; they must be a mapping of names to values.")
         flat = to_flat(values, self.model_keys)
         for key in self.model_keys:
-            # Folders of models are for who starts the app; a visitor must not ask which folders there are.
-            if flat.get(key, "") not in ("", "default", *self._known_models[key]):
-                raise SettingsError(
-                    f"{key} is {str(flat[key])[:80]!r}; it must be one of {', '.join(sorted(self._known_models[key]))}."
-                )
+            self._check_model(key, flat.get(key, ""))
         return Plan.from_flat({**self.default_flat, **flat}, self.models)
+
+    def plan_of_flat(self, flat: Mapping[str, Any]) -> Plan:
+        """The plan of a flat mapping as programs send it (see `pipeline`): what it does not name has its default.
+
+        Raises: SettingsError, ModelNotFound.
+        """
+        if not isinstance(flat, Mapping):
+            raise SettingsError(f"settings are {type(flat).__name__}; they must be a mapping of names to values.")
+        named = {"captioner": "default", **flat}
+        for key in self.model_keys:
+            if named.get(key) == "default":
+                named[key] = self.model_name(key)
+            self._check_model(key, named.get(key, ""))
+        return Plan.from_flat(named, self.models)
+
+    def _check_model(self, key: str, name: Any) -> None:
+        # Folders of models are for who starts the app; a visitor must not ask which folders there are.
+        if name not in ("", *self._known_models[key]):
+            known = ", ".join(sorted(self._known_models[key]))
+            raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
 
     def stored_plan(self, set_id: str) -> Plan:
         """The plan of the set's stored settings, the defaults where it has none.
@@ -487,6 +503,23 @@ class Desk:
             self._previewed.put((view.digest, layer.family, *parts[layer.family]), layer)
         return list(result.layers)
 
+    def caption_one(self, set_id: str, picture_id: str, plan: Plan) -> str:
+        """Run a plan's models on one picture, store what they say, and return the caption that makes of it.
+
+        The picture's edit, if it has one, stays as it is.
+        """
+        view = self.workspace.view(set_id, picture_id)
+        stored = self.workspace.layers(set_id, picture_id)
+        missing = families_to_run(stored, plan)
+        fresh: list[Layer] = []
+        if missing:
+            fresh = self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+            self.workspace.put_layers(set_id, fresh, label="Caption")
+        self.workspace.set_settings(set_id, plan.to_flat())
+        return caption_text(
+            [*(layer for layer in stored if layer.family not in missing), *fresh], plan, view.existing
+        ).text
+
     # Jobs
 
     def start_job(
@@ -498,7 +531,12 @@ class Desk:
         Returns: {"job": as `job`, None when there was nothing to do}.
         Raises: CaptionerError: a job of this set is going on already, or a model is not there.
         """
-        plan = self.stored_plan(set_id) if values is None else self.plan_of(values)
+        return self.start_plan(
+            set_id, picture_ids, self.stored_plan(set_id) if values is None else self.plan_of(values)
+        )
+
+    def start_plan(self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan) -> dict[str, Any]:
+        """As `start_job`, for a plan."""
         if not plan.models():
             raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
         if self.models != "hub":  # under "hub" the job itself downloads what is missing

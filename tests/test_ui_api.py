@@ -1,0 +1,157 @@
+"""The HTTP API as a program uses it: gradio_client against the running app."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.browser.conftest import AppServer
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client 2.7 leaves a loop of its own open
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    server = AppServer(tmp_path_factory.mktemp("api"), delay_s=0.2)
+    server.start()
+    client = Client(server.url, verbose=False, analytics_enabled=False)
+    yield client
+    client.close()
+    server.stop()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    paths = []
+    for name, colour in (("red.png", (220, 20, 20)), ("blue.jpg", (20, 20, 220))):
+        Image.new("RGB", (40, 30), colour).save(tmp_path / name)
+        paths.append(tmp_path / name)
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    return [*paths, tmp_path / "broken.png"]
+
+
+def _call(client: Client, name: str, *values: Any) -> Any:
+    return client.predict(*values, api_name=f"/{name}")
+
+
+def _filled(client: Client, files: list[Path]) -> tuple[str, list[str]]:
+    set_id = _call(client, "new_set")
+    answer = _call(client, "add_pictures", set_id, [handle_file(str(file)) for file in files[:2]])
+    return set_id, [added["id"] for added in answer["added"]]
+
+
+def test_only_the_named_endpoints_are_public(client: Client) -> None:
+    api = client.view_api(return_format="dict", print_info=False)
+    assert set(api["named_endpoints"]) == {
+        *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
+        *("/captions", "/save_caption", "/export_set"),
+    }
+    assert api["unnamed_endpoints"] == {}
+
+
+def test_pictures_are_added_and_refused_one_by_one(client: Client, files: list[Path]) -> None:
+    set_id = _call(client, "new_set")
+    answer = _call(client, "add_pictures", set_id, [handle_file(str(file)) for file in files])
+    assert [added["name"] for added in answer["added"]] == ["red.png", "blue.jpg"]
+    [refused] = answer["refused"]
+    assert (refused["name"], refused["code"]) == ("broken.png", "not_an_image")
+    assert refused["message"]
+
+
+def test_a_file_of_the_server_s_own_machine_cannot_be_named(client: Client, files: list[Path]) -> None:
+    set_id = _call(client, "new_set")
+    for trick in (
+        {"path": str(files[0])},
+        {"path": str(files[0]), "meta": {"_type": "gradio.FileData"}},
+        {"path": "/etc/passwd", "orig_name": "a.png"},
+    ):
+        # By hand, since gradio_client would upload what looks like a file of its own.
+        event = httpx.post(f"{client.src}gradio_api/call/add_pictures", json={"data": [set_id, [trick]]}).json()
+        answer = httpx.get(f"{client.src}gradio_api/call/add_pictures/{event['event_id']}", timeout=30).text
+        assert answer.startswith("event: error"), answer
+    assert _call(client, "captions", set_id) == []
+
+
+def test_one_picture_is_captioned_with_settings(client: Client, files: list[Path]) -> None:
+    set_id, [red, _] = _filled(client, files)
+    caption = _call(client, "caption_picture", set_id, red, {"num_beams": 7, "wd14": "default"})
+    assert caption == "a red picture 40 wide under beam 7, nami (one piece), red background, long hair, hair"
+    rows = _call(client, "captions", set_id)
+    assert [(row["name"], row["caption"], row["edited"]) for row in rows] == [
+        ("red.png", caption, False),
+        ("blue.jpg", "", False),
+    ]
+
+
+def test_a_job_runs_is_watched_and_can_be_cancelled(client: Client, files: list[Path]) -> None:
+    set_id, _ = _filled(client, files)
+    job_id = _call(client, "start_captioning", set_id, {"preset": "everydream-beam"})
+    until = time.monotonic() + 30
+    while (job := _call(client, "job", job_id))["state"] not in ("done", "failed") and time.monotonic() < until:
+        time.sleep(0.1)
+    assert job == {"state": "done", "done": 2, "total": 2, "failed": 0}
+    assert [row["caption"] for row in _call(client, "captions", set_id)] == [
+        "a red picture 40 wide under beam 16",
+        "a blue picture 40 wide under beam 16",
+    ]
+    assert _call(client, "start_captioning", set_id, {"preset": "everydream-beam"}) == ""
+    again = _call(client, "start_captioning", set_id, {"num_beams": 2})
+    _call(client, "cancel_job", again)
+    while _call(client, "job", again)["state"] == "running" and time.monotonic() < until:
+        time.sleep(0.1)
+    assert _call(client, "job", again)["state"] in ("cancelled", "done")
+
+
+def test_edits_are_compared_and_set(client: Client, files: list[Path]) -> None:
+    set_id, [red, _] = _filled(client, files)
+    assert _call(client, "save_caption", set_id, red, "by a program", 0) == {"ok": True, "revision": 1}
+    assert _call(client, "save_caption", set_id, red, "too late", 0) == {
+        "ok": False,
+        "conflict": "by a program",
+        "revision": 1,
+    }
+    [row, _] = _call(client, "captions", set_id)
+    assert (row["caption"], row["edited"], row["revision"]) == ("by a program", True, 1)
+
+
+def test_the_set_is_exported_as_a_zip(client: Client, files: list[Path]) -> None:
+    set_id, [red, _] = _filled(client, files)
+    _call(client, "save_caption", set_id, red, "by a program", 0)
+    path = _call(client, "export_set", set_id, {"format": "caption", "with_pictures": True})
+    with zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as archive:
+        assert sorted(archive.namelist()) == ["blue.caption", "blue.jpg", "red.caption", "red.png"]
+        assert archive.read("red.caption").decode() == "by a program"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("captions", ("nobody",), "There is no caption set"),
+        ("caption_picture", ("SET", "nobody", {}), "The set has no picture"),
+        ("start_captioning", ("SET", {"num_beams": 99}), "Num_beams is 99; it must be a whole number between 1 and 20"),
+        ("start_captioning", ("SET", {"captioner": "/etc"}), "Captioner is '/etc'; it must be one of"),
+        ("start_captioning", ("SET", {"flavour": 1}), "Flavour is not a setting; did you mean"),
+        ("start_captioning", ("SET", ["num_beams"]), "Settings are list; they must be a mapping"),
+        ("job", ("SET.99",), "There is no such job"),
+        ("job", ("1",), "There is no such job"),
+        ("save_caption", ("SET", "nobody", "x" * 10_001, 0), "The caption has 10,001 characters"),
+        ("export_set", ("SET", {"format": "docx"}), "Format is 'docx'; it must be one of txt, caption"),
+        ("export_set", ("SET", {"zip": True}), "Zip is not a setting here"),
+        ("add_pictures", ("SET", "files"), "Files are str; they must be a list"),
+    ],
+)
+def test_wrong_values_are_refused_with_a_sentence(client: Client, name: str, values: Any, message: str) -> None:
+    set_id = _call(client, "new_set")
+    sent = [value.replace("SET", set_id) if isinstance(value, str) else value for value in values]
+    with pytest.raises(AppError, match=message):
+        _call(client, name, *sent)
