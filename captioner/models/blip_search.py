@@ -211,7 +211,7 @@ class Choose(LogitsProcessor):
             )
         gained = torch.log_softmax(scores, dim=-1).gather(1, chosen).squeeze(1)
         had_ended = (input_ids[:, self._prompt_length :] == self._end_id).any(dim=-1)
-        if input_ids.shape[1] >= self._max_length:  # on CUDA generate may look one step too far and undo it
+        if input_ids.shape[1] >= self._max_length:  # on Apple's GPUs generate looks a step too far and undoes it
             had_ended = torch.ones_like(had_ended)
         gained = gained.masked_fill(had_ended, 0.0)
         self._totals = gained if self._totals is None else self._totals + gained
