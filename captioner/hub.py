@@ -90,12 +90,14 @@ def find_model(
         return ModelSource(
             name=spec.name, family=family, folder=_named_folder(spec, models, download, progress), spec=spec
         )
-    if models not in _WORDS and name_or_folder and (Path(models) / name_or_folder).is_dir():
-        return ModelSource(name=name_or_folder, family=family, folder=Path(models) / name_or_folder)
-    folder = Path(name_or_folder).expanduser()
-    if name_or_folder and folder.is_dir():
+    if models not in _WORDS and name_or_folder:
+        folder = _models_folder(models) / name_or_folder
+        if _is_folder(folder):
+            return ModelSource(name=name_or_folder, family=family, folder=folder)
+    folder = _path(name_or_folder)
+    if name_or_folder and _is_folder(folder):
         return ModelSource(name=name_or_folder, family=family, folder=folder)
-    if name_or_folder and folder.exists():
+    if name_or_folder and os.path.exists(folder):  # noqa: PTH110 (as _is_folder)
         raise BadModel(f"{name_or_folder} is a file; a model is a folder with its weights and its configuration.")
     raise ModelNotFound(
         f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are {_names(family)}."
@@ -104,8 +106,8 @@ def find_model(
 
 def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> Path:
     if models not in _WORDS:
-        folder = Path(models).expanduser() / spec.name
-        if folder.is_dir():
+        folder = _models_folder(models) / spec.name
+        if _is_folder(folder):
             return folder
         if not spec.is_demo:
             raise ModelNotFound(
@@ -146,8 +148,9 @@ def default_model(family: str, models: str = "auto") -> str:
         return _demo_name(family)
     if models in _WORDS:
         return specs[0].name
+    folder = _models_folder(models)
     for spec in specs:
-        if (Path(models).expanduser() / spec.name).is_dir():
+        if _is_folder(folder / spec.name):
             return spec.name
     raise ModelNotFound(
         f"there is no {family} model in {models}; it takes a subfolder named {_names(family)}. "
@@ -171,6 +174,7 @@ def choose_trio(models: str = "auto") -> ModelChoice:
             reason="Demo models were asked for (--models demo); they know drawn scenes only.",
         )
     if models not in _WORDS:
+        _models_folder(models)
         names = {}
         for family in registry.families():
             try:
@@ -380,9 +384,31 @@ def _demo_name(family: str) -> str:
     return next((spec.name for spec in registry.of_family(family) if spec.is_demo), "")
 
 
+def _models_folder(models: str) -> Path:
+    """The folder of models that is neither auto, hub nor demo.
+
+    Raises: ModelNotFound: there is no such folder; it may be one of the words, misspelt.
+    """
+    folder = _path(models)
+    if not models or not _is_folder(folder):
+        raise ModelNotFound(
+            f"models is {models!r}; it must be auto, hub, demo or a folder, and no such folder is here."
+        )
+    return folder
+
+
+def _path(text: str) -> Path:
+    """What a person typed as a path, with ~ as their home where that can be told."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's own raises for ~somebody who is not here)
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 (Path's own raises for names that are too long)
+
+
 def _files(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+    return list(folder.iterdir()) if _is_folder(folder) else []
 
 
 def _subfolders(folder: str) -> list[str]:
-    return sorted(path.name for path in _files(Path(folder).expanduser()) if path.is_dir())
+    return sorted(path.name for path in _files(_path(folder)) if path.is_dir())

@@ -51,7 +51,7 @@ class Job:
         return self.state in FINISHED
 
     def cancel(self) -> None:
-        """Stop before the next step, whichever job's that is. What is done stays done; a finished job is left as it is."""
+        """Stop before the next step, whichever job's it is. What is done stays done; a finished job stays as it is."""
         self._is_cancel_asked = True
 
     def wait(self, timeout_s: float | None = None) -> bool:

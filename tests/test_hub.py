@@ -254,6 +254,32 @@ def test_a_folder_of_models_holds_them_by_name(tmp_path: Path) -> None:
         hub.default_model("clip", models)
 
 
+def test_a_folder_of_models_may_be_in_ones_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    for name in ("blip-large", "mine"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        assert hub.find_model(name, "blip", "~/models").folder == tmp_path / "models" / name
+
+
+@pytest.mark.parametrize("models", ["deom", "", "~nobody-of-this-name/models", "x" * 300])
+def test_a_folder_of_models_that_is_not_there_names_the_words(models: str) -> None:
+    for ask in (
+        lambda: hub.default_model("blip", models),
+        lambda: hub.choose_trio(models),
+        lambda: hub.find_model("blip-base", "blip", models),
+        lambda: hub.find_model("mine", "blip", models),
+    ):
+        with pytest.raises(ModelNotFound, match="it must be auto, hub, demo or a folder, and no such folder is here"):
+            ask()
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/model", "x" * 300])
+def test_a_name_that_no_path_can_have_is_told(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="no blip model is called"):
+        hub.find_model(name, "blip")
+
+
 def test_the_demo_models_are_found_under_every_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(hub, "DEMO_FOLDER", tmp_path)
     (tmp_path / "blip-demo").mkdir()
