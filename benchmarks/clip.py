@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.report import Row, show, timed
 from taggers import clip_prompts, vocabularies
-from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, _LabelEncoder, _PictureScorer
+from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, _LabelEncoder
 from taggers.clip_labels import LabelCache
 from taggers.vocabularies import Vocabulary
 
@@ -62,7 +62,7 @@ def compare(
         tagger.prepare()
         package = _package(tagger, Path(folder) / "package")
     (features,) = tagger._features([picture])
-    scorer = _PictureScorer(tagger, tagger._rankable(ClipSettings()), features)
+    scorer = tagger._scorer(tagger._rankable(ClipSettings()), features)
     encoder = _LabelEncoder(tagger)
     encoder.embed(encoder.tokenize(sample[:8]))  # makes the text tower
 
@@ -78,7 +78,7 @@ def compare(
     yield Row("embed_labels", ours, "s", peer, distance < TOLERANCE)
 
     ours, tops = timed(
-        lambda: _PictureScorer(tagger, tagger._rankable(ClipSettings()), features).top("flavors", STORED_LABELS), 5
+        lambda: tagger._scorer(tagger._rankable(ClipSettings()), features).top("flavors", STORED_LABELS), 5
     )
     peer, names = timed(lambda: package.flavors.rank(features, STORED_LABELS), 5)
     yield Row("rank_labels", ours, "s", peer, [label for label, _ in tops] == names)

@@ -1,17 +1,14 @@
 """CLIP interrogation: pictures -> the words of each vocabulary that fit best, with similarities.
 
-A model folder holds `open_clip_config.json` and `open_clip_model.safetensors`, and may hold its own vocabularies. This
-module imports nothing heavy; the tensor code is in `clip_text`, the labels' embeddings on disk in `clip_labels`.
+A model folder holds `open_clip_config.json` and `open_clip_model.safetensors`, and may hold its own vocabularies. X
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,15 +23,13 @@ from captioner.settings import Effect, Settings, choice, switch, whole, words
 from captioner.thresholds import best_of_each
 from taggers import clip_pairs, clip_prompts, clip_published, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
-from taggers.clip_prompts import Prompt, Scored
+from taggers.clip_prompts import Prompt
+from taggers.clip_ranking import STORED_LABELS, Labels, PictureScorer, Table
 from taggers.vocabularies import Vocabulary
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
-
-STORED_LABELS = 64
-"""Labels of each vocabulary that a layer keeps, best first: what the maxima can choose from later."""
 
 _SAMPLE = 48
 """Labels that a forecast embeds to measure the speed."""
@@ -47,9 +42,6 @@ _WEIGHTS = "open_clip_model.safetensors"
 # Pictures a run. More than one gains nothing on a CPU.
 _CPU_BATCH = 1
 _CUDA_BATCH = 32
-
-_log = logging.getLogger(__name__)
-
 
 _CHAIN = ("mode", "chain")
 
@@ -105,24 +97,6 @@ class Forecast:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Table:
-    """The rows of one vocabulary in a matrix of labels. spare: how many of its labels are blank or repeated."""
-
-    vocabulary: Vocabulary
-    start: int
-    end: int
-    spare: int
-
-
-@dataclass
-class _Labels:
-    """Embedded labels of some vocabularies. matrix: (labels, width) float32, on the model's device."""
-
-    tables: list[_Table]
-    matrix: Tensor
-
-
 class ClipTagger:
     """An open_clip model with its vocabularies."""
 
@@ -152,8 +126,8 @@ class ClipTagger:
         self._revision = revision
         self._tag = tag
         self._cache = LabelCache(revision)
-        self._labels: _Labels | None = None
-        self._own: _Labels | None = None  # of the last vocabulary of the person's own that was asked for
+        self._labels: Labels | None = None
+        self._own: Labels | None = None  # of the last vocabulary of the person's own that was asked for
         self._text_tower: Any = None  # made on first use: with cached labels, rank needs none
 
     @classmethod
@@ -307,7 +281,7 @@ class ClipTagger:
         if self._labels is None:
             self._labels = yield from self._embed(tuple(self.vocabularies.values()))
 
-    def _embed(self, words: Sequence[Vocabulary]) -> Generator[tuple[int, int], None, _Labels]:
+    def _embed(self, words: Sequence[Vocabulary]) -> Generator[tuple[int, int], None, Labels]:
         """The labels of some vocabularies, from the cache where they are there."""
         import torch
 
@@ -315,7 +289,7 @@ class ClipTagger:
         encoder = _LabelEncoder(self)
         done = 0
         matrices: list[Embeddings] = []
-        tables: list[_Table] = []
+        tables: list[Table] = []
         for vocabulary in words:
             embeds = self._cache.load(vocabulary)
             if embeds is None:
@@ -324,15 +298,15 @@ class ClipTagger:
                     yield done + part, total
             assert embeds is not None
             count = len(vocabulary.labels)
-            tables.append(_Table(vocabulary, done, done + count, count - len({*vocabulary.labels} - {""})))
+            tables.append(Table(vocabulary, done, done + count, count - len({*vocabulary.labels} - {""})))
             matrices.append(embeds)
             done += count
         self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
         if not matrices:  # a model folder whose own list of vocabularies is empty
-            return _Labels([], torch.empty(0, 0, device=self._device))
-        return _Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
+            return Labels([], torch.empty(0, 0, device=self._device))
+        return Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
 
-    def _rankable(self, settings: ClipSettings) -> list[_Labels]:
+    def _rankable(self, settings: ClipSettings) -> list[Labels]:
         """The model's labels, and those of the person's own vocabulary that the settings name."""
         self.prepare()
         assert self._labels is not None
@@ -360,7 +334,7 @@ class ClipTagger:
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
         labels = self._rankable(settings)
-        scorers = [_PictureScorer(self, labels, row) for batch in self._features(pictures) for row in batch.split(1)]
+        scorers = [self._scorer(labels, row) for batch in self._features(pictures) for row in batch.split(1)]
         if settings.mode == "rank":
             return [scorer.rank() for scorer in scorers]
         prompts = [
@@ -376,7 +350,7 @@ class ClipTagger:
         """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
         labels = self._rankable(settings)
         (features,) = self._features([picture])
-        return _prompt(_PictureScorer(self, labels, features), settings, sentence)
+        return _prompt(self._scorer(labels, features), settings, sentence)
 
     @staticmethod
     def keep(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
@@ -387,6 +361,14 @@ class ClipTagger:
                 maxima[vocabularies.OWN] = settings.own_labels
             return best_of_each(tags, maxima)
         return [tag for tag in tags if tag.category == settings.mode]
+
+    def _scorer(self, labels: Sequence[Labels], features: Tensor) -> PictureScorer:
+        return PictureScorer(
+            labels,
+            features,
+            tokenizer=self._tokenizer,
+            encode=lambda tokens: self._text.encode_continuations(tokens),
+        )
 
     def _features(self, pictures: Sequence[Image]) -> Iterator[Tensor]:
         """Normalised picture features in float32, (batch, width) at a time."""
@@ -419,13 +401,13 @@ class ClipTagger:
         return self._text_tower
 
 
-def _finished(steps: Generator[Any, None, _Labels]) -> _Labels:
+def _finished(steps: Generator[Any, None, Labels]) -> Labels:
     """What a generator returns at its end."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            labels: _Labels = end.value
+            labels: Labels = end.value
             return labels
 
 
@@ -456,69 +438,6 @@ def _prompt(scorer: clip_prompts.Scorer, settings: ClipSettings, sentence: str) 
         candidates=settings.candidates,
         kinds=[kind for kind, is_on in on.items() if is_on],
     )
-
-
-class _PictureScorer:
-    """What CLIP says about one picture: a `clip_prompts.Scorer` that also ranks.
-
-    Args: labels: those to rank. features: the picture's, normalised, (1, width).
-    """
-
-    def __init__(self, tagger: ClipTagger, labels: Sequence[_Labels], features: Tensor) -> None:
-        self._tagger = tagger
-        self._features = features
-        self._scores: list[tuple[_Table, Tensor]] = []  # each table's similarities (labels,)
-        for some in labels:
-            similarities = _without_nan((features @ some.matrix.T)[0])
-            self._scores += [(table, similarities[table.start : table.end]) for table in some.tables]
-
-    def rank(self) -> tuple[Tag, ...]:
-        """The best `STORED_LABELS` labels of every vocabulary, best first; blank and repeated labels are left out."""
-        tags: list[Tag] = []
-        for table, similarities in self._scores:
-            found: dict[str, Tag] = {}
-            for name, score in _top([(table, similarities)], STORED_LABELS + table.spare):
-                if name and score > -np.inf and len(found) < STORED_LABELS:
-                    found.setdefault(name, Tag(name, score, table.vocabulary.kind, ClipTagger.family))
-            tags.extend(found.values())
-        return tuple(sorted(tags, key=lambda tag: -tag.score))
-
-    def top(self, kind: str, count: int) -> list[Scored]:
-        return _top([scored for scored in self._scores if scored[0].vocabulary.kind == kind], count)
-
-    def top_of_all(self, count: int) -> list[Scored]:
-        return _top(self._scores, count)
-
-    def similarities(self, texts: Sequence[str]) -> list[float]:
-        tokens = self._tagger._tokenizer(list(texts))
-        features = self._tagger._text.encode_continuations(tokens)
-        features = features / features.norm(dim=-1, keepdim=True)
-        found: list[float] = (features @ self._features[0]).tolist()
-        return found
-
-    def is_full(self, text: str) -> bool:
-        return int(self._tagger._tokenizer([text])[0, -1]) != 0
-
-
-def _without_nan(similarities: Tensor) -> Tensor:
-    """NaN becomes -inf and is reported: topk would call it the greatest."""
-    broken = similarities.isnan()
-    if not bool(broken.any()):
-        return similarities
-    _log.warning("clip gave no number for %d similarities; they are left out", int(broken.sum()))
-    return similarities.masked_fill(broken, -np.inf)
-
-
-def _top(scores: Sequence[tuple[_Table, Tensor]], count: int) -> list[Scored]:
-    """The best labels of some tables together, best first."""
-    if not scores:
-        return []
-    import torch
-
-    similarities = torch.cat([part for _, part in scores])
-    names = list(chain.from_iterable(table.vocabulary.labels for table, _ in scores))
-    top = similarities.topk(min(count, len(names)))
-    return [(names[i], score) for i, score in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
 
 
 class _LabelEncoder:
