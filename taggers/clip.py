@@ -1,6 +1,8 @@
 """CLIP interrogation: pictures -> the words of each vocabulary that fit best, with similarities.
 
-A model folder holds `open_clip_config.json` and `open_clip_model.safetensors`, and may hold its own vocabularies. X
+A model folder holds `open_clip_config.json` and `open_clip_model.safetensors`, and may hold its own vocabularies.
+Imports nothing heavy. Beside it: `clip_text` runs the text tower, `clip_labels` keeps label embeddings on disk,
+`clip_ranking` ranks them, `clip_prompts` makes prompts, `clip_published` and `clip_pairs` know what the hub has.
 """
 
 from __future__ import annotations
