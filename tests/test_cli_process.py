@@ -62,6 +62,11 @@ def start(*words: str | Path, **variables: str) -> subprocess.Popen[str]:
     )
 
 
+def said(err: str) -> list[str]:
+    """The lines on stderr without progress, which a slow machine shows."""
+    return [line for line in err.splitlines() if "pictures" not in line and "labels of" not in line]
+
+
 @pytest.mark.slow
 def test_all_three_kinds_of_model_run_and_a_bad_picture_fails_alone(
     models: Path, pictures: Path, tmp_path: Path
@@ -70,7 +75,7 @@ def test_all_three_kinds_of_model_run_and_a_bad_picture_fails_alone(
     process = start(*words, "--clip", "default", "--wd14", "default", XDG_CACHE_HOME=str(tmp_path / "cache"))
     out, err = process.communicate(timeout=400)
     assert process.returncode == 1
-    assert err == "3 captioned, 1 failed\n"  # and nothing of what torch, transformers and onnxruntime have to say
+    assert said(err) == ["3 captioned, 1 failed"]  # and nothing of what torch, transformers and onnxruntime have to say
     shown = [json.loads(line) for line in out.splitlines()]
     assert [(Path(one["picture"]).name, one["error"] and one["error"]["code"]) for one in shown] == [
         ("0.png", None),
@@ -99,7 +104,7 @@ def test_a_hub_model_is_downloaded_once_and_then_runs_offline(models: Path, pict
     assert "downloading: " in err
     second = start(*words, HF_HUB_OFFLINE="1", **home)
     again, err = second.communicate(timeout=400)
-    assert (second.returncode, again, err) == (0, out, "1 captioned, 0 failed\n")
+    assert (second.returncode, again, said(err)) == (0, out, ["1 captioned, 0 failed"])
 
 
 @pytest.mark.slow
