@@ -74,7 +74,7 @@ def write_cards(folder: Path, figures: Figures, train_seed: int) -> None:
     withheld = ", ".join(f"{colour} {noun}" for colour, noun in sorted(WITHHELD_PAIRS))
     tower = f"the tower learns from {_seen(train_tower.PLAN)} pictures what stands on each of its patches"
     captioner = (
-        f"the captioner from {_seen(train_blip.PLAN)}, with {train_blip.CAPTIONS_PER_PICTURE} captions each, "
+        f"the captioner\nfrom {_seen(train_blip.PLAN)}, with {train_blip.CAPTIONS_PER_PICTURE} captions each, "
         "while the tower learns on"
     )
     _write(
@@ -82,7 +82,8 @@ def write_cards(folder: Path, figures: Figures, train_seed: int) -> None:
         _BLIP_ABOUT,
         figures,
         ("captions_", "beam16_", "withheld_captions"),
-        f"Captions: 3 beams, 5 to 60 tokens. Never shown in training and measured apart: {withheld}.\n"
+        f"Captions: 3 beams, 5 to 60 tokens. Never shown in training, and in\n"
+        f"scenes of one group measured apart too: {withheld}.\n"
         "`beam16` figures: 16 beams at a minimum length, the last with a repetition penalty of 1.5.",
         f"First {tower}, then {captioner}.",
         train_seed,
@@ -92,7 +93,8 @@ def write_cards(folder: Path, figures: Figures, train_seed: int) -> None:
         _CLIP_ABOUT,
         figures,
         ("clip_", "withheld_clip"),
-        f"How often the best label is right. Never shown in training, as a picture or as a text: {withheld}.",
+        'How often the best label of its kind is right; "any group" counts a label of any group of the scene.\n'
+        f"Never shown in training, as a picture or as a text, and measured apart too: {withheld}.",
         f"It starts from the captioner's tower and sees {_seen(train_clip.PLAN)} pictures with captions and labels.",
         train_seed,
     )
