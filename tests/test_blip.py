@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BlipForConditionalGeneration, BlipProcessor
 
 from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
 from captioner.models import blip_decoder, blip_fast
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings, preset, resolve_q_factor
 from captioner.models.blip_cache import ByteCache, PrefixTree
-from tests.tiny_models import VOCABULARY, random_picture, save_tiny_blip
+from tests.plain_blip import PlainBlip
+from tests.tiny_models import random_picture, save_tiny_blip
 
 PICTURES = [random_picture(seed) for seed in range(6)]
 
@@ -49,51 +49,9 @@ def plain(folder: Path) -> PlainBlip:
     return PlainBlip(folder)
 
 
-class PlainBlip:
-    """What someone would write with transformers alone; the standard the captioner is held to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.model = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-        self.processor = BlipProcessor.from_pretrained(folder)
-
-    def generate(self, picture: Any, settings: SamplingSettings) -> Any:
-        inputs = self.processor(images=picture, text=settings.prompt, return_tensors="pt")
-        keywords: dict[str, Any] = {
-            "min_length": settings.min_length,
-            "max_length": settings.max_length,
-            "repetition_penalty": settings.repetition_penalty,
-            "no_repeat_ngram_size": settings.no_repeat_ngram_size,
-        }
-        if settings.method == "nucleus":
-            torch.manual_seed(settings.seed)
-            keywords |= {
-                "do_sample": True,
-                "top_p": settings.top_p,
-                "top_k": settings.top_k,
-                "temperature": settings.temperature,
-            }
-        else:
-            keywords |= {"num_beams": settings.num_beams}
-            if settings.num_beams > 1:
-                keywords |= {
-                    "length_penalty": settings.length_penalty,
-                    "num_return_sequences": settings.num_beams,
-                    "output_scores": True,
-                }
-        return self.model.generate(**inputs, **keywords, return_dict_in_generate=True)
-
-    def token_ids(self, picture: Any, settings: SamplingSettings) -> list[int]:
-        return until_end(self.generate(picture, settings).sequences[0].tolist())
-
-
 def found_tokens(captioner: BlipCaptioner, picture: Any, settings: SamplingSettings) -> list[int]:
     encodings = captioner.encode([picture])
     return captioner._decoder.find([(encodings[0], settings)])[0][0].tokens
-
-
-def until_end(tokens: list[int]) -> list[int]:
-    end = VOCABULARY["[SEP]"]
-    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
 
 
 BEAM_GRID = [
@@ -176,7 +134,7 @@ def test_scores_and_alternatives_are_those_of_the_beam_search(captioner: BlipCap
             expected: dict[str, float] = {}
             for row, score in zip(output.sequences.tolist(), output.sequences_scores.tolist(), strict=True):
                 words = plain.processor.decode(
-                    until_end(row), skip_special_tokens=True, clean_up_tokenization_spaces=True
+                    plain.until_end(row), skip_special_tokens=True, clean_up_tokenization_spaces=True
                 )
                 expected.setdefault(words[len(settings.prompt) :].strip(), score)
             found = {sentence.text: sentence.score, **{other.text: other.score for other in sentence.alternatives}}
