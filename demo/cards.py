@@ -38,12 +38,12 @@ Measured on {count} pictures that training never saw, with `python -m demo.evalu
 
 ## Training
 
-`python -m demo.train` makes the three demo models in one command, in less than 60 minutes on two CPU cores, from seed
+`python -m demo.train` makes the three demo models in one command, in about 94 minutes of one CPU core, from seed
 {train_seed} and {pictures} pictures drawn at 112 to 256 px, some compressed as JPEG, all squashed to {edge} px.
 
 {training}
 
-Step counts and seed are fixed; a repeat gives figures within two points.
+Step counts and seed are fixed; what a repeat may differ by is the rounding of bf16 and of threads.
 
 ## Licence
 

@@ -3,7 +3,7 @@
     python -m demo.train [--out DIR] [--work DIR] [--stage NAME] [--seed S] [--steps-scale X]
 
 Stages: draw, tower, blip, clip, tagger, cards (which measures); each model is exported when its stage is done. A
-stopped run is taken up where it stopped. Step counts and seed are fixed, so a repeat gives figures within two points.
+stopped run is taken up where it stopped. Step counts and seed are fixed; a repeat may differ by the rounding of bf16 and of threads.
 """
 
 import argparse
