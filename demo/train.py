@@ -3,7 +3,8 @@
     python -m demo.train [--out DIR] [--work DIR] [--stage NAME] [--seed S] [--steps-scale X]
 
 Stages: draw, tower, blip, clip, tagger, cards (which measures); each model is exported when its stage is done. A
-stopped run is taken up where it stopped. Step counts and seed are fixed; a repeat may differ by the rounding of bf16 and of threads.
+stopped run is taken up where it stopped. Step counts and seed are fixed; a repeat may differ by the
+rounding of bf16 and of threads.
 """
 
 import argparse
