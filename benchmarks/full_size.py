@@ -20,8 +20,13 @@ _IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, "a"
 _VOCABULARY_SIZE = 30524
 
 
-def save_full_size_blip(folder: Path, size: Literal["base", "large"] = "base", seed: int = 0) -> Path:
-    """Write the folder (0.9 GB base, 1.7 GB large) unless it is there; returns it."""
+def save_full_size_blip(
+    folder: Path, size: Literal["base", "large"] = "base", *, seed: int = 0, layers: int | None = None
+) -> Path:
+    """Write the folder (0.9 GB base, 1.7 GB large) unless it is there; returns it.
+
+    Args: layers: of both towers, fewer than the real one's for tests that need the widths and not the depth.
+    """
     if (folder / "model.safetensors").is_file():
         return folder
     torch.manual_seed(seed)
@@ -37,6 +42,8 @@ def save_full_size_blip(folder: Path, size: Literal["base", "large"] = "base", s
         "eos_token_id": 2,
         "pad_token_id": 0,
     }
+    if layers is not None:
+        vision["num_hidden_layers"] = text["num_hidden_layers"] = layers
     model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision)).eval()
     _make_talkative(model)
     had_bars = logging.is_progress_bar_enabled()
