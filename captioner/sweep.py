@@ -216,10 +216,12 @@ def to_html(sweep: Sweep, picture_name: str, model: str, picture_webp_base64: st
         rows.append(f"<tr><th scope='row'>{escape(word)}</th>{cells}</tr>")
     said = [*grid.notes, *(f"{letter}: {reason}" for letter, reason in sweep.reasons.items())]
     listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
+    on_axes = {_target(axis.name, grid.cells[0]) for axis in (grid.x, grid.y) if axis}
+    centre = grid.cells[grid.centre]
     fixed = {
-        name: value
-        for name, value in grid.cells[grid.centre].to_mapping().items()
-        if name not in (_target(grid.x.name, grid.cells[0]), grid.y and _target(grid.y.name, grid.cells[0]))
+        field.name: getattr(centre, field.name)
+        for field in centre.fields()
+        if field.name not in on_axes and field.only_when in (None, ("method", centre.method))
     }
     shown = ", ".join(
         f"{name} {value!r}" if isinstance(value, str) else f"{name} {value}" for name, value in fixed.items()

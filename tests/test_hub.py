@@ -136,6 +136,18 @@ with ModelManager(device="cpu").use("blip-base", "blip") as captioner:
     assert text
 
 
+def test_a_folder_is_loaded_and_used_without_asking_any_server(tiny: Path, tmp_path: Path) -> None:
+    random_picture(0).save(tmp_path / "picture.png")
+    caption = f"""
+from PIL import Image
+from captioner.manager import ModelManager
+from captioner.models.blip import SamplingSettings
+with ModelManager(device="cpu").use({str(tiny)!r}, "blip") as captioner:
+    print(json.dumps(captioner.caption([Image.open("picture.png").convert("RGB")], SamplingSettings())[0].text))
+"""
+    assert answer(caption, tmp_path / "home", None)  # not offline: the guard would see a request
+
+
 def test_without_a_download_the_error_names_size_and_both_ways_out(server: HubServer, tmp_path: Path) -> None:
     code, message = answer(FIND.format(models="auto"), tmp_path / "home", server)
     assert code == "model_not_found"
