@@ -7,9 +7,10 @@ all of them. Imports nothing heavy; knows no model: features, tokenizer and enco
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -115,6 +116,10 @@ def _top(scores: Sequence[tuple[Table, Tensor]], count: int) -> list[Scored]:
     import torch
 
     similarities = torch.cat([part for _, part in scores])
-    names = list(chain.from_iterable(table.vocabulary.labels for table, _ in scores))
-    top = similarities.topk(min(count, len(names)))
-    return [(names[i], score) for i, score in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
+    top = similarities.topk(min(count, len(similarities)))
+    starts = list(accumulate((len(part) for _, part in scores[:-1]), initial=0))
+    found = []
+    for index, score in zip(top.indices.tolist(), top.values.tolist(), strict=True):
+        place = bisect_right(starts, index) - 1
+        found.append((scores[place][0].vocabulary.labels[index - starts[place]], score))
+    return found
