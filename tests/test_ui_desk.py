@@ -246,8 +246,9 @@ def test_tokens_beyond_the_limit_are_named(desk: Desk) -> None:
 def test_settings_that_mean_nothing_any_more_do_not_keep_a_set_shut(desk: Desk) -> None:
     set_id, _ = _set_with(desk, RED)
     desk.workspace.set_settings(set_id, {"num_beams": 500})
-    assert len(desk.open_set(set_id)["rows"]) == 1
-    assert "num_beams is 500" in desk.stored_plan(set_id).notes[0]
+    opened = desk.open_set(set_id)
+    assert len(opened["rows"]) == 1
+    assert "num_beams is 500" in opened["notes"][0]
 
 
 def test_recent_forgets_what_was_unused_for_longest() -> None:

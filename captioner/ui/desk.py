@@ -194,8 +194,8 @@ class Desk:
         return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
 
     def open_set(self, set_id: str) -> dict[str, Any]:
-        """Everything the page shows of a set. Raises: UnknownSet."""
-        return self.changes(set_id, -1)
+        """Everything the page shows of a set, and what to tell about its settings. Raises: UnknownSet."""
+        return {**self.changes(set_id, -1), "notes": list(self.stored_plan(set_id).notes)}
 
     def changes(self, set_id: str, since: Any) -> dict[str, Any]:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
@@ -249,6 +249,7 @@ class Desk:
                     "state": _state(view, composed),
                     "error": view.failure.message if view.failure else "",
                     "suggestion": generated or None,
+                    "equal_to": view.equal_to,
                 }
             )
         return rows

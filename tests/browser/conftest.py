@@ -49,9 +49,11 @@ class AppServer:
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
 
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.browser.fake_app", str(self.delay_s), "--port", str(self.port)]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.browser.fake_app", str(self.delay_s), "--port", str(self.port)]
-        command += ["--workspace", str(self.folder / "workspace")]
+        command = [*self.command(), "--workspace", str(self.folder / "workspace")]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         until = time.monotonic() + START_LIMIT_S

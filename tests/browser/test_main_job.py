@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import (
-    ROOT,
     AppServer,
     add_pictures,
     caption,
@@ -89,8 +87,6 @@ def test_pictures_are_uploaded_tuned_edited_captioned_and_downloaded(
     select(page, "plain.png")
     assert caption(page) == "a blue picture 320 wide under beam 7, nami (one piece), blue background, long hair, hair"
     assert page.locator("#setting-num_beams input[type=range]").input_value() == "7"
-    if os.environ.get("CAPTIONER_SCREENSHOT"):
-        page.screenshot(path=ROOT / "assets" / "screenshot.png")
 
     page.locator("#cw-download-open").click()
     page.locator("#cw-download-form [name=with_pictures]").check()

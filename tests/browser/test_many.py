@@ -149,6 +149,7 @@ def test_the_overview_counts_and_lists_what_is_clicked(server: AppServer, contex
     add_pictures(page, pictures)
     _write(page, {"clear.png": "sky, sea", "plain.png": "sky, sea", "modern.webp": "cat " * 80, "twin.jpg": "sky"})
     page.locator("#cw-overview-open").click()
+    page.wait_for_selector(".cw-figure")
     figures = page.locator(".cw-figure").all_inner_texts()
     assert figures[:4] == [
         "6 pictures",

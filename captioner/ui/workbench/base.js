@@ -28,6 +28,40 @@ async function ask(name, request) {
   return reply;
 }
 
+/** localStorage, which may be switched off: reading gives nothing then, writing throws. */
+const browser = {
+  read(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  write: (key, value) => localStorage.setItem(key, value),
+  /** As `write`, for what may be lost. */
+  note(key, value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // The theme, the list of sets: nothing that was typed.
+    }
+  },
+  drop(key) {
+    try {
+      localStorage.removeItem(key);
+    } catch {
+      // Nothing is there.
+    }
+  },
+  keys(start) {
+    try {
+      return Object.keys(localStorage).filter((key) => key.startsWith(start));
+    } catch {
+      return [];
+    }
+  },
+};
+
 const listeners = {};
 const on = (event, listener) => (listeners[event] ??= []).push(listener);
 const announce = (event, detail) => (listeners[event] || []).forEach((listener) => listener(detail));

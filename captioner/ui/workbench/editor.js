@@ -11,7 +11,9 @@ const editor = (() => {
     text.disabled = !row;
     byId('cw-one').disabled = !row;
     byId('cw-name').textContent = row ? row.name : '';
-    byId('cw-facts').textContent = row ? [`${row.width} × ${row.height}`, ...row.notes].join(', ') : '';
+    const twin = row && rowOf.get(row.equal_to);
+    const facts = row ? [`${row.width} × ${row.height}`, ...row.notes, ...(twin ? [`the same picture as ${twin.name}`] : [])] : [];
+    byId('cw-facts').textContent = facts.join(', ');
     if (!row) {
       image.removeAttribute('src');
       return;

@@ -25,7 +25,7 @@ const journal = (() => {
   function write(id, entry) {
     entries.set(id, entry);
     try {
-      localStorage.setItem(keyOf(id), JSON.stringify(entry));
+      browser.write(keyOf(id), JSON.stringify(entry));
       storageIsFull = false;
     } catch {
       storageIsFull = true; // The edit is still sent; only a crash before that could lose it, and the page says so.
@@ -35,7 +35,7 @@ const journal = (() => {
   /** Another tab's entry; null where something else wrote there. */
   function read(key) {
     try {
-      const left = JSON.parse(localStorage.getItem(key));
+      const left = JSON.parse(browser.read(key));
       return left && 'text' in left && Array.isArray(left.sent) ? left : null;
     } catch {
       return null;
@@ -44,7 +44,7 @@ const journal = (() => {
 
   function drop(id) {
     entries.delete(id);
-    localStorage.removeItem(keyOf(id));
+    browser.drop(keyOf(id));
   }
 
   function edit(id, text) {
@@ -94,7 +94,7 @@ const journal = (() => {
       // An earlier text of ours was saved and its answer lost: go on from there.
       write(id, { text: now.text, base: reply.revision, sent: [], conflict: null });
       later(id, 0);
-    } else write(id, { ...now, conflict: { theirs: reply.conflict, revision: reply.revision } });
+    } else write(id, { ...now, conflict: { theirs: reply.conflict ?? reply.row.caption, revision: reply.revision } });
   }
 
   function refusedOrLost(id, error) {
@@ -135,8 +135,7 @@ const journal = (() => {
     channel?.postMessage({ ask: true, set: page.set });
     await new Promise((done) => setTimeout(done, 150));
     const start = `${PREFIX}${page.set}/`;
-    const found = Object.keys(localStorage).filter((key) => key.startsWith(start));
-    for (const key of found) {
+    for (const key of browser.keys(start)) {
       const [id, owner] = key.slice(start.length).split('/');
       if (owner === tab || alive.has(owner)) continue;
       const left = read(key);
@@ -145,7 +144,7 @@ const journal = (() => {
       if (!mine) write(id, { ...left, refused: undefined });
       else if (mine.text !== left.text && !mine.conflict)
         write(id, { ...mine, conflict: { theirs: left.text ?? '', revision: mine.base } });
-      localStorage.removeItem(key);
+      browser.drop(key);
       announce('settled', id);
       announce('edited', id);
       later(id, 0);

@@ -6,7 +6,7 @@
 
   function kept() {
     try {
-      const ids = JSON.parse(localStorage.getItem(KEPT) || '[]');
+      const ids = JSON.parse(browser.read(KEPT) || '[]');
       return Array.isArray(ids) ? ids : [];
     } catch {
       return [];
@@ -14,7 +14,7 @@
   }
 
   function remember() {
-    localStorage.setItem(KEPT, JSON.stringify([page.set, ...kept().filter((id) => id !== page.set)].slice(0, 100)));
+    browser.note(KEPT, JSON.stringify([page.set, ...kept().filter((id) => id !== page.set)].slice(0, 100)));
   }
 
   function show(text) {

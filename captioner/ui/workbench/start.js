@@ -3,12 +3,12 @@
 (() => {
   const THEME = 'captioner/theme';
   const setTheme = (isDark) => document.body.classList.toggle('dark', isDark);
-  const kept = localStorage.getItem(THEME);
+  const kept = browser.read(THEME);
   if (kept) setTheme(kept === 'dark');
   byId('cw-theme').addEventListener('click', () => {
     const isDark = !document.body.classList.contains('dark');
     setTheme(isDark);
-    localStorage.setItem(THEME, isDark ? 'dark' : 'light');
+    browser.note(THEME, isDark ? 'dark' : 'light');
   });
 })();
 
@@ -24,6 +24,7 @@ announce('selected', { before: '', id: '' });
         job.take(reply.job);
         announce('told', reply);
         announce('opened');
+        if (reply.notes.length) notice('bad', 'Settings', reply.notes);
         sync.start(reply);
         break;
       } catch (error) {

@@ -1,0 +1,70 @@
+"""The picture in the README, made by the real page with the demo models: CAPTIONER_SCREENSHOT=1 pytest this file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import (
+    ROOT,
+    AppServer,
+    add_pictures,
+    caption,
+    open_page,
+    states,
+    wait_saved,
+    wait_until,
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not os.environ.get("CAPTIONER_SCREENSHOT"), reason="writes assets/screenshot.png when asked"),
+]
+
+
+class DemoServer(AppServer):
+    """The app as it is on a machine without any real model."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "app.py", "--port", str(self.port), "--models", "demo"]
+
+
+@pytest.fixture
+def demo_server(tmp_path: Path) -> Iterator[AppServer]:
+    server = DemoServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_the_page_has_its_picture_taken(demo_server: AppServer, context: Any, tmp_path: Path) -> None:
+    scenes = tmp_path / "scenes"
+    draw = [sys.executable, "-m", "demo.scenes", "--seed", "77", "--count", "18", "--out", str(scenes)]
+    subprocess.run(draw, cwd=ROOT, check=True, capture_output=True)
+    page = open_page(context, demo_server.url)
+    add_pictures(page, sorted(scenes.glob("*.png")))
+    page.get_by_role("tab", name="WD14").click()
+    page.locator("#setting-wd14_on input").check()
+    page.get_by_role("tab", name="Captioner").click()
+    page.locator("#cw-caption-all").click()
+    wait_until(lambda: set(states(page).values()) == {"generated"}, "all in sight are captioned", 120)
+    wait_until(lambda: page.locator("#cw-stop").is_hidden(), "the job has ended", 120)
+    page.locator(".cw-cell").nth(2).click()
+    page.locator("#cw-editor").fill("sks style, " + caption(page))
+    wait_saved(page)
+    page.locator("#cw-sets-open").click()
+    page.locator("#cw-rename").fill("Drawn scenes")
+    wait_until(lambda: page.title() == "Drawn scenes – Captioner", "the set is named")
+    page.locator("#cw-rename").press("Enter")
+    page.locator(".cw-cell").nth(5).click()
+    page.locator("#preset input").click()
+    page.get_by_role("option", name="Everydream beam").click()
+    page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]", timeout=120_000)
+    wait_until(lambda: page.locator("#cw-brief").text_content() == "", "the last message is gone")
+    page.screenshot(path=ROOT / "assets" / "screenshot.png")
