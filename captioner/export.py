@@ -217,13 +217,52 @@ def read_caption(data: bytes, name: str) -> str:
         ) from error
 
 
-def existing_caption(picture: Path) -> str:
+def existing_captions(pictures: Sequence[Path]) -> list[str | CaptionerError]:
+    """The caption each picture of a run has already, or why it cannot be read.
+
+    As `existing_caption`, but of pictures with one stem in one folder only the first has the file of that stem; the
+    others have the file that a run into their own folder gives them (a.png after a.jpg: a_2.txt).
+    """
+    folders = {picture.parent: os.path.realpath(picture.parent) for picture in pictures}
+    items = [ExportItem(picture.name, "", folder=folders[picture.parent]) for picture in pictures]
+    files = SidecarWriter(CAPTION_SUFFIXES[0]).plan(items, with_pictures=False)
+    found: list[str | CaptionerError] = []
+    firsts: dict[tuple[str, str], str] = {}
+    for picture, item, file in zip(pictures, items, files, strict=True):
+        stem = _split(picture.name)[0]
+        first = firsts.setdefault((item.folder, name_key(stem)), picture.name)
+        try:
+            text = existing_caption(picture, Path(file.caption).stem) if file.is_renamed else ""
+            if not text and (first == picture.name or not _share_captions(picture, _split(first)[0], stem)):
+                text = existing_caption(picture)
+        except CaptionerError as error:
+            found.append(error)
+        else:
+            found.append(text)
+    return found
+
+
+def _share_captions(picture: Path, stem: str, other: str) -> bool:
+    """Whether two stems that differ at most by case or Unicode form mean one caption file in this folder."""
+    if stem == other:
+        return True
+    with suppress(OSError):
+        return any(
+            picture.with_name(stem + suffix).samefile(picture.with_name(other + suffix)) for suffix in CAPTION_SUFFIXES
+        )
+    return False
+
+
+def existing_caption(picture: Path, stem: str | None = None) -> str:
     """The caption file beside a picture, .txt before .caption; "" where there is none or only blank ones.
 
+    Args: stem: the caption file's, where it is not the picture's.
     Raises: CaptionerError: it is there and cannot be read.
     """
+    if stem is None:
+        stem = _split(picture.name)[0]
     for suffix in CAPTION_SUFFIXES:
-        path = picture.with_name(_split(picture.name)[0] + suffix)
+        path = picture.with_name(stem + suffix)
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 continue

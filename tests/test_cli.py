@@ -345,6 +345,29 @@ def test_an_unreadable_existing_caption_is_that_pictures_error(shell: Shell) -> 
     assert shell.caption(".", "--existing", "ignore").status == 0
 
 
+def test_two_pictures_with_one_stem_have_captions_of_their_own_in_their_own_folder(shell: Shell) -> None:
+    shell.picture("a.jpg", kind="JPEG")
+    shell.picture("a.png", "blue")
+    for _ in range(2):
+        assert shell.caption(".", "--out", ".").status == 0
+        assert shell.files() == {"a.txt": RED, "a_2.txt": BLUE}
+    assert FakeModel.calls == [1, 1]
+
+
+@pytest.mark.parametrize("policy", ["prepend", "append"])
+def test_a_second_run_joins_each_pictures_own_caption(shell: Shell, policy: str) -> None:
+    shell.picture("a.jpg", kind="JPEG")
+    shell.picture("a.png", "blue")
+    shell.caption(".", "--out", ".", "--existing", policy)
+    assert shell.files() == {"a.txt": RED, "a_2.txt": BLUE}
+    shell.caption(".", "--out", ".", "--existing", policy, "--num-beams", "4")
+    red, blue = (text.replace("beam 3", "beam 4") for text in (RED, BLUE))
+    joined = {"a.txt": (RED, red), "a_2.txt": (BLUE, blue)}
+    assert shell.files() == {
+        name: ", ".join(texts if policy == "prepend" else reversed(texts)) for name, texts in joined.items()
+    }
+
+
 # Settings
 
 

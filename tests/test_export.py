@@ -14,7 +14,7 @@ from PIL import Image
 
 from captioner import export
 from captioner.errors import CaptionerError, ExportError
-from captioner.export import ExportItem, existing_caption, read_caption, safe_name, write_sidecars
+from captioner.export import ExportItem, existing_caption, existing_captions, read_caption, safe_name, write_sidecars
 
 
 def picture(folder: Path, name: str = "original", kind: str = "PNG") -> Path:
@@ -342,6 +342,20 @@ def test_the_caption_beside_a_picture_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("from txt\n", encoding="utf-8")
     assert existing_caption(tmp_path / "a.jpg") == "from txt"
     assert existing_caption(tmp_path / "b.jpg") == ""
+
+
+def test_of_pictures_with_one_stem_the_first_has_the_caption_beside_them(tmp_path: Path) -> None:
+    pictures = [tmp_path / name for name in ("a.jpg", "a.png", "below/a.png", "b:c.png", "B.jpg", "b.jpg")]
+    (tmp_path / "below").mkdir()
+    texts = {"a.txt": "of a.jpg", "below/a.txt": "of below", "b:c.txt": "by hand", "b.txt": "small", "B.txt": "large"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert existing_captions(pictures) == ["of a.jpg", "", "of below", "by hand", "large", "small"]
+    (tmp_path / "a_2.txt").write_text("of a.png", encoding="utf-8")
+    assert existing_captions(pictures)[:2] == ["of a.jpg", "of a.png"]
+    (tmp_path / "a.txt").write_bytes(b"\xff\x00\xff")
+    refused, other, *_ = existing_captions(pictures)
+    assert isinstance(refused, CaptionerError) and other == "of a.png"
 
 
 @pytest.mark.parametrize("name", ["a.b.jpg", "notes.v2", "no suffix"])

@@ -106,6 +106,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 def _caption(arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: _Output) -> int:
     from captioner.manager import ModelManager
 
+    # Read now, since what this run writes must not be taken for what was there before it.
+    existing = [""] * len(pictures) if plan.recipe.existing == "ignore" else output.existing()
     manager = ModelManager(models=arguments.models, device=arguments.device)
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
@@ -114,7 +116,7 @@ def _caption(arguments: argparse.Namespace, plan: Plan, pictures: Sequence[Named
     stop: CaptionerError | None = None
     _prepare(plan, manager)
     with Progress(len(pictures), "pictures") as progress:
-        sources = _sources(pictures, plan, output)
+        sources = _sources(pictures, existing)
         try:
             for captioned in pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
@@ -160,15 +162,12 @@ def _prepare(plan: Plan, manager: ModelManager) -> None:
             bar.clear()
 
 
-def _sources(pictures: Sequence[NamedPicture], plan: Plan, output: _Output) -> Iterator[PictureSource]:
-    for place, picture in enumerate(pictures):
-        path = picture.path
-        try:
-            existing = "" if plan.recipe.existing == "ignore" else output.existing(place)
-        except CaptionerError as error:
-            yield PictureSource(id=str(place), open=_Refused(error))
+def _sources(pictures: Sequence[NamedPicture], existing: Sequence[str | CaptionerError]) -> Iterator[PictureSource]:
+    for place, (picture, text) in enumerate(zip(pictures, existing, strict=True)):
+        if isinstance(text, CaptionerError):
+            yield PictureSource(id=str(place), open=_Refused(text))
         else:
-            yield PictureSource(id=str(place), open=_Opener(path), existing=existing)
+            yield PictureSource(id=str(place), open=_Opener(picture.path), existing=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +220,7 @@ class _Output:
     def __init__(
         self, pictures: Sequence[NamedPicture], target: export.Target | None, arguments: argparse.Namespace, keep: bool
     ) -> None:
+        self._pictures = [picture.path for picture in pictures]
         self._target = target
         self._folder = Path(arguments.out) if arguments.out else None
         self._keep = keep
@@ -236,17 +236,19 @@ class _Output:
             if any((self._folder / file.picture).parent.resolve() in folders for file in self._files):
                 raise WrongUse(f"--with-pictures copies pictures, and some are in {self._folder}; name another folder.")
 
-    def existing(self, place: int) -> str:
-        """The caption a picture has already: the file beside it, or else under `keep` the one in the output folder.
+    def existing(self) -> list[str | CaptionerError]:
+        """The caption each picture has already, or why it cannot be read; to be asked before the first is written.
 
-        Raises: CaptionerError: it cannot be read.
+        It is in the file beside the picture, or else under `keep` in the output folder.
         """
-        picture = self._items[place].picture
-        assert picture is not None
-        text = export.existing_caption(picture)
-        if not text and self._keep:
-            text = self._written(place)
-        return text
+        found = export.existing_captions(self._pictures)
+        if self._keep:
+            for place, text in enumerate(found):
+                try:
+                    found[place] = text or self._written(place)
+                except CaptionerError as error:
+                    found[place] = error
+        return found
 
     def write(self, place: int, captioned: Captioned) -> None:
         """Write one picture's caption, unless it is kept and there already.
