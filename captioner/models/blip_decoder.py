@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import torch
 from PIL.Image import Image
-from safetensors import SafetensorError
-from transformers import BlipForConditionalGeneration, BlipProcessor
+from safetensors import SafetensorError, safe_open
+from transformers import BlipConfig, BlipForConditionalGeneration, BlipProcessor
 from transformers.utils import logging as transformers_logging
 
 from captioner import hub
@@ -93,7 +93,11 @@ class BlipDecoder:
         with _quiet():
             try:
                 model, report = BlipForConditionalGeneration.from_pretrained(
-                    folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+                    None,
+                    config=BlipConfig.from_pretrained(folder, local_files_only=True),
+                    state_dict=_read_weights(folder / WEIGHTS),  # of safetensors only
+                    dtype=dtype,
+                    output_loading_info=True,
                 )
                 processor = BlipProcessor.from_pretrained(folder, local_files_only=True)
             except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
@@ -357,6 +361,15 @@ def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "can't allocate memory" in str(error) or "not enough memory" in str(error)  # torch on the CPU
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """A safetensors file's tensors, each in memory of its own, so that packing one frees it.
+
+    transformers would map the file: all of it stays in memory until the last tensor goes, beside the packed weights.
+    """
+    with safe_open(path, framework="pt", backend="pread") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
 
 
 def _check_folder(folder: Path) -> None:
