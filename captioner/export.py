@@ -321,7 +321,7 @@ def folder_target(folder: Path) -> Iterator[Target]:
 
     Raises: ExportError: it is a file, or cannot be made or written to; known before anything is written.
     """
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    missing = [parent for parent in (folder, *folder.parents) if not os.path.lexists(parent)]
     try:
         with _explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -341,15 +341,16 @@ def zip_target(path: Path) -> Iterator[Target]:
 
     Raises: ExportError: it is a folder, or cannot be written; known before anything is written.
     """
-    if path.is_dir():
-        raise ExportError(f"{path} is a folder; name the zip file to write.")
     temporary = path.parent / _temporary_name()
     with _explained(path):
+        with suppress(FileNotFoundError):  # a name that is too long shows here, not after the last picture
+            if stat.S_ISDIR(path.stat().st_mode):
+                raise ExportError(f"{path} is a folder; name the zip file to write.")
         path.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("wb")
     archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
     try:
-        yield _Zip(path, archive)
+        yield _Zip(path, archive, file)
         with _explained(path):
             archive.close()
             _to_disk(file)
@@ -395,16 +396,34 @@ class _Folder:
 class _Zip:
     path: Path
     archive: zipfile.ZipFile
+    file: BinaryIO
 
     def write(self, name: str, data: bytes) -> None:
-        with _explained(self.path):
+        with _explained(self.path), self._whole_or_not():
             self.archive.writestr(_entry(name, zipfile.ZIP_DEFLATED), data)
 
     def copy(self, name: str, source: Path) -> None:
         # Pictures are compressed already.
-        with _readable(source) as original, _explained(self.path):
+        with _readable(source) as original, _explained(self.path), self._whole_or_not():
             with self.archive.open(_entry(name, zipfile.ZIP_STORED), "w", force_zip64=True) as file:
                 shutil.copyfileobj(original, file, 1 << 20)
+
+    @contextmanager
+    def _whole_or_not(self) -> Iterator[None]:
+        """Take an entry out again that did not become whole: zipfile enters what was written of it as if it were."""
+        archive = self.archive
+        start, count = archive.start_dir, len(archive.filelist)
+        try:
+            yield
+        except BaseException:
+            for entry in archive.filelist[count:]:
+                archive.NameToInfo.pop(entry.filename, None)
+            del archive.filelist[count:]
+            archive.start_dir = start
+            with suppress(OSError):
+                self.file.seek(start)
+                self.file.truncate()
+            raise
 
 
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:
@@ -436,14 +455,32 @@ def _explained(path: Path) -> Iterator[None]:
         raise ExportError(f"{path} cannot be written: {reason}. Free space or name another place.") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """An open picture whose read errors are told apart from write errors of where it is copied to."""
+
+    name: str
+    file: BinaryIO
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self.file.read(size)
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
+
+
 @contextmanager
-def _readable(source: Path) -> Iterator[BinaryIO]:
+def _readable(source: Path) -> Iterator[_Picture]:
     try:
         file = source.open("rb")
     except OSError as error:
-        raise ExportError(f"The picture {source.name} cannot be read: {error.strerror}.") from error
+        raise _unreadable(source.name, error) from error
     with file:
-        yield file
+        yield _Picture(source.name, file)
+
+
+def _unreadable(name: str, error: OSError) -> ExportError:
+    return ExportError(f"The picture {name} cannot be read: {error.strerror or error}. Copy it again or leave it out.")
 
 
 def _is_forbidden(letter: str) -> bool:

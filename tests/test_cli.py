@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -280,6 +281,72 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_whole(shell: Shell, monkeyp
     assert len(FakeModel.calls) == 3
 
 
+def interrupt_the_third_copy(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    original, calls = shutil.copyfileobj, iter(range(100))
+
+    def copy(source: Any, target: Any, length: int = 0) -> None:
+        if next(calls) == 2:
+            target.write(source.read(40))
+            raise error
+        original(source, target, length)
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
+
+
+def test_a_zip_that_cannot_take_a_picture_leaves_none(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        shell.picture(f"{number}.png")
+    (shell.folder / "set.zip").write_bytes(b"the old one")
+    interrupt_the_third_copy(monkeypatch, OSError(28, "No space left on device"))
+    ran = shell.caption(".", "--zip", "set.zip", "--with-pictures")
+    assert (ran.status, ran.err.splitlines()) == (
+        1,
+        [
+            "captioner: set.zip cannot be written: No space left on device. Free space or name another place.",
+            "0 captioned, 4 failed",
+        ],
+    )
+    assert (shell.folder / "set.zip").read_bytes() == b"the old one"
+    assert not list(shell.folder.rglob("*.part"))
+
+
+def test_a_disk_that_is_full_when_the_zip_ends_is_said_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.picture("a.png")
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ran = shell.caption(".", "--zip", "set.zip")
+    assert (ran.status, ran.summary, ran.err.count("No space left")) == (1, "0 captioned, 1 failed", 1)
+    assert [path.name for path in shell.folder.iterdir()] == ["a.png"]
+
+
+def test_ctrl_c_within_a_picture_leaves_a_zip_of_whole_ones(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        shell.picture(f"{number}.png", tuple(range(number, number + 3)))
+    interrupt_the_third_copy(monkeypatch, KeyboardInterrupt())
+    ran = shell.caption(".", "--zip", "set.zip", "--with-pictures")
+    assert (ran.status, ran.summary) == (130, "2 captioned, 0 failed")
+    with zipfile.ZipFile("set.zip") as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["0.png", "0.txt", "1.png", "1.txt"]
+        assert archive.read("1.png") == (shell.folder / "1.png").read_bytes()
+
+
+def test_ctrl_c_before_the_first_caption_leaves_an_older_zip(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.picture("a.png")
+    (shell.folder / "set.zip").write_bytes(b"the old one")
+
+    def caption(self: Any, pictures: Any, settings: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeCaptioner, "caption", caption)
+    ran = shell.caption(".", "--zip", "set.zip")
+    assert (ran.status, ran.summary) == (130, "0 captioned, 0 failed")
+    assert (shell.folder / "set.zip").read_bytes() == b"the old one"
+
+
 def test_a_picture_with_the_longest_name_gets_a_caption_that_fits(shell: Shell) -> None:
     shell.picture("x" * 251 + ".png")
     ran = shell.caption(".", "--out", "out", "--format", "caption")
@@ -431,6 +498,8 @@ def test_a_new_family_brings_its_flags(tmp_path: Path, capsys: pytest.CaptureFix
         (["--device", "gpu"], "--device is 'gpu'; it must be auto, cpu, cuda or cuda:N."),
         (["--format", "json"], "argument --format: invalid choice: 'json'"),
         (["--out", "x", "--zip", "y"], "argument --zip: not allowed with argument --out"),
+        (["--out", ""], "--out is empty; give --out DIR, or leave it out"),
+        (["--zip", "", "--with-pictures"], "--zip is empty; give --zip FILE, or leave it out"),
         (["--with-pictures"], "--with-pictures needs --out DIR or --zip FILE"),
         (["--existing", "copy"], "existing is 'copy'; it must be one of ignore, keep, prepend, append."),
         (["--q-factor", "0"], "q_factor is 0.0; it must be a number between 0.01 and 10000."),

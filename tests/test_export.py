@@ -331,6 +331,23 @@ def test_a_picture_that_is_gone_is_one_error(tmp_path: Path, target: str) -> Non
     assert files_in(tmp_path) == {}
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux only")
+@pytest.mark.parametrize("target", ["out", "out.zip"])
+def test_a_picture_that_stops_being_readable_is_not_blamed_on_the_target(tmp_path: Path, target: str) -> None:
+    with pytest.raises(ExportError, match="picture mem cannot be read: Input/output error"):
+        write_sidecars([ExportItem("a.jpg", "x", Path("/proc/self/mem"))], tmp_path / target, with_pictures=True)
+    assert files_in(tmp_path) == {}
+
+
+@pytest.mark.parametrize("target", ["x" * 300, "x" * 300 + ".zip"])
+def test_a_name_that_is_too_long_is_known_at_once(tmp_path: Path, target: str) -> None:
+    opened = export.zip_target if target.endswith(".zip") else export.folder_target
+    with pytest.raises(ExportError, match="cannot be written: File name too long"):
+        with opened(tmp_path / target):
+            pytest.fail("the block was entered")
+    assert list(tmp_path.iterdir()) == []
+
+
 # Existing captions
 
 

@@ -85,9 +85,48 @@ def run(arguments: argparse.Namespace) -> int:
     with _quiet():
         plan = _plan(arguments)
         pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
-        with _output(arguments, pictures, keep=plan.recipe.existing == "keep") as output:
-            plan.check_models(arguments.models, progress=_Download())
-            return _caption(arguments, plan, pictures, output)
+        run = _Run(len(pictures))
+        stop: ExportError | None = None
+        try:
+            with _output(arguments, pictures, keep=plan.recipe.existing == "keep") as output:
+                plan.check_models(arguments.models, progress=_Download())
+                _caption(arguments, plan, pictures, output, run)
+        except ExportError as error:
+            if not run.has_begun:
+                raise
+            # The disk is full, say: the rest would fail too. A folder keeps what was written, of a zip nothing is left.
+            stop = error
+            run.done = 0 if arguments.zip else run.done
+            run.failed = run.total - run.done
+        except KeyboardInterrupt:
+            if not run.is_stopped:
+                raise
+        for note in output.notes() if run.done else ():
+            print(f"note: {note}", file=sys.stderr)
+        if stop is not None:
+            print(f"captioner: {stop}", file=sys.stderr)
+        return run.end()
+
+
+@dataclass(slots=True)
+class _Run:
+    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    has_begun: bool = False
+    is_stopped: bool = False
+
+    def end(self) -> int:
+        """Print the last lines on stderr. Returns: the exit status."""
+        if self.is_stopped:
+            left = self.total - self.done - self.failed
+            print(f"captioner: stopped; {left} pictures were not reached.", file=sys.stderr)
+        print(f"{self.done} captioned, {self.failed} failed", file=sys.stderr)
+        if self.is_stopped:
+            return 130
+        return 1 if self.failed else 0
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -96,6 +135,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     check_flags_have_effect(flat, plan)
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", arguments.device):
         raise WrongUse(f"--device is {arguments.device!r}; it must be auto, cpu, cuda or cuda:N.")
+    for flag, target, kind in (("--out", arguments.out, "DIR"), ("--zip", arguments.zip, "FILE")):
+        if target == "":
+            raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
     if arguments.with_pictures and not (arguments.out or arguments.zip):
         raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
     for note in plan.notes:
@@ -103,7 +145,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return plan
 
 
-def _caption(arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: _Output) -> int:
+def _caption(
+    arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: _Output, run: _Run
+) -> None:
+    """Caption and write, counting in `run`. After Ctrl+C it ends as ever, or with KeyboardInterrupt if nothing is done.
+
+    Raises: ExportError: the target takes no more.
+    """
     from captioner.manager import ModelManager
 
     # Read now, since what this run writes must not be taken for what was there before it.
@@ -111,39 +159,26 @@ def _caption(arguments: argparse.Namespace, plan: Plan, pictures: Sequence[Named
     manager = ModelManager(models=arguments.models, device=arguments.device)
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
-    done = failed = 0
-    is_stopped = False
-    stop: CaptionerError | None = None
-    _prepare(plan, manager)
-    with Progress(len(pictures), "pictures") as progress:
-        sources = _sources(pictures, existing)
-        try:
+    try:
+        _prepare(plan, manager)
+        run.has_begun = True
+        with Progress(len(pictures), "pictures") as progress:
+            sources = _sources(pictures, existing)
             for captioned in pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
                 if captioned.error is None:
                     output.write(place, captioned)
                 progress.clear()
                 _show(pictures[place].path, captioned, plan, as_json=arguments.json)
-                done += captioned.error is None
-                failed += captioned.error is not None
-                progress.step(done + failed)
-        except KeyboardInterrupt:
-            is_stopped = True
-        except ExportError as error:  # the disk is full, say: the rest would fail too, after costing its time
-            stop = error
-            failed = len(pictures) - done
-        finally:
-            manager.close()
-    for note in output.notes():
-        print(f"note: {note}", file=sys.stderr)
-    if stop is not None:
-        print(f"captioner: {stop}", file=sys.stderr)
-    if is_stopped:
-        print(f"captioner: stopped; {len(pictures) - done - failed} pictures were not reached.", file=sys.stderr)
-    print(f"{done} captioned, {failed} failed", file=sys.stderr)
-    if is_stopped:
-        return 130
-    return 1 if failed else 0
+                run.done += captioned.error is None
+                run.failed += captioned.error is not None
+                progress.step(run.done + run.failed)
+    except KeyboardInterrupt:
+        run.is_stopped = run.has_begun
+        if not run.done:  # nothing to keep: an older zip of that name stays
+            raise
+    finally:
+        manager.close()
 
 
 def _prepare(plan: Plan, manager: ModelManager) -> None:
