@@ -465,6 +465,36 @@ def test_flags_reach_the_models(shell: Shell) -> None:
     assert shell.caption("a.png", *words).out == "a.png: red tones, cubism, by Ada\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "notes"),
+    [
+        (["--top-p", "0.5"], ["--top-p 0.5 has no effect under --method beam, only under nucleus."]),
+        (
+            ["--seed", "5", "--preset", "blip-paper"],
+            ["--seed 5 has no effect under --method beam, only under nucleus."],
+        ),
+        (
+            ["--method", "nucleus", "--num-beams", "5", "--top-k", "9"],
+            ["--num-beams 5 has no effect under --method nucleus, only under beam."],
+        ),
+        (
+            ["--q-factor", "0.8", "--repetition-penalty", "2"],
+            ["--repetition-penalty 2 has no effect: --q-factor 0.8 takes its place."],
+        ),
+        (
+            ["--clip", "default", "--mode", "best", "--no-chain-artist"],
+            ["--no-chain-artist has no effect under --mode best, only under chain."],
+        ),
+        (["--method", "nucleus", "--q-factor", "0.8", "--repetition-penalty", "2", "--seed", "5"], []),
+    ],
+)
+def test_settings_without_effect_are_said_so(shell: Shell, words: list[str], notes: list[str]) -> None:
+    shell.picture("a.png")
+    ran = shell.caption("a.png", *words)
+    assert ran.status == 0
+    assert ran.err.splitlines() == [*(f"note: {note}" for note in notes), "1 captioned, 0 failed"]
+
+
 def test_a_new_family_brings_its_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (40, 20), "red").save(tmp_path / "a.png")
     with fake_models(tmp_path / "models", NEW_FAMILY) as models:
@@ -493,6 +523,7 @@ def test_a_new_family_brings_its_flags(tmp_path: Path, capsys: pytest.CaptureFix
             ["--captioner", "", "--wd14", "default", "--seed", "1"],
             "--seed has no effect without --captioner; add --captioner default.",
         ),
+        (["--captioner", "", "--wd14", "default", "--q-factor", "1"], "--q-factor has no effect without --captioner"),
         (["--wd14", "clip-v1"], "clip-v1 is a clip model; wd14 takes one of"),
         (["--captioner", "nowhere"], "no blip model is called 'nowhere' and there is no such folder"),
         (["--device", "gpu"], "--device is 'gpu'; it must be auto, cpu, cuda or cuda:N."),

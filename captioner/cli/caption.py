@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner import export, images, pipeline
-from captioner.cli.flags import add_model_flags, add_setting_flags, check_flags_have_effect, flat_settings
+from captioner.cli.flags import (
+    add_model_flags,
+    add_setting_flags,
+    check_flags_have_effect,
+    flat_settings,
+    notes_without_effect,
+)
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
@@ -140,7 +146,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
     if arguments.with_pictures and not (arguments.out or arguments.zip):
         raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
-    for note in plan.notes:
+    for note in (*plan.notes, *notes_without_effect(flat, plan)):
         print(f"note: {note}", file=sys.stderr)
     return plan
 

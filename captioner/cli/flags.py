@@ -11,7 +11,7 @@ from typing import Any
 
 from captioner import registry
 from captioner.cli.parser import WrongUse
-from captioner.models.blip import SamplingSettings
+from captioner.models.blip import SamplingSettings, q_factor_field
 from captioner.pipeline import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, SettingGroup, presets, setting_groups
 from captioner.settings import Field
 
@@ -64,9 +64,41 @@ def check_flags_have_effect(flat: dict[str, Any], plan: Plan) -> None:
     for group in setting_groups():
         if not group.family or group.family in running:
             continue
-        for field in group.settings.fields():
+        own = (*group.settings.fields(), Q_FACTOR) if group.key == CAPTIONER else group.settings.fields()
+        for field in own:
             if field.name in flat:
                 raise WrongUse(f"{field.flag} has no effect without --{group.key}; add --{group.key} {DEFAULT}.")
+
+
+def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection[str] = ()) -> list[str]:
+    """A sentence for each given setting that changes nothing as the others are.
+
+    Args: varied: settings that take several values in this run (a sweep's axes).
+    """
+    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
+    settings[""] = plan.recipe
+    notes = []
+    for group in setting_groups():
+        values = settings[group.family].to_mapping() if group.family in settings else {}
+        for field in group.settings.fields():
+            if field.name not in flat or field.only_when is None or field.name in varied:
+                continue
+            other, needed = field.only_when
+            if other in values and other not in varied and values[other] != needed:
+                given = _as_written(field, flat[field.name])
+                notes.append(f"{given} has no effect under --{other} {values[other]}, only under {needed}.")
+    replaced = q_factor_field(settings[plan.family].to_mapping())
+    if Q_FACTOR.name in flat and replaced in flat:
+        field = next(field for field in plan.sampling.fields() if field.name == replaced)
+        given, winner = _as_written(field, flat[replaced]), _as_written(Q_FACTOR, flat[Q_FACTOR.name])
+        notes.append(f"{given} has no effect: {winner} takes its place.")
+    return notes
+
+
+def _as_written(field: Field, value: Any) -> str:
+    if field.kind is bool:
+        return field.flag if value else f"--no-{field.flag.removeprefix('--')}"
+    return f"{field.flag} {value if field.kind is str else _number(value)}"
 
 
 def _heading(group: SettingGroup) -> str:

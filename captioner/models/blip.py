@@ -69,6 +69,11 @@ class SamplingSettings(Settings):
         return super().from_mapping(resolve_q_factor(values)[0])
 
 
+def q_factor_field(values: Mapping[str, Any]) -> str:
+    """The field that EveryDream's `q_factor` stands for under the method among the values."""
+    return "top_p" if values.get("method", "beam") == "nucleus" else "repetition_penalty"
+
+
 def resolve_q_factor(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The same values with EveryDream's `q_factor` replaced by the field it stands for, and what to tell the person.
 
@@ -82,8 +87,8 @@ def resolve_q_factor(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
     if "q_factor" not in resolved:
         return resolved, ()
     q_factor = resolved.pop("q_factor")
-    is_nucleus = resolved.get("method", "beam") == "nucleus"
-    target = "top_p" if is_nucleus else "repetition_penalty"
+    target = q_factor_field(resolved)
+    is_nucleus = target == "top_p"
     if isinstance(q_factor, bool) or not isinstance(q_factor, int | float) or not math.isfinite(q_factor):
         raise SettingsError(f"q_factor is {str(q_factor)[:80]}; it must be a number.")
     if q_factor < 0.01:
