@@ -314,6 +314,7 @@ class Desk:
         plan = self.stored_plan(set_id)
 
         def load() -> None:
+            count_tokens("a caption")  # reads CLIP's word list
             for name, family in plan.models():
                 with self.manager.use(name, family):
                     pass

@@ -25,9 +25,11 @@ const tokens = (() => {
     if (text === wanted) paint(text);
   });
 
+  // A count never stands beside another picture's caption.
+  on('selected', () => (byId('cw-tokens').textContent = ''));
+
   return {
     show(text) {
-      if (text === wanted && known.has(text)) return;
       wanted = text;
       if (!page.current) {
         byId('cw-tokens').textContent = '';
