@@ -108,6 +108,21 @@ def test_a_hub_model_is_downloaded_once_and_then_runs_offline(models: Path, pict
 
 
 @pytest.mark.slow
+def test_a_sweep_tells_of_its_download_and_of_nothing_else(models: Path, pictures: Path, tmp_path: Path) -> None:
+    spec = registry.find("blip-base")
+    assert spec.repo is not None
+    words = ["sweep", pictures / "0.png", "--captioner", spec.name, "--models", "hub", "--device", "cpu"]
+    words += ["--x", "num_beams=1,2", "--out", tmp_path / "out"]
+    with HubServer({spec.repo: models / spec.name}) as server:
+        process = start(*words, HF_ENDPOINT=server.url, HF_HOME=str(tmp_path / "hub"))
+        _, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    lines = said(err)
+    assert lines[0].startswith("downloading: ") and lines[-1] == "1 swept, 0 failed"
+    assert all(line.startswith("downloading: ") for line in lines[:-1])
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
 def test_ctrl_c_ends_a_real_run_with_whole_files_only(models: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"

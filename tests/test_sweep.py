@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from PIL import Image
 
 from captioner.__main__ import main
 from captioner.errors import SettingsError
+from captioner.manager import ModelManager
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
 from captioner.records import Sentence
 from captioner.sweep import (
@@ -217,9 +220,77 @@ def test_the_command_writes_a_page_a_csv_and_a_json_for_each_picture(
     assert "data:image/webp;base64,UklGR" in (tmp_path / "out" / "cat.html").read_text(encoding="utf-8")
 
 
+def sweep_words(tiny: str, folder: Path, *names: str) -> list[str]:
+    for number, name in enumerate(names):
+        random_picture(number).save(folder / name)
+    words = ["sweep", *(str(folder / name) for name in names), "--captioner", tiny, "--device", "cpu"]
+    return [*words, "--x", "num_beams=1,2", "--out", str(folder / "out")]
+
+
+def test_a_name_that_the_terminal_cannot_show_does_no_harm(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = sweep_words(tiny, tmp_path, "\u732b.png")
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(words) == 0
+    assert (tmp_path / "out" / "\u732b.html").is_file()
+    terminal.seek(0)
+    assert terminal.read().endswith("?.html\n")
+
+
+def test_ctrl_c_keeps_the_grids_that_are_whole_and_lets_go_of_the_model(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sweep_words(tiny, tmp_path, "a.png", "b.png", "c.png")
+    original, asked, closed = BlipCaptioner.decode_grid, [0], []
+
+    def decode_grid(self: Any, encoding: Any, grid: Any) -> Any:
+        asked[0] += 1
+        if asked[0] == 2:
+            raise KeyboardInterrupt
+        return original(self, encoding, grid)
+
+    monkeypatch.setattr(BlipCaptioner, "decode_grid", decode_grid)
+    close = ModelManager.close
+    monkeypatch.setattr(ModelManager, "close", lambda manager: closed.append(close(manager)))
+    assert main(words) == 130
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "captioner: stopped; 2 pictures were not reached.",
+        "1 swept, 0 failed",
+    ]
+    assert closed == [None]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.html", "a.json"]
+
+
+def test_a_full_disk_ends_the_sweep_with_its_summary(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    words = sweep_words(tiny, tmp_path, "a.png", "b.png")
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert main(words) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in lines[-2] and lines[-1] == "0 swept, 2 failed"
+
+
+def test_settings_without_effect_are_said_so_unless_they_are_an_axis(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sweep_words(tiny, tmp_path, "a.png")
+    assert main([*words, "--top-p", "0.5"]) == 0
+    assert "note: --top-p 0.5 has no effect under --method beam, only under nucleus." in capsys.readouterr().err
+    words[words.index("num_beams=1,2")] = "method=beam,nucleus"
+    assert main([*words, "--top-p", "0.5"]) == 0
+    assert "note:" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--x", "min_length=5", "--out", ""], "--out is empty"),
         (["--x", "colour=1", "--out", "out"], "'colour' is no setting"),
         (["--x", "min_length=5,48", "--out", "out"], "the cell min_length=48 is not possible"),
         (["--out", "out"], "--x"),

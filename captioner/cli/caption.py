@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +22,7 @@ from captioner.cli.flags import (
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
+from captioner.cli.terminal import Download, check_device, printable, quiet
 from captioner.errors import CaptionerError, ExportError
 from captioner.pipeline import Captioned, PictureSource, Plan
 
@@ -88,14 +86,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Caption what the command line names. Everything that can be wrong with it shows before a model is loaded."""
-    with _quiet():
+    with quiet():
         plan = _plan(arguments)
         pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
         run = _Run(len(pictures))
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, keep=plan.recipe.existing == "keep") as output:
-                plan.check_models(arguments.models, progress=_Download())
+                plan.check_models(arguments.models, progress=Download())
                 _caption(arguments, plan, pictures, output, run)
         except ExportError as error:
             if not run.has_begun:
@@ -139,8 +137,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     flat = flat_settings(arguments)
     plan = Plan.from_flat(flat, arguments.models)
     check_flags_have_effect(flat, plan)
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", arguments.device):
-        raise WrongUse(f"--device is {arguments.device!r}; it must be auto, cpu, cuda or cuda:N.")
+    check_device(arguments.device)
     for flag, target, kind in (("--out", arguments.out, "DIR"), ("--zip", arguments.zip, "FILE")):
         if target == "":
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
@@ -232,9 +229,9 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
     error, caption = captioned.error, captioned.caption
     if not as_json:
         if error is not None:
-            print(f"{_printable(str(path))}: {error}", file=sys.stderr, flush=True)
+            print(f"{printable(str(path))}: {error}", file=sys.stderr, flush=True)
         elif caption is not None:
-            print(f"{_printable(str(path))}: {_printable(' '.join(caption.text.split()))}", flush=True)
+            print(f"{printable(str(path))}: {printable(' '.join(caption.text.split()))}", flush=True)
         return
     sentence = next((layer.sentence.text for layer in captioned.layers if layer.sentence is not None), None)
     tags = pipeline.kept_tags(captioned.layers, plan)
@@ -246,13 +243,6 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
         "error": {"code": error.code, "message": str(error)} if error else None,
     }
     print(json.dumps(shown, allow_nan=False), flush=True)  # ASCII: any terminal's encoding holds it
-
-
-def _printable(text: str) -> str:
-    """Without control characters and halves of characters, which a file's name may hold and a terminal obeys."""
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return text.encode(encoding, errors="replace").decode(encoding)
 
 
 class _Output:
@@ -349,29 +339,3 @@ def _output(arguments: argparse.Namespace, pictures: Sequence[NamedPicture], *, 
 
 def _safe_folder(folder: str) -> str:
     return "/".join(export.safe_name(name) for name in folder.split("/")) if folder else ""
-
-
-class _Download:
-    """A download's progress on stderr, a line every tenth of the way."""
-
-    def __init__(self) -> None:
-        self._tenth = -1
-
-    def __call__(self, done_bytes: int, total_bytes: int) -> None:
-        tenth = 10 * done_bytes // total_bytes if total_bytes else 0
-        if tenth != self._tenth:
-            self._tenth = tenth
-            total = f" of {total_bytes / 1e6:.0f}" if total_bytes else ""
-            print(f"downloading: {done_bytes / 1e6:.0f}{total} MB", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep other packages' warnings off stderr, unless Python was asked for them (-W, PYTHONWARNINGS)."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    with ExitStack() as stack:
-        if not sys.warnoptions:
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-        yield

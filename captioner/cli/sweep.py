@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import base64
-import re
 import sys
-import warnings
 from pathlib import Path
 
 from captioner import export, images, sweep
-from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings
+from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings, notes_without_effect
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
+from captioner.cli.terminal import Download, check_device, printable, quiet
 from captioner.errors import CaptionerError, ExportError
 from captioner.models.blip import SamplingSettings
 from captioner.pipeline import CAPTIONER, Plan
@@ -54,21 +53,28 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the grids. Everything that can be wrong with the command line shows before a model is loaded."""
-    plan = Plan.from_flat(flat_settings(arguments), arguments.models)
+    with quiet():
+        plan, grid = _plan(arguments)
+        pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
+        plan.check_models(arguments.models, progress=Download())
+        return _sweep(arguments, plan, grid, pictures)
+
+
+def _plan(arguments: argparse.Namespace) -> tuple[Plan, sweep.Grid]:
+    flat = flat_settings(arguments)
+    plan = Plan.from_flat(flat, arguments.models)
     if not plan.captioner or not isinstance(plan.sampling, SamplingSettings):
         raise WrongUse("a sweep needs a captioner with sampling settings; leave out --captioner ''.")
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", arguments.device):
-        raise WrongUse(f"--device is {arguments.device!r}; it must be auto, cpu, cuda or cuda:N.")
+    check_device(arguments.device)
+    if not arguments.out:
+        raise WrongUse("--out is empty; give --out DIR, where the grids go.")
+    x = sweep.parse_axis(arguments.x)
     y = sweep.parse_axis(arguments.y) if arguments.y is not None else None
-    grid = sweep.make_grid(sweep.parse_axis(arguments.x), y, plan.sampling)
-    pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
-    for note in dict.fromkeys((*plan.notes, *grid.notes)):
+    grid = sweep.make_grid(x, y, plan.sampling)
+    idle = notes_without_effect(flat, plan, varied=[axis.name for axis in (x, y) if axis])
+    for note in dict.fromkeys((*plan.notes, *grid.notes, *idle)):
         print(f"note: {note}", file=sys.stderr)
-    with warnings.catch_warnings():
-        if not sys.warnoptions:
-            warnings.simplefilter("ignore")
-        plan.check_models(arguments.models)
-        return _sweep(arguments, plan, grid, pictures)
+    return plan, grid
 
 
 def _sweep(arguments: argparse.Namespace, plan: Plan, grid: sweep.Grid, pictures: list[NamedPicture]) -> int:
@@ -77,27 +83,41 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: sweep.Grid, pictures
     manager = ModelManager(models=arguments.models, device=arguments.device)
     items = [export.ExportItem(picture.path.name, "", picture.path) for picture in pictures]
     names = [Path(file.caption).stem for file in export.SidecarWriter(".html").plan(items, with_pictures=False)]
-    failed = 0
-    with export.folder_target(Path(arguments.out)) as target, Progress(len(pictures), "pictures") as progress:
-        for done, (picture, name) in enumerate(zip(pictures, names, strict=True), 1):
-            try:
-                image = images.open_picture(picture.path, follow_links=True).image
-                with manager.use(plan.captioner, plan.family) as captioner:
-                    found = sweep.sweep_picture(image, grid, captioner)
-                shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
-                page = sweep.to_html(found, picture.path.name, plan.captioner, shown)
-                target.write(f"{name}.csv", sweep.to_csv(found, picture.path.name))
-                target.write(f"{name}.json", sweep.to_json(found, picture.path.name, plan.captioner))
-                target.write(f"{name}.html", page)
-            except ExportError:
-                raise
-            except CaptionerError as error:
-                failed += 1
-                progress.clear()
-                print(f"{picture.path}: {error}", file=sys.stderr)
-            else:
-                progress.clear()
-                print(Path(arguments.out) / f"{name}.html", flush=True)
-            progress.step(done)
-    print(f"{len(pictures) - failed} swept, {failed} failed", file=sys.stderr)
+    done = failed = 0
+    is_stopped = False
+    stop: ExportError | None = None
+    try:
+        with export.folder_target(Path(arguments.out)) as target, Progress(len(pictures), "pictures") as progress:
+            for picture, name in zip(pictures, names, strict=True):
+                try:
+                    image = images.open_picture(picture.path, follow_links=True).image
+                    with manager.use(plan.captioner, plan.family) as captioner:
+                        found = sweep.sweep_picture(image, grid, captioner)
+                    shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
+                    page = sweep.to_html(found, picture.path.name, plan.captioner, shown)
+                    target.write(f"{name}.csv", sweep.to_csv(found, picture.path.name))
+                    target.write(f"{name}.json", sweep.to_json(found, picture.path.name, plan.captioner))
+                    target.write(f"{name}.html", page)
+                except ExportError as error:  # the disk is full, say: the rest would fail too
+                    stop, failed = error, len(pictures) - done
+                    break
+                except CaptionerError as error:
+                    failed += 1
+                    progress.clear()
+                    print(f"{printable(str(picture.path))}: {error}", file=sys.stderr)
+                else:
+                    done += 1
+                    progress.clear()
+                    print(printable(str(Path(arguments.out) / f"{name}.html")), flush=True)
+                progress.step(done + failed)
+    except KeyboardInterrupt:
+        is_stopped = True
+        print(f"captioner: stopped; {len(pictures) - done - failed} pictures were not reached.", file=sys.stderr)
+    finally:
+        manager.close()
+    if stop is not None:
+        print(f"captioner: {stop}", file=sys.stderr)
+    print(f"{done} swept, {failed} failed", file=sys.stderr)
+    if is_stopped:
+        return 130
     return 1 if failed else 0

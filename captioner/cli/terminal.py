@@ -1,0 +1,51 @@
+"""What subcommands that run models share: text a terminal can show, a quiet stderr, a download's progress."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from captioner.cli.parser import WrongUse
+
+
+def printable(text: str) -> str:
+    """Without control characters and halves of characters, which a file's name may hold and a terminal obeys."""
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, errors="replace").decode(encoding)
+
+
+def check_device(device: str) -> None:
+    """Raises: WrongUse: `--device` is none; whether this machine has it shows when a model is loaded."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise WrongUse(f"--device is {device!r}; it must be auto, cpu, cuda or cuda:N.")
+
+
+class Download:
+    """A download's progress on stderr, a line every tenth of the way."""
+
+    def __init__(self) -> None:
+        self._tenth = -1
+
+    def __call__(self, done_bytes: int, total_bytes: int) -> None:
+        tenth = 10 * done_bytes // total_bytes if total_bytes else 0
+        if tenth != self._tenth:
+            self._tenth = tenth
+            total = f" of {total_bytes / 1e6:.0f}" if total_bytes else ""
+            print(f"downloading: {done_bytes / 1e6:.0f}{total} MB", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep other packages' warnings off stderr, unless Python was asked for them (-W, PYTHONWARNINGS)."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    with ExitStack() as stack:
+        if not sys.warnoptions:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+        yield
