@@ -46,8 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     asked = next((word for word in words if not word.startswith("-")), "")
-    from captioner.cli.parser import Parser
+    from captioner.cli.parser import Parser, WrongUse
 
+    if words and words[0].startswith("-") and words[0] not in ("-h", "--help"):
+        flag, command_name = words[0].partition("=")[0], next((word for word in words if word in COMMANDS), "caption")
+        raise WrongUse(
+            f"{flag} is too early; flags come after the subcommand: python -m captioner {command_name} {flag}"
+        )
     parser = Parser(
         prog="python -m captioner",
         description="Captions for the pictures an image generator is trained on.",

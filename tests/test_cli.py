@@ -206,6 +206,20 @@ def test_a_folder_without_pictures_is_wrong_use(shell: Shell) -> None:
     assert ran.err == "captioner: set has no pictures in it; --recursive looks into its subfolders too.\n"
 
 
+def test_a_name_that_cannot_be_is_that_pictures_error(shell: Shell) -> None:
+    shell.picture("a.png")
+    ran = shell.caption("a.png", "x" * 300, "--out", "out")
+    assert (ran.status, ran.summary, shell.files("out")) == (1, "1 captioned, 1 failed", {"a.txt": RED})
+    assert "x: The file cannot be read (File name too long)" in ran.err
+
+
+def test_an_empty_name_is_wrong_use(shell: Shell) -> None:
+    shell.picture("a.png")
+    ran = shell.caption("")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("captioner: an empty name is no picture;")
+
+
 # Where captions go
 
 
@@ -249,7 +263,7 @@ def test_pictures_are_never_copied_over_themselves(shell: Shell) -> None:
 def test_an_unwritable_target_is_known_before_a_model_runs(shell: Shell, flag: str) -> None:
     shell.picture("a.png")
     (shell.folder / "file").write_text("mine", encoding="utf-8")
-    for target in ("file/x", "/proc/x"):
+    for target in ("file/x", "/proc/x", "x" * 300):
         ran = shell.caption("a.png", flag, target)
         assert (ran.status, ran.out) == (2, "")
         assert ran.err.startswith("captioner: ") and ran.err.count("\n") == 1
@@ -562,6 +576,15 @@ def test_a_missing_model_names_the_demo_models(
 def test_a_command_line_without_sense_is_wrong_use(shell: Shell, words: list[str]) -> None:
     ran = shell(*words)
     assert ran.status == 2 and ran.err.startswith("captioner: ") and ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--json", "caption", "P"], ["--json=1", "caption"], ["--json"]])
+def test_a_flag_before_the_subcommand_is_told_where_it_goes(shell: Shell, words: list[str]) -> None:
+    ran = shell(*words)
+    assert ran.status == 2
+    assert ran.err == (
+        "captioner: --json is too early; flags come after the subcommand: python -m captioner caption --json\n"
+    )
 
 
 def test_other_peoples_warnings_stay_off_stderr(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

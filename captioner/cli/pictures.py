@@ -33,8 +33,11 @@ def find_pictures(names: Sequence[str], *, recursive: bool) -> list[NamedPicture
     """
     found: dict[Path, NamedPicture] = {}
     for name in names:
+        if not name:
+            raise WrongUse("an empty name is no picture; name pictures and folders, . for the one you are in.")
         path = Path(name)
-        pictures = list(_in_folder(path, recursive)) if path.is_dir() else [NamedPicture(path)]
+        is_folder = os.path.isdir(path)  # noqa: PTH112 (Path's own raises for a name that is too long)
+        pictures = list(_in_folder(path, recursive)) if is_folder else [NamedPicture(path)]
         if not pictures:
             advice = "" if recursive else "; --recursive looks into its subfolders too"
             raise WrongUse(f"{name} has no pictures in it{advice}.")
