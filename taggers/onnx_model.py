@@ -142,6 +142,8 @@ class OnnxModel:
         try:
             self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
         except Exception as error:  # onnxruntime's own errors share no base class
+            if "allocate" in str(error):
+                raise OutOfMemory(f"{self.path.parent.name} does not fit on {device}; use --device cpu.") from error
             raise BadModel(f"{self.path} cannot be read ({_first_line(error)}); download it again.") from error
         self._asked = device
         if device.startswith("cuda") and self.provider != _CUDA and not self._warned:
@@ -245,18 +247,21 @@ def read_labels(path: Path, name_column: str = "name") -> tuple[Label, ...]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadModel(f"{path} is not UTF-8 text; download it again.") from error
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not rows.fieldnames or not {name_column, "category"} <= set(rows.fieldnames):
-        raise BadModel(f"{path} has no columns {name_column} and category in its first line; download it again.")
     labels = []
-    for row in rows:
-        name, category = row[name_column], CATEGORIES.get(row["category"] or "")
-        if not name or category is None:
-            raise BadModel(
-                f"{path}, line {rows.line_num}: category {row['category']!r} of {name!r} is not one of "
-                f"{', '.join(CATEGORIES)}; download it again."
-            )
-        labels.append(Label(name, category))
+    try:
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        if not rows.fieldnames or not {name_column, "category"} <= set(rows.fieldnames):
+            raise BadModel(f"{path} has no columns {name_column} and category in its first line; download it again.")
+        for row in rows:
+            name, category = row[name_column], CATEGORIES.get(row["category"] or "")
+            if not name or category is None:
+                raise BadModel(
+                    f"{path}, line {rows.line_num}: category {row['category']!r} of {name!r} is not one of "
+                    f"{', '.join(CATEGORIES)}; download it again."
+                )
+            labels.append(Label(name, category))
+    except csv.Error as error:
+        raise BadModel(f"{path} is no table of tags ({error}); download it again.") from error
     if not labels:
         raise BadModel(f"{path} has no tags; download it again.")
     return tuple(labels)

@@ -447,8 +447,43 @@ def test_tensors_of_another_size_are_refused(folder: Path, tmp_path: Path) -> No
     tensors = load_file(folder / "model.safetensors")
     tensors["vision_model.post_layernorm.weight"] = torch.zeros(7)
     save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(BadModel, match="broken"):
+    with pytest.raises(
+        BadModel, match=r"tensors in model\.safetensors have other sizes than its config\.json says; copy"
+    ):
         BlipCaptioner.load(broken, device="cpu")
+
+
+def change_text_config(name: str, value: Any) -> Any:
+    def change(config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, "text_config": {**config["text_config"], name: value}}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("preprocessor_config.json", lambda _: [], "cannot be loaded as a BLIP model: .*; copy or download"),
+        ("config.json", lambda config: {**config, "text_config": 3}, "cannot be loaded as a BLIP model: .*; copy"),
+        ("config.json", change_text_config("vocab_size", 7), "have other sizes than its config.json says; copy"),
+        (
+            "config.json",
+            change_text_config("sep_token_id", 9999),
+            r"has sep_token_id 9999, but the model knows tokens 0",
+        ),
+        ("config.json", change_text_config("bos_token_id", -1), r"has bos_token_id -1, but the model knows tokens 0"),
+        ("tokenizer.json", lambda _: {}, r"cannot be loaded as a BLIP model: .*; copy or download the model's folder"),
+    ],
+)
+def test_a_damaged_description_is_refused_and_told_what_to_do(
+    folder: Path, tmp_path: Path, name: str, change: Any, message: str
+) -> None:
+    broken = spoil(folder, tmp_path / "broken")
+    config = json.loads((broken / name).read_text(encoding="utf-8"))
+    (broken / name).write_text(json.dumps(change(config)), encoding="utf-8")
+    with pytest.raises(BadModel, match=message) as caught:
+        BlipCaptioner.load(broken, device="cpu")
+    assert "ignore_mismatched_sizes" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_model_of_another_kind_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -324,6 +324,7 @@ def test_a_graph_of_another_kind_is_refused(tmp_path: Path) -> None:
         ("id,tag\n1,a\n", "has no columns name and category"),
         ("tag_id,name,category,count\n1,a,7,5\n", "line 2: category '7' of 'a' is not one of 0, 4, 9"),
         ("tag_id,name,category,count\n1\n", "line 2: category None"),
+        ("tag_id,name,category,count\n1," + "a" * 140_000 + ",0,5\n", "is no table of tags .field larger than"),
         ("tag_id,name,category,count\n1,f\u00fcnf,0,5\n".encode("latin-1"), "is not UTF-8 text"),
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 from PIL.Image import Image
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from transformers import BlipConfig, BlipForConditionalGeneration, BlipProcessor
 from transformers.utils import logging as transformers_logging
 
@@ -100,9 +100,15 @@ class BlipDecoder:
                     output_loading_info=True,
                 )
                 processor = BlipProcessor.from_pretrained(folder, local_files_only=True)
-            except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-                detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
-                raise BadModel(f"{folder} cannot be loaded as a BLIP model: {detail}") from error
+            except Exception as error:  # transformers, tokenizers and safetensors raise what they like for bad files
+                if _is_out_of_memory(error):
+                    raise
+                detail = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+                if "ignore_mismatched_sizes" in str(error):  # advice for programmers
+                    detail = f"tensors in {WEIGHTS} have other sizes than its config.json says"
+                raise BadModel(
+                    f"{folder} cannot be loaded as a BLIP model: {detail}; copy or download the model's folder again."
+                ) from error
             missing = sorted(report["missing_keys"])
             if missing:
                 more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -110,6 +116,7 @@ class BlipDecoder:
                     f"{folder / WEIGHTS} lacks tensors that its config.json asks for: {', '.join(missing[:3])}{more}; "
                     "it may belong to another model."
                 )
+            _check_tokens(folder, model.config.text_config)
             return cls(model.to(device), processor, hub.fingerprint(folder / WEIGHTS))
 
     @property
@@ -391,6 +398,19 @@ def _check_folder(folder: Path) -> None:
         raise BadModel(f"{folder} has no {' and no '.join(_TOKENIZER_FILES)}; copy all the model's files.")
     if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
         raise BadModel(f"{folder} has no preprocessor_config.json; copy all the model's files.")
+
+
+def _check_tokens(folder: Path, config: Any) -> None:
+    """Raises: BadModel: a token that a search needs is not among the words the model knows."""
+    for name in ("bos_token_id", "sep_token_id", "pad_token_id"):
+        token_id = getattr(config, name)
+        if token_id is None and name == "pad_token_id":  # a search does without
+            continue
+        if not isinstance(token_id, int) or not 0 <= token_id < config.vocab_size:
+            raise BadModel(
+                f"{folder / 'config.json'} has {name} {token_id}, but the model knows tokens 0 to "
+                f"{config.vocab_size - 1}; copy or download the model's folder again."
+            )
 
 
 @contextlib.contextmanager
