@@ -9,17 +9,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from captioner import hub
-from captioner.errors import CaptionerError, MissingPackage
+from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.hub import ModelSource, Progress
 
 # What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
 _CARD_SHARE = 0.85
 
+Result = TypeVar("Result")
 ModelState = Literal["loaded", "offloaded"]
 
 
@@ -97,7 +98,9 @@ class ModelManager:
         """The model, loaded and on its device, and not moved until the block ends.
 
         Args: progress: told the bytes of a download, where `models` allows one.
-        Raises: ModelNotFound, BadModel, MissingPackage: as `hub.find_model` and the model's `load`.
+        Raises:
+            ModelNotFound, BadModel, MissingPackage: as `hub.find_model` and the model's `load`.
+            OutOfMemory: it does not fit, even after all idle models stepped back.
         """
         kept = self._take(name_or_folder, family, progress)
         try:
@@ -138,25 +141,69 @@ class ModelManager:
             _free_cached_memory(self._device)
 
     def _take(self, name_or_folder: str, family: str, progress: Progress | None) -> _Kept:
+        key = (family, name_or_folder)
+        with self._table:
+            is_known = key in self._kept
+        # A download may take long, and others go on with their models meanwhile: no lock is held.
+        source = None if is_known else hub.find_model(name_or_folder, family, self.models, progress=progress)
         with self._lock:
-            key = (family, name_or_folder)
             kept = self._kept.get(key)
             if kept is None:
-                source = hub.find_model(name_or_folder, family, self.models, progress=progress)
-                model_class = source.load_class()
-                self._make_room(_weights_bytes(source))
-                kept = _Kept(source, model_class.load(source.folder, device=self.device))
+                source = source or hub.find_model(name_or_folder, family, self.models, progress=progress)
+                kept = _Kept(source, self._load(source))
                 with self._table:
                     self._kept[key] = kept
             elif kept.is_offloaded:
-                self._make_room(kept.model.size_bytes)
-                kept.model.move_to(self.device)
-                kept.is_offloaded = False
+                self._bring_back(kept)
             with self._table:
                 self._kept.move_to_end(key)
             kept.users += 1
             self._make_room(0)
             return kept
+
+    def _load(self, source: ModelSource) -> Any:
+        model_class = source.load_class()
+        self._make_room(_weights_bytes(source))
+        return self._or_with_room(source.name, lambda: model_class.load(source.folder, device=self.device))
+
+    def _bring_back(self, kept: _Kept) -> None:
+        def move() -> None:
+            try:
+                kept.model.move_to(self.device)
+            except BaseException:
+                kept.model.move_to("cpu")  # some of its weights may have got there
+                raise
+
+        self._make_room(kept.model.size_bytes)
+        self._or_with_room(kept.source.name, move)
+        kept.is_offloaded = False
+
+    def _or_with_room(self, name: str, put: Callable[[], Result]) -> Result:
+        """What `put` returns; when memory runs out, all idle models step back and it has a second try.
+
+        Other programs fill a card too, so that the budget alone does not keep this from happening.
+
+        Raises: OutOfMemory: it does not fit then either.
+        """
+        try:
+            return put()
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+        # Outside the except block, whose traceback would keep what was loaded so far alive.
+        for key, kept in list(self._kept.items()):
+            if not kept.users and not kept.is_offloaded:
+                self._step_back(key, kept)
+        _free_cached_memory(self._device)
+        try:
+            return put()
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            others = "use a smaller model" if self.device == "cpu" else "use a smaller model or --device cpu"
+            raise OutOfMemory(
+                f"{name} does not fit into the memory left on {self.device}; close other programs, or {others}."
+            ) from error
 
     def _make_room(self, more_bytes: int) -> None:
         """Step back the least recently used idle models until `more_bytes` fit too, as far as that goes.
@@ -178,13 +225,16 @@ class ModelManager:
                 kept.model.forget_pictures()
                 if self._used_bytes() + more_bytes <= budget_bytes:
                     return
-            if self.device == "cpu":
-                with self._table:
-                    del self._kept[key]
-            else:
-                kept.model.move_to("cpu")
-                kept.is_offloaded = True
-            _free_cached_memory(self._device)
+            self._step_back(key, kept)
+
+    def _step_back(self, key: tuple[str, str], kept: _Kept) -> None:
+        if self.device == "cpu":
+            with self._table:
+                del self._kept[key]
+        else:
+            kept.model.move_to("cpu")
+            kept.is_offloaded = True
+        _free_cached_memory(self._device)
 
     def _used_bytes(self) -> int:
         return sum(kept.model.size_bytes for kept in self._kept.values() if not kept.is_offloaded)
@@ -225,6 +275,14 @@ def resolve_device(wish: str) -> str:
 def _weights_bytes(source: ModelSource) -> int:
     """What loading may need, from the size of the largest file: right for weights stored in the precision of use."""
     return max((path.stat().st_size for path in source.folder.iterdir() if path.is_file()), default=0)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch.OutOfMemoryError by its name, since torch may not be here; on the CPU it raises a plain RuntimeError.
+    if isinstance(error, OutOfMemory | MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
 
 
 def _free_cached_memory(device: str | None) -> None:

@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
+from captioner import hub, registry
 from captioner import manager as manager_module
-from captioner import registry
-from captioner.errors import BadModel, CaptionerError, ModelNotFound
+from captioner.errors import BadModel, CaptionerError, ModelNotFound, OutOfMemory
 from captioner.manager import ModelManager, resolve_device
 from captioner.registry import ModelSpec
 from captioner.settings import Settings
@@ -153,6 +153,101 @@ def test_what_a_model_remembers_of_pictures_goes_before_its_weights(models: str,
                 pass
     assert states(manager) == {"a": "loaded", "b": "loaded"}
     assert Remembering.happened == ["load a on cuda", "load b on cuda", "a forgets"]
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's."""
+
+
+class Card:
+    """A CUDA device that refuses models above so many at a time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self.on_card: set[str] = set()
+        load, move_to = WeightlessModel.load.__func__, WeightlessModel.move_to  # type: ignore[attr-defined]
+
+        def crowded_load(cls: type[WeightlessModel], folder: Path, *, device: str) -> WeightlessModel:
+            self.place(folder.name, device)
+            return load(cls, folder, device=device)
+
+        def crowded_move(model: WeightlessModel, device: str) -> None:
+            self.place(model.name, device)
+            move_to(model, device)
+
+        monkeypatch.setattr(WeightlessModel, "load", classmethod(crowded_load))
+        monkeypatch.setattr(WeightlessModel, "move_to", crowded_move)
+
+    def place(self, name: str, device: str) -> None:
+        if device == "cpu":
+            self.on_card.discard(name)
+        elif len(self.on_card) >= self.room:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        else:
+            self.on_card.add(name)
+
+
+def test_when_memory_runs_out_idle_models_step_back_and_it_is_tried_again(
+    models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Card(monkeypatch, room=2)
+    manager = ModelManager(models=models, budget_bytes=1000)
+    for name in ("a", "b", "c"):
+        with manager.use(name, "weightless"):
+            pass
+    assert happened[2:] == ["move a to cpu", "move b to cpu", "load c on cuda"]
+    with manager.use("c", "weightless"), manager.use("a", "weightless") as model:
+        assert model.device == "cuda"
+        with pytest.raises(OutOfMemory, match="b does not fit into the memory left on cuda; close other programs, or"):
+            with manager.use("b", "weightless"):
+                pass
+    assert states(manager) == {"a": "loaded", "c": "loaded", "b": "offloaded"}
+    with manager.use("b", "weightless") as model:
+        assert model.device == "cuda"
+
+
+def test_a_model_that_never_fits_is_one_sentence(
+    models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Card(monkeypatch, room=0)
+    manager = ModelManager(models=models, budget_bytes=1000)
+    with pytest.raises(OutOfMemory, match=r"or use a smaller model or --device cpu\.$"):
+        with manager.use("a", "weightless"):
+            pass
+    assert manager.report() == []
+
+
+def test_a_download_keeps_nobody_from_the_models_that_are_here(
+    models: str, happened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = ModelManager(models=models, device="cpu")
+    find_model, is_asked, has_come = hub.find_model, threading.Event(), threading.Event()
+
+    def slow_find_model(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "b":
+            is_asked.set()
+            assert has_come.wait(10)
+        return find_model(name, *rest, **more)
+
+    monkeypatch.setattr(hub, "find_model", slow_find_model)
+
+    def use(name: str) -> None:
+        with manager.use(name, "weightless"):
+            pass
+
+    use("a")
+    downloading = threading.Thread(target=use, args=("b",))
+    downloading.start()
+    assert is_asked.wait(10)
+    other = threading.Thread(target=use, args=("a",))
+    other.start()
+    other.join(5)
+    is_free = not other.is_alive()
+    has_come.set()
+    downloading.join(10)
+    other.join(10)
+    assert is_free
+    assert happened == ["load a on cpu", "load b on cpu"]
 
 
 def test_without_a_budget_the_cpu_keeps_all(models: str, happened: list[str]) -> None:
