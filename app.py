@@ -40,7 +40,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
     parser = argparse.ArgumentParser(prog="app.py", description="Captioner: captions for training pictures.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (%(default)s)")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help="where your work is kept (your data folder)")
+    parser.add_argument("--workspace", type=_folder, metavar="DIR", help="where your work is kept (your data folder)")
     parser.add_argument(
         "--models",
         default="auto",
@@ -74,6 +74,11 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
             f"--host {config.host} lets other machines in: add --auth USER:PASSWORD, or --no-auth if that is meant."
         )
     return config
+
+
+def _folder(text: str) -> Path:
+    # A shell leaves the ~ of --workspace=~/work alone.
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's own raises for ~somebody who is not here)
 
 
 def bind(host: str, port: int) -> socket.socket:

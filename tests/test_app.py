@@ -47,6 +47,12 @@ def test_flags_become_a_configuration() -> None:
     assert not config.is_open
 
 
+def test_a_workspace_in_ones_home_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("USERPROFILE", "/home/ada")
+    assert app.parse_flags(["--workspace=~/work"]).workspace == Path("/home/ada/work")
+
+
 def test_another_host_needs_a_login_or_a_plain_statement() -> None:
     with pytest.raises(CaptionerError, match=r"--host 0\.0\.0\.0 lets other machines in: add --auth USER:PASSWORD, or"):
         app.parse_flags(["--host", "0.0.0.0"])
