@@ -660,6 +660,35 @@ def test_elsewhere_a_short_run_writes_nothing_and_a_long_one_a_line_now_and_then
     assert lines[0] == "10 of 100 pictures, 1 min 30 s left"
 
 
+def test_pictures_that_keep_their_caption_do_not_hasten_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Progress(10, "pictures", stream) as progress:
+        for done in (1, 2, 3, 4):
+            progress.step(done, quick=done)
+        now[0] = 60.0  # the models were loaded
+        progress.step(5, quick=4)
+        assert "left" not in stream.getvalue()
+        now[0] = 62.0
+        progress.step(6, quick=4)
+    assert "6 of 10 pictures, 8 s left" in stream.getvalue()
+
+
+def test_pictures_of_the_first_batch_do_not_hasten_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    now = [60.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Progress(24, "pictures", stream) as progress:
+        for done in range(1, 9):
+            progress.step(done)
+        assert "left" not in stream.getvalue()
+        now[0] = 64.0
+        for done in range(9, 17):
+            progress.step(done)
+    assert "16 of 24 pictures, 4 s left" in stream.getvalue()
+
+
 # The other subcommand, and whole processes
 
 

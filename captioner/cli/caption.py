@@ -162,6 +162,7 @@ def _caption(
     manager = ModelManager(models=arguments.models, device=arguments.device)
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
+    kept = 0
     try:
         _prepare(plan, manager)
         run.has_begun = True
@@ -175,7 +176,8 @@ def _caption(
                 _show(pictures[place].path, captioned, plan, as_json=arguments.json)
                 run.done += captioned.error is None
                 run.failed += captioned.error is not None
-                progress.step(run.done + run.failed)
+                kept += captioned.was_kept
+                progress.step(run.done + run.failed, quick=kept)
     except KeyboardInterrupt:
         run.is_stopped = run.has_begun
         if not run.done:  # nothing to keep: an older zip of that name stays

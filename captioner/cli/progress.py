@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import Self, TextIO
 
+_BATCH_S = 0.1  # steps of the first batch end together; the rate counts from the last of them
+
 
 class Progress:
     """A bar that steps aside while other lines are printed. Use as a context manager.
@@ -22,6 +24,8 @@ class Progress:
         self._is_terminal = self._stream.isatty()
         self._done = 0
         self._said_at = time.monotonic()
+        self._quick = 0
+        self._began_at: float | None = None
         self._first: tuple[int, float] | None = None  # the rate counts from the first step, which loads the models
         self._is_shown = False
 
@@ -34,11 +38,16 @@ class Progress:
     ) -> None:
         self.clear()
 
-    def step(self, done: int) -> None:
-        """So many are done now."""
-        self._done = done
+    def step(self, done: int, *, quick: int = 0) -> None:
+        """So many are done now.
+
+        Args: quick: how many of them cost no time (pictures that keep their caption) and so tell nothing of the rest.
+        """
+        self._done, self._quick = done, quick
         now = time.monotonic()
-        self._first = self._first or (done, now)
+        self._began_at = self._began_at or (now if done > quick else None)
+        if self._began_at is not None and now - self._began_at < _BATCH_S:
+            self._first = (done - quick, now)
         if self._is_terminal:
             self._draw()
             return
@@ -67,9 +76,10 @@ class Progress:
 
     def _text(self) -> str:
         text = f"{self._done} of {self._total} {self._unit}"
-        if self._first is not None and self._first[0] < self._done < self._total:
-            first_done, first_at = self._first
-            left_s = (time.monotonic() - first_at) / (self._done - first_done) * (self._total - self._done)
+        slow = self._done - self._quick
+        if self._first is not None and self._first[0] < slow and self._done < self._total:
+            first_slow, first_at = self._first
+            left_s = (time.monotonic() - first_at) / (slow - first_slow) * (self._total - self._done)
             text += f", {_duration(left_s)} left"
         return text
 
