@@ -169,6 +169,23 @@ def test_a_picture_that_fails_says_why_and_the_others_are_done(desk: Desk) -> No
     assert "no usable answer" in rows[pictures[1]]["error"]
 
 
+def test_a_picture_damaged_on_the_disk_costs_one_picture(desk: Desk, tmp_path: Path) -> None:
+    set_id, pictures = _set_with(desk, RED, (30, 200, 30), (30, 30, 200))
+    digest = desk.workspace.view(set_id, pictures[1]).digest
+    stored = [
+        path for path in (tmp_path / "work").rglob(f"*{digest}*") if path.stat().st_size == len(_png((30, 200, 30)))
+    ]
+    assert len(stored) == 1
+    stored[0].write_bytes(b"no picture any more")
+    desk._opened = Recent(2)  # forgets what the upload had opened
+    desk.start_job(set_id, None, None)
+    job = _wait(desk, set_id)
+    assert (job["state"], job["done"], job["failed"]) == ("done", 3, 1)
+    rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
+    assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
+    assert rows[pictures[1]]["error"]
+
+
 def test_one_job_a_set_at_a_time_and_it_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     set_id, _ = _set_with(desk, RED, RED, RED, RED)
     may_go = threading.Event()

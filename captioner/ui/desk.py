@@ -578,9 +578,14 @@ class Desk:
         """One step a picture: None, or the error it failed with."""
         for chunk in _chunks(todo, 1 if self.manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
-            pictures = ((view.id, self._open(set_id, view.id, view.digest)) for view, _ in chunk)
+            opened: list[tuple[str, Image]] = []
             results: list[PictureLayers] = []
-            for batch in make_layers(pictures, plan, self.manager, only=families, batch_size=len(chunk)):
+            for view, _ in chunk:
+                try:
+                    opened.append((view.id, self._open(set_id, view.id, view.digest)))
+                except CaptionerError as error:  # its file was damaged on the disk; the others go on
+                    results.append(PictureLayers(view.id, error=error))
+            for batch in make_layers(opened, plan, self.manager, only=families, batch_size=len(chunk)):
                 results += batch
             failures = {
                 result.picture_id: Failure(result.error.code, str(result.error))

@@ -104,6 +104,19 @@ def test_selected_pictures_are_captioned_and_removed_and_come_back(
     assert list(states(page).values()).count("generated") == 2
 
 
+def test_only_the_empty_ones_are_captioned(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:3])
+    button = page.locator("#cw-caption-empty")
+    assert button.is_hidden(), "all are empty, and Caption all does it"
+    _write(page, {"clear.png": "my own words"})
+    wait_until(lambda: button.is_visible() and button.inner_text() == "Caption 2 empty", "it is offered")
+    button.click()
+    wait_until(lambda: sorted(states(page).values()) == ["edited", "generated", "generated"], "two are captioned")
+    assert states(page)["clear.png"] == "edited"
+    wait_until(button.is_hidden, "nothing is empty any more")
+
+
 def test_undo_of_a_setting_moves_its_control_back(server: AppServer, context: Any, pictures: list[Path]) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])

@@ -22,6 +22,8 @@ const job = (() => {
     return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
   }
 
+  const emptyIds = () => page.rows.filter((row) => stateOf(row) === 'empty').map((row) => row.id);
+
   function showBar(done, total, text) {
     byId('cw-progress').hidden = !total;
     byId('cw-bar').max = total || 1;
@@ -33,11 +35,19 @@ const job = (() => {
     const running = isRunning();
     byId('cw-caption-all').disabled = running || !page.rows.length;
     byId('cw-caption-selected').disabled = running;
+    byId('cw-caption-empty').disabled = running;
     byId('cw-one').disabled = running || !page.current;
     byId('cw-stop').hidden = !running;
     if (uploading) return;
     if (running) showBar(now.done, now.total, words());
     else showBar(0, 0, '');
+  }
+
+  /** Offered where some pictures have a caption and others none. */
+  function offerEmpty() {
+    const empty = emptyIds().length;
+    byId('cw-caption-empty').hidden = !empty || empty === page.rows.length;
+    byId('cw-caption-empty').textContent = `Caption ${empty.toLocaleString()} empty`;
   }
 
   /** The set's newest job as the server tells it; also those that another tab started. */
@@ -69,6 +79,7 @@ const job = (() => {
   }
 
   byId('cw-caption-all').addEventListener('click', () => start(null));
+  byId('cw-caption-empty').addEventListener('click', () => start(emptyIds()));
   byId('cw-one').addEventListener('click', () => start([page.current]));
   byId('cw-stop').addEventListener('click', async () => {
     byId('cw-progress-text').textContent = 'Stopping…';
@@ -77,6 +88,8 @@ const job = (() => {
   });
   on('listed', show);
   on('selected', show);
+  on('listed', offerEmpty);
+  on('rows', offerEmpty);
 
   return {
     take,
