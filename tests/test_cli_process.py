@@ -59,7 +59,13 @@ def start(*words: str | Path, **variables: str) -> subprocess.Popen[str]:
         text=True,
         env=environment,
         cwd=PROJECT,
+        preexec_fn=_hear_interrupts,
     )
+
+
+def _hear_interrupts() -> None:
+    """A shell starts what it puts in the background deaf to Ctrl+C, and a run of the tests hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def said(err: str) -> list[str]:
