@@ -204,6 +204,10 @@ class Workspace:
         """The picture's original bytes; also of a removed one. Raises: UnknownSet, UnknownPicture."""
         return self._files.picture(self._digest(set_id, picture_id))
 
+    def picture_path(self, set_id: str, picture_id: str) -> Path:
+        """Where the original bytes are, to be read and never written. Raises: UnknownSet, UnknownPicture."""
+        return self._files.path(self._digest(set_id, picture_id))
+
     def thumbnail_bytes(self, set_id: str, picture_id: str) -> bytes:
         """The picture's thumbnail as WebP; also of a removed one. Raises: UnknownSet, UnknownPicture."""
         digest = self._digest(set_id, picture_id)

@@ -47,6 +47,10 @@ class PictureFiles:
                     code="picture_file_missing",
                 ) from error
 
+    def path(self, digest: str) -> Path:
+        """Where the original bytes are; whether they are still there is for the reader to see."""
+        return self._path("pictures", digest)
+
     def thumbnail(self, digest: str, make: Callable[[], bytes]) -> bytes:
         """The thumbnail; made where there is none, or where a power cut left half of one."""
         path = self._path("thumbnails", digest, ".webp")

@@ -43,7 +43,7 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
 
     def add_pictures(set_id: str, files: list[gr.FileData]) -> dict:  # type: ignore[type-arg]
         """Adds pictures; returns {"added": [{"id", "name"}], "refused": [{"name", "code", "message"}]}."""
-        desk.open_set(set_id)
+        desk.workspace.find_set(set_id)
         added, refused = [], []
         for path, name in _uploaded(files):
             try:

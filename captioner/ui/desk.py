@@ -328,14 +328,17 @@ class Desk:
 
     # Edits
 
-    def save_caption(self, set_id: str, picture_id: str, text: str | None, base: int) -> dict[str, Any]:
+    def save_caption(
+        self, set_id: str, picture_id: str, text: str | None, base: int, *, is_step: bool = False
+    ) -> dict[str, Any]:
         """Store an edit unless the stored one changed since revision `base`.
 
+        Args: is_step: a button made the text, so that undo brings back what was typed before it.
         Returns: {"ok": True, "revision", "row"} or {"ok": False, "conflict", "revision", "row"}, where conflict is the
             stored edit, None if it was removed.
         Raises: UnknownSet, UnknownPicture, SettingsError, StoreError.
         """
-        saved = self.workspace.save_edit(set_id, picture_id, text, base, is_autosave=text is not None)
+        saved = self.workspace.save_edit(set_id, picture_id, text, base, is_autosave=text is not None and not is_step)
         answer = {"ok": saved.ok, "revision": saved.revision, "row": self.row(set_id, picture_id)}
         return answer if saved.ok else {**answer, "conflict": saved.conflict}
 
@@ -436,13 +439,12 @@ class Desk:
         """
         views = self.workspace.views(set_id)
         texts = {row["id"]: row["caption"] for row in self.rows(set_id, views)}
-        items = []
-        for view in views:
-            picture = None
-            if with_pictures:
-                picture = target.parent / view.id
-                picture.write_bytes(self.workspace.picture_bytes(set_id, view.id))
-            items.append(ExportItem(view.name, texts[view.id], picture))
+        items = [
+            ExportItem(
+                view.name, texts[view.id], self.workspace.picture_path(set_id, view.id) if with_pictures else None
+            )
+            for view in views
+        ]
         write_sidecars(items, target, format=format, with_pictures=with_pictures, as_zip=True)
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"
@@ -550,9 +552,14 @@ class Desk:
                 raise CaptionerError("this set is being captioned already; wait for it or stop it.", code="busy")
             self.workspace.set_settings(set_id, plan.to_flat())
             views = {view.id: view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted}
+            found: Iterable[tuple[str, Sequence[Layer]]]
+            if len(views) > LAYERS_ONE_BY_ONE:
+                found = self.workspace.all_layers(set_id)
+            else:
+                found = ((picture_id, self.workspace.layers(set_id, picture_id)) for picture_id in views)
             todo = [
                 (views[picture_id], families)
-                for picture_id, layers in self.workspace.all_layers(set_id)
+                for picture_id, layers in found
                 if picture_id in views and (families := families_to_run(layers, plan))
             ]
             if not todo:

@@ -203,7 +203,9 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
         return desk.changes(request["set"], request.get("since"))
 
     def save_caption(request: Any) -> dict[str, Any]:
-        return desk.save_caption(request["set"], request["id"], request["text"], request["base"])
+        return desk.save_caption(
+            request["set"], request["id"], request["text"], request["base"], is_step=bool(request.get("is_step"))
+        )
 
     def count_tokens(request: Any) -> dict[str, Any]:
         return desk.count_tokens(request["text"])

@@ -258,3 +258,75 @@ def test_nothing_of_the_journal_stays_behind(server: AppServer, context: Any, pi
     assert [entry["text"] for entry in _journal(page)] == ["abc"]
     wait_saved(page)
     assert _journal(page) == []
+
+
+def test_undo_after_use_brings_back_what_was_typed(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    page.locator("#cw-editor").click()
+    page.keyboard.type("my own words")
+    wait_saved(page)
+    page.locator("#setting-num_beams input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]")
+    wait_until(lambda: "beam 4" in (page.locator("#cw-suggestion-text").text_content() or ""), "it is previewed")
+    page.locator("#cw-use").click()
+    wait_saved(page)
+    assert caption(page) != "my own words"
+    page.locator("#cw-undo").click()
+    wait_until(lambda: caption(page) == "my own words", "the typed text is back")
+
+
+def test_the_picture_being_typed_on_stays_listed_under_a_state_filter(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    page.locator("#cw-state").select_option("empty")
+    select(page, "plain.png")
+    page.locator("#cw-editor").click()
+    page.keyboard.type("a blue plane")
+    wait_saved(page)
+    page.keyboard.press("Control+ArrowDown")
+    wait_until(lambda: page.locator("#cw-name").text_content() == "turned.jpg", "the next one is selected")
+
+
+def test_removing_other_pictures_leaves_the_editor_where_it_is(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    select(page, "clear.png")
+    for name in ("turned.jpg", "twin.jpg"):
+        page.locator(f'.cw-cell[aria-label^="{name}"]').click(modifiers=["Control"])
+    current = page.locator("#cw-name").text_content()
+    page.locator("#cw-remove").click()
+    wait_until(lambda: page.locator("#cw-count").text_content() == "4 pictures", "two are gone")
+    assert page.locator("#cw-name").text_content() == current == "clear.png"
+
+
+def test_two_texts_left_by_dead_tabs_are_both_kept_until_one_is_chosen(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    page.evaluate(
+        """() => {
+            const set = new URL(location).searchParams.get('set');
+            const id = document.querySelector('.cw-cell').dataset.id;
+            const leave = (tab, text) => localStorage.setItem(
+                `captioner/edit/${set}/${id}/${tab}`, JSON.stringify({ text, base: 0, sent: [], conflict: null }));
+            leave('dead1', 'of one tab');
+            leave('dead2', 'of another tab');
+        }"""
+    )
+    page.reload()
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.wait_for_selector("#cw-conflict:not([hidden])")
+    shown = {caption(page), page.locator("#cw-theirs").text_content()}
+    assert shown == {"of one tab", "of another tab"}
+    other = page.locator("#cw-theirs").text_content()
+    page.locator("#cw-take-theirs").click()
+    wait_saved(page)
+    assert caption(page) == other
+    assert list(downloaded(page).values()) == [other]

@@ -11,9 +11,7 @@ const editor = (() => {
     text.disabled = !row;
     byId('cw-one').disabled = !row;
     byId('cw-name').textContent = row ? row.name : '';
-    const twin = row && rowOf.get(row.equal_to);
-    const facts = row ? [`${row.width} × ${row.height}`, ...row.notes, ...(twin ? [`the same picture as ${twin.name}`] : [])] : [];
-    byId('cw-facts').textContent = facts.join(', ');
+    showFacts(row);
     if (!row) {
       image.removeAttribute('src');
       return;
@@ -24,6 +22,15 @@ const editor = (() => {
     image.src = pictureUrl(row.id, 'preview');
     const at = page.shown.indexOf(row);
     for (const near of [page.shown[at + 1], page.shown[at - 1]]) if (near) new Image().src = pictureUrl(near.id, 'preview');
+  }
+
+  /** Size and notes, and why captioning failed. */
+  function showFacts(row) {
+    const facts = row ? [`${row.width} × ${row.height}`, ...row.notes] : [];
+    const twin = row && rowOf.get(row.equal_to);
+    if (twin) facts.push(`the same picture as ${twin.name}`);
+    if (row?.error) facts.push(`failed: ${row.error}`);
+    byId('cw-facts').textContent = facts.join(', ');
   }
 
   /** Puts the caption into the box unless it is there; the caret stays where it was. */
@@ -82,6 +89,7 @@ const editor = (() => {
   });
   on('rows', (ids) => {
     if (!ids.includes(page.current)) return;
+    showFacts(rowOf.get(page.current));
     showCaption();
     showConflict();
   });
@@ -96,9 +104,9 @@ const editor = (() => {
   on('listed', showSave);
 
   return {
-    /** Makes a text the edit of a picture, as if it were typed. */
+    /** Makes a text that a button chose the edit of a picture; a step of its own for undo. */
     put(id, caption) {
-      journal.edit(id, caption);
+      journal.edit(id, caption, true);
     },
     focus: () => text.focus(),
   };

@@ -3,10 +3,12 @@
 // (reload, crash, server down) is sent again. Two texts for one picture are never settled without the person.
 //
 // An entry has its own key, made of set, picture and tab, so that tabs never overwrite each other's entries:
-//   {text, base, sent, conflict}
+//   {text, base, sent, conflict, isStep}
 //   text: what the person wrote; null removes the edit.   base: the revision it was written on.
 //   sent: texts that went out since the last answer; one of them may be saved although no answer came.
-//   conflict: null, or {theirs, revision}: waits for the person's choice.
+//   conflict: null, or {theirs, revision}: waits for the person's choice; with `unsaved`, theirs is another tab's entry
+//   that no server has.
+//   isStep: a button made the text, so undo brings back what was typed before.
 
 const SAVE_AFTER_MS = 250;
 const RETRY_MS = [500, 1000, 2000, 4000];
@@ -47,11 +49,13 @@ const journal = (() => {
     browser.drop(keyOf(id));
   }
 
-  function edit(id, text) {
+  function edit(id, text, isStep = false) {
     const row = rowOf.get(id);
     if (!row) return;
+    if (isStep) flush(id); // what was typed goes first
     const before = entries.get(id);
-    write(id, before ? { ...before, text } : { text, base: row.revision, sent: [], conflict: null });
+    if (before) write(id, { ...before, text, isStep: isStep || before.isStep });
+    else write(id, { text, base: row.revision, sent: [], conflict: null, isStep });
     announce('edited', id);
     later(id, SAVE_AFTER_MS);
   }
@@ -66,12 +70,12 @@ const journal = (() => {
     if (!entry || entry.conflict || inFlight.has(id)) return;
     clearTimeout(timers.get(id));
     inFlight.add(id);
-    const text = entry.text;
-    if (!entry.sent.includes(text)) write(id, { ...entry, sent: [...entry.sent.slice(-7), text] });
+    const { text, base, isStep } = entry;
+    if (!entry.sent.includes(text)) write(id, { ...entry, sent: [...entry.sent.slice(-49), text] });
     try {
-      const reply = await ask('save_caption', { set: page.set, id, text, base: entry.base });
+      const reply = await ask('save_caption', { set: page.set, id, text, base, is_step: !!isStep });
       failures = 0;
-      answered(id, text, reply);
+      answered(id, text, reply, isStep);
     } catch (error) {
       if (!(error instanceof Refused) && !(error instanceof Unreachable)) throw error;
       refusedOrLost(id, error);
@@ -81,18 +85,18 @@ const journal = (() => {
     }
   }
 
-  function answered(id, text, reply) {
+  function answered(id, text, reply, wasStep) {
     const now = entries.get(id);
     if (reply.row) takeRows([reply.row]);
     if (reply.ok) {
       if (!now || now.text === text) drop(id);
       else {
-        write(id, { text: now.text, base: reply.revision, sent: [], conflict: null });
+        write(id, { text: now.text, base: reply.revision, sent: [], conflict: null, isStep: now.isStep && !wasStep });
         later(id, 0);
       }
     } else if (now.sent.includes(reply.conflict) || reply.conflict === now.text) {
       // An earlier text of ours was saved and its answer lost: go on from there.
-      write(id, { text: now.text, base: reply.revision, sent: [], conflict: null });
+      write(id, { text: now.text, base: reply.revision, sent: [], conflict: null, isStep: now.isStep });
       later(id, 0);
     } else write(id, { ...now, conflict: { theirs: reply.conflict ?? reply.row.caption, revision: reply.revision } });
   }
@@ -114,6 +118,9 @@ const journal = (() => {
     if (!entry || !entry.conflict) return;
     if (keepMine) {
       write(id, { text: entry.text, base: entry.conflict.revision, sent: [], conflict: null });
+      later(id, 0);
+    } else if (entry.conflict.unsaved) {
+      write(id, { ...entry.conflict.unsaved, refused: undefined });
       later(id, 0);
     } else drop(id);
     announce('settled', id);
@@ -142,8 +149,10 @@ const journal = (() => {
       if (!left) continue;
       const mine = entries.get(id);
       if (!mine) write(id, { ...left, refused: undefined });
-      else if (mine.text !== left.text && !mine.conflict)
-        write(id, { ...mine, conflict: { theirs: left.text ?? '', revision: mine.base } });
+      else if (mine.text !== left.text) {
+        if (mine.conflict) continue; // stays where it is and is asked about when this one is settled and the page loaded
+        write(id, { ...mine, conflict: { theirs: left.text ?? '', revision: mine.base, unsaved: left } });
+      }
       browser.drop(key);
       announce('settled', id);
       announce('edited', id);
@@ -151,12 +160,16 @@ const journal = (() => {
     }
   }
 
-  /** Whether everything typed here is saved, after sending what is not; waits a few seconds for it. */
+  /**
+   * Whether everything typed here is saved, after sending what is not; waits a few seconds for it. What was typed on a
+   * picture that another tab removed does not count: only undo can bring that picture back.
+   */
   async function allSaved() {
     entries.forEach((_, id) => flush(id));
+    const isOpen = () => [...entries.keys()].some((id) => rowOf.has(id));
     const until = Date.now() + 4000;
-    while (entries.size && Date.now() < until) await new Promise((next) => setTimeout(next, 30));
-    return entries.size === 0;
+    while (isOpen() && Date.now() < until) await new Promise((next) => setTimeout(next, 30));
+    return !isOpen();
   }
 
   return {

@@ -61,10 +61,11 @@
     groups = [];
     const withPart = new Map();
     const withText = new Map();
+    const put = (map, key, row) => (map.has(key) ? map.get(key).push(row) : map.set(key, [row]));
     for (const row of page.rows) {
       const text = captionOf(row);
-      for (const part of new Set(partsOf(text))) withPart.set(part, [...(withPart.get(part) || []), row]);
-      if (text.trim()) withText.set(text, [...(withText.get(text) || []), row]);
+      for (const part of new Set(partsOf(text))) put(withPart, part, row);
+      if (text.trim()) put(withText, text, row);
     }
     const tags = [...withPart].map(([title, rows]) => ({ title, rows })).sort((a, b) => b.rows.length - a.rows.length || byName(a.title, b.title));
     const equal = [...withText].filter(([, rows]) => rows.length > 1).map(([title, rows]) => ({ title, rows }));

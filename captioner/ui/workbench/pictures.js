@@ -52,15 +52,20 @@ function matches(row) {
 
 const isFiltered = () => !!(page.filter || page.state || page.only);
 
-/** Lists the pictures that match again. Typing alone does not call this, so that no picture leaves under the hand. */
-function refilter() {
-  page.shown = isFiltered() ? page.rows.filter(matches) : [...page.rows];
+/**
+ * Lists the pictures that match again. Typing alone does not call this, and what the server tells keeps the current
+ * picture listed, so that no picture leaves under the hand.
+ */
+function refilter({ keepsCurrent = false } = {}) {
+  const isListed = (row) => matches(row) || (keepsCurrent && row.id === page.current);
+  page.shown = isFiltered() ? page.rows.filter(isListed) : [...page.rows];
   if (ORDERS[page.sort]) page.shown.sort(ORDERS[page.sort]); // stable: equal ones stay in the order of names
   announce('listed');
 }
 
 /** Takes rows from the server: all of the set, or only those that changed. */
 function takeRows(rows, { whole = false, removed = [] } = {}) {
+  const held = whole ? new Map(rowOf) : rowOf;
   if (whole) {
     page.rows = [];
     rowOf.clear();
@@ -74,16 +79,19 @@ function takeRows(rows, { whole = false, removed = [] } = {}) {
   if (removed.length) page.rows = page.rows.filter((row) => rowOf.has(row.id));
   for (const row of rows) {
     const known = rowOf.get(row.id);
-    if (known && row.revision < known.revision) continue; // an answer that a later one overtook
+    const newest = held.get(row.id);
+    const isOvertaken = newest && row.revision < newest.revision; // by a later answer
+    if (known && isOvertaken) continue;
     if (known) Object.assign(known, row);
     else {
-      rowOf.set(row.id, row);
-      page.rows.push(row);
+      const taken = isOvertaken ? newest : row;
+      rowOf.set(row.id, taken);
+      page.rows.push(taken);
       isNew = true;
     }
   }
   if (isNew) page.rows.sort(inOrder);
-  if (isNew || page.state) refilter();
+  if (isNew || page.state) refilter({ keepsCurrent: true });
   announce('rows', rows.map((row) => row.id));
   if (!rowOf.has(page.current)) select(page.shown.length ? page.shown[0].id : '', false);
 }

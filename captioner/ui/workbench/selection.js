@@ -31,12 +31,17 @@ const selection = (() => {
 
   async function remove() {
     const ids = page.selection.size ? [...page.selection] : page.current ? [page.current] : [];
-    if (!ids.length || !(await journal.allSaved())) return;
+    if (!ids.length) return;
+    if (!(await journal.allSaved())) {
+      notice('bad', 'Some captions are not saved yet', ['Settle conflicts, or wait for the server, and try again.']);
+      return;
+    }
+    const isCurrentGone = ids.includes(page.current);
     const at = page.shown.findIndex((row) => row.id === page.current);
     const reply = await askOrTell('The pictures were not removed', 'remove_pictures', { set: page.set, ids });
     if (!reply) return;
     takeRows([], { removed: reply.removed });
-    if (page.shown.length) select(page.shown[Math.min(Math.max(at, 0), page.shown.length - 1)].id);
+    if (isCurrentGone && page.shown.length) select(page.shown[Math.min(Math.max(at, 0), page.shown.length - 1)].id);
     clear();
     brief(`${plural(reply.removed.length, 'picture', 'pictures')} removed; Undo brings them back`);
     sync.soon();

@@ -4,6 +4,7 @@ const sync = (() => {
   let cursor = null;
   let timer = 0;
   let isLooking = false;
+  let isWantedAgain = false;
   let isReachable = true;
 
   const wait_ms = () => (document.hidden ? 10_000 : !isReachable ? 1500 : job.isRunning() ? 600 : 3000);
@@ -14,7 +15,11 @@ const sync = (() => {
   }
 
   async function look() {
-    if (!page.set || isLooking) return;
+    if (!page.set) return;
+    if (isLooking) {
+      isWantedAgain = true; // the answer on its way may be older than what is asked about
+      return;
+    }
     isLooking = true;
     try {
       const reply = await ask('changes', { set: page.set, since: cursor });
@@ -30,7 +35,8 @@ const sync = (() => {
       isReachable = false;
     } finally {
       isLooking = false;
-      plan();
+      plan(isWantedAgain ? 0 : undefined);
+      isWantedAgain = false;
     }
   }
 

@@ -14,7 +14,9 @@ const upload = (() => {
 
   /** @param {{file: File, path: string}[]} found files with their path inside a dropped folder */
   async function add(found) {
-    if (!found.length || page.isGone) return;
+    if (page.isGone) return;
+    if (!found.length && refused.length) finish();
+    if (!found.length) return;
     const captions = new Map();
     for (const { file, path } of found)
       if (isCaptionFile(file.name)) captions.set(stem(path), { file, name: file.name, used: false });
@@ -52,11 +54,11 @@ const upload = (() => {
   }
 
   async function send(file, caption) {
-    const form = new FormData();
-    form.append('name', file.name);
-    form.append('existing', caption ? (await caption.text()).trim() : '');
-    form.append('file', file);
     try {
+      const form = new FormData();
+      form.append('name', file.name);
+      form.append('existing', caption ? (await caption.text()).trim() : '');
+      form.append('file', file);
       const reply = await fetch(`sets/${encodeURIComponent(page.set)}/pictures`, { method: 'POST', body: form });
       const answer = await reply.json();
       if (answer.row) takeRows([answer.row]);
@@ -83,14 +85,16 @@ const upload = (() => {
     const found = [];
     const visit = async (entry) => {
       if (entry.isFile) {
-        const file = await new Promise((good, bad) => entry.file(good, bad));
-        if (!file.name.startsWith('.')) found.push({ file, path: entry.fullPath });
+        const file = await new Promise((good, bad) => entry.file(good, bad)).catch(() => null);
+        if (!file) refused.push(`${entry.name}: it cannot be read`);
+        else if (!file.name.startsWith('.')) found.push({ file, path: entry.fullPath });
         return;
       }
       const reader = entry.createReader();
       for (;;) {
-        const some = await new Promise((good, bad) => reader.readEntries(good, bad));
-        if (!some.length) return;
+        const some = await new Promise((good, bad) => reader.readEntries(good, bad)).catch(() => null);
+        if (!some) refused.push(`${entry.name}: this folder cannot be read`);
+        if (!some?.length) return;
         for (const child of some) await visit(child);
       }
     };
