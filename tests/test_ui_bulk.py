@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from captioner.errors import SettingsError
+from captioner.ui import bulk
 from captioner.ui.bulk import OPERATIONS, change_of
 
 LONG_HAIR = "a girl, long hair, Hair, red hair"
@@ -92,6 +93,14 @@ def test_a_pattern_that_does_not_end_is_given_up_in_time() -> None:
     with pytest.raises(SettingsError, match="took longer than 1 s on one caption; simplify it"):
         change("a" * 5000 + "b")
     assert time.monotonic() - began < 10
+
+
+def test_a_slow_pattern_is_given_up_over_many_captions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "PATTERN_TOTAL_S", 0.05)
+    _, change = change_of("replace", {"find": "(a+)+$", "replacement": "", "how": "pattern"})
+    with pytest.raises(SettingsError, match=r"took longer than 0.05 s on these captions together; simplify it"):
+        for _ in range(10_000):
+            change("a" * 17 + "b")
 
 
 def test_a_replacement_that_names_no_group_is_refused() -> None:

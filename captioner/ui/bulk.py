@@ -6,6 +6,7 @@ An operation is a small settings class, so that its values are checked as all se
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from captioner.errors import SettingsError
 from captioner.settings import Settings, choice, switch, words
 
-PATTERN_LIMIT_S = 1.0
+PATTERN_LIMIT_S = 1.0  # for one caption
+PATTERN_TOTAL_S = 5.0  # for all captions of a change
 """What one regular expression may take on one caption; past that it is refused, since some never end."""
 
 
@@ -111,17 +113,28 @@ def _replacing(operation: Replace) -> Callable[[str], str]:
     except regex.error as error:
         raise SettingsError(f"find is {operation.find!r}, which is no regular expression: {error}.") from error
 
+    spent_s = 0.0
+
+    def too_slow(limit_s: float, which: str) -> SettingsError:
+        return SettingsError(
+            f"find is {operation.find!r}, which took longer than {limit_s:g} s on {which}; simplify it."
+        )
+
     def replace_pattern(text: str) -> str:
+        nonlocal spent_s
+        if spent_s >= PATTERN_TOTAL_S:
+            raise too_slow(PATTERN_TOTAL_S, "these captions together")
+        start_s = time.monotonic()
         try:
             return str(pattern.sub(operation.replacement, text, timeout=PATTERN_LIMIT_S))
         except TimeoutError as error:
-            raise SettingsError(
-                f"find is {operation.find!r}, which took longer than {PATTERN_LIMIT_S:g} s on one caption; simplify it."
-            ) from error
+            raise too_slow(PATTERN_LIMIT_S, "one caption") from error
         except (regex.error, IndexError) as error:
             raise SettingsError(
                 f"replacement is {operation.replacement!r}, which does not fit the pattern: {error}."
             ) from error
+        finally:
+            spent_s += time.monotonic() - start_s
 
     return replace_pattern
 
