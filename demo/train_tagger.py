@@ -73,6 +73,21 @@ def _padded(pixels: Tensor, rng: random.Random) -> Tensor:
     return square
 
 
+def _forget_where(path: Path) -> None:
+    """Take out what the exporter notes at each node: the source lines and folders of the machine that made the file."""
+    import onnx
+
+    model = onnx.load(path)
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+    for function in model.functions:
+        for node in function.node:
+            del node.metadata_props[:]
+    onnx.save(model, path)
+
+
 def save_tagger(tower: TaggingTower, cache: Cache, folder: Path) -> None:
     """Write model.onnx, with a free batch size, and selected_tags.csv. Needs onnx and onnxscript."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,4 +104,5 @@ def save_tagger(tower: TaggingTower, cache: Cache, folder: Path) -> None:
         verbose=False,
     )
     tower.train()
+    _forget_where(folder / "model.onnx")
     write_tag_file(folder / "selected_tags.csv", cache.tags.sum(0, dtype=int).tolist())
