@@ -142,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CaptionerError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # uvicorn has ended the page in order and hands Ctrl+C on
+        print("Captioner has stopped; everything saved stays saved.")
     return 0
 
 

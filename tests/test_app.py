@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from captioner.errors import CaptionerError
 from captioner.ui.address import is_loopback
 from captioner.ui.guard import Guard
 
+ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "transformers", "open_clip", "onnxruntime")
 
 
@@ -85,6 +88,24 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == (
         f"app.py: 127.0.0.1 port {port} cannot be listened on: another program uses it; choose another with --port.\n"
     )
+
+
+def test_ctrl_c_stops_the_app_with_a_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "app.py", "--port", "0", "--models", "demo", "--workspace", str(tmp_path / "work")]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Captioner is ready on http://127.0.0.1:")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "Captioner has stopped; everything saved stays saved.\n")
 
 
 def test_a_folder_without_models_is_one_sentence_and_exit_code_2(
