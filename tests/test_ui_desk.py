@@ -66,6 +66,7 @@ def test_a_new_set_is_empty_and_has_the_page_s_settings(desk: Desk) -> None:
     assert opened["whole"]
     assert opened["rows"] == []
     assert opened["job"] is None
+    assert opened["undo"] is None, "no undo takes the first settings away"
 
 
 def test_an_unknown_set_is_an_error_that_says_so(desk: Desk) -> None:

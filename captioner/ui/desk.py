@@ -188,9 +188,7 @@ class Desk:
 
     def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
         """A new set with the settings that the page shows."""
-        plan = self.plan_of(values)
-        set_id = self.workspace.create_set(name)
-        self.workspace.set_settings(set_id, plan.to_flat())
+        set_id = self.workspace.create_set(name, self.plan_of(values).to_flat())
         return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
 
     def open_set(self, set_id: str) -> dict[str, Any]:
