@@ -268,7 +268,7 @@ class BlipDecoder:
                 rows_each(chosen[0]),
                 self._model.config.text_config.vocab_size,
             )
-            inputs: dict[str, Any] = {"past_key_values": tree}
+            inputs: dict[str, Any] = {"cache": tree}
             on_ended = tree.stop_cells
         else:
             states = torch.cat([encoding.states for encoding in encodings])

@@ -152,10 +152,10 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         return PictureKeys(tuple(layer.keys_of(states) for layer in self.layers))
 
     def forward(
-        self, input_ids: torch.Tensor, past_key_values: PrefixTree, logits_to_keep: int = 1, **_: Any
+        self, input_ids: torch.Tensor, cache: PrefixTree, logits_to_keep: int = 1, **_: Any
     ) -> CausalLMOutputWithCrossAttentions:
         """The scores of each row's next token, (rows, 1, vocabulary). What else generate passes has no meaning here."""
-        tree = self._tree = past_key_values
+        tree = self._tree = cache
         growth = tree.grow(input_ids)
         embeddings = self.embeddings
         hidden = embeddings.word_embeddings(growth.tokens) + embeddings.position_embeddings(growth.positions)
@@ -165,7 +165,7 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         hidden = hidden[growth.last]
         hidden = self.transform_norm(self.transform_activation(self.transform(hidden)))
         scores = self.head(hidden)[growth.rows]
-        return CausalLMOutputWithCrossAttentions(logits=scores[:, None], past_key_values=tree)
+        return CausalLMOutputWithCrossAttentions(logits=scores[:, None], cache=tree)
 
     def _check_early_stop_heuristic(self, *arguments: Any, **keywords: Any) -> torch.Tensor:
         """As generate's own, which decides picture by picture whether the search goes on; ended ones cost no more.
@@ -236,7 +236,10 @@ def is_supported(is_packed: bool) -> bool:
 
 
 def _difference(is_packed: bool) -> float:
-    """The largest difference of scores between both models after a prompt, rows that part, and their reordering."""
+    """The largest difference of scores between both models after a prompt, rows that part, and their reordering.
+
+    Infinite when generate finds other tokens with the fast one.
+    """
     size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     words = {"vocab_size": 24, "max_position_embeddings": 8, "bos_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
     model = BlipForConditionalGeneration(
@@ -247,10 +250,19 @@ def _difference(is_packed: bool) -> float:
     ).eval()
     pixels, rows = torch.randn(1, 3, 16, 16), torch.tensor([[1, 5, 4, 6], [1, 5, 3, 7], [1, 5, 3, 8]])
     states = model.vision_model(pixel_values=pixels).last_hidden_state
-    expected = model.text_decoder(rows, encoder_hidden_states=states.expand(3, -1, -1)).logits[:, -1]
+    seen_by_row = states.expand(3, -1, -1)
+    expected = model.text_decoder(rows, encoder_hidden_states=seen_by_row).logits[:, -1]
+    search = {"num_beams": 3, "num_return_sequences": 3, "max_length": 7, "eos_token_id": 2, "pad_token_id": 0}
+    expected_rows = model.text_decoder.generate(rows[:1, :2], encoder_hidden_states=states, **search)
     speed_up(model, is_packed)
     states = model.vision_model(pixel_values=pixels).last_hidden_state
-    tree = PrefixTree([model.text_decoder.keys_of(states)], [0, 0, 0], 1, words["vocab_size"])
+    pictures = [model.text_decoder.keys_of(states)]
+    found_rows = model.text_decoder.generate(
+        rows[:1, :2], cache=PrefixTree(pictures, [0], 3, words["vocab_size"]), **search
+    )
+    if not torch.equal(found_rows, expected_rows):
+        return float("inf")
+    tree = PrefixTree(pictures, [0, 0, 0], 1, words["vocab_size"])
     model.text_decoder(rows[:, :2], tree)
     model.text_decoder(torch.tensor([[3], [4], [3]]), tree)
     tree.reorder_cache(torch.tensor([1, 0, 2]))
