@@ -22,7 +22,7 @@ than one it adds them up and is no measure of speed.
 from __future__ import annotations
 
 import argparse
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -227,7 +227,10 @@ def peak_of(side: str, folder: Path, device: str) -> float:
         Transformers(folder, device).tokens(picture(0), SETTINGS)
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    # Not getrusage's ru_maxrss: a child takes over that of the process it was forked from, which holds both models.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (peak_kb,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(peak_kb) * 1024 / 1e6
 
 
 def gemm_peak(clock: Callable[[], float], device: str) -> float:

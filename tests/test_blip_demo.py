@@ -16,8 +16,8 @@ from tests.plain_blip import PlainBlip
 
 FOLDER = hub.DEMO_FOLDER / "blip-demo"
 SEED = 4_711
-SCENES = 40
-SETTINGS_EACH = 2
+SCENES = 200
+SETTINGS_EACH = 3
 
 # A mismatch counts as a tie when plain transformers scores both sentences within this...
 TIE = 1e-4

@@ -164,7 +164,7 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
             hidden = layer(hidden, number, tree, growth.mask, growth.spans)
         hidden = hidden[growth.last]
         hidden = self.transform_norm(self.transform_activation(self.transform(hidden)))
-        scores = self.head(hidden)[growth.rows]
+        scores = tree.scores_of_rows(self.head(hidden), growth.rows)
         return CausalLMOutputWithCrossAttentions(logits=scores[:, None], cache=tree)
 
     def _check_early_stop_heuristic(self, *arguments: Any, **keywords: Any) -> torch.Tensor:
