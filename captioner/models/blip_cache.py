@@ -1,7 +1,7 @@
 """What BLIP's search remembers: pictures that were looked at, and the token prefixes that are still alive.
 
-Two stores with different lives. `EncodingCache` lives as long as the model and lets other settings for the same picture
-skip the picture tower. `PrefixTree` lives for one search. Knows no settings and no text.
+`ByteCache` lives as long as the model and lets other settings for the same picture skip the picture tower. A
+`PrefixTree` lives for one search; the keys and values of its tokens are in a `NodeStore`. Knows no settings, no text.
 """
 
 from __future__ import annotations
@@ -69,6 +69,70 @@ class ByteCache(Generic[Value]):
         self.size_bytes = 0
 
 
+class NodeStore:
+    """Self-attention keys and values of a tree's nodes, layer by layer, in memory that grows by doubling.
+
+    Nodes are numbered in the order in which they came. What lies behind the last one is zeros or older nodes, never
+    anything that is no number.
+    """
+
+    def __init__(self, like: PictureKeys) -> None:
+        """Args: like: any picture's, for the number of layers, the sizes, the precision and the device."""
+        first = like.layers[0][0]
+        self.size = 0
+        self.layers: list[tuple[torch.Tensor, torch.Tensor]] = [
+            (torch.zeros_like(first[:, :, :0]), torch.zeros_like(first[:, :, :0])) for _ in like.layers
+        ]
+
+    @property
+    def capacity(self) -> int:
+        """How many nodes the memory holds."""
+        return int(self.layers[0][0].shape[2])
+
+    @property
+    def size_bytes(self) -> int:
+        """What the memory takes."""
+        return sum(tensor.numel() * tensor.element_size() for pair in self.layers for tensor in pair)
+
+    def reserve(self, count: int) -> bool:
+        """Make room for so many nodes in all. Returns: whether everything moved to other memory."""
+        if count <= self.capacity:
+            return False
+        capacity = max(2 * self.capacity, count, 128)
+        for layer, pair in enumerate(self.layers):
+            larger = []
+            for old in pair:
+                new = old.new_zeros(1, old.shape[1], capacity, old.shape[3])
+                new[:, :, : self.size] = old[:, :, : self.size]
+                larger.append(new)
+            self.layers[layer] = (larger[0], larger[1])
+        return True
+
+    def extend(self, count: int) -> None:
+        """Add so many nodes; `put` then says what they are, a layer at a time."""
+        self.reserve(self.size + count)
+        self.size += count
+
+    def put(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store the newest nodes' keys and values, (1, heads, nodes, head size); returns those of all nodes."""
+        start = self.size - keys.shape[2]
+        all_keys, all_values = self.layers[layer]
+        all_keys[:, :, start : self.size] = keys
+        all_values[:, :, start : self.size] = values
+        return all_keys[:, :, : self.size], all_values[:, :, : self.size]
+
+    def keep(self, kept: torch.Tensor) -> None:
+        """Forget all nodes but those with these numbers, ascending; they are numbered anew."""
+        for keys, values in self.layers:
+            keys[:, :, : len(kept)] = keys[:, :, kept]
+            values[:, :, : len(kept)] = values[:, :, kept]
+        self.size = len(kept)
+
+    def clear(self) -> None:
+        """Forget all nodes; the memory stays."""
+        self.size = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """The new nodes of one step of a search, which are what has to be computed.
@@ -98,15 +162,20 @@ class PrefixTree(Cache):
     """
 
     def __init__(
-        self, pictures: Sequence[PictureKeys], picture_of_cell: Sequence[int], rows_each: int, vocabulary_size: int
+        self,
+        pictures: Sequence[PictureKeys],
+        picture_of_cell: Sequence[int],
+        rows_each: int,
+        vocabulary_size: int,
+        store: NodeStore | None = None,
     ) -> None:
         """Args:
         picture_of_cell: indices into pictures, ascending, none left out; a cell is a sentence that is searched for.
         rows_each: how many adjacent rows a cell has (beams).
+        store: one whose memory is used again; what it held is forgotten.
         """
         super().__init__(layers=[])
         first_key = pictures[0].layers[0][0]
-        _, self._heads, _, self._head_size = first_key.shape
         self._dtype, self._device = first_key.dtype, first_key.device
         self._vocabulary_size = vocabulary_size
         self.pictures = pictures
@@ -117,16 +186,11 @@ class PrefixTree(Cache):
         self._sees = torch.zeros(len(pictures), 0, dtype=torch.bool, device=self._device)  # (last nodes, all nodes)
         self._is_running: torch.Tensor | None = None
         self._length = 0
-        self._size = 0  # nodes in the tree
-        self._buffers: list[tuple[torch.Tensor, torch.Tensor]] = [
-            (self._new_buffer(0), self._new_buffer(0)) for _ in pictures[0].layers
-        ]
+        self.store = store or NodeStore(pictures[0])
+        self.store.clear()
         self._row_scores: torch.Tensor | None = None
         self.row_count = 0
         self.node_count = 0
-
-    def _new_buffer(self, capacity: int) -> torch.Tensor:
-        return torch.empty(1, self._heads, capacity, self._head_size, dtype=self._dtype, device=self._device)
 
     def grow(self, input_ids: torch.Tensor) -> Growth:
         """Add the tokens that a step of the search appends to its rows.
@@ -134,7 +198,7 @@ class PrefixTree(Cache):
         Args: input_ids: (rows, new tokens): first the prompt, the same in all rows, then one token each.
         """
         self._prune()
-        start, new_count = self._size, input_ids.shape[1]
+        new_count = input_ids.shape[1]
         if self._length == 0:
             pictures = len(self.pictures)
             tokens = input_ids[0].repeat(pictures)
@@ -159,9 +223,8 @@ class PrefixTree(Cache):
             sees = self._sees = torch.cat((self._sees[parents], itself), dim=1)
             self._picture_of_node = self._picture_of_node[parents]
             last = torch.arange(len(unique), device=self._device)
-        self._size = start + len(tokens)
+        self.store.extend(len(tokens))
         self._length += new_count
-        self._reserve(self._size)
         self.row_count += input_ids.numel()
         self.node_count += len(tokens)
         mask = torch.zeros(sees.shape, dtype=self._dtype, device=self._device).masked_fill_(~sees, -torch.inf)
@@ -177,14 +240,6 @@ class PrefixTree(Cache):
             if count:
                 spans.append((picture, begin, end))
         return tuple(spans)
-
-    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store the new nodes' keys and values of a layer, (1, heads, nodes, head size); returns those of all nodes."""
-        start = self._size - keys.shape[2]
-        all_keys, all_values = self._buffers[layer]
-        all_keys[:, :, start : self._size] = keys
-        all_values[:, :, start : self._size] = values
-        return all_keys[:, :, : self._size], all_values[:, :, : self._size]
 
     def scores_of_rows(self, scores: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The scores of unique rows spread over all rows: (unique rows, vocabulary) -> (rows, vocabulary).
@@ -203,30 +258,13 @@ class PrefixTree(Cache):
             return
         self._is_running = is_open.repeat_interleave(self.rows_each)
 
-    def _reserve(self, size: int) -> None:
-        capacity = self._buffers[0][0].shape[2]
-        if size <= capacity:
-            return
-        for layer, pair in enumerate(self._buffers):
-            larger = []
-            for old in pair:
-                new = self._new_buffer(max(2 * capacity, size, 128))
-                new[:, :, :capacity] = old
-                larger.append(new)
-            self._buffers[layer] = (larger[0], larger[1])
-
     def _prune(self) -> None:
-        if self._size <= _PRUNE_SLACK:
+        if self.store.size <= _PRUNE_SLACK:
             return
-        is_alive = self._sees.any(dim=0)
-        kept = is_alive.nonzero().squeeze(1)
-        if self._size <= 2 * len(kept) + _PRUNE_SLACK:
-            return
-        for keys, values in self._buffers:
-            keys[:, :, : len(kept)] = keys[:, :, kept]
-            values[:, :, : len(kept)] = values[:, :, kept]
-        self._sees = self._sees[:, kept]
-        self._size = len(kept)
+        kept = self._sees.any(dim=0).nonzero().squeeze(1)
+        if self.store.size > 2 * len(kept) + _PRUNE_SLACK:
+            self.store.keep(kept)
+            self._sees = self._sees[:, kept]
 
     # What transformers' generate asks of a cache.
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -69,6 +70,20 @@ def _joined(layers: Sequence[Any], is_packed: bool) -> nn.Module:
     return (PackedLinear if is_packed else FusedLinear)(weight, bias)
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a step's new nodes look at.
+
+    put: layer, keys and values of the new nodes -> those of all nodes (`NodeStore.put`). pictures: the pictures that
+    spans name by number. mask, spans: see `blip_cache.Growth`.
+    """
+
+    put: Callable[[int, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    pictures: Sequence[PictureKeys]
+    mask: torch.Tensor
+    spans: Sequence[tuple[int, int, int]]
+
+
 class FastLayer(nn.Module):
     """One layer of the decoder: self-attention over the tree, cross-attention to the picture, feed-forward."""
 
@@ -94,24 +109,17 @@ class FastLayer(nn.Module):
         keys, values = self.cross_key_value(states[0]).chunk(2, dim=-1)
         return self._by_head(keys).contiguous(), self._by_head(values).contiguous()
 
-    def forward(
-        self,
-        hidden: torch.Tensor,
-        layer: int,
-        tree: PrefixTree,
-        mask: torch.Tensor,
-        spans: Sequence[tuple[int, int, int]],
-    ) -> torch.Tensor:
-        """(nodes, width) -> the same. mask, spans: see `blip_cache.Growth`."""
+    def forward(self, hidden: torch.Tensor, layer: int, sight: Sight) -> torch.Tensor:
+        """(nodes, width) -> the same. Args: layer: which one this is."""
         query, key, value = self.query_key_value(hidden).chunk(3, dim=-1)
-        keys, values = tree.append(layer, self._by_head(key), self._by_head(value))
-        seen = F.scaled_dot_product_attention(self._by_head(query), keys, values, attn_mask=mask)
+        keys, values = sight.put(layer, self._by_head(key), self._by_head(value))
+        seen = F.scaled_dot_product_attention(self._by_head(query), keys, values, attn_mask=sight.mask)
         hidden = self.self_norm(self.self_out(self._joined_heads(seen)) + hidden)
 
         query = self._by_head(self.cross_query(hidden))
         seen_of_pictures = [
-            F.scaled_dot_product_attention(query[:, :, begin:end], *tree.pictures[picture].layers[layer])
-            for picture, begin, end in spans
+            F.scaled_dot_product_attention(query[:, :, begin:end], *sight.pictures[picture].layers[layer])
+            for picture, begin, end in sight.spans
         ]
         seen = torch.cat(seen_of_pictures, dim=2) if len(seen_of_pictures) > 1 else seen_of_pictures[0]
         hidden = self.cross_norm(self.cross_out(self._joined_heads(seen)) + hidden)
@@ -157,15 +165,26 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         """The scores of each row's next token, (rows, 1, vocabulary). What else generate passes has no meaning here."""
         tree = self._tree = cache
         growth = tree.grow(input_ids)
+        sight = Sight(tree.store.put, tree.pictures, growth.mask, growth.spans)
+        scores = self.scores(growth.tokens, growth.positions, sight, growth.last)
+        return CausalLMOutputWithCrossAttentions(
+            logits=tree.scores_of_rows(scores, growth.rows)[:, None],
+            cache=tree,
+        )
+
+    def scores(self, tokens: torch.Tensor, positions: torch.Tensor, sight: Sight, wanted: torch.Tensor) -> torch.Tensor:
+        """The scores of what follows some of the nodes, (wanted, vocabulary).
+
+        Args: tokens, positions: of all nodes, (nodes,). wanted: numbers of nodes.
+        """
         embeddings = self.embeddings
-        hidden = embeddings.word_embeddings(growth.tokens) + embeddings.position_embeddings(growth.positions)
+        hidden = embeddings.word_embeddings(tokens) + embeddings.position_embeddings(positions)
         hidden = embeddings.LayerNorm(hidden)
         for number, layer in enumerate(self.layers):
-            hidden = layer(hidden, number, tree, growth.mask, growth.spans)
-        hidden = hidden[growth.last]
-        hidden = self.transform_norm(self.transform_activation(self.transform(hidden)))
-        scores = tree.scores_of_rows(self.head(hidden), growth.rows)
-        return CausalLMOutputWithCrossAttentions(logits=scores[:, None], cache=tree)
+            hidden = layer(hidden, number, sight)
+        hidden = hidden[wanted]
+        found: torch.Tensor = self.head(self.transform_norm(self.transform_activation(self.transform(hidden))))
+        return found
 
     def _check_early_stop_heuristic(self, *arguments: Any, **keywords: Any) -> torch.Tensor:
         """As generate's own, which decides picture by picture whether the search goes on; ended ones cost no more.
