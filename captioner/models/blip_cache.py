@@ -80,6 +80,7 @@ class NodeStore:
         """Args: like: any picture's, for the number of layers, the sizes, the precision and the device."""
         first = like.layers[0][0]
         self.size = 0
+        self.moves = 0  # how often everything moved to other memory
         self.layers: list[tuple[torch.Tensor, torch.Tensor]] = [
             (torch.zeros_like(first[:, :, :0]), torch.zeros_like(first[:, :, :0])) for _ in like.layers
         ]
@@ -94,10 +95,10 @@ class NodeStore:
         """What the memory takes."""
         return sum(tensor.numel() * tensor.element_size() for pair in self.layers for tensor in pair)
 
-    def reserve(self, count: int) -> bool:
-        """Make room for so many nodes in all. Returns: whether everything moved to other memory."""
+    def reserve(self, count: int) -> None:
+        """Make room for so many nodes in all."""
         if count <= self.capacity:
-            return False
+            return
         capacity = max(2 * self.capacity, count, 128)
         for layer, pair in enumerate(self.layers):
             larger = []
@@ -106,7 +107,7 @@ class NodeStore:
                 new[:, :, : self.size] = old[:, :, : self.size]
                 larger.append(new)
             self.layers[layer] = (larger[0], larger[1])
-        return True
+        self.moves += 1
 
     def extend(self, count: int) -> None:
         """Add so many nodes; `put` then says what they are, a layer at a time."""

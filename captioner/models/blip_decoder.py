@@ -22,9 +22,10 @@ from transformers.utils import logging as transformers_logging
 
 from captioner import hub
 from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
-from captioner.models import blip_fast
+from captioner.models import blip_fast, blip_graphs
 from captioner.models.blip import SamplingSettings
 from captioner.models.blip_cache import ByteCache, PictureKeys, PrefixTree
+from captioner.models.blip_graphs import StepGraphs
 from captioner.models.blip_search import Found, NotNumbers, group_key, in_short, rows_each, search
 from captioner.records import Alternative, Sentence
 
@@ -80,6 +81,7 @@ class BlipDecoder:
         self.is_fast = is_fast and (self._is_packed or blip_fast.is_supported(False))
         if self.is_fast:
             blip_fast.speed_up(model, self._is_packed)
+            self._set_up_graphs()
 
     @classmethod
     def load(cls, folder: Path, device: str) -> BlipDecoder:
@@ -135,7 +137,9 @@ class BlipDecoder:
         tensors = [*self._model.parameters(), *self._model.buffers()]
         plain_bytes = sum({tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}.values())
         packed_bytes = blip_fast.packed_bytes(self._model)
-        return int(plain_bytes + packed_bytes + self._states.size_bytes + self._keys.size_bytes)
+        graphs = self._model.text_decoder.graphs if self.is_fast else None
+        graph_bytes = graphs.size_bytes if graphs else 0
+        return int(plain_bytes + packed_bytes + graph_bytes + self._states.size_bytes + self._keys.size_bytes)
 
     def move_to(self, device: str) -> None:
         """Bring the weights to a device, in the precision they have; what is remembered of pictures is let go.
@@ -146,6 +150,8 @@ class BlipDecoder:
             raise ValueError(f"this model was loaded for the CPU; load it again for {device}")
         self.forget_pictures()
         self._model.to(device)
+        if self.is_fast:
+            self._set_up_graphs()
         if device == "cpu" and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -153,6 +159,8 @@ class BlipDecoder:
         """Let go of all encodings and keys; they are made again when they are needed."""
         self._states.clear()
         self._keys.clear()
+        if self.is_fast:
+            self._set_up_graphs()
 
     def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
         """What the picture tower makes of each picture; one that was looked at before is not looked at again.
@@ -227,6 +235,11 @@ class BlipDecoder:
             self._prompt_ids[prompt] = (int(self._model.config.text_config.bos_token_id), *own)
         return self._prompt_ids[prompt]
 
+    def _set_up_graphs(self) -> None:
+        """New ones on a CUDA device, which let go of the memory of the former; elsewhere there is nothing to gain."""
+        is_used = self._model.device.type == "cuda" and blip_graphs.is_supported(str(self._model.device))
+        self._model.text_decoder.graphs = StepGraphs(self._model.text_decoder) if is_used else None
+
     @torch.inference_mode()
     def _encode_batch(self, pictures: Sequence[Image]) -> list[torch.Tensor]:
         pixels = self._pictures(images=list(pictures), return_tensors="pt")["pixel_values"]
@@ -262,11 +275,13 @@ class BlipDecoder:
         on_ended = None
         if self.is_fast:
             keys = {digest: self._keys_of(encoding) for digest, encoding in own.items()}
+            graphs = self._model.text_decoder.graphs
             tree = PrefixTree(
                 list(keys.values()),
                 [list(keys).index(encoding.digest) for encoding in encodings],
                 rows_each(chosen[0]),
                 self._model.config.text_config.vocab_size,
+                graphs.store(next(iter(keys.values()))) if graphs else None,
             )
             inputs: dict[str, Any] = {"cache": tree}
             on_ended = tree.stop_cells

@@ -16,7 +16,7 @@ import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,9 @@ from transformers.modeling_outputs import CausalLMOutputWithCrossAttentions
 from transformers.models.blip.modeling_blip_text import BlipTextPreTrainedModel
 
 from captioner.models.blip_cache import PictureKeys, PrefixTree
+
+if TYPE_CHECKING:
+    from captioner.models.blip_graphs import StepGraphs
 
 _log = logging.getLogger(__name__)
 
@@ -154,6 +157,7 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         self.transform_norm = transform.LayerNorm
         self.head = _joined([plain.cls.predictions.decoder], is_packed)
         self._tree: PrefixTree | None = None
+        self.graphs: StepGraphs | None = None  # runs the steps where there is one
 
     def keys_of(self, states: torch.Tensor) -> PictureKeys:
         """A picture's cross-attention keys and values. Args: states: (1, image tokens, width)."""
@@ -165,24 +169,29 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         """The scores of each row's next token, (rows, 1, vocabulary). What else generate passes has no meaning here."""
         tree = self._tree = cache
         growth = tree.grow(input_ids)
-        sight = Sight(tree.store.put, tree.pictures, growth.mask, growth.spans)
-        scores = self.scores(growth.tokens, growth.positions, sight, growth.last)
+        if self.graphs is not None:
+            scores = self.graphs.scores(growth, tree)
+        else:
+            sight = Sight(tree.store.put, tree.pictures, growth.mask, growth.spans)
+            scores = self.scores(growth.tokens, growth.positions, sight, growth.last)
         return CausalLMOutputWithCrossAttentions(
             logits=tree.scores_of_rows(scores, growth.rows)[:, None],
             cache=tree,
         )
 
-    def scores(self, tokens: torch.Tensor, positions: torch.Tensor, sight: Sight, wanted: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self, tokens: torch.Tensor, positions: torch.Tensor, sight: Sight, wanted: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The scores of what follows some of the nodes, (wanted, vocabulary).
 
-        Args: tokens, positions: of all nodes, (nodes,). wanted: numbers of nodes.
+        Args: tokens, positions: of all nodes, (nodes,). wanted: numbers of nodes; None for all.
         """
         embeddings = self.embeddings
         hidden = embeddings.word_embeddings(tokens) + embeddings.position_embeddings(positions)
         hidden = embeddings.LayerNorm(hidden)
         for number, layer in enumerate(self.layers):
             hidden = layer(hidden, number, sight)
-        hidden = hidden[wanted]
+        hidden = hidden if wanted is None else hidden[wanted]
         found: torch.Tensor = self.head(self.transform_norm(self.transform_activation(self.transform(hidden))))
         return found
 
@@ -259,14 +268,7 @@ def _difference(is_packed: bool) -> float:
 
     Infinite when generate finds other tokens with the fast one.
     """
-    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    words = {"vocab_size": 24, "max_position_embeddings": 8, "bos_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
-    model = BlipForConditionalGeneration(
-        BlipConfig(
-            text_config={**size, **words, "encoder_hidden_size": 16, "initializer_range": 0.5},
-            vision_config={**size, "image_size": 16, "patch_size": 8, "initializer_range": 0.5},
-        )
-    ).eval()
+    model = tiny_model()
     pixels, rows = torch.randn(1, 3, 16, 16), torch.tensor([[1, 5, 4, 6], [1, 5, 3, 7], [1, 5, 3, 8]])
     states = model.vision_model(pixel_values=pixels).last_hidden_state
     seen_by_row = states.expand(3, -1, -1)
@@ -277,12 +279,24 @@ def _difference(is_packed: bool) -> float:
     states = model.vision_model(pixel_values=pixels).last_hidden_state
     pictures = [model.text_decoder.keys_of(states)]
     found_rows = model.text_decoder.generate(
-        rows[:1, :2], cache=PrefixTree(pictures, [0], 3, words["vocab_size"]), **search
+        rows[:1, :2], cache=PrefixTree(pictures, [0], 3, model.config.text_config.vocab_size), **search
     )
     if not torch.equal(found_rows, expected_rows):
         return float("inf")
-    tree = PrefixTree(pictures, [0, 0, 0], 1, words["vocab_size"])
+    tree = PrefixTree(pictures, [0, 0, 0], 1, model.config.text_config.vocab_size)
     model.text_decoder(rows[:, :2], tree)
     model.text_decoder(torch.tensor([[3], [4], [3]]), tree)
     tree.reorder_cache(torch.tensor([1, 0, 2]))
     return float((model.text_decoder(rows[:, 3:], tree).logits[:, 0] - expected).abs().max())
+
+
+def tiny_model() -> Any:
+    """A BlipForConditionalGeneration of random weights to try things on: 16 pixels, 24 words, 8 tokens."""
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words = {"vocab_size": 24, "max_position_embeddings": 8, "bos_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
+    return BlipForConditionalGeneration(
+        BlipConfig(
+            text_config={**size, **words, "encoder_hidden_size": 16, "initializer_range": 0.5},
+            vision_config={**size, "image_size": 16, "patch_size": 8, "initializer_range": 0.5},
+        )
+    ).eval()

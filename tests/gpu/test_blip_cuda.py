@@ -31,6 +31,21 @@ def test_it_runs_in_half_precision_on_the_fast_path(captioner: BlipCaptioner) ->
     assert captioner._decoder.is_fast
 
 
+def test_steps_run_as_graphs_and_say_what_they_say_without(captioner: BlipCaptioner) -> None:
+    decoder = captioner._decoder._model.text_decoder
+    graphs = decoder.graphs
+    assert graphs is not None
+    settings = [SamplingSettings(num_beams=16, min_length=22, max_length=48), PRESETS["everydream-nucleus"]]
+    for pictures in (PICTURES[:1], PICTURES):
+        for chosen in settings:
+            decoder.graphs = None
+            expected = captioner.caption(pictures, chosen)
+            decoder.graphs = graphs
+            found = captioner.caption(pictures, chosen)
+            same = [ours.text == theirs.text for ours, theirs in zip(found, expected, strict=True)]
+            assert sum(same) >= len(same) - 1, "in half precision nearly equal words may trade places"
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_its_scores_are_near_those_of_the_cpu(captioner: BlipCaptioner, folder: Path, name: str) -> None:
     """In half precision nearly equal words may trade places, so one caption of the six may differ."""
