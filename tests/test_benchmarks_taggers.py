@@ -1,4 +1,4 @@
-"""benchmarks.clip, benchmarks.wd14 and benchmarks.report, on tiny models: every row is there and both sides agree."""
+"""The taggers' benchmarks, benchmarks.compose and benchmarks.report, on tiny models: all rows are there and equal."""
 
 import json
 import warnings
@@ -8,7 +8,7 @@ import open_clip
 import pytest
 import torch
 
-from benchmarks import clip, report, wd14
+from benchmarks import clip, compose, report, wd14
 from taggers import vocabularies
 from taggers.vocabularies import Vocabulary
 from tests.tiny_clip import tiny_clip
@@ -47,6 +47,11 @@ def test_both_sides_of_the_wd14_benchmark_agree(tmp_path: Path) -> None:
     tiny_wd14(tmp_path)
     rows = list(wd14.compare(tmp_path, [random_picture(seed, 40, 30) for seed in range(3)], "cpu"))
     assert [(row.name, row.equal) for row in rows] == [("tag_picture", True), ("preprocessing_share", None)]
+
+
+def test_the_page_shows_what_a_moved_threshold_makes_of_stored_scores(tmp_path: Path) -> None:
+    rows = compose.measure(tmp_path, 3)
+    assert [(row.name, row.equal) for row in rows] == [("recompose", None), ("recompose_page", True)]
 
 
 def test_the_last_line_is_the_json_that_programs_read(capsys: pytest.CaptureFixture[str]) -> None:
