@@ -327,6 +327,18 @@ def kept_tags(layers: Sequence[Layer], plan: Plan) -> list[Tag]:
     return kept
 
 
+def sentence_to_read(family: str, layers: Sequence[Layer], plan: Plan) -> str | None:
+    """The sentence among a picture's layers that a family's tagger goes on from ("" for none); None: it reads none."""
+    settings = {choice.family: choice.settings for choice in plan.taggers}.get(family)
+    return None if settings is None or not _reads_sentence(family, settings) else _sentence(layers, plan)
+
+
+def sentence_read(layer: Layer) -> str | None:
+    """The sentence that a tagger went on from when it made this layer; None: it read none."""
+    read: str | None = layer.run_settings.get(_SENTENCE_READ)
+    return read
+
+
 def _latest(layers: Sequence[Layer]) -> dict[str, Layer]:
     return {layer.family: layer for layer in sorted(layers, key=lambda layer: layer.created_at)}
 

@@ -96,6 +96,41 @@ def test_a_preview_runs_only_what_changed(desk: Desk) -> None:
     assert FakeModel.calls == [1, 1]
 
 
+def test_a_chain_follows_the_sentence_that_it_goes_on_from(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    for beams in (5, 6, 5):
+        said = f"a red picture 40 wide under beam {beams}"
+        answer = desk.preview(set_id, picture, _values(desk, num_beams=beams, clip_on=True, mode="chain"))
+        assert answer["text"] == f"{said}, after {said!r}"
+    assert FakeModel.calls == [1, 1, 1, 1], "what was tried before is at hand"
+
+
+def test_a_chain_that_is_tried_on_a_stored_sentence_asks_the_captioner_no_more(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    desk.start_job(set_id, None, _values(desk))
+    _wait(desk, set_id)
+    FakeModel.calls.clear()
+    chain = _values(desk, clip_on=True, mode="chain")
+    said = "a red picture 40 wide under beam 3"
+    assert desk.preview(set_id, picture, chain)["text"] == f"{said}, after {said!r}"
+    assert FakeModel.calls == [1]
+    desk.start_job(set_id, None, chain)
+    _wait(desk, set_id)
+    assert FakeModel.calls == [1, 1]
+    assert desk.row(set_id, picture)["caption"] == f"{said}, after {said!r}"
+
+
+def test_a_stored_chain_is_not_put_behind_a_sentence_that_is_only_tried(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    desk.start_job(set_id, None, _values(desk, clip_on=True, mode="chain"))
+    _wait(desk, set_id)
+    said = "a red picture 40 wide under beam 7"
+    answer = desk.preview(set_id, picture, _values(desk, num_beams=7, clip_on=True, mode="chain"))
+    assert answer["text"] == f"{said}, after {said!r}"
+    answer = desk.preview(set_id, picture, _values(desk, num_beams=7, clip_on=True, mode="chain", prefix="sks"))
+    assert answer["text"] == f"sks, {said}, after {said!r}"
+
+
 def test_a_threshold_changes_stored_captions_without_a_model(desk: Desk) -> None:
     set_id, pictures = _set_with(desk, RED, (20, 20, 220))
     desk.start_job(set_id, None, _values(desk, wd14_on=True))

@@ -20,7 +20,16 @@ from captioner import hub, registry
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.manager import ModelManager
-from captioner.pipeline import PictureLayers, Plan, caption_text, families_to_run, make_layers, setting_groups
+from captioner.pipeline import (
+    PictureLayers,
+    Plan,
+    caption_text,
+    families_to_run,
+    make_layers,
+    sentence_read,
+    sentence_to_read,
+    setting_groups,
+)
 from captioner.records import Layer
 from captioner.registry import ModelSpec
 from captioner.settings import Effect
@@ -91,7 +100,7 @@ class Desk:
         self.default_flat = self._default_flat()
         self._known_models = {key: {name for _, name in self.model_choices(key)} for key in self.model_keys}
         self._composed: Recent[str, _Composed] = Recent(16)
-        self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)
+        self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
         self._opened: Recent[str, Image] = Recent(2)
         self._previews: Recent[str, bytes] = Recent(48)
         self._starting = threading.Lock()
@@ -469,40 +478,48 @@ class Desk:
         stored = self.workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, before)
         if missing:
-            layers += self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+            layers += self.worker.ask(lambda: self._run(set_id, view, plan, missing, layers)).result()
         composed, generated = _compose(layers, plan, view.existing)
         return {"text": generated or composed, "recomposed": recomposed}
 
     def _layers_at_hand(
         self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan
     ) -> tuple[list[Layer], list[str]]:
-        """Layers that serve a preview, and the families that must run for it."""
+        """Layers that serve a preview, and the families that must run for it.
+
+        A tagger that goes on from the sentence is asked again for another sentence, whatever its own settings are.
+        """
         layers: list[Layer] = []
         missing: list[str] = []
         by_family = {layer.family: layer for layer in stored}
         unfit = families_to_run(stored, plan)
-        settings_changed = _run_part(before)
+        settings_before = _run_part(before)
         for family, part in _run_part(plan).items():
-            tried = self._previewed.get((view.digest, family, *part))
-            if family not in unfit:
-                layers.append(by_family[family])
-            elif tried is not None:
+            own = by_family.get(family)
+            sentence = sentence_to_read(family, layers, plan)
+            if sentence is not None and plan.family in missing:
+                missing.append(family)  # its sentence is still to come
+            elif own is not None and family not in unfit:
+                layers.append(own)
+            elif (tried := self._previewed.get((view.digest, family, part, sentence))) is not None:
                 layers.append(tried)
-            elif family in by_family and settings_changed.get(family) == part:
-                layers.append(by_family[family])  # the person changed something else
+            elif own is not None and settings_before.get(family) == part and sentence_read(own) == sentence:
+                layers.append(own)  # the person changed something else
             else:
                 missing.append(family)
         return layers, missing
 
-    def _run(self, set_id: str, view: View, plan: Plan, families: Sequence[str]) -> list[Layer]:
-        """Runs on the worker's thread. Raises: what went wrong with this picture."""
+    def _run(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
+    ) -> list[Layer]:
+        """Runs on the worker's thread. Args: at_hand: the picture's other layers. Raises: what went wrong with it."""
         picture = (view.id, self._open(set_id, view.id, view.digest))
-        [[result]] = list(make_layers([picture], plan, self.manager, only=families))
+        [[result]] = list(make_layers([picture], plan, self.manager, only=families, stored={view.id: at_hand}))
         if result.error is not None:
             raise result.error
         parts = _run_part(plan)
         for layer in result.layers:
-            self._previewed.put((view.digest, layer.family, *parts[layer.family]), layer)
+            self._previewed.put((view.digest, layer.family, parts[layer.family], sentence_read(layer)), layer)
         return list(result.layers)
 
     def caption_one(self, set_id: str, picture_id: str, plan: Plan) -> str:
@@ -513,14 +530,13 @@ class Desk:
         view = self.workspace.view(set_id, picture_id)
         stored = self.workspace.layers(set_id, picture_id)
         missing = families_to_run(stored, plan)
+        at_hand = [layer for layer in stored if layer.family not in missing]
         fresh: list[Layer] = []
         if missing:
-            fresh = self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+            fresh = self.worker.ask(lambda: self._run(set_id, view, plan, missing, at_hand)).result()
             self.workspace.put_layers(set_id, fresh, label="Caption")
         self.workspace.set_settings(set_id, plan.to_flat())
-        return caption_text(
-            [*(layer for layer in stored if layer.family not in missing), *fresh], plan, view.existing
-        ).text
+        return caption_text([*at_hand, *fresh], plan, view.existing).text
 
     # Jobs
 
@@ -585,12 +601,15 @@ class Desk:
             families = chunk[0][1]
             opened: list[tuple[str, Image]] = []
             results: list[PictureLayers] = []
+            at_hand: dict[str, Sequence[Layer]] = {}  # where a tagger finds the sentence that it goes on from
             for view, _ in chunk:
                 try:
+                    stored = self.workspace.layers(set_id, view.id)
                     opened.append((view.id, self._open(set_id, view.id, view.digest)))
+                    at_hand[view.id] = [layer for layer in stored if layer.family not in families]
                 except CaptionerError as error:  # its file was damaged on the disk; the others go on
                     results.append(PictureLayers(view.id, error=error))
-            for batch in make_layers(opened, plan, self.manager, only=families, batch_size=len(chunk)):
+            for batch in make_layers(opened, plan, self.manager, only=families, stored=at_hand, batch_size=len(chunk)):
                 results += batch
             failures = {
                 result.picture_id: Failure(result.error.code, str(result.error))
