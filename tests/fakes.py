@@ -25,6 +25,7 @@ from captioner.models.blip import SamplingSettings
 from captioner.records import Alternative, Sentence, Tag
 from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, whole
+from taggers import vocabularies
 from taggers.clip import ClipSettings, ClipTagger
 from taggers.wd14 import Wd14Settings, Wd14Tagger
 
@@ -87,6 +88,9 @@ class FakeCaptioner(FakeModel):
 
 
 class FakeClip(FakeModel):
+    """labels_each: where not 0, it finds so many labels of each vocabulary, whatever the picture is."""
+
+    labels_each: ClassVar[int] = 0
     family = "clip"
     Settings = ClipSettings
     keep = staticmethod(ClipTagger.keep)
@@ -103,6 +107,10 @@ class FakeClip(FakeModel):
         if self.uses_sentence(settings):
             assert sentences is not None
             return [(Tag(f"after {sentence!r}", 0.3, settings.mode, "clip"),) for sentence in sentences]
+        if self.labels_each:
+            scored = [(number, kind) for number in range(self.labels_each) for kind in vocabularies.KINDS]
+            tags = tuple(Tag(f"{kind} {number}", 0.5 - number / 1000, kind, "clip") for number, kind in scored)
+            return [tags for _ in pictures]
         words = [("highly detailed", "flavors"), ("an icon", "mediums"), ("cubism", "movements"), ("by Ada", "artists")]
         return [
             tuple(
