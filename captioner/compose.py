@@ -195,7 +195,8 @@ def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
     """The entries of the ignore list that leave this tag out, as they are written there."""
     if not is_ignored(name, recipe):
         return ()
-    return tuple(entry for entry in _entries(recipe.ignore) if re.fullmatch(_pattern(entry), piece_key(name)))
+    key = piece_key(name)
+    return tuple(entry for entry, pattern in _ignored_each(recipe.ignore) if pattern.fullmatch(key))
 
 
 def with_ignored(recipe: Recipe, name: str) -> Recipe:
@@ -435,6 +436,11 @@ def _matchable_entry(entry: str) -> str:
 def _ignored(ignore: str) -> re.Pattern[str] | None:
     entries = _entries(ignore)
     return re.compile("|".join(_pattern(entry) for entry in entries)) if entries else None
+
+
+@lru_cache(maxsize=16)
+def _ignored_each(ignore: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((entry, re.compile(_pattern(entry))) for entry in _entries(ignore))
 
 
 @dataclass(frozen=True, slots=True)

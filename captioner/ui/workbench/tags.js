@@ -95,10 +95,12 @@ const tags = (() => {
       if (!reply) return;
       const entries = reply.entries.map((entry) => `“${entry}”`).join(', ');
       brief(isIgnored ? `${entries} is left out of every caption; Undo brings it back` : `${entries} is off the list of ignored tags`);
-      byId('cw-reload-settings').click(); // shows the list among the settings, which are tried at once
+      const ours = { ...page.settings, ignore: reply.ignore }; // what is asked until the controls show the list
+      page.settings = ours;
+      byId('cw-reload-settings').click(); // after which the settings are tried at once
       sync.soon();
       const until = Date.now() + 2000;
-      while (page.settings.ignore !== reply.ignore && Date.now() < until) await new Promise((next) => setTimeout(next, 20));
+      while (page.settings === ours && Date.now() < until) await new Promise((next) => setTimeout(next, 20));
     });
   }
 
