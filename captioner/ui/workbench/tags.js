@@ -38,7 +38,7 @@ const tags = (() => {
       hidden += tags.length - shown.length;
       if (!shown.length) return '';
       const [first, ...others] = shown.map((tag) => {
-        const isMissing = !parts.has(tag[1].toLowerCase());
+        const isMissing = !partsOf(tag[1].toLowerCase()).every((part) => parts.has(part));
         return chip(source, category, tag, isMissing && (tag[3] === 'out' || (isEdited && tag[3] === 'kept')));
       });
       // The category's name never stands alone at a line's end.
@@ -92,7 +92,7 @@ const tags = (() => {
     sending = sending.then(async () => {
       const request = { set: page.set, tag: name, is_ignored: isIgnored, settings: page.settings };
       const reply = await askOrTell('The list of ignored tags is as it was', 'ignore_tag', request);
-      if (!reply) return;
+      if (!reply || reply.ignore === page.settings.ignore) return;
       const entries = reply.entries.map((entry) => `“${entry}”`).join(', ');
       brief(isIgnored ? `${entries} is left out of every caption; Undo brings it back` : `${entries} is off the list of ignored tags`);
       const ours = { ...page.settings, ignore: reply.ignore }; // what is asked until the controls show the list
