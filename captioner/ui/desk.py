@@ -1,8 +1,8 @@
 """What the page asks of the product, answered in plain JSON values: sets, rows, saves, previews, jobs, token counts.
 
 The desk joins workspace, pipeline and worker. It holds no work of a person (the workspace does) and no model (the
-manager does), only what can be made again: composed texts and previewed layers. Safe to use from many threads. Knows
-no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
+manager does), only what can be made again: composed texts, previewed layers, drawn sentences. Safe to use from many
+threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations

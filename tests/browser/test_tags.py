@@ -180,6 +180,22 @@ def test_plus_writes_a_tag_into_this_caption_only(server: AppServer, context: An
     assert caption(page) == "a hat, long hair"
 
 
+def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
+    server: AppServer, context: Any, pictures: list[Path], tmp_path: Path
+) -> None:
+    page = open_page(context, server.url)
+    note = tmp_path / "pictures" / "plain.txt"
+    note.write_text("brought along, hair")
+    page.set_input_files("#cw-files", [str(pictures[5]), str(note)])
+    wait_until(lambda: caption(page) == "brought along, hair", "it came along")
+    _switch_on(page, "wd14", "WD14")
+    page.locator("#cw-caption-all").click()
+    page.get_by_role("button", name="Add long hair to this caption").click()
+    wait_saved(page)
+    assert caption(page) == "brought along, hair, long hair"
+    assert page.get_by_role("button", name="Add hair to this caption").count() == 0
+
+
 def test_the_tags_are_reached_and_used_by_keyboard(server: AppServer, context: Any, pictures: list[Path]) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])

@@ -30,7 +30,8 @@ const tags = (() => {
     );
   }
 
-  function drawSource(source, parts, isEdited) {
+  /** @param {boolean} isOwn the caption is the person's own, so tags that were kept may be missing in it too */
+  function drawSource(source, parts, isOwn) {
     const isOpen = opened.has(source.source);
     let hidden = 0;
     const categories = source.categories.map(({ category, tags }) => {
@@ -39,7 +40,7 @@ const tags = (() => {
       if (!shown.length) return '';
       const [first, ...others] = shown.map((tag) => {
         const isMissing = !partsOf(tag[1].toLowerCase()).every((part) => parts.has(part));
-        return chip(source, category, tag, isMissing && (tag[3] === 'out' || (isEdited && tag[3] === 'kept')));
+        return chip(source, category, tag, isMissing && (tag[3] === 'out' || (isOwn && tag[3] === 'kept')));
       });
       // The category's name never stands alone at a line's end.
       return `<span class="cw-category"><small>${escapeHtml(category)}</small>${first}</span>${others.join('')}`;
@@ -61,8 +62,8 @@ const tags = (() => {
     byId('cw-tags-count').textContent = `${kept.toLocaleString()} of ${all.length.toLocaleString()} kept`;
     if (!panel.open) return;
     const parts = new Set(partsOf(captionOf(row).toLowerCase()));
-    const isEdited = stateOf(row) === 'edited';
-    const html = found.sources.map((source) => drawSource(source, parts, isEdited)).join('');
+    const isOwn = stateOf(row) === 'edited' || (!!row.suggestion && row.suggestion !== captionOf(row));
+    const html = found.sources.map((source) => drawSource(source, parts, isOwn)).join('');
     if (html === drawn) return;
     drawn = html;
     const focused = box.contains(document.activeElement) ? document.activeElement : null;
