@@ -500,60 +500,6 @@ class Desk:
             "details": self._details(view, layers, plan),
         }
 
-    def details(self, set_id: str, picture_id: str) -> dict[str, Any]:
-        """The picture's tags with what became of them, and other sentences it could have; see `ui.details`.
-
-        Of its stored layers, under the set's settings, as its caption is. Raises: UnknownSet, UnknownPicture.
-        """
-        view = self.workspace.view(set_id, picture_id)
-        return self._details(view, self.workspace.layers(set_id, picture_id), self.stored_plan(set_id))
-
-    def _details(self, view: View, layers: Sequence[Layer], plan: Plan) -> dict[str, Any]:
-        drawn = self._drawn.get((view.digest, plan.family, _run_part(plan).get(plan.family)))
-        return details_of(layers, plan, view.existing, drawn.sentences if drawn else ())
-
-    def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
-
-        Returns: {"details": as `details`, the new sentences at their end; "new": how many they are}.
-        Raises: SettingsError: the settings draw nothing. As `preview`.
-        """
-        plan = self.plan_of(values)
-        if not can_draw(plan):
-            raise SettingsError("method is beam search or the captioner is off; only nucleus sampling can draw again.")
-        view = self.workspace.view(set_id, picture_id)
-        layers, _ = self._layers_at_hand(view, self.workspace.layers(set_id, picture_id), plan, plan)
-        known = len(self._details(view, layers, plan)["sentences"])
-        self.worker.ask(lambda: self._draw(set_id, view, plan)).result()
-        details = self._details(view, layers, plan)
-        return {"details": details, "new": len(details["sentences"]) - known}
-
-    def _draw(self, set_id: str, view: View, plan: Plan) -> None:
-        """Runs on the worker's thread."""
-        key = (view.digest, plan.family, _run_part(plan)[plan.family])
-        before = self._drawn.get(key) or _Drawn(seeds=1)  # the settings' own seed made the sentence itself
-        image = self._open(set_id, view.id, view.digest)
-        found = draw_sentences(image, plan, self.manager, skip=before.seeds, count=DRAWN_AT_ONCE)
-        sentences = {one.text: one for one in (*before.sentences, *found)}
-        self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
-
-    def ignore_tag(self, set_id: str, name: str, values: Mapping[str, Any], *, is_ignored: bool) -> dict[str, Any]:
-        """Put a tag on the set's ignore list or take it off again, as one step that undo takes back.
-
-        Args: values: the page's settings, stored with the new list.
-        Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
-        Raises: SettingsError, UnknownSet.
-        """
-        if not isinstance(name, str):
-            raise SettingsError(f"the tag is {type(name).__name__}; it must be text.")
-        plan = self.plan_of(values)
-        change = compose.with_ignored if is_ignored else compose.without_ignored
-        recipe = change(plan.recipe, name)
-        entries = compose.ignored_by(name, recipe if is_ignored else plan.recipe)
-        label = f"{'Ignore' if is_ignored else 'Stop ignoring'} {', '.join(entries) or name}"
-        self.workspace.set_settings(set_id, replace(plan, recipe=recipe).to_flat(), label=label[:200])
-        return {"ignore": recipe.ignore, "entries": list(entries)}
-
     def _layers_at_hand(
         self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan
     ) -> tuple[list[Layer], list[str]]:
@@ -609,6 +555,62 @@ class Desk:
             self.workspace.put_layers(set_id, fresh, label="Caption")
         self.workspace.set_settings(set_id, plan.to_flat())
         return caption_text([*at_hand, *fresh], plan, view.existing).text
+
+    # What is known of a picture: tags, other sentences
+
+    def details(self, set_id: str, picture_id: str) -> dict[str, Any]:
+        """The picture's tags with what became of them, and other sentences it could have; see `ui.details`.
+
+        Of its stored layers, under the set's settings, as its caption is. Raises: UnknownSet, UnknownPicture.
+        """
+        view = self.workspace.view(set_id, picture_id)
+        return self._details(view, self.workspace.layers(set_id, picture_id), self.stored_plan(set_id))
+
+    def _details(self, view: View, layers: Sequence[Layer], plan: Plan) -> dict[str, Any]:
+        drawn = self._drawn.get((view.digest, plan.family, _run_part(plan).get(plan.family)))
+        return details_of(layers, plan, view.existing, drawn.sentences if drawn else ())
+
+    def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
+
+        Returns: {"details": as `details`, the new sentences at their end; "new": how many they are}.
+        Raises: SettingsError: the settings draw nothing. As `preview`.
+        """
+        plan = self.plan_of(values)
+        if not can_draw(plan):
+            raise SettingsError("method is beam search or the captioner is off; only nucleus sampling can draw again.")
+        view = self.workspace.view(set_id, picture_id)
+        layers, _ = self._layers_at_hand(view, self.workspace.layers(set_id, picture_id), plan, plan)
+        known = len(self._details(view, layers, plan)["sentences"])
+        self.worker.ask(lambda: self._draw(set_id, view, plan)).result()
+        details = self._details(view, layers, plan)
+        return {"details": details, "new": len(details["sentences"]) - known}
+
+    def _draw(self, set_id: str, view: View, plan: Plan) -> None:
+        """Runs on the worker's thread."""
+        key = (view.digest, plan.family, _run_part(plan)[plan.family])
+        before = self._drawn.get(key) or _Drawn(seeds=1)  # the settings' own seed made the sentence itself
+        image = self._open(set_id, view.id, view.digest)
+        found = draw_sentences(image, plan, self.manager, skip=before.seeds, count=DRAWN_AT_ONCE)
+        sentences = {one.text: one for one in (*before.sentences, *found)}
+        self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
+
+    def ignore_tag(self, set_id: str, name: str, values: Mapping[str, Any], *, is_ignored: bool) -> dict[str, Any]:
+        """Put a tag on the set's ignore list or take it off again, as one step that undo takes back.
+
+        Args: values: the page's settings, stored with the new list.
+        Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
+        Raises: SettingsError, UnknownSet.
+        """
+        if not isinstance(name, str):
+            raise SettingsError(f"the tag is {type(name).__name__}; it must be text.")
+        plan = self.plan_of(values)
+        change = compose.with_ignored if is_ignored else compose.without_ignored
+        recipe = change(plan.recipe, name)
+        entries = compose.ignored_by(name, recipe if is_ignored else plan.recipe)
+        label = f"{'Ignore' if is_ignored else 'Stop ignoring'} {', '.join(entries) or name}"
+        self.workspace.set_settings(set_id, replace(plan, recipe=recipe).to_flat(), label=label[:200])
+        return {"ignore": recipe.ignore, "entries": list(entries)}
 
     # Jobs
 
