@@ -433,6 +433,8 @@ def test_a_tag_is_taken_off_the_ignore_list_with_what_the_page_shows(desk: Desk)
     stored = desk.stored_plan(set_id).to_flat()
     assert (stored["ignore"], stored["num_beams"]) == ("hat", 9)
     assert desk.changes(set_id, -1)["undo"] == "Stop ignoring *_hair"
+    assert desk.ignore_tag(set_id, "hat", None, is_ignored=False) == {"ignore": "", "entries": ["hat"]}
+    assert desk.stored_plan(set_id).to_flat()["num_beams"] == 9
     with pytest.raises(SettingsError, match="the tag is int; it must be text"):
         desk.ignore_tag(set_id, 7, _values(desk), is_ignored=True)  # type: ignore[arg-type]
 

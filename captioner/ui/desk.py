@@ -595,16 +595,18 @@ class Desk:
         sentences = {one.text: one for one in (*before.sentences, *found)}
         self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
 
-    def ignore_tag(self, set_id: str, name: str, values: Mapping[str, Any], *, is_ignored: bool) -> dict[str, Any]:
+    def ignore_tag(
+        self, set_id: str, name: str, values: Mapping[str, Any] | None, *, is_ignored: bool
+    ) -> dict[str, Any]:
         """Put a tag on the set's ignore list or take it off again, as one step that undo takes back.
 
-        Args: values: the page's settings, stored with the new list.
+        Args: values: the page's settings, stored with the new list; None takes the set's.
         Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
         Raises: SettingsError, UnknownSet.
         """
         if not isinstance(name, str):
             raise SettingsError(f"the tag is {type(name).__name__}; it must be text.")
-        plan = self.plan_of(values)
+        plan = self.stored_plan(set_id) if values is None else self.plan_of(values)
         change = compose.with_ignored if is_ignored else compose.without_ignored
         recipe = change(plan.recipe, name)
         entries = compose.ignored_by(name, recipe if is_ignored else plan.recipe)

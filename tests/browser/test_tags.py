@@ -274,7 +274,8 @@ def test_other_beams_are_offered_and_use_composes_them_with_the_tags(
     wait_saved(page)
     tags = "nami (one piece), red background, long hair, hair"
     assert caption(page) == f"a red picture 240 wide under its beam 3, {tags}"
-    assert rows.nth(1).get_by_role("button").is_disabled()
+    assert rows.nth(1).get_by_role("button").inner_text() == "Used"
+    assert page.evaluate("document.activeElement.textContent") == "Used", "the focus stays"
     assert page.locator("#cw-suggestion-text").text_content() == f"a red picture 240 wide under beam 3, {tags}"
     page.locator("#cw-undo").click()
     wait_until(lambda: caption(page) == f"a red picture 240 wide under beam 3, {tags}", "undo takes it back")

@@ -6,7 +6,8 @@
   const list = byId('cw-others-list');
   const more = byId('cw-draw');
   const OPEN = 'captioner/others-open';
-  let isDrawing = false;
+  let drawn = '';
+  let isDrawing = false; // asked the server for draws
 
   function draw() {
     const found = details.now();
@@ -15,31 +16,38 @@
     if (panel.hidden) return;
     byId('cw-others-count').textContent = plural(found.sentences.length, 'other sentence', 'other sentences');
     more.hidden = !found.can_draw;
-    more.disabled = isDrawing;
+    more.setAttribute('aria-disabled', isDrawing); // a button that is really disabled loses the focus
     more.textContent = isDrawing ? 'Drawing…' : 'Draw 4 more';
     const text = captionOf(row);
-    list.innerHTML = found.sentences
+    const html = found.sentences
       .map((other, index) => {
         const isUsed = other.caption === text;
         const score = other.score === null ? '' : other.score.toFixed(2);
         return (
           `<li><small title="The score of the search: the nearer to 0, the likelier">${score}</small>` +
           `<span title="${escapeHtml(other.caption)}">${escapeHtml(other.text)}</span>` +
-          `<button type="button" class="cw-button cw-small" data-index="${index}" aria-label="Use: ${escapeHtml(other.text)}"${isUsed ? ' disabled' : ''}>${isUsed ? 'Used' : 'Use'}</button></li>`
+          `<button type="button" class="cw-button cw-small" data-index="${index}" aria-pressed="${isUsed}" aria-label="Use: ${escapeHtml(other.text)}">${isUsed ? 'Used' : 'Use'}</button></li>`
         );
       })
       .join('');
+    if (html === drawn) return;
+    drawn = html;
+    const focused = list.contains(document.activeElement) ? document.activeElement.dataset.index : null;
+    list.innerHTML = html;
+    if (focused !== null) list.querySelector(`button[data-index="${focused}"]`)?.focus();
   }
 
   list.addEventListener('click', (event) => {
     const button = event.target.closest('button');
     const found = details.now();
-    if (!button || !found) return;
-    editor.put(found.id, found.sentences[+button.dataset.index].caption);
-    list.querySelector(`button[data-index="${button.dataset.index}"]`)?.focus();
+    const row = found && rowOf.get(found.id);
+    if (!button || !row) return;
+    const { caption } = found.sentences[+button.dataset.index];
+    if (caption !== captionOf(row)) editor.put(row.id, caption);
   });
 
   more.addEventListener('click', async () => {
+    if (isDrawing) return;
     const { id } = details.now();
     isDrawing = true;
     draw();

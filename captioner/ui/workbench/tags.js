@@ -91,6 +91,7 @@ const tags = (() => {
    */
   function ignore(name, isIgnored) {
     sending = sending.then(async () => {
+      if (!page.settings) return; // the controls are still on their way
       const request = { set: page.set, tag: name, is_ignored: isIgnored, settings: page.settings };
       const reply = await askOrTell('The list of ignored tags is as it was', 'ignore_tag', request);
       if (!reply || reply.ignore === page.settings.ignore) return;
@@ -106,7 +107,8 @@ const tags = (() => {
   }
 
   function add(text) {
-    const row = rowOf.get(details.now().id);
+    const row = rowOf.get(details.now()?.id);
+    if (!row) return;
     const before = captionOf(row).trimEnd().replace(/,$/, '');
     editor.put(row.id, before ? `${before}, ${text}` : text);
   }
