@@ -149,7 +149,7 @@ def compose(
         suffix = ""
     if own:
         at = 0 if recipe.existing == "prepend" else len(pieces)
-        pieces.insert(at, _Piece(own, _key(own), "existing"))
+        pieces.insert(at, _Piece(own, piece_key(own), "existing"))
     if recipe.max_tokens:
         pieces = _within_tokens(pieces, lambda kept: _join(kept, prefix, suffix, recipe.separator), recipe.max_tokens)
     parts = [Part(piece.text, piece.source, piece.score) for piece in pieces]
@@ -168,10 +168,57 @@ def spell(name: str, recipe: Recipe) -> str:
     return _BRACKETS.sub(r"\\\g<0>", name) if recipe.escape_brackets else name
 
 
+def written(name: str, recipe: Recipe) -> str | None:
+    """A tag as captions write it, replacements made; None where the ignore list or a replacement leaves it out."""
+    made = _rules(recipe).of(name)
+    return made[0] if made else None
+
+
+def pieces_in(caption: Caption, recipe: Recipe) -> frozenset[str]:
+    """What a caption says piece by piece, wherever a piece comes from; each as `piece_key` gives it."""
+    divider = recipe.separator.strip() or ","
+    return frozenset(piece_key(piece) for part in caption.parts for piece in (part.text, *part.text.split(divider)))
+
+
+def piece_key(text: str) -> str:
+    """What makes two pieces the same: neither case, underscores, escapes nor spacing tell them apart."""
+    return _one_line(_ESCAPED.sub(r"\1", text).replace("_", " ")).casefold()
+
+
 def is_ignored(name: str, recipe: Recipe) -> bool:
     """Whether the recipe's ignore list names this tag."""
     pattern = _ignored(recipe.ignore)
-    return pattern is not None and pattern.fullmatch(_key(name)) is not None
+    return pattern is not None and pattern.fullmatch(piece_key(name)) is not None
+
+
+def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
+    """The entries of the ignore list that leave this tag out, as they are written there."""
+    if not is_ignored(name, recipe):
+        return ()
+    key = piece_key(name)
+    return tuple(entry for entry, pattern in _ignored_each(recipe.ignore) if pattern.fullmatch(key))
+
+
+def with_ignored(recipe: Recipe, name: str) -> Recipe:
+    """The same recipe with a tag on its ignore list.
+
+    A comma in the tag's name would divide the entry, so a star stands for it.
+    Raises: SettingsError: the list has no room, or nothing but stars would stand there, which is every tag.
+    """
+    entry = _one_line(name if name in KAOMOJI else name.replace("_", " ")).replace(",", "*")
+    if not entry.strip("* "):
+        raise SettingsError(f"the tag {name!r} cannot be ignored by name; replace it with nothing instead.")
+    if is_ignored(name, recipe):
+        return recipe
+    return recipe.replaced(ignore=_listed([*_entries(recipe.ignore), entry], recipe.ignore))
+
+
+def without_ignored(recipe: Recipe, name: str) -> Recipe:
+    """The same recipe without the entries of its ignore list that leave a tag out; one with a star frees others too."""
+    gone = ignored_by(name, recipe)
+    return recipe.replaced(
+        ignore=_listed([entry for entry in _entries(recipe.ignore) if entry not in gone], recipe.ignore)
+    )
 
 
 @dataclass(slots=True)
@@ -195,11 +242,6 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _key(text: str) -> str:
-    """What makes two pieces the same: neither case, underscores, escapes nor spacing tell them apart."""
-    return _one_line(_ESCAPED.sub(r"\1", text).replace("_", " ")).casefold()
-
-
 def _pieces(
     sentence: Sentence | None, tags: Sequence[Tag], recipe: Recipe, existing: str, sentence_source: str
 ) -> list[_Piece]:
@@ -208,7 +250,7 @@ def _pieces(
     by_rank: dict[int, list[_Piece]] = {}
     if sentence is not None and sentence.text.strip():
         text = _as_subject(_one_line(sentence.text), recipe)
-        by_rank[rules.ranks[SENTENCE]] = [_Piece(text, _key(text), sentence_source, sentence.score)]
+        by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
     for tag in tags:
         spelt = rules.of(tag.name)
         if spelt is not None:
@@ -247,12 +289,12 @@ class _Rules:
         return self._spelt[name]
 
     def _spell(self, name: str) -> tuple[str, str] | None:
-        matchable = _key(name)
+        matchable = piece_key(name)
         if self._ignored is not None and self._ignored.fullmatch(matchable):
             return None
         name = next((new for old in self._replacements if (new := old.of(matchable)) is not None), name)
         text = spell(name, self._recipe)
-        return (text, _key(text)) if text else None
+        return (text, piece_key(text)) if text else None
 
 
 @lru_cache(maxsize=16)
@@ -263,14 +305,16 @@ def _rules(recipe: Recipe) -> _Rules:
 def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Piece]:
     """The same without repetitions; the first of equal ones stays and names the sources of all."""
     divider = recipe.separator.strip() or ","
-    fixed = {_key(part) for text in (recipe.prefix, recipe.suffix, existing) for part in text.split(divider)}
-    already = f"{divider}{divider.join(_key(part) for part in existing.split(divider))}{divider}"
-    sentence_keys = {_key(part): piece for piece in pieces if not piece.is_tag for part in piece.text.split(divider)}
+    fixed = {piece_key(part) for text in (recipe.prefix, recipe.suffix, existing) for part in text.split(divider)}
+    already = f"{divider}{divider.join(piece_key(part) for part in existing.split(divider))}{divider}"
+    sentence_keys = {
+        piece_key(part): piece for piece in pieces if not piece.is_tag for part in piece.text.split(divider)
+    }
     first: dict[str, _Piece] = dict(sentence_keys)
     kept: list[_Piece] = []
     for piece in pieces:
         if not piece.is_tag:
-            own = divider.join(_key(part) for part in piece.text.split(divider))
+            own = divider.join(piece_key(part) for part in piece.text.split(divider))
             if f"{divider}{own}{divider}" not in already:
                 kept.append(piece)
             continue
@@ -374,12 +418,17 @@ def _entries(text: str) -> list[str]:
     return [entry.strip() for entry in _LIST_BREAK.split(text) if entry.strip()]
 
 
+def _listed(entries: Sequence[str], before: str) -> str:
+    """Entries as one text, a line each where they were written so."""
+    return ("\n" if "\n" in before.strip() else ", ").join(entries)
+
+
 def _pattern(entry: str) -> str:
     return "(.*)".join(re.escape(piece) for piece in _matchable_entry(entry).split("*"))
 
 
 def _matchable_entry(entry: str) -> str:
-    """As `_key`, but the spaces beside a star stay: "* hair" must not match "chair"."""
+    """As `piece_key`, but the spaces beside a star stay: "* hair" must not match "chair"."""
     return re.sub(r"\s+", " ", _ESCAPED.sub(r"\1", entry).replace("_", " ")).casefold().strip()
 
 
@@ -387,6 +436,11 @@ def _matchable_entry(entry: str) -> str:
 def _ignored(ignore: str) -> re.Pattern[str] | None:
     entries = _entries(ignore)
     return re.compile("|".join(_pattern(entry) for entry in entries)) if entries else None
+
+
+@lru_cache(maxsize=16)
+def _ignored_each(ignore: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((entry, re.compile(_pattern(entry))) for entry in _entries(ignore))
 
 
 @dataclass(frozen=True, slots=True)

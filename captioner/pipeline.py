@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -28,7 +28,7 @@ from captioner import hub, registry
 from captioner.compose import Recipe, compose
 from captioner.errors import CaptionerError, ModelFailed, ModelNotFound, SettingsError
 from captioner.models.blip import SamplingSettings, resolve_q_factor
-from captioner.records import Caption, Layer, Sentence, Tag
+from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 from captioner.settings import Effect, Field, Settings
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 CAPTIONER = "captioner"
 PRESET = "preset"
 DEFAULT = "default"
+
+STORED_ALTERNATIVES = 9
+"""Other sentences that a layer keeps, best first: with the sentence itself the ten best of a search."""
 
 _SENTENCE_READ = "sentence"
 """Among a layer's run settings, for taggers that go on from the captioner's sentence: which one they were given."""
@@ -280,13 +283,35 @@ def prepare_models(plan: Plan, manager: ModelUser, progress: Callable[[str, int,
                 model.prepare(functools.partial(progress, name))
 
 
+def can_draw(plan: Plan) -> bool:
+    """Whether another draw may say another sentence: under nucleus sampling, from a captioner that draws several."""
+    return (
+        bool(plan.captioner)
+        and getattr(plan.sampling, "method", "") == "nucleus"
+        and hasattr(registry.family_class(plan.family), "decode")
+    )
+
+
+def draw_sentences(image: Image, plan: Plan, manager: ModelUser, *, skip: int, count: int) -> list[Alternative]:
+    """Further sentences for one picture: those of the seeds that follow the settings' own. Some may be equal.
+
+    Args: plan: one that `can_draw`. skip: how many seeds from the settings' own on were drawn before.
+    Raises: as the captioner's `encode` and `decode`.
+    """
+    seed: int = plan.sampling.to_mapping()["seed"]
+    sampling = plan.sampling.replaced(seed=(seed + skip) % 2**31)
+    with manager.use(plan.captioner, plan.family) as model:
+        [drawn] = model.decode(model.encode([image]), sampling, samples=count)
+    return [Alternative(drawn.text, drawn.score), *drawn.alternatives]
+
+
 def families_to_run(layers: Sequence[Layer], plan: Plan) -> tuple[str, ...]:
     """The families whose layer is missing or was made by another model or other RUN settings than the plan's.
 
     Fields that have no effect do not count: another seed changes nothing under beam search.
     A tagger that goes on from the sentence runs again when the captioner does, or another sentence stands there now.
     """
-    current = _latest(layers)
+    current = latest(layers)
     settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
     sentence = _sentence(layers, plan)
     due: list[str] = []
@@ -311,14 +336,14 @@ def caption_text(layers: Sequence[Layer], plan: Plan, existing: str = "") -> Cap
 
     Args: layers: of one picture; the newest of each family counts, families that are off do not.
     """
-    said = _latest(layers).get(plan.family) if plan.captioner else None
+    said = latest(layers).get(plan.family) if plan.captioner else None
     sentence = said.sentence if said else None
     return compose(sentence, kept_tags(layers, plan), plan.recipe, existing=existing, sentence_source=plan.family)
 
 
 def kept_tags(layers: Sequence[Layer], plan: Plan) -> list[Tag]:
     """The tags that pass each tagger's COMPOSE settings, best first within a tagger, before the recipe."""
-    current = _latest(layers)
+    current = latest(layers)
     kept: list[Tag] = []
     for choice in plan.taggers:
         layer = current.get(choice.family)
@@ -327,7 +352,20 @@ def kept_tags(layers: Sequence[Layer], plan: Plan) -> list[Tag]:
     return kept
 
 
-def _latest(layers: Sequence[Layer]) -> dict[str, Layer]:
+def sentence_to_read(family: str, layers: Sequence[Layer], plan: Plan) -> str | None:
+    """The sentence among a picture's layers that a family's tagger goes on from ("" for none); None: it reads none."""
+    settings = {choice.family: choice.settings for choice in plan.taggers}.get(family)
+    return None if settings is None or not _reads_sentence(family, settings) else _sentence(layers, plan)
+
+
+def sentence_read(layer: Layer) -> str | None:
+    """The sentence that a tagger went on from when it made this layer; None: it read none."""
+    read: str | None = layer.run_settings.get(_SENTENCE_READ)
+    return read
+
+
+def latest(layers: Sequence[Layer]) -> dict[str, Layer]:
+    """By family, the newest of a picture's layers: the one that counts."""
     return {layer.family: layer for layer in sorted(layers, key=lambda layer: layer.created_at)}
 
 
@@ -407,7 +445,7 @@ def _reads_sentence(family: str, settings: Settings) -> bool:
 
 def _sentence(layers: Sequence[Layer], plan: Plan) -> str:
     """What the plan's captioner said last; "" when it is off or said nothing yet."""
-    said = _latest(layers).get(plan.family) if plan.captioner else None
+    said = latest(layers).get(plan.family) if plan.captioner else None
     return said.sentence.text if said and said.sentence else ""
 
 
@@ -438,9 +476,13 @@ def _layer(
         run_settings=run_settings,
         seed=run_settings.get("seed"),
         created_at=time.time(),
-        sentence=answer if isinstance(answer, Sentence) else None,
+        sentence=_with_best_alternatives(answer) if isinstance(answer, Sentence) else None,
         tags=None if isinstance(answer, Sentence) else answer,
     )
+
+
+def _with_best_alternatives(sentence: Sentence) -> Sentence:
+    return replace(sentence, alternatives=sentence.alternatives[:STORED_ALTERNATIVES])
 
 
 def _known_names() -> list[str]:

@@ -157,7 +157,11 @@ class Model(Protocol):
 
 
 class Captioner(Model, Protocol):
-    """Says a sentence about each picture."""
+    """Says a sentence about each picture.
+
+    Two methods are optional, and the page offers further draws where a class has them: `encode(pictures)`, and
+    `decode(encodings, settings, samples=n)`, whose sentences have the draws of the seeds that follow as alternatives.
+    """
 
     def caption(self, pictures: Sequence[Image], settings: Any) -> list[Sentence]:
         """One sentence a picture, in order; the size of the batch never changes a result.

@@ -142,7 +142,8 @@ class Workspace:
     def set_settings(self, set_id: str, settings: Mapping[str, Any], *, label: str = "Settings") -> None:
         """Replace the set's settings, as one journal entry; changes of the same names in quick succession are one.
 
-        Args: settings: flat, values as JSON has them. What they mean is not checked here.
+        Args: settings: flat, values as JSON has them. What they mean is not checked here. label: only changes of the
+            same label become one entry.
         """
         after = settings_json(settings)
         now = self._clock()
@@ -154,7 +155,8 @@ class Workspace:
             version = self._new_version(db, set_key)
             _write_settings(db, set_key, version, after)
             top = journal.top(db, set_key)
-            if top is not None and top.kind == "settings" and now - top.changed_at <= SETTINGS_JOIN_WITHIN_S:
+            is_like_top = top is not None and (top.kind, top.label) == ("settings", label)
+            if top is not None and is_like_top and now - top.changed_at <= SETTINGS_JOIN_WITHIN_S:
                 first, last = journal.settings_of(db, top.key)
                 if (
                     first is not None

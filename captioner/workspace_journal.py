@@ -39,6 +39,7 @@ class Top(NamedTuple):
 
     key: int
     kind: str
+    label: str
     changed_at: float
 
 
@@ -77,7 +78,8 @@ def apply(db: sqlite3.Connection, set_key: int, version: int, values: Iterable[t
 def top(db: sqlite3.Connection, set_key: int) -> Top | None:
     """The entry that the next undo takes."""
     row = db.execute(
-        "SELECT key, kind, changed_at FROM entries WHERE set_key = ? AND is_undone = 0 ORDER BY key DESC LIMIT 1",
+        "SELECT key, kind, label, changed_at FROM entries WHERE set_key = ? AND is_undone = 0"
+        " ORDER BY key DESC LIMIT 1",
         (set_key,),
     ).fetchone()
     return Top(*row) if row else None

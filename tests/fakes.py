@@ -3,7 +3,8 @@
 `with fake_models(folder) as models:` makes them known and gives what `--models` and `ModelManager(models=...)` take.
 They belong to the real families and so have the real settings classes; only their answers are made up:
 
-fake-blip   says "a red picture 40 wide under beam 3": the colour of the middle, the width, method and beams or seed
+fake-blip   says "a red picture 40 wide under beam 3": the colour of the middle, the width, method and beams or seed;
+            the other beams and draws are its alternatives
 fake-clip   finds two flavors, a medium, a movement and an artist; in modes that go on from the sentence it repeats it
 fake-wd14   finds the colour as a tag, "long_hair" and "hair", a character and a rating, with fixed scores
 They fail on a picture whose middle is exactly POISON, as a model does on a picture it cannot take.
@@ -21,9 +22,10 @@ from PIL.Image import Image
 from captioner import registry
 from captioner.errors import ModelFailed
 from captioner.models.blip import SamplingSettings
-from captioner.records import Sentence, Tag
+from captioner.records import Alternative, Sentence, Tag
 from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, whole
+from taggers import vocabularies
 from taggers.clip import ClipSettings, ClipTagger
 from taggers.wd14 import Wd14Settings, Wd14Tagger
 
@@ -67,14 +69,28 @@ class FakeCaptioner(FakeModel):
     Settings = SamplingSettings
 
     def caption(self, pictures: Sequence[Image], settings: SamplingSettings) -> list[Sentence]:
+        return self.decode(self.encode(pictures), settings)
+
+    def encode(self, pictures: Sequence[Image]) -> list[str]:
         self.calls.append(len(pictures))
-        how = f"beam {settings.num_beams}" if settings.method == "beam" else f"nucleus seed {settings.seed}"
-        return [
-            Sentence(f"a {colour_name(picture)} picture {picture.width} wide under {how}", -0.5) for picture in pictures
+        return [f"a {colour_name(picture)} picture {picture.width} wide under" for picture in pictures]
+
+    def decode(self, encodings: Sequence[str], settings: SamplingSettings, *, samples: int = 1) -> list[Sentence]:
+        """Under beam search beam 2 and so on are alternatives, each scored 0.1 less than the one before."""
+        if settings.method == "nucleus":
+            ends = [f"nucleus seed {settings.seed + number}" for number in range(samples)]
+        else:
+            ends = [f"beam {settings.num_beams}", *(f"its beam {place}" for place in range(2, settings.num_beams + 1))]
+        found = [
+            [Alternative(f"{start} {end}", -0.5 - 0.1 * place) for place, end in enumerate(ends)] for start in encodings
         ]
+        return [Sentence(first.text, first.score, tuple(others)) for first, *others in found]
 
 
 class FakeClip(FakeModel):
+    """labels_each: where not 0, it finds so many labels of each vocabulary, whatever the picture is."""
+
+    labels_each: ClassVar[int] = 0
     family = "clip"
     Settings = ClipSettings
     keep = staticmethod(ClipTagger.keep)
@@ -91,6 +107,10 @@ class FakeClip(FakeModel):
         if self.uses_sentence(settings):
             assert sentences is not None
             return [(Tag(f"after {sentence!r}", 0.3, settings.mode, "clip"),) for sentence in sentences]
+        if self.labels_each:
+            scored = [(number, kind) for number in range(self.labels_each) for kind in vocabularies.KINDS]
+            tags = tuple(Tag(f"{kind} {number}", 0.5 - number / 1000, kind, "clip") for number, kind in scored)
+            return [tags for _ in pictures]
         words = [("highly detailed", "flavors"), ("an icon", "mediums"), ("cubism", "movements"), ("by Ada", "artists")]
         return [
             tuple(

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from captioner import registry
-from captioner.compose import KAOMOJI, Recipe, compose, is_ignored, spell
+from captioner.compose import (
+    KAOMOJI,
+    Recipe,
+    compose,
+    ignored_by,
+    is_ignored,
+    spell,
+    with_ignored,
+    without_ignored,
+    written,
+)
 from captioner.errors import SettingsError
 from captioner.records import Part, Sentence, Tag
 from captioner.settings import Effect
@@ -152,6 +162,38 @@ def test_is_ignored_tells_what_compose_leaves_out() -> None:
     recipe = Recipe(ignore="*_hair")
     assert is_ignored("Long_Hair", recipe) and not is_ignored("hair", recipe)
     assert not is_ignored("anything", Recipe())
+
+
+@pytest.mark.parametrize(
+    "name", ["long_hair", "^_^", "nami_(one_piece)", "oil, on canvas", "a  b*c", r"x \(y\)", "_a_"]
+)
+def test_a_tag_put_on_the_ignore_list_is_ignored_and_taken_off_again(name: str) -> None:
+    for before in ("", "hat, shoe", "hat\nshoe"):
+        recipe = Recipe(ignore=before)
+        after = with_ignored(recipe, name)
+        assert is_ignored(name, after) and not is_ignored("hair", after)
+        assert with_ignored(after, name) == after
+        assert without_ignored(after, name) == recipe
+        assert ("\n" in after.ignore) == ("\n" in before)
+
+
+def test_taking_a_tag_off_the_ignore_list_takes_every_entry_that_names_it() -> None:
+    recipe = Recipe(ignore="Long Hair, hat, *_hair")
+    assert ignored_by("long_hair", recipe) == ("Long Hair", "*_hair")
+    assert without_ignored(recipe, "long_hair").ignore == "hat"
+    assert without_ignored(recipe, "shoe") == recipe
+
+
+def test_a_tag_that_only_a_star_could_stand_for_is_refused() -> None:
+    for name in (",", " ", "*"):
+        with pytest.raises(SettingsError, match="cannot be ignored by name"):
+            with_ignored(Recipe(), name)
+
+
+def test_a_tag_is_written_as_the_caption_has_it() -> None:
+    recipe = Recipe(ignore="hat", replace="*_hair -> * fur, shoe ->", class_name="dog", subject_name="sks dog")
+    written_as = {name: written(name, recipe) for name in ("hat", "red_hair", "shoe", "dog", "a_tree")}
+    assert written_as == {"hat": None, "red_hair": "red fur", "shoe": None, "dog": "sks dog", "a_tree": "a tree"}
 
 
 def test_tags_are_replaced_whole_and_whatever_their_case() -> None:

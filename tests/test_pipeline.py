@@ -23,8 +23,10 @@ from captioner.models.blip import PRESETS, SamplingSettings
 from captioner.pipeline import (
     PictureSource,
     Plan,
+    can_draw,
     caption_pictures,
     caption_text,
+    draw_sentences,
     families_to_run,
     make_layers,
     setting_groups,
@@ -223,7 +225,8 @@ def test_every_model_of_the_plan_makes_a_layer(models: str, manager: ModelManage
     assert result.error is None
     assert [layer.family for layer in result.layers] == ["blip", "clip", "wd14"]
     blip, _, wd14 = result.layers
-    assert blip.sentence == Sentence("a red picture 40 wide under beam 3", -0.5)
+    assert blip.sentence is not None
+    assert (blip.sentence.text, blip.sentence.score) == ("a red picture 40 wide under beam 3", -0.5)
     assert (blip.picture_id, blip.model, blip.model_revision, blip.seed) == ("a", "fake-blip", "abc123", 7)
     assert blip.run_settings == plan.sampling.to_mapping()
     assert before <= blip.created_at <= time.time()
@@ -403,6 +406,27 @@ def test_a_thousand_pictures_recompose_in_a_tenth_of_a_second() -> None:
             caption_text(layers, plan)
         best = min(best, time.process_time() - started)
     assert best < 0.1
+
+
+def test_a_layer_keeps_the_ten_best_sentences_of_a_search(models: str, manager: ModelManager) -> None:
+    [[result]] = make_layers([("a", plain())], plan_of(models, num_beams=20), manager)
+    [blip] = result.layers
+    assert blip.sentence is not None
+    assert [other.text[-6:] for other in blip.sentence.alternatives] == [*(f"beam {n}" for n in range(2, 10)), "eam 10"]
+
+
+def test_further_draws_take_the_seeds_that_follow(models: str, manager: ModelManager) -> None:
+    plan = plan_of(models, method="nucleus", seed=2**31 - 3)
+    drawn = draw_sentences(plain(), plan, manager, skip=1, count=2)
+    start = "a red picture 40 wide under nucleus seed"
+    assert [one.text for one in drawn] == [f"{start} {2**31 - 2}", f"{start} {2**31 - 1}"]
+    assert draw_sentences(plain(), plan, manager, skip=4, count=1)[0].text == f"{start} 1"
+
+
+def test_only_nucleus_sampling_can_draw_again(models: str) -> None:
+    assert can_draw(plan_of(models, method="nucleus"))
+    assert not can_draw(plan_of(models))
+    assert not can_draw(plan_of(models, method="nucleus", captioner="", wd14="default"))
 
 
 # Pictures to captions

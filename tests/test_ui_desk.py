@@ -96,6 +96,41 @@ def test_a_preview_runs_only_what_changed(desk: Desk) -> None:
     assert FakeModel.calls == [1, 1]
 
 
+def test_a_chain_follows_the_sentence_that_it_goes_on_from(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    for beams in (5, 6, 5):
+        said = f"a red picture 40 wide under beam {beams}"
+        answer = desk.preview(set_id, picture, _values(desk, num_beams=beams, clip_on=True, mode="chain"))
+        assert answer["text"] == f"{said}, after {said!r}"
+    assert FakeModel.calls == [1, 1, 1, 1], "what was tried before is at hand"
+
+
+def test_a_chain_that_is_tried_on_a_stored_sentence_asks_the_captioner_no_more(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    desk.start_job(set_id, None, _values(desk))
+    _wait(desk, set_id)
+    FakeModel.calls.clear()
+    chain = _values(desk, clip_on=True, mode="chain")
+    said = "a red picture 40 wide under beam 3"
+    assert desk.preview(set_id, picture, chain)["text"] == f"{said}, after {said!r}"
+    assert FakeModel.calls == [1]
+    desk.start_job(set_id, None, chain)
+    _wait(desk, set_id)
+    assert FakeModel.calls == [1, 1]
+    assert desk.row(set_id, picture)["caption"] == f"{said}, after {said!r}"
+
+
+def test_a_stored_chain_is_not_put_behind_a_sentence_that_is_only_tried(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    desk.start_job(set_id, None, _values(desk, clip_on=True, mode="chain"))
+    _wait(desk, set_id)
+    said = "a red picture 40 wide under beam 7"
+    answer = desk.preview(set_id, picture, _values(desk, num_beams=7, clip_on=True, mode="chain"))
+    assert answer["text"] == f"{said}, after {said!r}"
+    answer = desk.preview(set_id, picture, _values(desk, num_beams=7, clip_on=True, mode="chain", prefix="sks"))
+    assert answer["text"] == f"sks, {said}, after {said!r}"
+
+
 def test_a_threshold_changes_stored_captions_without_a_model(desk: Desk) -> None:
     set_id, pictures = _set_with(desk, RED, (20, 20, 220))
     desk.start_job(set_id, None, _values(desk, wd14_on=True))
@@ -336,3 +371,92 @@ def test_token_counts_are_of_the_captions_as_exported(desk: Desk) -> None:
     set_id, pictures = _set_with(desk, RED, RED)
     desk.save_caption(set_id, pictures[0], "a red cat", 0)
     assert desk.token_counts(set_id) == {"limit": 75, "counts": {pictures[0]: 3, pictures[1]: 0}}
+
+
+def _standings(details: dict[str, Any]) -> dict[str, str]:
+    return {row[0]: row[3] for source in details["sources"] for group in source["categories"] for row in group["tags"]}
+
+
+def test_details_are_of_the_stored_layers_under_the_set_s_settings(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    nothing = {"sources": [], "sentences": [], "can_draw": False}
+    assert desk.details(set_id, picture) == nothing
+    desk.start_job(set_id, None, _values(desk, wd14_on=True))
+    _wait(desk, set_id)
+    details = desk.details(set_id, picture)
+    [wd14] = details["sources"]
+    assert (wd14["source"], wd14["title"]) == ("wd14", "WD14")
+    assert [group["category"] for group in wd14["categories"]] == ["character", "general", "rating"]
+    assert wd14["categories"][1]["tags"] == [
+        ["red_background", "red background", 0.9, "kept", True, []],
+        ["long_hair", "long hair", 0.6, "kept", True, []],
+        ["hair", "hair", 0.5, "kept", True, []],
+        ["hat", "hat", 0.1, "out", True, []],
+    ]
+    assert [other["text"][-6:] for other in details["sentences"]] == ["beam 2", "beam 3"]
+    assert details["sentences"][0]["caption"].endswith("its beam 2, nami (one piece), red background, long hair, hair")
+    desk.preview(set_id, picture, _values(desk))
+    assert desk.details(set_id, picture)["sources"] == [], "the tagger is off"
+
+
+def test_a_preview_s_tags_follow_a_threshold_without_a_model(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    first = desk.preview(set_id, picture, _values(desk, wd14_on=True))
+    FakeModel.calls.clear()
+    second = desk.preview(set_id, picture, _values(desk, wd14_on=True, general_threshold=0.55))
+    assert (_standings(first["details"])["hair"], _standings(second["details"])["hair"]) == ("kept", "out")
+    assert FakeModel.calls == []
+    assert desk.workspace.layers(set_id, picture) == ()
+
+
+def test_an_ignored_tag_leaves_every_caption_and_undo_brings_it_back(desk: Desk) -> None:
+    set_id, pictures = _set_with(desk, RED, (20, 20, 220))
+    desk.start_job(set_id, None, _values(desk, wd14_on=True, ignore="cat"))
+    _wait(desk, set_id)
+    before = desk.open_set(set_id)
+    answer = desk.ignore_tag(set_id, "long_hair", _values(desk, wd14_on=True, ignore="cat"), is_ignored=True)
+    assert answer == {"ignore": "cat, long hair", "entries": ["long hair"]}
+    changed = desk.changes(set_id, before["cursor"])
+    assert len(changed["rows"]) == 2
+    assert all("long hair" not in row["caption"] for row in changed["rows"])
+    assert changed["undo"] == "Ignore long hair"
+    assert _standings(desk.details(set_id, pictures[0]))["long_hair"] == "ignored"
+    assert desk.travel(set_id, is_undo=True) == {"label": "Ignore long hair", "has_settings": True}
+    assert desk.stored_plan(set_id).recipe.ignore == "cat"
+    assert "long hair" in desk.row(set_id, pictures[1])["caption"]
+
+
+def test_a_tag_is_taken_off_the_ignore_list_with_what_the_page_shows(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    answer = desk.ignore_tag(set_id, "long_hair", _values(desk, ignore="*_hair, hat", num_beams=9), is_ignored=False)
+    assert answer == {"ignore": "hat", "entries": ["*_hair"]}
+    stored = desk.stored_plan(set_id).to_flat()
+    assert (stored["ignore"], stored["num_beams"]) == ("hat", 9)
+    assert desk.changes(set_id, -1)["undo"] == "Stop ignoring *_hair"
+    assert desk.ignore_tag(set_id, "hat", None, is_ignored=False) == {"ignore": "", "entries": ["hat"]}
+    assert desk.stored_plan(set_id).to_flat()["num_beams"] == 9
+    with pytest.raises(SettingsError, match="the tag is int; it must be text"):
+        desk.ignore_tag(set_id, 7, _values(desk), is_ignored=True)  # type: ignore[arg-type]
+
+
+def test_further_draws_stand_beside_the_sentence_and_are_not_drawn_twice(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    values = _values(desk, method="nucleus", seed=5, suffix="end")
+    assert desk.preview(set_id, picture, values)["details"]["can_draw"]
+    answer = desk.draw_sentences(set_id, picture, values)
+    assert answer["new"] == 4
+    again = desk.draw_sentences(set_id, picture, values)
+    start = "a red picture 40 wide under nucleus seed"
+    drawn = [other["text"] for other in again["details"]["sentences"]]
+    assert drawn == [f"{start} {seed}" for seed in range(6, 14)]
+    assert all(other["caption"] == f"{other['text']}, end" for other in again["details"]["sentences"])
+    threshold_moved = desk.preview(set_id, picture, {**values, "general_threshold": 0.2})
+    assert len(threshold_moved["details"]["sentences"]) == 8
+    assert desk.preview(set_id, picture, {**values, "seed": 6})["details"]["sentences"] == []
+    assert desk.workspace.layers(set_id, picture) == ()
+
+
+def test_beam_search_has_nothing_to_draw(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    with pytest.raises(SettingsError, match="only nucleus sampling can draw again"):
+        desk.draw_sentences(set_id, picture, _values(desk))

@@ -208,6 +208,17 @@ def test_a_slider_moved_again_later_is_a_new_step_and_dragged_back_none(workspac
     assert len(workspace.history(set_id)) == 3
 
 
+def test_settings_changed_in_two_ways_are_two_steps_however_quick(workspace, clock):
+    set_id = workspace.create_set()
+    workspace.set_settings(set_id, {"ignore": "hat"}, label="Ignore hat")
+    workspace.set_settings(set_id, {"ignore": "hat, shoe"}, label="Ignore shoe")
+    workspace.set_settings(set_id, {"ignore": "hat, shoe, cat"})
+    assert [entry.label for entry in workspace.history(set_id)] == ["Settings", "Ignore shoe", "Ignore hat"]
+    workspace.undo(set_id)
+    workspace.undo(set_id)
+    assert workspace.settings(set_id) == {"ignore": "hat"}
+
+
 def test_equal_settings_are_no_step(workspace):
     set_id = workspace.create_set()
     workspace.set_settings(set_id, {"num_beams": 3, "clip": ""})

@@ -1,8 +1,8 @@
 """What the page asks of the product, answered in plain JSON values: sets, rows, saves, previews, jobs, token counts.
 
 The desk joins workspace, pipeline and worker. It holds no work of a person (the workspace does) and no model (the
-manager does), only what can be made again: composed texts and previewed layers. Safe to use from many threads. Knows
-no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
+manager does), only what can be made again: composed texts, previewed layers, drawn sentences. Safe to use from many
+threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -13,20 +13,33 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from captioner import hub, registry
+from captioner import compose, hub, registry
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.manager import ModelManager
-from captioner.pipeline import PictureLayers, Plan, caption_text, families_to_run, make_layers, setting_groups
-from captioner.records import Layer
+from captioner.pipeline import (
+    PictureLayers,
+    Plan,
+    can_draw,
+    caption_text,
+    draw_sentences,
+    families_to_run,
+    make_layers,
+    sentence_read,
+    sentence_to_read,
+    setting_groups,
+)
+from captioner.records import Alternative, Layer
 from captioner.registry import ModelSpec
 from captioner.settings import Effect
 from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.ui import bulk
 from captioner.ui.controls import to_flat
+from captioner.ui.details import details_of
 from captioner.worker import Job, Worker
 from captioner.workspace import Workspace
 from captioner.workspace_records import Failure, View
@@ -38,6 +51,7 @@ _log = logging.getLogger(__name__)
 
 PREVIEW_EDGE_PX = 1600
 LAYERS_ONE_BY_ONE = 64  # pictures whose layers are read singly; more are read in one go
+DRAWN_AT_ONCE = 4
 GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
 
 Key = TypeVar("Key")
@@ -76,6 +90,13 @@ class _Composed:
         self.texts: dict[str, tuple[int, str, str]] = {}
 
 
+class _Drawn(NamedTuple):
+    """Further sentences that a person asked for, and how many seeds from the settings' own on are used up."""
+
+    seeds: int
+    sentences: tuple[Alternative, ...] = ()
+
+
 class Desk:
     """Answers for all visitors; a visitor is known by the set's id only."""
 
@@ -91,7 +112,8 @@ class Desk:
         self.default_flat = self._default_flat()
         self._known_models = {key: {name for _, name in self.model_choices(key)} for key in self.model_keys}
         self._composed: Recent[str, _Composed] = Recent(16)
-        self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)
+        self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
+        self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
         self._opened: Recent[str, Image] = Recent(2)
         self._previews: Recent[str, bytes] = Recent(48)
         self._starting = threading.Lock()
@@ -454,7 +476,8 @@ class Desk:
 
         A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
         on scores that are there.
-        Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed}.
+        Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed,
+            "details": with a picture, as `details`}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self.plan_of(values)
@@ -469,40 +492,52 @@ class Desk:
         stored = self.workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, before)
         if missing:
-            layers += self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+            layers += self.worker.ask(lambda: self._run(set_id, view, plan, missing, layers)).result()
         composed, generated = _compose(layers, plan, view.existing)
-        return {"text": generated or composed, "recomposed": recomposed}
+        return {
+            "text": generated or composed,
+            "recomposed": recomposed,
+            "details": self._details(view, layers, plan),
+        }
 
     def _layers_at_hand(
         self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan
     ) -> tuple[list[Layer], list[str]]:
-        """Layers that serve a preview, and the families that must run for it."""
+        """Layers that serve a preview, and the families that must run for it.
+
+        A tagger that goes on from the sentence is asked again for another sentence, whatever its own settings are.
+        """
         layers: list[Layer] = []
         missing: list[str] = []
         by_family = {layer.family: layer for layer in stored}
         unfit = families_to_run(stored, plan)
-        settings_changed = _run_part(before)
+        settings_before = _run_part(before)
         for family, part in _run_part(plan).items():
-            tried = self._previewed.get((view.digest, family, *part))
-            if family not in unfit:
-                layers.append(by_family[family])
-            elif tried is not None:
+            own = by_family.get(family)
+            sentence = sentence_to_read(family, layers, plan)
+            if sentence is not None and plan.family in missing:
+                missing.append(family)  # its sentence is still to come
+            elif own is not None and family not in unfit:
+                layers.append(own)
+            elif (tried := self._previewed.get((view.digest, family, part, sentence))) is not None:
                 layers.append(tried)
-            elif family in by_family and settings_changed.get(family) == part:
-                layers.append(by_family[family])  # the person changed something else
+            elif own is not None and settings_before.get(family) == part and sentence_read(own) == sentence:
+                layers.append(own)  # the person changed something else
             else:
                 missing.append(family)
         return layers, missing
 
-    def _run(self, set_id: str, view: View, plan: Plan, families: Sequence[str]) -> list[Layer]:
-        """Runs on the worker's thread. Raises: what went wrong with this picture."""
+    def _run(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
+    ) -> list[Layer]:
+        """Runs on the worker's thread. Args: at_hand: the picture's other layers. Raises: what went wrong with it."""
         picture = (view.id, self._open(set_id, view.id, view.digest))
-        [[result]] = list(make_layers([picture], plan, self.manager, only=families))
+        [[result]] = list(make_layers([picture], plan, self.manager, only=families, stored={view.id: at_hand}))
         if result.error is not None:
             raise result.error
         parts = _run_part(plan)
         for layer in result.layers:
-            self._previewed.put((view.digest, layer.family, *parts[layer.family]), layer)
+            self._previewed.put((view.digest, layer.family, parts[layer.family], sentence_read(layer)), layer)
         return list(result.layers)
 
     def caption_one(self, set_id: str, picture_id: str, plan: Plan) -> str:
@@ -513,14 +548,71 @@ class Desk:
         view = self.workspace.view(set_id, picture_id)
         stored = self.workspace.layers(set_id, picture_id)
         missing = families_to_run(stored, plan)
+        at_hand = [layer for layer in stored if layer.family not in missing]
         fresh: list[Layer] = []
         if missing:
-            fresh = self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+            fresh = self.worker.ask(lambda: self._run(set_id, view, plan, missing, at_hand)).result()
             self.workspace.put_layers(set_id, fresh, label="Caption")
         self.workspace.set_settings(set_id, plan.to_flat())
-        return caption_text(
-            [*(layer for layer in stored if layer.family not in missing), *fresh], plan, view.existing
-        ).text
+        return caption_text([*at_hand, *fresh], plan, view.existing).text
+
+    # What is known of a picture: tags, other sentences
+
+    def details(self, set_id: str, picture_id: str) -> dict[str, Any]:
+        """The picture's tags with what became of them, and other sentences it could have; see `ui.details`.
+
+        Of its stored layers, under the set's settings, as its caption is. Raises: UnknownSet, UnknownPicture.
+        """
+        view = self.workspace.view(set_id, picture_id)
+        return self._details(view, self.workspace.layers(set_id, picture_id), self.stored_plan(set_id))
+
+    def _details(self, view: View, layers: Sequence[Layer], plan: Plan) -> dict[str, Any]:
+        drawn = self._drawn.get((view.digest, plan.family, _run_part(plan).get(plan.family)))
+        return details_of(layers, plan, view.existing, drawn.sentences if drawn else ())
+
+    def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
+
+        Returns: {"details": as `details`, the new sentences at their end; "new": how many they are}.
+        Raises: SettingsError: the settings draw nothing. As `preview`.
+        """
+        plan = self.plan_of(values)
+        if not can_draw(plan):
+            raise SettingsError("method is beam search or the captioner is off; only nucleus sampling can draw again.")
+        view = self.workspace.view(set_id, picture_id)
+        layers, _ = self._layers_at_hand(view, self.workspace.layers(set_id, picture_id), plan, plan)
+        known = len(self._details(view, layers, plan)["sentences"])
+        self.worker.ask(lambda: self._draw(set_id, view, plan)).result()
+        details = self._details(view, layers, plan)
+        return {"details": details, "new": len(details["sentences"]) - known}
+
+    def _draw(self, set_id: str, view: View, plan: Plan) -> None:
+        """Runs on the worker's thread."""
+        key = (view.digest, plan.family, _run_part(plan)[plan.family])
+        before = self._drawn.get(key) or _Drawn(seeds=1)  # the settings' own seed made the sentence itself
+        image = self._open(set_id, view.id, view.digest)
+        found = draw_sentences(image, plan, self.manager, skip=before.seeds, count=DRAWN_AT_ONCE)
+        sentences = {one.text: one for one in (*before.sentences, *found)}
+        self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
+
+    def ignore_tag(
+        self, set_id: str, name: str, values: Mapping[str, Any] | None, *, is_ignored: bool
+    ) -> dict[str, Any]:
+        """Put a tag on the set's ignore list or take it off again, as one step that undo takes back.
+
+        Args: values: the page's settings, stored with the new list; None takes the set's.
+        Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
+        Raises: SettingsError, UnknownSet.
+        """
+        if not isinstance(name, str):
+            raise SettingsError(f"the tag is {type(name).__name__}; it must be text.")
+        plan = self.stored_plan(set_id) if values is None else self.plan_of(values)
+        change = compose.with_ignored if is_ignored else compose.without_ignored
+        recipe = change(plan.recipe, name)
+        entries = compose.ignored_by(name, recipe if is_ignored else plan.recipe)
+        label = f"{'Ignore' if is_ignored else 'Stop ignoring'} {', '.join(entries) or name}"
+        self.workspace.set_settings(set_id, replace(plan, recipe=recipe).to_flat(), label=label[:200])
+        return {"ignore": recipe.ignore, "entries": list(entries)}
 
     # Jobs
 
@@ -585,12 +677,15 @@ class Desk:
             families = chunk[0][1]
             opened: list[tuple[str, Image]] = []
             results: list[PictureLayers] = []
+            at_hand: dict[str, Sequence[Layer]] = {}  # where a tagger finds the sentence that it goes on from
             for view, _ in chunk:
                 try:
+                    stored = self.workspace.layers(set_id, view.id)
                     opened.append((view.id, self._open(set_id, view.id, view.digest)))
+                    at_hand[view.id] = [layer for layer in stored if layer.family not in families]
                 except CaptionerError as error:  # its file was damaged on the disk; the others go on
                     results.append(PictureLayers(view.id, error=error))
-            for batch in make_layers(opened, plan, self.manager, only=families, batch_size=len(chunk)):
+            for batch in make_layers(opened, plan, self.manager, only=families, stored=at_hand, batch_size=len(chunk)):
                 results += batch
             failures = {
                 result.picture_id: Failure(result.error.code, str(result.error))

@@ -213,6 +213,17 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     def preview(request: Any) -> dict[str, Any]:
         return desk.preview(request["set"], request["id"], request["settings"])
 
+    def details(request: Any) -> dict[str, Any]:
+        return desk.details(request["set"], request["id"])
+
+    def draw_sentences(request: Any) -> dict[str, Any]:
+        return desk.draw_sentences(request["set"], request["id"], request["settings"])
+
+    def ignore_tag(request: Any) -> dict[str, Any]:
+        return desk.ignore_tag(
+            request["set"], request["tag"], request["settings"], is_ignored=bool(request["is_ignored"])
+        )
+
     def start_job(request: Any) -> dict[str, Any]:
         return desk.start_job(request["set"], request.get("ids"), request.get("settings"))
 
@@ -245,6 +256,7 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
 
     functions = (
         *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),
+        *(details, draw_sentences, ignore_tag),
         *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts),
     )
     return [_answering(function) for function in functions]

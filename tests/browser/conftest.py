@@ -36,9 +36,9 @@ START_LIMIT_S = 60.0
 class AppServer:
     """The app in a process of its own, with fake models; can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, *, delay_s: float = 0.05) -> None:
+    def __init__(self, folder: Path, *, delay_s: float = 0.05, labels_each: int = 0) -> None:
         self.folder = folder
-        self.delay_s = delay_s
+        self.answers = [str(delay_s), str(labels_each)]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -50,7 +50,7 @@ class AppServer:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.browser.fake_app", str(self.delay_s), "--port", str(self.port)]
+        return [sys.executable, "-m", "tests.browser.fake_app", *self.answers, "--port", str(self.port)]
 
     def start(self) -> None:
         command = [*self.command(), "--workspace", str(self.folder / "workspace")]

@@ -1,4 +1,7 @@
-"""The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app SECONDS_A_PICTURE [flags]."""
+"""The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app SECONDS LABELS [flags].
+
+SECONDS: what the captioner takes for a picture. LABELS: see `FakeClip.labels_each`.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import app
-from tests.fakes import FakeCaptioner, fake_models
+from tests.fakes import FakeCaptioner, FakeClip, fake_models
 
 if __name__ == "__main__":
     delay_s = float(sys.argv[1])
+    FakeClip.labels_each = int(sys.argv[2])
     answer_at_once = FakeCaptioner.caption
 
     def answer_later(self: FakeCaptioner, pictures: Any, settings: Any) -> Any:
@@ -21,4 +25,4 @@ if __name__ == "__main__":
 
     FakeCaptioner.caption = answer_later  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder, fake_models(Path(folder)) as models:
-        sys.exit(app.main([*sys.argv[2:], "--models", models]))
+        sys.exit(app.main([*sys.argv[3:], "--models", models]))

@@ -245,3 +245,19 @@ def test_the_phone_s_page_is_not_wider_than_the_phone(chromium: Any, server: App
         wait_saved(page)
     finally:
         context.close()
+
+
+def test_the_thumbnails_fit_again_when_a_narrow_window_is_widened(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures)
+    page.set_viewport_size({"width": 390, "height": 844})
+    wait_until(lambda: page.locator("#cw-grid").bounding_box()["height"] < 100, "they are one strip")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    wait_until(lambda: page.locator("#cw-grid").bounding_box()["height"] > 100, "they are a grid")
+    page.wait_for_timeout(200)
+    edge = page.locator("#cw-grid").bounding_box()
+    for cell in page.locator(".cw-cell").all():
+        box = cell.bounding_box()
+        assert box["x"] + box["width"] <= edge["x"] + edge["width"]

@@ -17,6 +17,7 @@ from tests.browser.conftest import (
     add_pictures,
     caption,
     open_page,
+    select,
     states,
     wait_saved,
     wait_until,
@@ -55,14 +56,14 @@ def test_the_page_has_its_picture_taken(demo_server: AppServer, context: Any, tm
     page.locator("#cw-caption-all").click()
     wait_until(lambda: set(states(page).values()) == {"generated"}, "all in sight are captioned", 120)
     wait_until(lambda: page.locator("#cw-stop").is_hidden(), "the job has ended", 120)
-    page.locator(".cw-cell").nth(2).click()
+    select(page, "scene-77-00002.png")
     page.locator("#cw-editor").fill("sks style, " + caption(page))
     wait_saved(page)
     page.locator("#cw-sets-open").click()
     page.locator("#cw-rename").fill("Drawn scenes")
     wait_until(lambda: page.title() == "Drawn scenes – Captioner", "the set is named")
     page.locator("#cw-rename").press("Enter")
-    page.locator(".cw-cell").nth(5).click()
+    select(page, "scene-77-00005.png")
     page.locator("#preset input").click()
     page.get_by_role("option", name="Everydream beam").click()
     page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]", timeout=120_000)

@@ -16,6 +16,7 @@ const grid = (() => {
       shape.columns = 1;
       shape.edge = wanted;
     } else {
+      space.style.width = ''; // a strip's, of which measuring would make columns out of sight
       const width = space.clientWidth;
       shape.columns = Math.max(2, Math.floor((width + GAP) / (wanted + GAP)));
       shape.edge = Math.floor((width - GAP * (shape.columns - 1)) / shape.columns);

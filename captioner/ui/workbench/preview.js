@@ -40,6 +40,7 @@ const preview = (() => {
         const reply = await ask('preview', { set: page.set, id, settings: page.settings });
         settingsMessage('');
         if (reply.recomposed) sync.soon();
+        if (reply.details && !isWanted) details.take(id, reply.details);
         if (id === page.current && !isWanted) live = id && reply.text !== null ? { id, text: reply.text, kind: 'Preview' } : null;
       } catch (error) {
         if (error instanceof Refused && error.code === 'bad_setting') settingsMessage(error.message);

@@ -1,0 +1,315 @@
+"""The selected picture's tags and its other sentences: what is shown, and what a click does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import (
+    AppServer,
+    add_pictures,
+    caption,
+    downloaded,
+    open_page,
+    picture,
+    select,
+    states,
+    wait_saved,
+    wait_until,
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def many_tags(tmp_path: Path) -> Iterator[AppServer]:
+    """A server whose CLIP finds 200 labels of each of its five vocabularies."""
+    server = AppServer(tmp_path, labels_each=200)
+    server.start()
+    yield server
+    server.stop()
+
+
+def _switch_on(page: Any, key: str, title: str) -> None:
+    page.get_by_role("tab", name=title).click()
+    page.locator(f"#setting-{key}_on input").check()
+
+
+def _caption_all(page: Any) -> None:
+    page.locator("#cw-caption-all").click()
+    wait_until(lambda: set(states(page).values()) == {"generated"}, "all are captioned")
+
+
+def _found(page: Any) -> dict[str, str]:
+    """The tags in sight with their standing."""
+    if page.locator("#cw-tags-panel").is_hidden():
+        return {}
+    rows = page.locator(".cw-found").evaluate_all(
+        "chips => chips.map(chip => [chip.querySelector('button').dataset.text, chip.dataset.standing])"
+    )
+    return dict(rows)
+
+
+def _tag(page: Any, text: str) -> Any:
+    return page.locator(f'.cw-found button[data-text="{text}"]:not([data-do=add])')
+
+
+def _ignored(page: Any) -> str:
+    page.get_by_role("tab", name="Text").click()
+    return str(page.locator("#setting-ignore textarea, #setting-ignore input").first.input_value())
+
+
+TAGS = {
+    "nami (one piece)": "kept",
+    "red background": "kept",
+    "long hair": "kept",
+    "hair": "kept",
+    "hat": "out",
+    "sensitive": "out",
+}
+
+
+def test_the_selected_picture_s_tags_are_shown_with_scores_and_what_became_of_them(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:3])
+    assert page.locator("#cw-tags-panel").is_hidden()
+    _switch_on(page, "wd14", "WD14")
+    _caption_all(page)
+    select(page, "turned.jpg")
+    wait_until(lambda: _found(page) == TAGS, "the tags are there")
+    assert _tag(page, "long hair").inner_text().split() == ["long", "hair", "0.60"]
+    assert "long_hair: 0.6 (WD14, general), in the caption" in (_tag(page, "long hair").get_attribute("title") or "")
+    assert page.locator("#cw-tags-count").text_content() == "4 of 6 kept"
+    select(page, "modern.webp")
+    wait_until(lambda: _found(page).get("blue background") == "kept", "the other picture's tags are there")
+
+
+def test_a_moved_threshold_greys_a_preview_s_tags_at_once(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    _switch_on(page, "wd14", "WD14")
+    wait_until(lambda: _found(page) == TAGS, "the preview's tags are there")
+    box = page.locator("#setting-general_threshold input[type=number]")
+    box.fill("0.55")
+    box.press("Tab")
+    wait_until(lambda: _found(page) == {**TAGS, "hair": "out"}, "one is greyed")
+    assert states(page) == {"turned.jpg": "empty"}
+    page.locator("#setting-wd14_on input").uncheck()
+    wait_until(lambda: _found(page) == {}, "without a tagger there is no panel")
+
+
+def test_a_click_ignores_a_tag_in_the_whole_set_and_another_one_frees_it(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:3])
+    _switch_on(page, "wd14", "WD14")
+    _caption_all(page)
+    select(page, "turned.jpg")
+    _tag(page, "long hair").click()
+    wait_until(lambda: all("long hair" not in text for text in downloaded(page).values()), "all captions follow")
+    wait_until(lambda: _found(page) == {**TAGS, "long hair": "ignored"}, "it is struck through")
+    wait_until(lambda: "long hair" not in caption(page), "the editor follows")
+    assert _ignored(page) == "long hair"
+    page.locator("#cw-undo").click()
+    wait_until(lambda: _found(page) == TAGS, "undo brings it back")
+    wait_until(lambda: _ignored(page) == "", "the list is empty again")
+    page.locator("#cw-redo").click()
+    wait_until(lambda: _found(page)["long hair"] == "ignored", "redo takes it away")
+    _tag(page, "long hair").click()
+    wait_until(lambda: _found(page) == TAGS, "a click takes it off the list")
+    wait_until(lambda: all("long hair" in text for text in downloaded(page).values()), "all captions follow")
+
+
+def test_tags_ignored_one_right_after_the_other_are_all_ignored(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    _switch_on(page, "wd14", "WD14")
+    wait_until(lambda: _found(page) == TAGS, "the tags are there")
+    texts = ["long hair", "long hair", "hair", "hat"]
+    page.evaluate(
+        "texts => texts.forEach(text => document.querySelector(`.cw-found button[data-text='${text}']`).click())", texts
+    )
+    wait_until(lambda: [_found(page).get(text) for text in texts] == ["ignored"] * 4, "all are struck through")
+    assert _ignored(page) == "long hair, hair, hat"
+    page.locator("#cw-undo").click()
+    wait_until(lambda: _found(page)["hat"] == "out", "undo takes back the last one")
+    assert _found(page)["hair"] == "ignored"
+
+
+def test_an_entry_with_a_star_is_named_where_it_would_be_taken_off(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    _switch_on(page, "wd14", "WD14")
+    page.get_by_role("tab", name="Text").click()
+    page.locator("#setting-ignore textarea, #setting-ignore input").first.fill("*_hair, hat")
+    wait_until(lambda: _found(page).get("long hair") == "ignored", "the list is followed")
+    assert "take “*_hair” off the list" in (_tag(page, "long hair").get_attribute("title") or "")
+    _tag(page, "long hair").click()
+    wait_until(lambda: _found(page) == {**TAGS, "hat": "ignored"}, "only that entry went")
+    assert _ignored(page) == "hat"
+
+
+def test_plus_writes_a_tag_into_this_caption_only(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:2])
+    _switch_on(page, "wd14", "WD14")
+    _caption_all(page)
+    select(page, "turned.jpg")
+    wait_until(lambda: _found(page) == TAGS, "the tags are there")
+    before = caption(page)
+    page.get_by_role("button", name="Add hat to this caption").click()
+    wait_saved(page)
+    assert downloaded(page)["turned.txt"] == f"{before}, hat"
+    assert states(page) == {"turned.jpg": "edited", "clear.png": "generated"}
+    wait_until(lambda: page.get_by_role("button", name="Add hat to this caption").count() == 0, "it is there already")
+    page.locator("#cw-editor").fill("a hat")
+    page.get_by_role("button", name="Add long hair to this caption").click()
+    wait_saved(page)
+    assert caption(page) == "a hat, long hair"
+
+
+def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
+    server: AppServer, context: Any, pictures: list[Path], tmp_path: Path
+) -> None:
+    page = open_page(context, server.url)
+    note = tmp_path / "pictures" / "plain.txt"
+    note.write_text("brought along, hair")
+    page.set_input_files("#cw-files", [str(pictures[5]), str(note)])
+    wait_until(lambda: caption(page) == "brought along, hair", "it came along")
+    _switch_on(page, "wd14", "WD14")
+    page.locator("#cw-caption-all").click()
+    page.get_by_role("button", name="Add long hair to this caption").click()
+    wait_saved(page)
+    assert caption(page) == "brought along, hair, long hair"
+    assert page.get_by_role("button", name="Add hair to this caption").count() == 0
+
+
+def test_the_tags_are_reached_and_used_by_keyboard(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    _switch_on(page, "wd14", "WD14")
+    wait_until(lambda: _found(page) == TAGS, "the tags are there")
+    page.locator("#cw-tags-panel summary").focus()
+    page.keyboard.press("Tab")
+    focused = "document.activeElement.dataset.text + ' ' + document.activeElement.dataset.do"
+    assert page.evaluate(focused) == "nami (one piece) ignore"
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(focused) == "hat add"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    wait_until(lambda: _found(page)["hat"] == "ignored", "it is ignored")
+    assert page.evaluate(focused) == "hat free"
+    page.keyboard.press("Enter")
+    wait_until(lambda: _found(page)["hat"] == "out", "it is free again")
+
+
+def test_tag_names_are_shown_as_text(server: AppServer, context: Any, tmp_path: Path) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, [picture(tmp_path / "evil.png", (200, 20, 20))])
+    evil = "<img src=x onerror=\"document.body.dataset.owned='yes'\">"
+    page.get_by_role("tab", name="Text").click()
+    page.locator("#setting-replace textarea, #setting-replace input").first.fill(f"hat -> {evil}")
+    page.locator("#setting-class_name textarea, #setting-class_name input").first.fill("red")
+    page.locator("#setting-subject_name textarea, #setting-subject_name input").first.fill(evil)
+    _switch_on(page, "wd14", "WD14")
+    wait_until(lambda: evil in _found(page), "the tags are there")
+    page.locator("#cw-others summary").click()
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.body.dataset.owned") is None
+    assert page.locator(".cw img[src=x]").count() == 0
+
+
+def test_more_shows_the_tags_that_are_far_from_the_caption(many_tags: AppServer, context: Any, tmp_path: Path) -> None:
+    page = open_page(context, many_tags.url)
+    add_pictures(page, [picture(tmp_path / "a.png", (200, 20, 20))])
+    _switch_on(page, "clip", "CLIP")
+    wait_until(lambda: len(_found(page)) == 8 + 12, "those kept and the next ones are there")
+    assert page.locator("#cw-tags-count").text_content() == "8 of 1,000 kept"
+    page.locator(".cw-more").click()
+    wait_until(lambda: len(_found(page)) == 1000, "all are there")
+    page.locator("#setting-flavors input[type=number]").fill("6")
+    page.locator("#setting-flavors input[type=number]").press("Tab")
+    wait_until(lambda: page.locator('.cw-found[data-standing="kept"]').count() == 10, "two more are kept")
+    drawing_ms = page.evaluate(
+        """async () => {
+            const started = performance.now();
+            for (let turn = 0; turn < 10; turn++) {
+                document.querySelector('.cw-more').click();
+                document.querySelector('#cw-tags-found').getBoundingClientRect();
+            }
+            return (performance.now() - started) / 10;
+        }"""
+    )
+    assert drawing_ms < 100, "drawing a thousand tags holds nobody up"
+
+
+def test_other_beams_are_offered_and_use_composes_them_with_the_tags(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    assert page.locator("#cw-others").is_hidden()
+    _switch_on(page, "wd14", "WD14")
+    _caption_all(page)
+    wait_until(page.locator("#cw-others").is_visible, "other sentences are offered")
+    page.locator("#cw-others summary").click()
+    rows = page.locator("#cw-others-list li")
+    assert [text.split("\n")[0] for text in rows.all_inner_texts()] == ["-0.60", "-0.70"]
+    assert page.locator("#cw-draw").is_hidden()
+    rows.nth(1).get_by_role("button").click()
+    wait_saved(page)
+    tags = "nami (one piece), red background, long hair, hair"
+    assert caption(page) == f"a red picture 240 wide under its beam 3, {tags}"
+    assert rows.nth(1).get_by_role("button").inner_text() == "Used"
+    assert page.evaluate("document.activeElement.textContent") == "Used", "the focus stays"
+    assert page.locator("#cw-suggestion-text").text_content() == f"a red picture 240 wide under beam 3, {tags}"
+    page.locator("#cw-undo").click()
+    wait_until(lambda: caption(page) == f"a red picture 240 wide under beam 3, {tags}", "undo takes it back")
+
+
+def test_more_sentences_are_drawn_under_nucleus_sampling(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    page.locator("#setting-method").get_by_label("Nucleus").check()
+    wait_until(page.locator("#cw-others").is_visible, "a draw is offered")
+    page.locator("#cw-others summary").click()
+    rows = page.locator("#cw-others-list li")
+    assert rows.count() == 0
+    for count in (4, 8):
+        page.locator("#cw-draw").click()
+        wait_until(lambda count=count: rows.count() == count, "the draws are there")
+    texts = page.locator("#cw-others-list span").all_text_contents()
+    assert texts == [f"a red picture 240 wide under nucleus seed {seed}" for seed in range(1, 9)]
+    rows.nth(7).get_by_role("button").click()
+    wait_saved(page)
+    assert downloaded(page) == {"turned.txt": "a red picture 240 wide under nucleus seed 8"}
+
+
+def test_tags_fit_on_a_phone(chromium: Any, server: AppServer, pictures: list[Path]) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    try:
+        page = open_page(context, server.url)
+        add_pictures(page, pictures[:1])
+        _switch_on(page, "wd14", "WD14")
+        _switch_on(page, "clip", "CLIP")
+        wait_until(lambda: "cubism" in _found(page), "the tags are there")
+        page.locator("#cw-others summary").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        _tag(page, "hair").tap()
+        wait_until(lambda: _found(page)["hair"] == "ignored", "a tap ignores a tag")
+    finally:
+        context.close()
