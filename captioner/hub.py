@@ -73,7 +73,7 @@ def find_model(
     download: bool = False,
     progress: Progress | None = None,
 ) -> ModelSource:
-    """The folder of a model, by its registered name or by a path to a folder.
+    """The folder of a model, by its registered name, a path to a folder, or a name that its family knows (`spec_for`).
 
     Args:
         models: "auto" takes hub models from the cache only; "hub" downloads what is missing; "demo" knows the demo
@@ -87,9 +87,7 @@ def find_model(
     if spec is not None:
         if spec.family != family:
             raise ModelNotFound(f"{spec.name} is a {spec.family} model; {family} takes {_names(family)} or a folder.")
-        return ModelSource(
-            name=spec.name, family=family, folder=_named_folder(spec, models, download, progress), spec=spec
-        )
+        return _named_source(spec, models, download, progress)
     if models not in _WORDS and name_or_folder:
         folder = _models_folder(models) / name_or_folder
         if _is_folder(folder):
@@ -99,9 +97,18 @@ def find_model(
         return ModelSource(name=name_or_folder, family=family, folder=folder)
     if name_or_folder and os.path.exists(folder):  # noqa: PTH110 (as _is_folder)
         raise BadModel(f"{name_or_folder} is a file; a model is a folder with its weights and its configuration.")
+    spec = registry.named_in_family(name_or_folder, family)
+    if spec is not None:
+        return _named_source(spec, models, download, progress)
     raise ModelNotFound(
-        f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are {_names(family)}."
+        f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are "
+        f"{registry.names_in_words(family)}."
     )
+
+
+def _named_source(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> ModelSource:
+    folder = _named_folder(spec, models, download, progress)
+    return ModelSource(name=spec.name, family=spec.family, folder=folder, spec=spec)
 
 
 def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> Path:
@@ -130,7 +137,7 @@ def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progre
     if models == "hub" or download:
         return download_model(spec, progress)
     raise ModelNotFound(
-        f"{spec.name} is not on this machine: --models hub downloads it ({spec.download_mb} MB, once), "
+        f"{spec.name} is not on this machine: --models hub downloads it ({_size(spec)}once), "
         "--models demo uses the small demo models instead."
     )
 
@@ -229,7 +236,9 @@ def cached_folder(spec: ModelSpec) -> Path | None:
     return folder if all((folder / name).is_file() for name in spec.files[:2]) else None
 
 
-def download_model(spec: ModelSpec, progress: Progress | None = None) -> Path:
+def download_model(
+    spec: ModelSpec, progress: Progress | None = None, *, otherwise: str = "or use --models demo"
+) -> Path:
     """Fetch a hub model into the ordinary Hugging Face cache.
 
     A connection that breaks is taken up again where it broke; after a failure the next call fetches only the files
@@ -246,12 +255,15 @@ def download_model(spec: ModelSpec, progress: Progress | None = None) -> Path:
     except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
         detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelNotFound(
-            f"{spec.name} ({spec.download_mb} MB) could not be downloaded from {spec.repo}: {detail} "
-            "Try again (files that are complete are kept), or use --models demo."
+            f"{spec.name}{f' ({spec.download_mb} MB)' if spec.download_mb else ''} could not be downloaded from "
+            f"{spec.repo}: {detail} Try again (files that are complete are kept), {otherwise}."
         ) from error
     missing = [name for name in spec.files[:2] if not (folder / name).is_file()]
     if missing:
-        raise BadModel(f"the repository {spec.repo} has no {' and no '.join(missing)}, which {spec.name} needs.")
+        raise BadModel(
+            f"the repository {spec.repo} has no {' and no '.join(missing)}, which {spec.name} needs; pickles are not "
+            "taken instead. Choose another model."
+        )
     return folder
 
 
@@ -378,6 +390,11 @@ def _progress_bar(progress: Progress | None) -> type[Any]:
 
 def _names(family: str) -> str:
     return ", ".join(spec.name for spec in registry.of_family(family)) or "none"
+
+
+def _size(spec: ModelSpec) -> str:
+    """What a download takes, where it is known, to stand before "once"."""
+    return f"{spec.download_mb} MB, " if spec.download_mb else ""
 
 
 def _demo_name(family: str) -> str:

@@ -118,7 +118,13 @@ class Caption:
 
 
 class Model(Protocol):
-    """What every model class offers. Its module imports nothing heavy; `load` does."""
+    """What every model class offers. Its module imports nothing heavy; `load` does.
+
+    A family may have names of its own for models that are not registered:
+    `spec_for(name)`, static: the `registry.ModelSpec` such a name stands for, None for a name of another kind; a
+    ModelNotFound with the nearest names where it is of this kind and unknown.
+    `other_names`: which names those are, in words for a person.
+    """
 
     family: ClassVar[str]
     Settings: ClassVar[type[Settings]]

@@ -104,6 +104,7 @@ class ClipTagger:
 
     family: ClassVar[str] = "clip"
     Settings: ClassVar[type[ClipSettings]] = ClipSettings
+    other_names: ClassVar[str] = "open_clip's ARCHITECTURE/PRETRAINED such as ViT-B-32/laion2b_s34b_b79k"
 
     def __init__(
         self,

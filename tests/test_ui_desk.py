@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner.errors import CaptionerError, SettingsError, UnknownSet
+from captioner.errors import CaptionerError, ModelNotFound, SettingsError, UnknownSet
 from captioner.manager import ModelManager
 from captioner.ui.desk import Desk, Recent
 from captioner.worker import Worker
@@ -126,6 +126,30 @@ def test_settings_that_are_not_allowed_are_told_and_not_stored(desk: Desk) -> No
     with pytest.raises(SettingsError, match="settings are list"):
         desk.preview(set_id, picture, [1, 2])  # type: ignore[arg-type]
     assert desk.workspace.settings(set_id) == before
+
+
+@pytest.mark.parametrize("models", ["auto", "hub"])
+def test_an_open_clip_name_may_be_typed_where_models_come_from_the_hub_and_never_a_folder(
+    tmp_path: Path, models: str
+) -> None:
+    with Workspace(tmp_path / "work") as workspace, Worker() as worker:
+        desk = Desk(workspace, worker, ModelManager(models=models, device="cpu"))
+        assert "ViT-B-32/laion2b_s34b_b79k" in desk.takes_other_names("clip")
+        assert desk.takes_other_names("wd14") == desk.takes_other_names("captioner") == ""
+        plan = desk.plan_of(_values(desk, clip_on=True, clip=" vit-b-32/LAION2B_s34b_b79k "))
+        assert [choice.model for choice in plan.taggers] == ["ViT-B-32/laion2b_s34b_b79k"]
+        assert desk.plan_of_flat({"clip": "ViT-B-32/laion2b_s34b_b79k"}).taggers == plan.taggers
+        with pytest.raises(ModelNotFound, match="did you mean ViT-L-14/openai"):
+            desk.plan_of(_values(desk, clip_on=True, clip="ViT-L-14/opanai"))
+        for folder in (str(tmp_path), "./work", "../work", "ViT-B-32/../work", "a\\b", "x" * 300):
+            with pytest.raises(SettingsError, match=r"clip is .*; it must be one of .*open_clip's ARCHITECTURE"):
+                desk.plan_of(_values(desk, clip_on=True, clip=folder))
+
+
+def test_where_models_are_a_folder_no_other_name_is_taken(desk: Desk) -> None:
+    assert desk.takes_other_names("clip") == ""
+    with pytest.raises(SettingsError, match="it must be one of fake-clip"):
+        desk.plan_of(_values(desk, clip_on=True, clip="ViT-B-32/laion2b_s34b_b79k"))
 
 
 def test_a_job_captions_all_and_tells_its_progress(desk: Desk) -> None:

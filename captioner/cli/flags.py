@@ -41,8 +41,10 @@ def add_model_flags(section: argparse._ArgumentGroup, *, kinds: Collection[str] 
     _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
     for family in registry.families("tagger") if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
-        shown = ", ".join(known if len(known) <= 4 else [known[0], "...", known[-1]])
-        _add(section, f"--{family}", "NAME|DIR", f"add tags: {shown}, a folder, or {DEFAULT}")
+        shown = known if len(known) <= 4 else [known[0], "...", known[-1]]
+        other = getattr(registry.family_class(family), "other_names", "")
+        listed = ", ".join([*shown, *([other] if other else [])])
+        _add(section, f"--{family}", "NAME|DIR", f"add tags: {listed}, a folder, or {DEFAULT}")
 
 
 def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -44,8 +44,13 @@ class Controls:
             if names is None or declared.name in names:
                 self.field(declared, value=getattr(defaults, declared.name))
 
-    def model(self, group: SettingGroup, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool) -> None:
-        """A model's switch and its name; the name's box is hidden while there is nothing to choose."""
+    def model(
+        self, group: SettingGroup, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool, other: str = ""
+    ) -> None:
+        """A model's switch and its name; the name's box is hidden while there is nothing to choose.
+
+        Args: other: which names may be typed beside the choices, in words; "" for none.
+        """
         self._keys.append(group.key)
         switch = gr.Checkbox(
             value=is_on,
@@ -59,9 +64,11 @@ class Controls:
             choices=list(choices),
             value=value,
             label="Model",
+            info=f"Choose, or type {other}." if other else None,
             elem_id=f"setting-{group.key}",
             interactive=True,
-            visible=True if len(choices) > 1 else "hidden",
+            allow_custom_value=bool(other),
+            visible=True if len(choices) > 1 or other else "hidden",
         )
         self._keep(group.key, box)
 

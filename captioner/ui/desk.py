@@ -146,7 +146,7 @@ class Desk:
             raise SettingsError(f"settings are {type(values).__name__}; they must be a mapping of names to values.")
         flat = to_flat(values, self.model_keys)
         for key in self.model_keys:
-            self._check_model(key, flat.get(key, ""))
+            flat[key] = self._checked_model(key, flat.get(key, ""))
         return Plan.from_flat({**self.default_flat, **flat}, self.models)
 
     def plan_of_flat(self, flat: Mapping[str, Any]) -> Plan:
@@ -160,14 +160,29 @@ class Desk:
         for key in self.model_keys:
             if named.get(key) == "default":
                 named[key] = self.model_name(key)
-            self._check_model(key, named.get(key, ""))
+            named[key] = self._checked_model(key, named.get(key, ""))
         return Plan.from_flat(named, self.models)
 
-    def _check_model(self, key: str, name: Any) -> None:
-        # Folders of models are for who starts the app; a visitor must not ask which folders there are.
-        if name not in ("", *self._known_models[key]):
-            known = ", ".join(sorted(self._known_models[key]))
-            raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
+    def takes_other_names(self, key: str) -> str:
+        """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
+        names = getattr(registry.family_class(self._family_of[key]), "other_names", "")
+        return str(names) if self.models in ("auto", "hub") else ""
+
+    def _checked_model(self, key: str, name: Any) -> str:
+        """A model's name as the registry or its family spells it; never a folder.
+
+        Folders of models are for who starts the app; a visitor must not ask which folders there are.
+        Raises: SettingsError; ModelNotFound, MissingPackage: as the family's own `spec_for`.
+        """
+        if isinstance(name, str) and name in ("", *self._known_models[key]):
+            return name
+        other = self.takes_other_names(key)
+        if other and isinstance(name, str) and len(name) <= 200:
+            spec = registry.named_in_family(name.strip(), self._family_of[key])
+            if spec is not None:
+                return spec.name
+        known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
+        raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
 
     def stored_plan(self, set_id: str) -> Plan:
         """The plan of the set's stored settings, the defaults where it has none.

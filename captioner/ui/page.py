@@ -148,6 +148,7 @@ def _lay_out_settings(
                     desk.model_choices(key),
                     model=desk.model_name(key),
                     defaults=of_tagger[group.family],
+                    other_names=desk.takes_other_names(key),
                 )
         recipe_tab.lay_out(controls, groups["recipe"], defaults=plan.recipe)
     return controls, preset
