@@ -11,7 +11,9 @@ import importlib
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ _WORDS = ("auto", "hub", "demo")
 # Formats that can run code when they are opened; they are named so that the error can say what is there instead.
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _LFS_POINTER = b"version https://git-lfs"
+
+_STEP_S = 0.2  # between two steps of `download_steps`
 
 Progress = Callable[[int, int], None]
 """Called with bytes so far and bytes in all (0 while unknown) as a download goes on; from other threads too."""
@@ -265,6 +269,41 @@ def download_model(
             "taken instead. Choose another model."
         )
     return folder
+
+
+def download_steps(spec: ModelSpec, *, otherwise: str) -> Generator[int, None, Path]:
+    """As `download_model`, but in steps, so that who asks can do other things in between, or stop by closing it.
+
+    Yields: bytes so far, a few times a second. Returns: the folder.
+    """
+    done_bytes = 0
+    is_stopped = threading.Event()
+    answer: Future[Path] = Future()
+
+    def note(so_far: int, _: int) -> None:
+        nonlocal done_bytes
+        if is_stopped.is_set():
+            raise _Stopped  # there is no other way to end huggingface_hub's download
+        done_bytes = so_far
+
+    def download() -> None:
+        try:
+            answer.set_result(download_model(spec, note, otherwise=otherwise))
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
+            answer.set_exception(error)
+
+    threading.Thread(target=download, name="captioner-download", daemon=True).start()
+    try:
+        while not answer.done():
+            wait([answer], timeout=_STEP_S)
+            yield done_bytes
+    finally:
+        is_stopped.set()
+    return answer.result()
+
+
+class _Stopped(Exception):
+    """Nobody wants the download any more."""
 
 
 def check_weights(path: Path) -> None:

@@ -27,6 +27,9 @@ CHUNK = 256
 Embeddings: TypeAlias = NDArray[np.float16]
 """(labels, width), each row of length one, in the vocabulary's order."""
 
+_TOKENIZED = 8192
+"""Labels tokenized between two steps: less than a second."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +37,7 @@ class LabelEncoder(Protocol):
     """What computes label embeddings."""
 
     def tokenize(self, labels: Sequence[str]) -> Any:
-        """The labels' tokens; can be indexed by an array of row numbers."""
+        """The labels' tokens."""
 
     def lengths(self, tokens: Any) -> NDArray[np.int64]:
         """How many tokens each label really has."""
@@ -89,15 +92,20 @@ class LabelCache:
         return max(len(vocabulary.labels) - done, 0)
 
     def compute(self, vocabulary: Vocabulary, encoder: LabelEncoder) -> Iterator[tuple[int, Embeddings | None]]:
-        """Compute what is missing, a chunk a step.
+        """Compute what is missing, a chunk a step; the first steps only look at how long labels are.
 
         Labels go in the order of their length, so that a chunk's labels are as long as each other and little is padded.
 
         Yields: how many labels are done, and the whole embeddings with the last step, None before.
         """
-        count = len(vocabulary.labels)
-        tokens = encoder.tokenize(vocabulary.labels)
-        order = np.argsort(encoder.lengths(tokens), kind="stable")
+        labels = vocabulary.labels
+        count = len(labels)
+        lengths: list[NDArray[np.int64]] = []
+        for start in range(0, count, _TOKENIZED):
+            if start:
+                yield 0, None
+            lengths.append(encoder.lengths(encoder.tokenize(labels[start : start + _TOKENIZED])))
+        order = np.argsort(np.concatenate(lengths), kind="stable")
         chunks = self._chunk_folder(vocabulary)
         rows: dict[int, Embeddings] = {}  # by the chunk's first place in `order`
         done = 0
@@ -106,7 +114,7 @@ class LabelCache:
             path = chunks / f"{start:08d}.safetensors"
             found = self._read_chunk(path, members)
             if found is None:
-                found = encoder.embed(tokens[members])
+                found = encoder.embed(encoder.tokenize([labels[member] for member in members]))
                 self._save(path, {"embeds": found, "members": members.astype(np.int64)})
             rows[start] = found
             done += len(members)

@@ -12,16 +12,17 @@ They fail on a picture whose middle is exactly POISON, as a model does on a pict
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL.Image import Image
 
 from captioner import registry
-from captioner.errors import ModelFailed
+from captioner.errors import ModelFailed, ModelNotFound
 from captioner.models.blip import SamplingSettings
-from captioner.records import Sentence, Tag
+from captioner.records import Forecast, Preparing, Sentence, Tag
 from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, whole
 from taggers.clip import ClipSettings, ClipTagger
@@ -75,14 +76,29 @@ class FakeCaptioner(FakeModel):
 
 
 class FakeClip(FakeModel):
+    """unprepared: labels that are still to be embedded, a hundred a step; nothing unless a test says so."""
+
+    unprepared: ClassVar[int] = 0
+    seconds_a_label: ClassVar[float] = 1.0
+    seconds_a_step: ClassVar[float] = 0.0
+    hub_is_away: ClassVar[bool] = False
     family = "clip"
     Settings = ClipSettings
     keep = staticmethod(ClipTagger.keep)
     uses_sentence = staticmethod(ClipTagger.uses_sentence)
 
-    def prepare(self, progress: Callable[[int, int], None] | None = None) -> None:
-        if progress is not None:
-            progress(5, 5)
+    def forecast(self, settings: ClipSettings) -> Forecast:
+        count = self.unprepared
+        return Forecast(count, "labels to embed", count * self.seconds_a_label, 155 if count else 0)
+
+    def prepare_steps(self, settings: ClipSettings, *, published: bool = False) -> Iterator[Preparing]:
+        if published and self.hub_is_away:
+            raise ModelNotFound("the file of label embeddings could not be downloaded from the hub.")
+        total = FakeClip.unprepared
+        while FakeClip.unprepared > 0:
+            time.sleep(self.seconds_a_step)
+            FakeClip.unprepared = 0 if published else max(0, FakeClip.unprepared - 100)
+            yield Preparing(total - FakeClip.unprepared, total, "labels embedded")
 
     def tag(
         self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
@@ -187,6 +203,8 @@ def fake_models(folder: Path, *more: ModelSpec) -> Iterator[str]:
         (folder / spec.name).mkdir(parents=True, exist_ok=True)
     registry.MODELS = (*before, *added)
     FakeModel.calls.clear()
+    FakeClip.unprepared = 0
+    FakeClip.hub_is_away = False
     try:
         yield str(folder)
     finally:

@@ -23,7 +23,7 @@ from captioner import export, registry
 from captioner.cli.progress import Progress
 from captioner.models.blip import PRESETS
 from captioner.pipeline import Q_FACTOR, setting_groups
-from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeModel, fake_models
+from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
 
 FIELDS = [(group, field) for group in setting_groups() for field in group.settings.fields()]
 RED = "a red picture 40 wide under beam 3"
@@ -131,6 +131,32 @@ def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
         },
     ]
     assert ran.summary == "1 captioned, 1 failed"
+
+
+def test_a_long_preparation_is_foretold_with_the_way_around_it(shell: Shell) -> None:
+    shell.picture("a.png")
+    FakeClip.unprepared = 1000
+    ran = shell.caption("a.png", "--clip", "default")
+    assert ran.status == 0
+    assert (
+        "note: fake-clip has 1,000 labels to embed once, about 17 min; Ctrl+C keeps what is done. --published-labels "
+        "downloads published ones instead (155 MB).\n"
+    ) in ran.err
+    assert "note:" not in shell.caption("a.png", "--clip", "default").err
+
+
+def test_published_labels_are_fetched_where_they_are_asked_for(shell: Shell) -> None:
+    shell.picture("a.png")
+    FakeClip.unprepared = 1000
+    FakeClip.hub_is_away = True
+    ran = shell.caption("a.png", "--clip", "default", "--published-labels")
+    assert ran.status == 2
+    assert ran.summary == "captioner: the file of label embeddings could not be downloaded from the hub."
+    FakeClip.hub_is_away = False
+    assert shell.caption("a.png", "--clip", "default", "--published-labels").status == 0
+    ran = shell.caption("a.png", "--wd14", "default", "--published-labels")
+    assert ran.status == 2
+    assert "--published-labels has no effect: no model that is on has labels to embed; add --clip default." in ran.err
 
 
 def test_one_bad_picture_costs_one_picture(shell: Shell) -> None:

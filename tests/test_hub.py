@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -219,6 +220,50 @@ print(json.dumps(huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY))
 """
     assert answer("import huggingface_hub\n" + code, tmp_path / "home", server) is True
     assert server.requests == []
+
+
+STEPS = """
+import threading, time
+steps = hub.download_steps(blip_base, otherwise="or do without")
+seen = []
+try:
+    while True:
+        seen.append(next(steps))
+        if {stop_at} and seen[-1] > {stop_at}:
+            steps.close()
+            break
+except StopIteration as end:
+    print(json.dumps([len(seen) > 0, sorted(os.listdir(end.value))]))
+except CaptionerError as error:
+    print(json.dumps([error.code, str(error)]))
+else:
+    for thread in threading.enumerate():
+        if thread.name == "captioner-download":
+            thread.join(20)
+    left = [thread.name for thread in threading.enumerate() if thread.name == "captioner-download"]
+    print(json.dumps([seen[-1], left, hub.cached_folder(blip_base) is None]))
+"""
+
+
+def test_a_download_in_steps_ends_as_any_other(server: HubServer, tmp_path: Path) -> None:
+    is_seen, files = answer(STEPS.format(stop_at=0), tmp_path / "home", server)
+    assert is_seen and "model.safetensors" in files
+    server.repositories.clear()
+    code, message = answer(STEPS.format(stop_at=0), tmp_path / "empty", server)
+    assert code == "model_not_found"
+    assert message.endswith("Try again (files that are complete are kept), or do without.")
+
+
+def test_a_download_in_steps_stops_when_nobody_wants_it_any_more(tiny: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(tiny, repository)
+    with (repository / "model.safetensors").open("ab") as weights:
+        weights.truncate(200_000_000)
+    with HubServer({"Salesforce/blip-image-captioning-base": repository}) as server:
+        server.delay_s = 0.05  # a chunk: twenty seconds in all
+        seen, threads, is_absent = answer(STEPS.format(stop_at=1_000_000), tmp_path / "home", server)
+    assert 1_000_000 < seen < 200_000_000
+    assert threads == [] and is_absent
 
 
 # Names of a family's own: open_clip's

@@ -16,7 +16,7 @@ from captioner.manager import ModelManager
 from captioner.ui.desk import Desk, Recent
 from captioner.worker import Worker
 from captioner.workspace import Workspace
-from tests.fakes import POISON, FakeCaptioner, FakeModel, fake_models
+from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
 
 RED = (200, 30, 30)
 
@@ -192,6 +192,99 @@ def test_a_picture_that_fails_says_why_and_the_others_are_done(desk: Desk) -> No
     rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
     assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
     assert "no usable answer" in rows[pictures[1]]["error"]
+
+
+# Models that must be prepared
+
+
+def _gated_steps(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Each step of FakeClip's preparation waits for a release."""
+    leave = threading.Semaphore(0)
+    at_once = FakeClip.prepare_steps
+
+    def waiting(self: FakeClip, settings: Any, *, published: bool = False) -> Iterator[Any]:
+        for step in at_once(self, settings, published=published):
+            assert leave.acquire(timeout=20)
+            yield step
+
+    monkeypatch.setattr(FakeClip, "prepare_steps", waiting)
+    return leave
+
+
+def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    answer = desk.preview(set_id, picture, _values(desk, clip_on=True))
+    assert answer["text"] == "a red picture 40 wide under beam 3"
+    assert answer["unprepared"] == {
+        "text": "fake-clip has 1,000 labels to embed once, about 17 min, and is left out until then.",
+        "download_mb": 155,
+    }
+    assert FakeClip.unprepared == 1000
+    FakeClip.unprepared = 3
+    answer = desk.preview(set_id, picture, _values(desk, clip_on=True))
+    assert answer["unprepared"] is None
+    assert "cubism" in answer["text"], "what takes a moment is done without a word"
+
+
+def test_a_job_prepares_first_in_steps_that_let_others_in(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, [first, second] = _set_with(desk, RED, (20, 20, 220))
+    FakeClip.unprepared = 400
+    leave = _gated_steps(monkeypatch)
+    desk.start_job(set_id, None, _values(desk, clip_on=True))
+    for _ in range(2):
+        leave.release()
+    job = desk.job(set_id)
+    while job is None or job["aside"] is None or job["aside"]["done"] < 200:
+        job = desk.job(set_id)
+    assert (job["done"], job["total"], job["rate"]) == (0, 2, None)
+    assert job["aside"]["text"] == "fake-clip: 200 of 400 labels embedded"
+    assert job["aside"]["seconds_left"] > 0
+    asked = desk.worker.ask(lambda: "let in")
+    leave.release()
+    assert asked.result(20) == "let in"
+    leave.release()
+    job = _wait(desk, set_id)
+    assert (job["state"], job["done"], job["failed"], job["aside"]) == ("done", 2, 0, None)
+    assert all("cubism" in desk.row(set_id, picture)["caption"] for picture in (first, second))
+
+
+def test_stopping_a_preparation_keeps_what_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    leave = _gated_steps(monkeypatch)
+    started = desk.start_preparation(set_id, _values(desk, clip_on=True), published=False)["job"]
+    assert (started["total"], started["done"]) == (0, 0)
+    with pytest.raises(CaptionerError, match="this set is being prepared for already; wait for it or stop it"):
+        desk.start_job(set_id, None, _values(desk))
+    desk.stop_job(set_id)
+    leave.release()
+    assert _wait(desk, set_id)["state"] == "cancelled"
+    assert FakeClip.unprepared in (900, 1000)
+
+
+def test_published_labels_are_fetched_only_when_asked_for_and_a_hub_that_is_away_is_told(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    FakeClip.hub_is_away = True
+    desk.start_preparation(set_id, _values(desk, clip_on=True), published=True)
+    job = _wait(desk, set_id)
+    assert (job["state"], job["message"]) == (
+        "failed",
+        "the file of label embeddings could not be downloaded from the hub.",
+    )
+    FakeClip.hub_is_away = False
+    desk.start_preparation(set_id, _values(desk, clip_on=True), published=True)
+    assert _wait(desk, set_id)["state"] == "done"
+    assert FakeClip.unprepared == 0
+
+
+def test_a_program_that_captions_one_picture_is_told_what_is_missing(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    with pytest.raises(CaptionerError, match=r"has 1,000 labels to embed .* Captioning the set prepares it") as raised:
+        desk.caption_one(set_id, picture, desk.plan_of_flat({"clip": "default"}))
+    assert raised.value.code == "not_prepared"
 
 
 def test_a_picture_damaged_on_the_disk_costs_one_picture(desk: Desk, tmp_path: Path) -> None:

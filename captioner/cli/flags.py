@@ -77,8 +77,7 @@ def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection
 
     Args: varied: settings that take several values in this run (a sweep's axes).
     """
-    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
-    settings[""] = plan.recipe
+    settings = {**plan.settings(), "": plan.recipe}
     notes = []
     for group in setting_groups():
         values = settings[group.family].to_mapping() if group.family in settings else {}

@@ -7,16 +7,17 @@ no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from captioner import hub, registry
+from captioner import hub, pipeline, registry
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.manager import ModelManager
@@ -27,7 +28,7 @@ from captioner.settings import Effect
 from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.ui import bulk
 from captioner.ui.controls import to_flat
-from captioner.worker import Job, Worker
+from captioner.worker import Aside, Job, Worker
 from captioner.workspace import Workspace
 from captioner.workspace_records import Failure, View
 
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 PREVIEW_EDGE_PX = 1600
 LAYERS_ONE_BY_ONE = 64  # pictures whose layers are read singly; more are read in one go
+PACE_STEPS = 12  # steps of a preparation that the time left is reckoned from; the first ones may be quick
 GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
 
 Key = TypeVar("Key")
@@ -468,25 +470,29 @@ class Desk:
         """Remember the page's settings and say what they make of one picture; its layers are stored nowhere.
 
         A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
-        on scores that are there.
-        Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed}.
+        on scores that are there. A model that must be prepared for longer than a person waits is left out.
+        Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed,
+            "unprepared": None, or of the models left out {"text": what is missing, "download_mb": what fetching it
+            takes, 0 where it cannot be fetched}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self.plan_of(values)
         if not set_id:
-            return {"text": None, "recomposed": False}
+            return {"text": None, "recomposed": False, "unprepared": None}
         before = self.stored_plan(set_id)
         self.workspace.set_settings(set_id, plan.to_flat())
         recomposed = _compose_part(before) != _compose_part(plan)
         if not picture_id:
-            return {"text": None, "recomposed": recomposed}
+            return {"text": None, "recomposed": recomposed, "unprepared": None}
         view = self.workspace.view(set_id, picture_id)
         stored = self.workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, before)
+        unprepared: dict[str, Any] | None = None
         if missing:
-            layers += self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+            fresh, unprepared = self.worker.ask(lambda: self._run_prepared(set_id, view, plan, missing)).result()
+            layers += fresh
         composed, generated = _compose(layers, plan, view.existing)
-        return {"text": generated or composed, "recomposed": recomposed}
+        return {"text": generated or composed, "recomposed": recomposed, "unprepared": unprepared}
 
     def _layers_at_hand(
         self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan
@@ -509,6 +515,24 @@ class Desk:
                 missing.append(family)
         return layers, missing
 
+    def _run_prepared(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str]
+    ) -> tuple[list[Layer], dict[str, Any] | None]:
+        """As `_run`, without the families that are not prepared, and what `preview` says of those."""
+        left_out = list(pipeline.forecasts(plan, self.manager, only=families))
+        names = {family for _, family, _ in left_out}
+        ready = [family for family in families if family not in names]
+        layers = self._run(set_id, view, plan, ready) if ready else []
+        if not left_out:
+            return layers, None
+        sentences = [
+            f"{pipeline.forecast_text(name, forecast)}, and is left out until then." for name, _, forecast in left_out
+        ]
+        return layers, {
+            "text": " ".join(sentences),
+            "download_mb": sum(forecast.download_mb for _, _, forecast in left_out),
+        }
+
     def _run(self, set_id: str, view: View, plan: Plan, families: Sequence[str]) -> list[Layer]:
         """Runs on the worker's thread. Raises: what went wrong with this picture."""
         picture = (view.id, self._open(set_id, view.id, view.digest))
@@ -530,7 +554,9 @@ class Desk:
         missing = families_to_run(stored, plan)
         fresh: list[Layer] = []
         if missing:
-            fresh = self.worker.ask(lambda: self._run(set_id, view, plan, missing)).result()
+            fresh, unprepared = self.worker.ask(lambda: self._run_prepared(set_id, view, plan, missing)).result()
+            if unprepared is not None:
+                raise CaptionerError(f"{unprepared['text']} Captioning the set prepares it.", code="not_prepared")
             self.workspace.put_layers(set_id, fresh, label="Caption")
         self.workspace.set_settings(set_id, plan.to_flat())
         return caption_text(
@@ -552,6 +578,19 @@ class Desk:
             set_id, picture_ids, self.stored_plan(set_id) if values is None else self.plan_of(values)
         )
 
+    def start_preparation(self, set_id: str, values: Mapping[str, Any], *, published: bool) -> dict[str, Any]:
+        """Prepare the models of the page's settings, as a job without pictures.
+
+        Args: published: fetch what others have published instead of computing it; asks the hub.
+        Returns, raises: as `start_job`.
+        """
+        plan = self.plan_of(values)
+        self.workspace.find_set(set_id)
+        with self._starting:
+            self._refuse_second_job(set_id)
+            job = self.worker.start(self._preparing(plan, published=published), total=0, owner=set_id)
+        return {"job": _job_report(job)}
+
     def start_plan(self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan) -> dict[str, Any]:
         """As `start_job`, for a plan."""
         if not plan.models():
@@ -560,9 +599,7 @@ class Desk:
             plan.check_models(self.models)
         wanted = None if picture_ids is None else set(picture_ids)
         with self._starting:
-            running = [job for job in self.worker.jobs(set_id) if not job.is_finished]
-            if running:
-                raise CaptionerError("this set is being captioned already; wait for it or stop it.", code="busy")
+            self._refuse_second_job(set_id)
             self.workspace.set_settings(set_id, plan.to_flat())
             views = {view.id: view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted}
             found: Iterable[tuple[str, Sequence[Layer]]]
@@ -581,6 +618,12 @@ class Desk:
             job = self.worker.start(self._steps(set_id, todo, plan, run_id), total=len(todo), owner=set_id)
         return {"job": _job_report(job)}
 
+    def _refuse_second_job(self, set_id: str) -> None:
+        running = [job for job in self.worker.jobs(set_id) if not job.is_finished]
+        if running:
+            doing = "captioned" if running[0].total else "prepared for"
+            raise CaptionerError(f"this set is being {doing} already; wait for it or stop it.", code="busy")
+
     def job(self, set_id: str) -> dict[str, Any] | None:
         """The newest job of a set, None where it has none since the app started."""
         jobs = self.worker.jobs(set_id)
@@ -594,8 +637,9 @@ class Desk:
 
     def _steps(
         self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
-    ) -> Iterator[Exception | None]:
-        """One step a picture: None, or the error it failed with."""
+    ) -> Iterator[Aside | Exception | None]:
+        """First what models must prepare; then one step a picture: None, or the error it failed with."""
+        yield from self._preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self.manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
             opened: list[tuple[str, Image]] = []
@@ -615,6 +659,21 @@ class Desk:
             layers = [layer for result in results for layer in result.layers]
             self.workspace.put_layers(set_id, layers, run_id=run_id, label="Caption", failures=failures)
             yield from (result.error for result in results)
+
+    def _preparing(
+        self, plan: Plan, *, only: Collection[str] | None = None, published: bool = False
+    ) -> Iterator[Aside]:
+        """What models do once before the first picture, as steps that do not count."""
+        recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
+        for name, step in pipeline.prepare_steps(plan, self.manager, only=only, published=published):
+            if recent and recent[-1][0] != step.what:
+                recent.clear()
+            recent.append((step.what, step.done, time.monotonic()))
+            _, done, since = recent[0]
+            seconds_left = None
+            if step.done > done:
+                seconds_left = (time.monotonic() - since) / (step.done - done) * (step.total - step.done)
+            yield Aside(f"{name}: {step.done:,} of {step.total:,} {step.what}", step.done, step.total, seconds_left)
 
 
 def _chunks(
@@ -663,9 +722,13 @@ def _compose_part(plan: Plan) -> tuple[Any, ...]:
 
 
 def _job_report(job: Job) -> dict[str, Any]:
-    """A job as the page shows it; done counts the failed ones too, rate is pictures a second."""
+    """A job as the page shows it; done counts the failed ones too, rate is pictures a second.
+
+    total is 0 for a job that only prepares models; aside is how far a preparation is, None where none goes on.
+    """
     finished = job.done + job.failed
-    elapsed_s = time.time() - job.started_at if job.started_at else 0.0
+    elapsed_s = time.time() - job.counting_since if job.counting_since else 0.0
+    aside = job.aside
     return {
         "id": job.id,
         "state": job.state,
@@ -673,5 +736,6 @@ def _job_report(job: Job) -> dict[str, Any]:
         "total": job.total,
         "failed": job.failed,
         "rate": finished / elapsed_s if finished and elapsed_s > 0 else None,
+        "aside": dataclasses.asdict(aside) if aside else None,
         "message": job.message,
     }

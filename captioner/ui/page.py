@@ -217,6 +217,9 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     def start_job(request: Any) -> dict[str, Any]:
         return desk.start_job(request["set"], request.get("ids"), request.get("settings"))
 
+    def prepare_models(request: Any) -> dict[str, Any]:
+        return desk.start_preparation(request["set"], request["settings"], published=request.get("published") is True)
+
     def stop_job(request: Any) -> dict[str, Any]:
         return desk.stop_job(request["set"])
 
@@ -246,7 +249,7 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
 
     functions = (
         *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),
-        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts),
+        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts, prepare_models),
     )
     return [_answering(function) for function in functions]
 
