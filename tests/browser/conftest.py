@@ -36,9 +36,10 @@ START_LIMIT_S = 60.0
 class AppServer:
     """The app in a process of its own, with fake models; can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, *, delay_s: float = 0.05) -> None:
+    def __init__(self, folder: Path, *, delay_s: float = 0.05, unprepared: int = 0) -> None:
         self.folder = folder
         self.delay_s = delay_s
+        self.unprepared = unprepared
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -50,7 +51,8 @@ class AppServer:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.browser.fake_app", str(self.delay_s), "--port", str(self.port)]
+        fake = [str(self.delay_s), str(self.unprepared)]
+        return [sys.executable, "-m", "tests.browser.fake_app", *fake, "--port", str(self.port)]
 
     def start(self) -> None:
         command = [*self.command(), "--workspace", str(self.folder / "workspace")]
@@ -101,6 +103,12 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]
 def own_server(tmp_path: Path) -> Iterator[AppServer]:
     """One that the test may kill."""
     yield from _running(AppServer(tmp_path))
+
+
+@pytest.fixture
+def unprepared_server(tmp_path: Path) -> Iterator[AppServer]:
+    """One whose CLIP model still has two thousand labels to embed, a hundred in 0.3 s."""
+    yield from _running(AppServer(tmp_path, unprepared=2000))
 
 
 def _running(server: AppServer) -> Iterator[AppServer]:

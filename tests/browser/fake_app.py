@@ -1,4 +1,7 @@
-"""The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app SECONDS_A_PICTURE [flags]."""
+"""The real app with the fake models of tests/fakes.py.
+
+python -m tests.browser.fake_app SECONDS_A_PICTURE LABELS_TO_EMBED [flags]
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import app
-from tests.fakes import FakeCaptioner, fake_models
+from tests.fakes import FakeCaptioner, FakeClip, fake_models
 
 if __name__ == "__main__":
     delay_s = float(sys.argv[1])
@@ -21,4 +24,6 @@ if __name__ == "__main__":
 
     FakeCaptioner.caption = answer_later  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder, fake_models(Path(folder)) as models:
-        sys.exit(app.main([*sys.argv[2:], "--models", models]))
+        FakeClip.unprepared = int(sys.argv[2])
+        FakeClip.seconds_a_step = 0.3
+        sys.exit(app.main([*sys.argv[3:], "--models", models]))

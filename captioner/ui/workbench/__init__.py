@@ -23,6 +23,7 @@ _SCRIPTS = (
     "preview.js",
     "sync.js",
     "job.js",
+    "prepare.js",
     "upload.js",
     "selection.js",
     "chips.js",

@@ -40,6 +40,7 @@ const preview = (() => {
         const reply = await ask('preview', { set: page.set, id, settings: page.settings });
         settingsMessage('');
         if (reply.recomposed) sync.soon();
+        announce('previewed', reply);
         if (id === page.current && !isWanted) live = id && reply.text !== null ? { id, text: reply.text, kind: 'Preview' } : null;
       } catch (error) {
         if (error instanceof Refused && error.code === 'bad_setting') settingsMessage(error.message);
@@ -101,5 +102,5 @@ const preview = (() => {
   on('rows', (ids) => ids.includes(page.current) && show());
   on('edited', (id) => id === page.current && show());
 
-  return { settingsChanged, use };
+  return { settingsChanged, use, again: request };
 })();
