@@ -21,7 +21,7 @@ from captioner import hub, registry
 from captioner.errors import BadModel, OutOfMemory
 from captioner.records import Forecast, Preparing, Tag
 from captioner.registry import ModelSpec
-from captioner.settings import Effect, Settings, choice, switch, whole, words
+from captioner.settings import Effect, Settings, choice, kept_file, switch, whole
 from captioner.thresholds import best_of_each
 from taggers import clip_pairs, clip_prompts, clip_published, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
@@ -71,10 +71,11 @@ class ClipSettings(Settings):
     movements: int = _maximum(1, "art movements")
     artists: int = _maximum(1, "artists")
     trendings: int = _maximum(1, "places where such pictures trend")
-    own_labels: int = _maximum(4, "labels of your own vocabulary")
-    own_vocabulary: str = words(
-        "", "The name of a vocabulary of your own to rank beside the model's; empty for none.", max_length=60
+    own_vocabulary: str = kept_file(
+        "Words of your own to rank beside the model's: a text file with one label a line, UTF-8.",
+        keeper="taggers.vocabularies",
     )
+    own_labels: int = _maximum(4, "labels of your own vocabulary")
     max_flavors: int = whole(32, 1, 64, "chain, classic, fast and best add at most so many flavors.")
     min_flavors: int = whole(
         8, 0, 64, "best keeps so many flavors of its chain even if they do not help.", only_when=("mode", "best")

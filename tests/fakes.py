@@ -4,7 +4,8 @@
 They belong to the real families and so have the real settings classes; only their answers are made up:
 
 fake-blip   says "a red picture 40 wide under beam 3": the colour of the middle, the width, method and beams or seed
-fake-clip   finds two flavors, a medium, a movement and an artist; in modes that go on from the sentence it repeats it
+fake-clip   finds two flavors, own labels, a medium, a movement and an artist; in modes that go on from the sentence it
+            repeats it
 fake-wd14   finds the colour as a tag, "long_hair" and "hair", a character and a rating, with fixed scores
 They fail on a picture whose middle is exactly POISON, as a model does on a picture it cannot take.
 """
@@ -25,6 +26,7 @@ from captioner.models.blip import SamplingSettings
 from captioner.records import Forecast, Preparing, Sentence, Tag
 from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, whole
+from taggers import vocabularies
 from taggers.clip import ClipSettings, ClipTagger
 from taggers.wd14 import Wd14Settings, Wd14Tagger
 
@@ -107,7 +109,18 @@ class FakeClip(FakeModel):
         if self.uses_sentence(settings):
             assert sentences is not None
             return [(Tag(f"after {sentence!r}", 0.3, settings.mode, "clip"),) for sentence in sentences]
-        words = [("highly detailed", "flavors"), ("an icon", "mediums"), ("cubism", "movements"), ("by Ada", "artists")]
+        own = (
+            [(label, "own") for label in vocabularies.own(settings.own_vocabulary).labels]
+            if settings.own_vocabulary
+            else []
+        )
+        words = [
+            *own,
+            ("highly detailed", "flavors"),
+            ("an icon", "mediums"),
+            ("cubism", "movements"),
+            ("by Ada", "artists"),
+        ]
         return [
             tuple(
                 Tag(name, 0.3 - 0.01 * place, category, "clip")

@@ -217,12 +217,12 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
-    vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
-    vocabularies.add_own("yours", b"a garden\n")
+    mine = vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
+    yours = vocabularies.add_own("yours", b"a garden\n")
     tagger = ClipTagger.load(folder, device="cpu")
     picture = random_picture(1)
     (without,) = tagger.tag([picture], ClipSettings())
-    for name in ("mine", "yours", "mine"):
+    for name in (mine, yours, mine):
         labels = vocabularies.own(name).labels
         (tags,) = tagger.tag([picture], ClipSettings(own_vocabulary=name))
         own = {tag.name: tag.score for tag in tags if tag.category == "own"}
@@ -230,7 +230,7 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
         assert tuple(tag for tag in tags if tag.category != "own") == without
         kept = ClipTagger.keep(tags, ClipSettings(own_vocabulary=name, own_labels=1, flavors=0, mediums=0))
         assert [tag.name for tag in kept] == [max(own, key=lambda label: own[label])]
-    with pytest.raises(BadVocabulary, match="called 'his'; there are mine, yours"):
+    with pytest.raises(BadVocabulary, match="called 'his'; add its file again"):
         tagger.tag([picture], ClipSettings(own_vocabulary="his"))
 
 
@@ -421,10 +421,10 @@ def test_a_vocabulary_of_ones_own_is_foretold_and_prepared_as_well(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
-    vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
+    mine = vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
     tagger = ClipTagger.load(folder, device="cpu")
     tagger.prepare(RANK)
-    own = ClipSettings(own_vocabulary="mine")
+    own = ClipSettings(own_vocabulary=mine)
     assert tagger.forecast(own).count == 2
     assert [*tagger.prepare_steps(own)] == [Preparing(2, 2, "labels embedded")]
     assert tagger.forecast(own) == NOTHING_LEFT

@@ -201,6 +201,35 @@ class Desk:
             notes = (f"The settings stored with this set are not understood, so the defaults are shown: {error}",)
             return Plan(**{**{name: getattr(plan, name) for name in plan.__slots__}, "notes": notes})
 
+    # Files that are settings
+
+    def keep_file(self, field: str, file_name: str, data: bytes) -> dict[str, Any]:
+        """Keep a file for a field that takes one (`settings.kept_file`).
+
+        Returns: {"name": the field's value for it, "text": what a list shows}.
+        Raises: SettingsError: no such field. CaptionerError: the file will not do.
+        """
+        keeper = self._keeper(field)
+        name = keeper.add_own(file_name, data)
+        return {"name": name, "text": keeper.own_text(name)}
+
+    def kept_files(self, field: str, names: Sequence[str]) -> dict[str, Any]:
+        """What a list shows for files by name; those that are not here are left out. Nobody learns of others' files."""
+        keeper = self._keeper(field)
+        texts = {name: keeper.own_text(name) for name in names[:200] if isinstance(name, str)}
+        return {"files": [{"name": name, "text": text} for name, text in texts.items() if text is not None]}
+
+    def kept_file_limit_bytes(self, field: str) -> int:
+        """How long a file for a field may be. Raises: SettingsError: no such field."""
+        return int(self._keeper(field).MAXIMUM_BYTES)
+
+    def _keeper(self, field: str) -> Any:
+        for group in self.groups:
+            for declared in group.settings.fields():
+                if declared.name == field and declared.keeper:
+                    return declared.load_keeper()
+        raise SettingsError(f"{str(field)[:80]} is no setting that takes a file.")
+
     # Sets and rows
 
     def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:

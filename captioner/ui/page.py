@@ -247,9 +247,12 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     def token_counts(request: Any) -> dict[str, Any]:
         return desk.token_counts(request["set"])
 
+    def kept_files(request: Any) -> dict[str, Any]:
+        return desk.kept_files(request["field"], request["names"])
+
     functions = (
         *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),
-        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts, prepare_models),
+        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts, prepare_models, kept_files),
     )
     return [_answering(function) for function in functions]
 

@@ -57,7 +57,8 @@ class AppServer:
     def start(self) -> None:
         command = [*self.command(), "--workspace", str(self.folder / "workspace")]
         with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies")}
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=kept)
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until:
             if self._process.poll() is not None:

@@ -74,3 +74,60 @@ def test_caption_all_prepares_first_and_says_so(
     wait_until(lambda: "labels embedded" in page.locator("#cw-progress-text").inner_text(), "the preparation is shown")
     wait_until(lambda: set(states(page).values()) == {"generated"}, "every picture has a caption")
     wait_until(lambda: "2 pictures captioned" in page.locator("#cw-brief").inner_text(), "the end is told")
+
+
+def _choices(page: Any) -> list[str]:
+    return [str(text) for text in page.locator(".cw-kept option").all_text_contents()]
+
+
+def test_a_vocabulary_of_ones_own_is_added_chosen_kept_and_taken_off_the_list(
+    server: AppServer, context: Any, chromium: Any, pictures: list[Path], tmp_path: Path
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    select(page, "turned.jpg")
+    _switch_clip_on(page)
+    words = tmp_path / "<b>my words.txt"
+    words.write_text("ein Rot\nein Blau\n", encoding="utf-8")
+    page.set_input_files(".cw-kept input[type=file]", str(words))
+    wait_until(lambda: "ein Rot, ein Blau" in _suggestion(page), "the preview has the labels")
+    assert _choices(page) == ["None", "b my words (2 labels)"]
+
+    # A file that will not do is refused with a sentence and changes nothing.
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_bytes("eins\nfünf\n".encode("latin-1"))
+    page.set_input_files(".cw-kept input[type=file]", str(wrong))
+    page.wait_for_selector(".cw-kept-message:not([hidden])")
+    assert page.locator(".cw-kept-message").inner_text() == "Wrong.txt is not UTF-8 text (line 2); save it as UTF-8."
+    assert page.locator(".cw-kept select").input_value() != ""
+
+    # Other labels in a file of the same name are another vocabulary, and the first one stays what it was.
+    words.write_text("ein Grün\nein Gelb\n", encoding="utf-8")
+    page.set_input_files(".cw-kept input[type=file]", str(words))
+    wait_until(lambda: "ein Grün" in _suggestion(page), "the preview has the new labels")
+    assert len(_choices(page)) == 3
+    assert len(set(_choices(page))) == 3, "they can be told apart"
+    page.locator(".cw-kept select").select_option(index=1)
+    wait_until(lambda: "ein Rot" in _suggestion(page), "the first ones are back")
+
+    # The choice belongs to the set, the list to the browser: another one sees what the set uses and nothing else.
+    page.reload()
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.get_by_role("tab", name="CLIP").click()
+    wait_until(lambda: len(_choices(page)) == 3, "the list is there again")
+    assert page.locator(".cw-kept select").evaluate("select => select.selectedIndex") == 1
+    visitor = chromium.new_context(viewport={"width": 1440, "height": 900})
+    guest = open_page(visitor, page.url)
+    guest.get_by_role("tab", name="CLIP").click()
+    wait_until(lambda: _choices(guest) == ["None", "b my words (2 labels)"], "the guest sees the set's own")
+    fresh = open_page(visitor, server.url)
+    fresh.get_by_role("tab", name="CLIP").click()
+    fresh.wait_for_selector(".cw-kept")
+    assert _choices(fresh) == ["None"]
+    visitor.close()
+
+    page.get_by_role("button", name="Take off the list").click()
+    wait_until(lambda: len(_choices(page)) == 2, "it is off the list")
+    assert page.locator(".cw-kept select").input_value() == ""
+    select(page, "turned.jpg")
+    wait_until(lambda: "ein Rot" not in _suggestion(page), "the preview does without")

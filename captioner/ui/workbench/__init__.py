@@ -22,6 +22,7 @@ _SCRIPTS = (
     "editor.js",
     "preview.js",
     "sync.js",
+    "kept_files.js",
     "job.js",
     "prepare.js",
     "upload.js",

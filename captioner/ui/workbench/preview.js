@@ -81,6 +81,7 @@ const preview = (() => {
     if (text !== known) {
       known = text;
       page.settings = values;
+      announce('settings', values);
       if (!isFirst) request();
     }
     return presetOf(values);
