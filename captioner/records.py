@@ -141,7 +141,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """How far a preparation is: `done` of `total` so and so ("labels embedded")."""
+    """How far a preparation is: `done` of `total` so and so many ("labels", "MB")."""
 
     done: int
     total: int
@@ -155,6 +155,7 @@ class Model(Protocol):
     `spec_for(name)`, static: the `registry.ModelSpec` such a name stands for, None for a name of another kind; a
     ModelNotFound with the nearest names where it is of this kind and unknown.
     `other_names`: which names those are, in words for a person.
+    `warning`: what a person should know about how a loaded model runs, to stand after its name; "" when all is well.
     """
 
     family: ClassVar[str]

@@ -27,10 +27,12 @@ FINISHED: tuple[JobState, ...] = ("done", "cancelled", "failed")
 class Aside:
     """What a step yields that only leads up to the steps that count, such as a model being prepared.
 
-    text: how far that is, in words. done, total: the same for a bar. seconds_left: None while it cannot be told.
+    text: how far that is, in few words. title: what it is. done, total: as text, for a bar. seconds_left: None while it
+    cannot be told.
     """
 
     text: str
+    title: str
     done: int
     total: int
     seconds_left: float | None = None

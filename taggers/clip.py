@@ -94,7 +94,7 @@ class ClipTagger:
 
     family: ClassVar[str] = "clip"
     Settings: ClassVar[type[ClipSettings]] = ClipSettings
-    other_names: ClassVar[str] = "open_clip's ARCHITECTURE/PRETRAINED such as ViT-B-32/laion2b_s34b_b79k"
+    other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ class ClipTagger:
                     except StopIteration as end:
                         embeds: Embeddings = end.value
                         break
-                    yield Preparing(before_mb + done_mb, sum(sizes_mb.values()), "MB of label embeddings downloaded")
+                    yield Preparing(before_mb + done_mb, sum(sizes_mb.values()), "MB")
             # The hash vouches for the labels; that they are of these weights, a few labels embedded here show.
             places = [index * len(embeds) // 8 for index in range(8)]
             ours = encoder.embed(encoder.tokenize([vocabulary.labels[place] for place in places]))
@@ -318,7 +318,7 @@ class ClipTagger:
             if embeds is None:
                 for part, finished in self._cache.compute(vocabulary, encoder):
                     embeds = finished
-                    yield Preparing(done + part, total, "labels embedded")
+                    yield Preparing(done + part, total, "labels")
             assert embeds is not None
             count = len(vocabulary.labels)
             tables.append(Table(vocabulary, done, done + count, count - len({*vocabulary.labels} - {""})))

@@ -100,7 +100,7 @@ class FakeClip(FakeModel):
         while FakeClip.unprepared > 0:
             time.sleep(self.seconds_a_step)
             FakeClip.unprepared = 0 if published else max(0, FakeClip.unprepared - 100)
-            yield Preparing(total - FakeClip.unprepared, total, "labels embedded")
+            yield Preparing(total - FakeClip.unprepared, total, "labels")
 
     def tag(
         self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
@@ -134,6 +134,7 @@ class FakeWd14(FakeModel):
     family = "wd14"
     Settings = Wd14Settings
     keep = staticmethod(Wd14Tagger.keep)
+    warning: ClassVar[str] = ""
 
     def tag(self, pictures: Sequence[Image], settings: Wd14Settings) -> list[tuple[Tag, ...]]:
         self.calls.append(len(pictures))
@@ -218,6 +219,7 @@ def fake_models(folder: Path, *more: ModelSpec) -> Iterator[str]:
     FakeModel.calls.clear()
     FakeClip.unprepared = 0
     FakeClip.hub_is_away = False
+    FakeWd14.warning = ""
     try:
         yield str(folder)
     finally:

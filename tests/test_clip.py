@@ -32,7 +32,7 @@ NOUNS = ["star", "house", "tree", "cat", "dog", "car", "heart", "circle", "boat"
 FLAVORS = [f"a {colour} {noun}" for colour in COLOURS for noun in NOUNS]
 RANK = ClipSettings()
 NOTHING_LEFT = Forecast(0, "labels to embed", 0.0)
-MEGABYTES = "MB of label embeddings downloaded"
+MEGABYTES = "MB"
 WORDS = {"mediums": ["a pencil drawing", "pixel art", "a photo"], "flavors": FLAVORS}
 
 
@@ -253,7 +253,7 @@ def test_progress_is_told_up_to_the_end(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(clip_labels, "_TOKENIZED", 50)  # the flavors take two such steps, the mediums one
     seen = [*ClipTagger.load(folder, device="cpu").prepare_steps(RANK)]
     total = len(FLAVORS) + 3
-    assert seen == [Preparing(done, total, "labels embedded") for done in (3, 3, 33, 63, total)]
+    assert seen == [Preparing(done, total, "labels") for done in (3, 3, 33, 63, total)]
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,7 +426,7 @@ def test_a_vocabulary_of_ones_own_is_foretold_and_prepared_as_well(
     tagger.prepare(RANK)
     own = ClipSettings(own_vocabulary=mine)
     assert tagger.forecast(own).count == 2
-    assert [*tagger.prepare_steps(own)] == [Preparing(2, 2, "labels embedded")]
+    assert [*tagger.prepare_steps(own)] == [Preparing(2, 2, "labels")]
     assert tagger.forecast(own) == NOTHING_LEFT
     with pytest.raises(BadVocabulary):
         tagger.forecast(ClipSettings(own_vocabulary="nobody's"))
@@ -526,7 +526,7 @@ def test_a_hub_that_is_away_leaves_embedding_here(tmp_path: Path, hub_server: Hu
     tagger = published_tagger(tmp_path)
     with pytest.raises(ModelNotFound, match=r"mediums\.safetensors \(1 MB\) could not be .* or embed the labels here"):
         fetch(tagger)
-    assert [*tagger.prepare_steps(RANK)] == [Preparing(3, 3, "labels embedded")]
+    assert [*tagger.prepare_steps(RANK)] == [Preparing(3, 3, "labels")]
 
 
 def test_the_hub_is_asked_only_when_published_embeddings_are_wanted(tmp_path: Path, hub_server: HubServer) -> None:
@@ -541,7 +541,7 @@ def test_nothing_is_offered_for_weights_or_words_of_ones_own(tmp_path: Path, hub
     tagger = published_tagger(tmp_path)
     tagger.vocabularies = {"mediums": Vocabulary("mediums", ("x",), "own.txt")}
     assert tagger.published() == {}
-    assert fetch(tagger) == [Preparing(1, 1, "labels embedded")]
+    assert fetch(tagger) == [Preparing(1, 1, "labels")]
     assert hub_server.requests == []
 
 

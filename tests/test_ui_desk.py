@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner.errors import CaptionerError, ModelNotFound, SettingsError, UnknownSet
+from captioner.errors import CaptionerError, SettingsError, UnknownSet
 from captioner.manager import ModelManager
 from captioner.ui.desk import Desk, Recent
 from captioner.worker import Worker
 from captioner.workspace import Workspace
-from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
+from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeModel, FakeWd14, fake_models
 
 RED = (200, 30, 30)
 
@@ -139,10 +139,10 @@ def test_an_open_clip_name_may_be_typed_where_models_come_from_the_hub_and_never
         plan = desk.plan_of(_values(desk, clip_on=True, clip=" vit-b-32/LAION2B_s34b_b79k "))
         assert [choice.model for choice in plan.taggers] == ["ViT-B-32/laion2b_s34b_b79k"]
         assert desk.plan_of_flat({"clip": "ViT-B-32/laion2b_s34b_b79k"}).taggers == plan.taggers
-        with pytest.raises(ModelNotFound, match="did you mean ViT-L-14/openai"):
+        with pytest.raises(SettingsError, match="did you mean ViT-L-14/openai"):
             desk.plan_of(_values(desk, clip_on=True, clip="ViT-L-14/opanai"))
         for folder in (str(tmp_path), "./work", "../work", "ViT-B-32/../work", "a\\b", "x" * 300):
-            with pytest.raises(SettingsError, match=r"clip is .*; it must be one of .*open_clip's ARCHITECTURE"):
+            with pytest.raises(SettingsError, match=r"clip is .*; it must be one of .*an open_clip name"):
                 desk.plan_of(_values(desk, clip_on=True, clip=folder))
 
 
@@ -194,6 +194,18 @@ def test_a_picture_that_fails_says_why_and_the_others_are_done(desk: Desk) -> No
     assert "no usable answer" in rows[pictures[1]]["error"]
 
 
+def test_what_a_model_says_about_how_it_runs_is_told_where_it_is_used(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    other_set, _ = _set_with(desk, RED)
+    assert desk.open_set(set_id)["warnings"] == []
+    monkeypatch.setattr(FakeWd14, "warning", "runs on the CPU although there is a GPU.")
+    desk.preview(set_id, picture, _values(desk, wd14_on=True))
+    assert desk.open_set(set_id)["warnings"] == ["fake-wd14 runs on the CPU although there is a GPU."]
+    assert desk.open_set(other_set)["warnings"] == []
+
+
 # Models that must be prepared
 
 
@@ -238,7 +250,7 @@ def test_a_job_prepares_first_in_steps_that_let_others_in(desk: Desk, monkeypatc
     while job is None or job["aside"] is None or job["aside"]["done"] < 200:
         job = desk.job(set_id)
     assert (job["done"], job["total"], job["rate"]) == (0, 2, None)
-    assert job["aside"]["text"] == "fake-clip: 200 of 400 labels embedded"
+    assert (job["aside"]["title"], job["aside"]["text"]) == ("Preparing fake-clip", "200 of 400 labels")
     assert job["aside"]["seconds_left"] > 0
     asked = desk.worker.ask(lambda: "let in")
     leave.release()

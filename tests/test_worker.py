@@ -59,9 +59,10 @@ def test_a_bug_in_an_ask_goes_to_whoever_asked_and_the_worker_lives_on(worker: W
 def test_what_leads_up_to_the_steps_is_shown_and_not_counted(worker: Worker) -> None:
     seen: list[tuple[Aside | None, int]] = []
     known: list[Job] = []
+    one, two = Aside("1 of 2 labels", "Preparing", 1, 2), Aside("2 of 2 labels", "Preparing", 2, 2, 3.0)
 
     def steps() -> Iterator[Aside | None]:
-        for result in (Aside("labels", 1, 2), Aside("labels", 2, 2, 3.0), None, None):
+        for result in (one, two, None, None):
             seen.append((known[0].aside, known[0].done))
             yield result
         seen.append((known[0].aside, known[0].done))
@@ -71,7 +72,7 @@ def test_what_leads_up_to_the_steps_is_shown_and_not_counted(worker: Worker) -> 
     known.append(worker.start(steps(), total=2, owner="me"))
     may_go.set()
     assert known[0].wait(SOON_S)
-    assert seen == [(None, 0), (Aside("labels", 1, 2), 0), (Aside("labels", 2, 2, 3.0), 0), (None, 1), (None, 2)]
+    assert seen == [(None, 0), (one, 0), (two, 0), (None, 1), (None, 2)]
     assert (known[0].state, known[0].done, known[0].aside) == ("done", 2, None)
     assert known[0].counting_since is not None and known[0].started_at is not None
     assert known[0].counting_since > known[0].started_at

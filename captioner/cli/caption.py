@@ -172,6 +172,7 @@ def _caption(
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
     kept = 0
+    told: set[str] = set()
     try:
         _prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
@@ -182,6 +183,9 @@ def _caption(
                 if captioned.error is None:
                     output.write(place, captioned)
                 progress.clear()
+                for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
+                    print(f"note: {warning}", file=sys.stderr, flush=True)
+                    told.add(warning)
                 _show(pictures[place].path, captioned, plan, as_json=arguments.json)
                 run.done += captioned.error is None
                 run.failed += captioned.error is not None

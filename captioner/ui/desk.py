@@ -174,13 +174,16 @@ class Desk:
         """A model's name as the registry or its family spells it; never a folder.
 
         Folders of models are for who starts the app; a visitor must not ask which folders there are.
-        Raises: SettingsError; ModelNotFound, MissingPackage: as the family's own `spec_for`.
+        Raises: SettingsError; MissingPackage: as the family's own `spec_for`.
         """
         if isinstance(name, str) and name in ("", *self._known_models[key]):
             return name
         other = self.takes_other_names(key)
         if other and isinstance(name, str) and len(name) <= 200:
-            spec = registry.named_in_family(name.strip(), self._family_of[key])
+            try:
+                spec = registry.named_in_family(name.strip(), self._family_of[key])
+            except ModelNotFound as error:
+                raise SettingsError(str(error)) from error
             if spec is not None:
                 return spec.name
         known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
@@ -245,7 +248,7 @@ class Desk:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
-            changed, of all others what depends on them only; removed; name; settings; undo, redo; job.
+            changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings.
         """
         if isinstance(since, bool) or not isinstance(since, int):
             since = -1
@@ -267,7 +270,13 @@ class Desk:
             "undo": changes.undo.label if changes.undo else None,
             "redo": changes.redo.label if changes.redo else None,
             "job": self.job(set_id),
+            "warnings": self._warnings(set_id),
         }
+
+    def _warnings(self, set_id: str) -> list[str]:
+        """What loaded models of the set's settings have to say about how they run."""
+        warned = {(report.name, report.family): report.warning for report in self.manager.report() if report.warning}
+        return [warned[model] for model in self.stored_plan(set_id).models() if model in warned] if warned else []
 
     def rows(self, set_id: str, views: Sequence[View]) -> list[dict[str, Any]]:
         """Pictures as the page shows them, with the caption each would be exported with.
@@ -702,7 +711,8 @@ class Desk:
             seconds_left = None
             if step.done > done:
                 seconds_left = (time.monotonic() - since) / (step.done - done) * (step.total - step.done)
-            yield Aside(f"{name}: {step.done:,} of {step.total:,} {step.what}", step.done, step.total, seconds_left)
+            text = f"{step.done:,} of {step.total:,} {step.what}"
+            yield Aside(text, f"Preparing {name}", step.done, step.total, seconds_left)
 
 
 def _chunks(

@@ -36,10 +36,11 @@ START_LIMIT_S = 60.0
 class AppServer:
     """The app in a process of its own, with fake models; can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, *, delay_s: float = 0.05, unprepared: int = 0) -> None:
+    def __init__(self, folder: Path, *, delay_s: float = 0.05, unprepared: int = 0, warning: str = "") -> None:
         self.folder = folder
         self.delay_s = delay_s
         self.unprepared = unprepared
+        self.warning = warning
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -51,7 +52,7 @@ class AppServer:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def command(self) -> list[str]:
-        fake = [str(self.delay_s), str(self.unprepared)]
+        fake = [str(self.delay_s), str(self.unprepared), self.warning]
         return [sys.executable, "-m", "tests.browser.fake_app", *fake, "--port", str(self.port)]
 
     def start(self) -> None:
@@ -110,6 +111,12 @@ def own_server(tmp_path: Path) -> Iterator[AppServer]:
 def unprepared_server(tmp_path: Path) -> Iterator[AppServer]:
     """One whose CLIP model still has two thousand labels to embed, a hundred in 0.3 s."""
     yield from _running(AppServer(tmp_path, unprepared=2000))
+
+
+@pytest.fixture
+def warning_server(tmp_path: Path) -> Iterator[AppServer]:
+    """One whose WD14 tagger has something to say about how it runs."""
+    yield from _running(AppServer(tmp_path, warning="runs on the CPU although there is a <GPU>."))
 
 
 def _running(server: AppServer) -> Iterator[AppServer]:

@@ -1,6 +1,6 @@
 """The real app with the fake models of tests/fakes.py.
 
-python -m tests.browser.fake_app SECONDS_A_PICTURE LABELS_TO_EMBED [flags]
+python -m tests.browser.fake_app SECONDS_A_PICTURE LABELS_TO_EMBED WARNING [flags]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import app
-from tests.fakes import FakeCaptioner, FakeClip, fake_models
+from tests.fakes import FakeCaptioner, FakeClip, FakeWd14, fake_models
 
 if __name__ == "__main__":
     delay_s = float(sys.argv[1])
@@ -26,4 +26,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, fake_models(Path(folder)) as models:
         FakeClip.unprepared = int(sys.argv[2])
         FakeClip.seconds_a_step = 0.3
-        sys.exit(app.main([*sys.argv[3:], "--models", models]))
+        FakeWd14.warning = sys.argv[3]
+        sys.exit(app.main([*sys.argv[4:], "--models", models]))

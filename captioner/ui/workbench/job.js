@@ -31,6 +31,7 @@ const job = (() => {
     byId('cw-bar').max = total || 1;
     byId('cw-bar').value = done;
     byId('cw-progress-text').textContent = text;
+    byId('cw-progress').title = now?.aside ? `${now.aside.title}: ${text}` : text;
   }
 
   function show() {

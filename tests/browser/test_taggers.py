@@ -1,4 +1,4 @@
-"""CLIP's words as a person meets them: labels that must be embedded first, and vocabularies of one's own."""
+"""Taggers as a person meets them: labels that must be embedded first, vocabularies of one's own, a missing GPU."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ def test_missing_labels_are_told_prepared_with_progress_and_stopped(
     # It begins when asked to, shows how far it is, and others are let in between its steps.
     page.locator("#cw-prepare").click()
     wait_until(lambda: " left" in page.locator("#cw-progress-text").inner_text(), "the time left is shown")
-    assert page.locator("#cw-progress-text").inner_text().startswith("fake-clip: ")
-    assert "of 2,000 labels embedded · " in page.locator("#cw-progress-text").inner_text()
+    assert "of 2,000 labels · " in page.locator("#cw-progress-text").inner_text()
+    assert page.locator("#cw-progress").get_attribute("title").startswith("Preparing fake-clip: ")
+    fits = "text => text.scrollWidth <= text.clientWidth"
+    assert page.locator("#cw-progress-text").evaluate(fits), "nothing of it is cut off"
     assert page.locator("#cw-prepare").is_disabled()
     page.get_by_role("tab", name="Captioner").click()
     page.locator("#setting-num_beams input[type=range]").press("ArrowRight")
@@ -71,7 +73,7 @@ def test_caption_all_prepares_first_and_says_so(
     add_pictures(page, pictures[:2])
     _switch_clip_on(page)
     page.locator("#cw-caption-all").click()
-    wait_until(lambda: "labels embedded" in page.locator("#cw-progress-text").inner_text(), "the preparation is shown")
+    wait_until(lambda: "00 labels" in page.locator("#cw-progress-text").inner_text(), "the preparation is shown")
     wait_until(lambda: set(states(page).values()) == {"generated"}, "every picture has a caption")
     wait_until(lambda: "2 pictures captioned" in page.locator("#cw-brief").inner_text(), "the end is told")
 
@@ -131,3 +133,19 @@ def test_a_vocabulary_of_ones_own_is_added_chosen_kept_and_taken_off_the_list(
     assert page.locator(".cw-kept select").input_value() == ""
     select(page, "turned.jpg")
     wait_until(lambda: "ein Rot" not in _suggestion(page), "the preview does without")
+
+
+def test_a_tagger_on_the_cpu_although_there_is_a_gpu_is_told_once(
+    warning_server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, warning_server.url)
+    add_pictures(page, pictures[:1])
+    select(page, "turned.jpg")
+    assert page.locator(".cw-notice").count() == 0
+    page.get_by_role("tab", name="WD14").click()
+    page.locator("#setting-wd14_on input").check()
+    page.wait_for_selector(".cw-notice")
+    assert "fake-wd14 runs on the CPU although there is a <GPU>." in page.locator(".cw-notice").inner_text()
+    page.locator(".cw-notice .cw-close").click()
+    page.wait_for_timeout(4000)  # the server is asked again meanwhile
+    assert page.locator(".cw-notice").count() == 0
