@@ -27,7 +27,7 @@ _WORDS = ("auto", "hub", "demo")
 
 # Formats that can run code when they are opened; they are named so that the error can say what is there instead.
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-_LFS_POINTER = b"version https://git-lfs"
+LFS_POINTER = b"version https://git-lfs"
 
 _STEP_S = 0.2  # between two steps of `download_steps`
 
@@ -260,7 +260,7 @@ def download_model(
         detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelNotFound(
             f"{spec.name}{f' ({spec.download_mb} MB)' if spec.download_mb else ''} could not be downloaded from "
-            f"{spec.repo}: {detail} Try again (files that are complete are kept), {otherwise}."
+            f"{spec.repo}: {detail.rstrip('.')}. Try again (files that are complete are kept), {otherwise}."
         ) from error
     missing = [name for name in spec.files[:2] if not (folder / name).is_file()]
     if missing:
@@ -313,18 +313,19 @@ def check_weights(path: Path) -> None:
     """
     if path.suffix in _PICKLE_SUFFIXES:
         raise BadModel(f"{path} is a pickle, which can run code when it is opened; convert it to safetensors.")
+    wanted = "ONNX" if path.suffix == ".onnx" else "safetensors"
     if not path.is_file():
         pickles = sorted(other.name for other in _files(path.parent) if other.suffix in _PICKLE_SUFFIXES)
         if pickles:
             raise BadModel(
                 f"{path.parent} has no {path.name} but {', '.join(pickles)}, a format that can run code when it is "
-                "opened; convert it to safetensors."
+                f"opened; convert it to {wanted}."
             )
         raise BadModel(f"{path.parent} has no {path.name}; copy the model's folder again, with all its files.")
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(64)
-        if start.startswith(_LFS_POINTER):
+        if start.startswith(LFS_POINTER):
             raise BadModel(f"{path} is a Git LFS pointer, not the weights; fetch them with git lfs pull.")
         if size == 0:
             raise BadModel(f"{path} is empty; download it again.")

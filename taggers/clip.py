@@ -157,7 +157,9 @@ class ClipTagger:
                 raise OutOfMemory(f"{folder.name} does not fit on {device}; use --device cpu.") from error
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = " ".join(lines)[:600] or type(error).__name__
-            raise BadModel(f"{weights} does not fit {_CONFIG} beside it, or one is damaged: {reason}") from error
+            raise BadModel(
+                f"{weights} does not fit {_CONFIG} beside it, or one is damaged; download both again. {reason}"
+            ) from error
         _check_shapes(weights, model)
         model.eval().requires_grad_(False)
         spec = _known_as(folder)

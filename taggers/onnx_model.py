@@ -287,8 +287,11 @@ def to_tags(scores: NDArray[np.float32], labels: Sequence[Label], source: str) -
     """One picture's tags worth storing, best first; of equal scores the label file's order.
 
     NaN scores are left out and reported, never sorted: they would make the order meaningless.
+    Raises: ModelFailed: there is no number among them.
     """
     broken = int(np.isnan(scores).sum())
+    if broken and broken == len(scores):
+        raise ModelFailed(f"{source} gave no number for this picture; leave it out, or download the model again.")
     if broken:
         _log.warning("%s gave no number for %d of %d tags of a picture; they are left out", source, broken, len(scores))
     worth = np.flatnonzero(scores >= STORED_MINIMUM)  # False for NaN

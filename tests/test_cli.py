@@ -140,7 +140,7 @@ def test_a_long_preparation_is_foretold_with_the_way_around_it(shell: Shell) -> 
     assert ran.status == 0
     assert (
         "note: fake-clip has 1,000 labels to embed once, about 17 min; Ctrl+C keeps what is done. --published-labels "
-        "downloads published ones instead (155 MB).\n"
+        "would download published ones instead (155 MB).\n"
     ) in ran.err
     assert "note:" not in shell.caption("a.png", "--clip", "default").err
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save_file as save_numpy
 
 from captioner import registry
-from captioner.errors import BadModel, BadVocabulary, MissingPackage, ModelNotFound, OutOfMemory
+from captioner.errors import BadModel, BadVocabulary, MissingPackage, ModelFailed, ModelNotFound, OutOfMemory
 from captioner.records import Forecast, Preparing, Tag
 from captioner.settings import Effect
 from taggers import clip_labels, clip_published, vocabularies
@@ -188,6 +188,9 @@ def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest
     assert broken not in [tag.name for tag in tags]
     assert all(math.isfinite(tag.score) for tag in tags)
     assert "clip gave no number for 1 similarities" in caplog.text
+    tagger._labels.matrix[:] = math.nan
+    with pytest.raises(ModelFailed, match="CLIP gave no number for this picture; leave it out"):
+        tagger.tag([random_picture(1)], ClipSettings())
 
 
 def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,11 @@ def test_a_users_list_in_another_encoding_is_refused_with_the_line(tmp_path: Pat
         vocabularies.read(path, "flavors")
 
 
+def test_a_git_lfs_pointer_is_no_list() -> None:
+    with pytest.raises(BadVocabulary, match=r"words\.txt is a Git LFS pointer, not the words; fetch them"):
+        vocabularies.parse(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "flavors", "words.txt")
+
+
 @pytest.mark.parametrize("data", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf"])
 def test_a_list_without_a_label_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "words.txt"

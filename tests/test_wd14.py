@@ -236,6 +236,10 @@ def test_nan_scores_are_left_out_and_reported(tmp_path: Path, caplog: pytest.Log
     (tags,) = Wd14Tagger.load(tmp_path, device="cpu").tag([plain((1, 2, 3))], Wd14Settings())
     assert [t.name for t in tags] == [name for name, _ in TAGS if name != "reddish"]
     assert f"gave no number for 1 of {len(TAGS)} tags" in caplog.text
+    bias[:] = np.nan
+    save_onnx(tmp_path / "model.onnx", np.zeros((3, len(TAGS)), np.float32), bias=bias)
+    with pytest.raises(ModelFailed, match="wd14 gave no number for this picture; leave it out"):
+        Wd14Tagger.load(tmp_path, device="cpu").tag([plain((1, 2, 3))], Wd14Settings())
 
 
 def test_scores_that_are_no_probabilities_are_refused(tmp_path: Path) -> None:

@@ -202,12 +202,11 @@ def _caption(
 def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     """What models must do once; announced and with a bar, since embedding the public words takes long on a CPU."""
     for name, _, forecast in pipeline.forecasts(plan, manager):
-        instead = f"{_PUBLISHED} downloads published ones instead ({forecast.download_mb:,} MB)"
-        print(
-            f"note: {pipeline.forecast_text(name, forecast)}; Ctrl+C keeps what is done."
-            + (f" {instead}." if forecast.download_mb and not published else ""),
-            file=sys.stderr,
-        )
+        note = f"{pipeline.forecast_text(name, forecast)}; Ctrl+C keeps what is done."
+        if forecast.download_mb:
+            does = "downloads" if published else "would download"
+            note += f" {_PUBLISHED} {does} published ones instead ({forecast.download_mb:,} MB)."
+        print(f"note: {note}", file=sys.stderr)
     bars: dict[tuple[str, str], Progress] = {}
     try:
         for name, step in pipeline.prepare_steps(plan, manager, published=published):
