@@ -297,6 +297,27 @@ class FakeEncoder:
         return (tokens / np.linalg.norm(tokens, axis=1, keepdims=True)).astype(np.float16)
 
 
+def test_a_slow_machine_takes_steps_of_fewer_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    encoder = FakeEncoder()
+    embed, sizes = encoder.embed, []
+
+    def slowly(tokens: Any) -> Any:
+        nonlocal now
+        now += len(tokens) * seconds_a_label
+        sizes.append(len(tokens))
+        return embed(tokens)
+
+    monkeypatch.setattr(encoder, "embed", slowly)
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    for seconds_a_label, wanted in ((0.001, [32, 128, 96]), (1 / 32, [32, 96, 96, 32]), (1.0, [32] * 8)):
+        sizes.clear()
+        cache = LabelCache("slow", tmp_path / str(seconds_a_label))
+        steps = [done for done, _ in cache.compute(LONG, encoder)]
+        assert sizes[: len(wanted)] == wanted, "a chunk of 256 labels"
+        assert steps == [sum(sizes[: place + 1]) for place in range(len(sizes))]
+
+
 def compute(cache: LabelCache, vocabulary: Vocabulary) -> tuple[Any, int]:
     encoder = FakeEncoder()
     *_, (_, whole) = cache.compute(vocabulary, encoder)
@@ -352,8 +373,8 @@ def test_a_damaged_file_is_computed_again_with_a_warning(
 def test_a_damaged_chunk_is_computed_again_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = LabelCache("abc", tmp_path)
     steps = cache.compute(LONG, FakeEncoder())
-    next(steps)
-    next(steps)
+    while next(steps)[0] < 2 * clip_labels.CHUNK:
+        pass
     chunks = sorted(tmp_path.rglob("*.chunks/*.safetensors"))
     assert len(chunks) == 2
     chunks[0].write_bytes(chunks[0].read_bytes()[:-10])
