@@ -65,7 +65,7 @@ def compare(
         for vocabulary in words.values():
             rows = generator.standard_normal((len(vocabulary.labels), width), dtype=np.float32)
             tagger._cache.keep(vocabulary, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16))
-        tagger.prepare()
+        tagger.prepare(ClipSettings())
         package = _package(tagger, Path(folder) / "package")
     (features,) = tagger._features([picture])
     scorer = tagger._scorer(tagger._rankable(ClipSettings()), features)

@@ -11,7 +11,9 @@ import importlib
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ _WORDS = ("auto", "hub", "demo")
 
 # Formats that can run code when they are opened; they are named so that the error can say what is there instead.
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-_LFS_POINTER = b"version https://git-lfs"
+LFS_POINTER = b"version https://git-lfs"
+
+_STEP_S = 0.2  # between two steps of `download_steps`
 
 Progress = Callable[[int, int], None]
 """Called with bytes so far and bytes in all (0 while unknown) as a download goes on; from other threads too."""
@@ -73,7 +77,7 @@ def find_model(
     download: bool = False,
     progress: Progress | None = None,
 ) -> ModelSource:
-    """The folder of a model, by its registered name or by a path to a folder.
+    """The folder of a model, by its registered name, a path to a folder, or a name that its family knows (`spec_for`).
 
     Args:
         models: "auto" takes hub models from the cache only; "hub" downloads what is missing; "demo" knows the demo
@@ -87,9 +91,7 @@ def find_model(
     if spec is not None:
         if spec.family != family:
             raise ModelNotFound(f"{spec.name} is a {spec.family} model; {family} takes {_names(family)} or a folder.")
-        return ModelSource(
-            name=spec.name, family=family, folder=_named_folder(spec, models, download, progress), spec=spec
-        )
+        return _named_source(spec, models, download, progress)
     if models not in _WORDS and name_or_folder:
         folder = _models_folder(models) / name_or_folder
         if _is_folder(folder):
@@ -99,9 +101,18 @@ def find_model(
         return ModelSource(name=name_or_folder, family=family, folder=folder)
     if name_or_folder and os.path.exists(folder):  # noqa: PTH110 (as _is_folder)
         raise BadModel(f"{name_or_folder} is a file; a model is a folder with its weights and its configuration.")
+    spec = registry.named_in_family(name_or_folder, family)
+    if spec is not None:
+        return _named_source(spec, models, download, progress)
     raise ModelNotFound(
-        f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are {_names(family)}."
+        f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are "
+        f"{registry.names_in_words(family)}."
     )
+
+
+def _named_source(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> ModelSource:
+    folder = _named_folder(spec, models, download, progress)
+    return ModelSource(name=spec.name, family=spec.family, folder=folder, spec=spec)
 
 
 def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> Path:
@@ -130,7 +141,7 @@ def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progre
     if models == "hub" or download:
         return download_model(spec, progress)
     raise ModelNotFound(
-        f"{spec.name} is not on this machine: --models hub downloads it ({spec.download_mb} MB, once), "
+        f"{spec.name} is not on this machine: --models hub downloads it ({_size(spec)}once), "
         "--models demo uses the small demo models instead."
     )
 
@@ -229,7 +240,9 @@ def cached_folder(spec: ModelSpec) -> Path | None:
     return folder if all((folder / name).is_file() for name in spec.files[:2]) else None
 
 
-def download_model(spec: ModelSpec, progress: Progress | None = None) -> Path:
+def download_model(
+    spec: ModelSpec, progress: Progress | None = None, *, otherwise: str = "or use --models demo"
+) -> Path:
     """Fetch a hub model into the ordinary Hugging Face cache.
 
     A connection that breaks is taken up again where it broke; after a failure the next call fetches only the files
@@ -246,13 +259,51 @@ def download_model(spec: ModelSpec, progress: Progress | None = None) -> Path:
     except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
         detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelNotFound(
-            f"{spec.name} ({spec.download_mb} MB) could not be downloaded from {spec.repo}: {detail} "
-            "Try again (files that are complete are kept), or use --models demo."
+            f"{spec.name}{f' ({spec.download_mb} MB)' if spec.download_mb else ''} could not be downloaded from "
+            f"{spec.repo}: {detail.rstrip('.')}. Try again (files that are complete are kept), {otherwise}."
         ) from error
     missing = [name for name in spec.files[:2] if not (folder / name).is_file()]
     if missing:
-        raise BadModel(f"the repository {spec.repo} has no {' and no '.join(missing)}, which {spec.name} needs.")
+        raise BadModel(
+            f"the repository {spec.repo} has no {' and no '.join(missing)}, which {spec.name} needs; pickles are not "
+            "taken instead. Choose another model."
+        )
     return folder
+
+
+def download_steps(spec: ModelSpec, *, otherwise: str) -> Generator[int, None, Path]:
+    """As `download_model`, but in steps, so that who asks can do other things in between, or stop by closing it.
+
+    Yields: bytes so far, a few times a second. Returns: the folder.
+    """
+    done_bytes = 0
+    is_stopped = threading.Event()
+    answer: Future[Path] = Future()
+
+    def note(so_far: int, _: int) -> None:
+        nonlocal done_bytes
+        if is_stopped.is_set():
+            raise _Stopped  # there is no other way to end huggingface_hub's download
+        done_bytes = so_far
+
+    def download() -> None:
+        try:
+            answer.set_result(download_model(spec, note, otherwise=otherwise))
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
+            answer.set_exception(error)
+
+    threading.Thread(target=download, name="captioner-download", daemon=True).start()
+    try:
+        while not answer.done():
+            wait([answer], timeout=_STEP_S)
+            yield done_bytes
+    finally:
+        is_stopped.set()
+    return answer.result()
+
+
+class _Stopped(Exception):
+    """Nobody wants the download any more."""
 
 
 def check_weights(path: Path) -> None:
@@ -262,18 +313,19 @@ def check_weights(path: Path) -> None:
     """
     if path.suffix in _PICKLE_SUFFIXES:
         raise BadModel(f"{path} is a pickle, which can run code when it is opened; convert it to safetensors.")
+    wanted = "ONNX" if path.suffix == ".onnx" else "safetensors"
     if not path.is_file():
         pickles = sorted(other.name for other in _files(path.parent) if other.suffix in _PICKLE_SUFFIXES)
         if pickles:
             raise BadModel(
                 f"{path.parent} has no {path.name} but {', '.join(pickles)}, a format that can run code when it is "
-                "opened; convert it to safetensors."
+                f"opened; convert it to {wanted}."
             )
         raise BadModel(f"{path.parent} has no {path.name}; copy the model's folder again, with all its files.")
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(64)
-        if start.startswith(_LFS_POINTER):
+        if start.startswith(LFS_POINTER):
             raise BadModel(f"{path} is a Git LFS pointer, not the weights; fetch them with git lfs pull.")
         if size == 0:
             raise BadModel(f"{path} is empty; download it again.")
@@ -378,6 +430,11 @@ def _progress_bar(progress: Progress | None) -> type[Any]:
 
 def _names(family: str) -> str:
     return ", ".join(spec.name for spec in registry.of_family(family)) or "none"
+
+
+def _size(spec: ModelSpec) -> str:
+    """What a download takes, where it is known, to stand before "once"."""
+    return f"{spec.download_mb} MB, " if spec.download_mb else ""
 
 
 def _demo_name(family: str) -> str:

@@ -29,7 +29,8 @@ class ModelReport:
     """What the manager says about one model it keeps.
 
     device, precision, runtime: as the model itself reports them, so a provider that fell back to the CPU shows.
-    size_bytes: what its weights take where they are. is_in_use: work is going on with it.
+    size_bytes: what its weights take where they are. is_in_use: work is going on with it. warning: a sentence, with the
+    model's name, that the person who uses it should see; "" when all is well.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ModelReport:
     revision: str
     size_bytes: int
     is_in_use: bool
+    warning: str = ""
 
 
 @dataclass(slots=True)
@@ -129,6 +131,7 @@ class ModelManager:
                 revision=kept.model.revision,
                 size_bytes=kept.model.size_bytes,
                 is_in_use=kept.users > 0,
+                warning=f"{kept.source.name} {warning}" if (warning := getattr(kept.model, "warning", "")) else "",
             )
             for kept in everything
         ]

@@ -14,7 +14,6 @@ off unless it is named; the captioner is on unless it is "". Knows no page, no s
 from __future__ import annotations
 
 import difflib
-import functools
 import importlib
 import time
 from collections import deque
@@ -28,7 +27,7 @@ from captioner import hub, registry
 from captioner.compose import Recipe, compose
 from captioner.errors import CaptionerError, ModelFailed, ModelNotFound, SettingsError
 from captioner.models.blip import SamplingSettings, resolve_q_factor
-from captioner.records import Alternative, Caption, Layer, Sentence, Tag
+from captioner.records import Alternative, Caption, Forecast, Layer, Preparing, Sentence, Tag
 from captioner.settings import Effect, Field, Settings
 
 if TYPE_CHECKING:
@@ -133,6 +132,10 @@ class Plan:
         """(model, family) of everything that would run."""
         own = ((self.captioner, self.family),) if self.captioner else ()
         return (*own, *((choice.model, choice.family) for choice in self.taggers))
+
+    def settings(self) -> dict[str, Settings]:
+        """By family, the settings of everything that would run."""
+        return {self.family: self.sampling} | {choice.family: choice.settings for choice in self.taggers}
 
     def check_models(self, models: str = "auto", *, progress: hub.Progress | None = None) -> None:
         """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
@@ -272,15 +275,54 @@ def make_layers(
         yield _ask_models(batch, plan, manager, only, stored or {})
 
 
-def prepare_models(plan: Plan, manager: ModelUser, progress: Callable[[str, int, int], None]) -> None:
-    """Let models do what they need once before the first picture (CLIP embeds its labels); a model need not offer it.
+def can_prepare(plan: Plan) -> bool:
+    """Whether a model of the plan may have something to prepare."""
+    return any(hasattr(registry.family_class(family), "prepare_steps") for _, family in plan.models())
 
-    Args: progress: called with the model's name, steps done and steps in all.
+
+def forecasts(
+    plan: Plan, manager: ModelUser, *, only: Collection[str] | None = None
+) -> Iterator[tuple[str, str, Forecast]]:
+    """(model, family, forecast) of models that have something noticeable to prepare before their first picture.
+
+    Loads those that could have. Args: only: families that matter, all where it is None.
     """
+    settings = plan.settings()
     for name, family in plan.models():
-        if hasattr(registry.family_class(family), "prepare"):
+        if hasattr(registry.family_class(family), "forecast") and (only is None or family in only):
             with manager.use(name, family) as model:
-                model.prepare(functools.partial(progress, name))
+                found: Forecast = model.forecast(settings[family])
+            if found.is_noticeable:
+                yield name, family, found
+
+
+def prepare_steps(
+    plan: Plan, manager: ModelUser, *, only: Collection[str] | None = None, published: bool = False
+) -> Iterator[tuple[str, Preparing]]:
+    """Let models do in small steps what they need once before the first picture (CLIP embeds its labels).
+
+    What is done when this is closed is kept, and what is prepared already takes no step.
+    Args: only: as in `forecasts`. published: fetch what others have published instead (see `records.Tagger`).
+    Yields: the model's name, and how far it is.
+    """
+    settings = plan.settings()
+    for name, family in plan.models():
+        if hasattr(registry.family_class(family), "prepare_steps") and (only is None or family in only):
+            with manager.use(name, family) as model:
+                for step in model.prepare_steps(settings[family], published=published):
+                    yield name, step
+
+
+def forecast_text(model: str, forecast: Forecast) -> str:
+    """A forecast as the beginning of a sentence: "clip-v1 has 111,867 labels to embed once, about 31 min"."""
+    return f"{model} has {forecast.count:,} {forecast.things} once, about {duration(forecast.seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """A time that need not be exact, in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def can_draw(plan: Plan) -> bool:
@@ -312,7 +354,7 @@ def families_to_run(layers: Sequence[Layer], plan: Plan) -> tuple[str, ...]:
     A tagger that goes on from the sentence runs again when the captioner does, or another sentence stands there now.
     """
     current = latest(layers)
-    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
+    settings = plan.settings()
     sentence = _sentence(layers, plan)
     due: list[str] = []
     for model, family in plan.models():

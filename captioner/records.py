@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from captioner.settings import Settings
 
+NOTICEABLE_S = 4.0
+"""A preparation that takes longer is announced; a shorter one is simply done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tag:
@@ -117,8 +120,43 @@ class Caption:
     parts: tuple[Part, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a model still has to prepare, once, before its first picture.
+
+    count, things: how many of what ("labels to embed"). seconds: about how long that takes on its device. download_mb:
+    what it takes to fetch instead what others have published; 0 where nobody did.
+    """
+
+    count: int
+    things: str
+    seconds: float
+    download_mb: int = 0
+
+    @property
+    def is_noticeable(self) -> bool:
+        """Whether a person would wonder what the wait is for."""
+        return self.seconds > NOTICEABLE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """How far a preparation is: `done` of `total` so and so many ("labels", "MB")."""
+
+    done: int
+    total: int
+    what: str
+
+
 class Model(Protocol):
-    """What every model class offers. Its module imports nothing heavy; `load` does."""
+    """What every model class offers. Its module imports nothing heavy; `load` does.
+
+    A family may have names of its own for models that are not registered:
+    `spec_for(name)`, static: the `registry.ModelSpec` such a name stands for, None for a name of another kind; a
+    ModelNotFound with the nearest names where it is of this kind and unknown.
+    `other_names`: which names those are, in words for a person.
+    `warning`: what a person should know about how a loaded model runs, to stand after its name; "" when all is well.
+    """
 
     family: ClassVar[str]
     Settings: ClassVar[type[Settings]]
@@ -173,8 +211,11 @@ class Captioner(Model, Protocol):
 class Tagger(Model, Protocol):
     """Gives each picture scored tags; which of them reach the caption is decided later by `keep`.
 
-    Two methods are optional, and `pipeline` uses them where a class has them:
-    `prepare(progress)`: what is to be done once before the first picture and takes long; progress(done, total).
+    Some methods are optional, and `pipeline` uses them where a class has them:
+    `prepare_steps(settings, published=False)`: what is to be done once before the first picture and takes long, as an
+    iterator of `Preparing`, a few seconds a step; what is done when it is closed stays done. published: fetch what
+    others have published instead of computing it, so that other machines are asked only when the person wants it.
+    `forecast(settings)`: the `Forecast` of that.
     `uses_sentence(settings)`, static: whether `tag` goes on from the captioner's sentences; it then gets them as a
     third argument, one a picture.
     """

@@ -23,7 +23,8 @@ class ModelSpec:
     entry: "module:Class" of a `records.Captioner` or `records.Tagger`. family: models that share a class and its
     settings; a caption uses at most one of each family. repo: the hub id; None for the demo models, which ship in
     assets/demo/<name>. files: what is downloaded from the repo, patterns allowed; the weights file comes first.
-    download_mb: what a first use fetches. defaults: settings fields whose best value differs for this model.
+    download_mb: what a first use fetches, 0 where that is not known. defaults: settings fields whose best value differs
+    for this model.
     tag: open_clip's (architecture, pretrained) pair.
     """
 
@@ -173,6 +174,23 @@ def find(name: str) -> ModelSpec:
         if spec.name == name:
             return spec
     raise ModelNotFound(f"no model is called {name!r}; the names are {', '.join(spec.name for spec in MODELS)}.")
+
+
+def named_in_family(name: str, family: str) -> ModelSpec | None:
+    """What a name that is not registered stands for, by the family's own names (`spec_for` of its class); else None.
+
+    Raises: ModelNotFound, MissingPackage: as `spec_for`.
+    """
+    spec_for = getattr(family_class(family), "spec_for", None) if of_family(family) else None
+    found: ModelSpec | None = spec_for(name) if spec_for is not None else None
+    return found
+
+
+def names_in_words(family: str) -> str:
+    """The names of a family's models, fit for a sentence: the registered ones, then its own kind of names."""
+    names = [spec.name for spec in of_family(family)]
+    other = getattr(family_class(family), "other_names", "") if names else ""
+    return ", ".join([*names, *([other] if other else [])]) or "none"
 
 
 def families(kind: Kind | None = None) -> tuple[str, ...]:

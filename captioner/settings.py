@@ -1,13 +1,14 @@
 """The machinery every settings class shares: a field declares its range once; slider, flag and API field follow.
 
 A settings class is a small frozen keyword-only dataclass derived from `Settings`, beside the code that reads it, whose
-fields are made by `whole`, `real`, `switch`, `choice` and `words`. Everything is checked on creation, so an instance
-is always valid. Knows no model, no page and no command line.
+fields are made by `whole`, `real`, `switch`, `choice`, `words` and `kept_file`. Everything is checked on creation, so
+an instance is always valid. Knows no model, no page and no command line.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Field:
     not a constraint on values. options: the words a choice may take. label: None means made from the name.
     off_value: the value that switches the thing off, named in the help (top_k 0), or None.
     only_when: (other field, value): the field has an effect only then, so the page hides it otherwise.
+    keeper: for a `kept_file`, the module that keeps such files.
     """
 
     name: str = ""
@@ -47,6 +49,11 @@ class Field:
     label: str = ""
     effect: Effect = Effect.RUN
     only_when: tuple[str, str] | None = None
+    keeper: str = ""
+
+    def load_keeper(self) -> Any:
+        """The module that keeps a `kept_file`'s files."""
+        return importlib.import_module(self.keeper)
 
     @property
     def flag(self) -> str:
@@ -211,7 +218,19 @@ def words(
     return _declare(default, Field(kind=str, max_length=max_length, help=help, label=label, effect=effect))
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(whole, real, switch, choice, words))
+def kept_file(help: str, *, keeper: str, label: str = "", effect: Effect = Effect.RUN) -> Any:
+    """A file of the person's own, by the name it is kept under; "" for none.
+
+    Args: keeper: the module that keeps it. Its `add_own(file name, bytes)` and `add_own_file(path)` give the name, its
+        `own(name)` raises where there is none, its `own_text(name)` is what a list shows, None where there is none. A
+        name means the same content for ever. MAXIMUM_BYTES limits a file.
+    """
+    return _declare("", Field(kind=str, max_length=60, help=help, label=label, effect=effect, keeper=keeper))
+
+
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(whole, real, switch, choice, words, kept_file)
+)
 class Settings:
     """Base of every settings class; deriving from it makes a frozen keyword-only dataclass.
 

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 _log = logging.getLogger(__name__)
@@ -22,11 +23,27 @@ JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
 FINISHED: tuple[JobState, ...] = ("done", "cancelled", "failed")
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a step yields that only leads up to the steps that count, such as a model being prepared.
+
+    text: how far that is, in few words. title: what it is. done, total: as text, for a bar. seconds_left: None while it
+    cannot be told.
+    """
+
+    text: str
+    title: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
 class Job:
     """A long piece of work in steps, as the page watches it. Made by `Worker.start`; its fields only the worker writes.
 
     done: steps that ended without an error. failed: steps that reported one (see `Worker.start`). total: steps
-    expected; the iterator decides how many there are. message: the last error in words, or "".
+    expected; the iterator decides how many there are. message: the last error in words, or "". aside: what is going on
+    before the first step that counts, or between them. counting_since: when the steps that count began.
     started_at, ended_at: seconds since 1970; None before. Jobs compare by identity.
     """
 
@@ -38,6 +55,8 @@ class Job:
         self.done = 0
         self.failed = 0
         self.message = ""
+        self.aside: Aside | None = None
+        self.counting_since: float | None = None
         self.started_at: float | None = None
         self.ended_at: float | None = None
         self._steps: Iterable[Any] | None = steps
@@ -69,6 +88,7 @@ class Job:
                 _log.exception("a job's clean-up failed")
                 state, message = "failed", _in_words(error)
         self.state = state
+        self.aside = None
         self.message = message or self.message
         self.ended_at = time.time()
         self._has_ended.set()
@@ -109,7 +129,8 @@ class Worker:
         """Run a job: each `next` on `steps` is one step, and asks run in between.
 
         A step that yields an exception object instead of raising it counts as failed, and the job goes on; one that
-        raises ends the job as failed with that message. What earlier steps stored stays.
+        yields an `Aside` does not count; one that raises ends the job as failed with that message. What earlier steps
+        stored stays.
 
         Args: total: expected steps. owner: whose job it is, for `jobs`.
         Raises: RuntimeError: the worker is closed.
@@ -197,7 +218,7 @@ def _step(job: Job) -> None:
         if job._iterator is None:
             assert job._steps is not None
             job.state = "running"
-            job.started_at = time.time()
+            job.started_at = job.counting_since = time.time()
             job._iterator = iter(job._steps)
         result = next(job._iterator)
     except StopIteration:
@@ -206,7 +227,10 @@ def _step(job: Job) -> None:
         _log.warning("a job failed", exc_info=error)
         job._end("failed", _in_words(error))
     else:
-        if isinstance(result, BaseException):
+        job.aside = result if isinstance(result, Aside) else None
+        if job.aside is not None:
+            job.counting_since = time.time()
+        elif isinstance(result, BaseException):
             job.failed += 1
             job.message = _in_words(result)
         else:

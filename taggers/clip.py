@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from captioner import hub, registry
 from captioner.errors import BadModel, OutOfMemory
-from captioner.records import Tag
+from captioner.records import Forecast, Preparing, Tag
 from captioner.registry import ModelSpec
-from captioner.settings import Effect, Settings, choice, switch, whole, words
+from captioner.settings import Effect, Settings, choice, kept_file, switch, whole
 from captioner.thresholds import best_of_each
 from taggers import clip_pairs, clip_prompts, clip_published, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 _SAMPLE = 48
 """Labels that a forecast embeds to measure the speed."""
-
-Progress = Callable[[int, int], None]
-"""Told how many labels are embedded, of how many."""
 
 _CONFIG = "open_clip_config.json"
 _WEIGHTS = "open_clip_model.safetensors"
@@ -74,10 +71,11 @@ class ClipSettings(Settings):
     movements: int = _maximum(1, "art movements")
     artists: int = _maximum(1, "artists")
     trendings: int = _maximum(1, "places where such pictures trend")
-    own_labels: int = _maximum(4, "labels of your own vocabulary")
-    own_vocabulary: str = words(
-        "", "The name of a vocabulary of your own to rank beside the model's; empty for none.", max_length=60
+    own_vocabulary: str = kept_file(
+        "Words of your own to rank beside the model's: a text file with one label a line, UTF-8.",
+        keeper="taggers.vocabularies",
     )
+    own_labels: int = _maximum(4, "labels of your own vocabulary")
     max_flavors: int = whole(32, 1, 64, "chain, classic, fast and best add at most so many flavors.")
     min_flavors: int = whole(
         8, 0, 64, "best keeps so many flavors of its chain even if they do not help.", only_when=("mode", "best")
@@ -91,19 +89,12 @@ class ClipSettings(Settings):
     chain_movement: bool = switch(True, "The chain may end with an art movement.", only_when=_CHAIN)
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """labels: how many are still to be embedded. seconds: about how long that takes on this device."""
-
-    labels: int
-    seconds: float
-
-
 class ClipTagger:
     """An open_clip model with its vocabularies."""
 
     family: ClassVar[str] = "clip"
     Settings: ClassVar[type[ClipSettings]] = ClipSettings
+    other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
 
     def __init__(
         self,
@@ -129,7 +120,8 @@ class ClipTagger:
         self._tag = tag
         self._cache = LabelCache(revision)
         self._labels: Labels | None = None
-        self._own: Labels | None = None  # of the last vocabulary of the person's own that was asked for
+        self._own: tuple[str, Labels] | None = None  # the last vocabulary of a person's own that was asked for, by name
+        self._seconds_a_label: float | None = None  # measured on first use
         self._text_tower: Any = None  # made on first use: with cached labels, rank needs none
 
     @classmethod
@@ -142,7 +134,7 @@ class ClipTagger:
 
     @classmethod
     def load(cls, folder: Path, *, device: str) -> ClipTagger:
-        """The model in `folder`, ready on `device`. Labels are embedded on first use, or by `prepare`.
+        """The model in `folder`, ready on `device`. Labels are embedded on first use, or by `prepare_steps`.
 
         Raises: BadModel, MissingPackage: as `records.Model.load`. BadVocabulary: the folder's own words.
         """
@@ -165,7 +157,9 @@ class ClipTagger:
                 raise OutOfMemory(f"{folder.name} does not fit on {device}; use --device cpu.") from error
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = " ".join(lines)[:600] or type(error).__name__
-            raise BadModel(f"{weights} does not fit {_CONFIG} beside it, or one is damaged: {reason}") from error
+            raise BadModel(
+                f"{weights} does not fit {_CONFIG} beside it, or one is damaged; download both again. {reason}"
+            ) from error
         _check_shapes(weights, model)
         model.eval().requires_grad_(False)
         spec = _known_as(folder)
@@ -205,37 +199,42 @@ class ClipTagger:
     def size_bytes(self) -> int:
         """Bytes of the weights, of the label matrix, and of copies of the text weights while texts are encoded."""
         tensors = [*self._model.parameters(), *self._model.buffers()]
-        tensors += [labels.matrix for labels in (self._labels, self._own) if labels is not None]
+        tensors += [labels.matrix for labels in self._in_memory()]
         copies = self._text_tower.size_bytes if self._text_tower is not None else 0
         return int(copies + sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
         self._model.to(device)
-        for labels in (self._labels, self._own):
-            if labels is not None:
-                labels.matrix = labels.matrix.to(device)
+        for labels in self._in_memory():
+            labels.matrix = labels.matrix.to(device)
         self._device = device
+        self._seconds_a_label = None
         self._text_tower = None
 
-    def forecast(self, clock: Callable[[], float] = time.perf_counter) -> Forecast:
-        """What `prepare` would still have to do, and about how long; takes a second where there is something."""
-        missing = {v.kind: self._cache.missing(v) for v in self.vocabularies.values()} if self._labels is None else {}
+    def _in_memory(self) -> list[Labels]:
+        return [*([self._labels] if self._labels else []), *([self._own[1]] if self._own else [])]
+
+    def forecast(self, settings: ClipSettings, clock: Callable[[], float] = time.perf_counter) -> Forecast:
+        """The labels that `prepare_steps` would still embed; measures the speed once, which takes a second."""
+        missing = {vocabulary: self._cache.missing(vocabulary) for vocabulary in self._not_at_hand(settings)}
         count = sum(missing.values())
         if count == 0:
-            return Forecast(0, 0.0)
-        # Labels in the proportion in which they are missing, since artists are shorter than flavors.
-        sample = [
-            vocabulary.labels[index * len(vocabulary.labels) // size]
-            for vocabulary in self.vocabularies.values()
-            for size in [-(-_SAMPLE * missing[vocabulary.kind] // count)]
-            for index in range(size)
-        ]
-        encoder = _LabelEncoder(self)
-        encoder.embed(encoder.tokenize(sample[:4]))  # the first run makes the text tower and wakes the device
-        start = clock()
-        encoder.embed(encoder.tokenize(sample))
-        return Forecast(count, (clock() - start) / len(sample) * count)
+            return Forecast(0, "labels to embed", 0.0)
+        if self._seconds_a_label is None:
+            # Labels in the proportion in which they are missing, since artists are shorter than flavors.
+            sample = [
+                vocabulary.labels[index * len(vocabulary.labels) // size]
+                for vocabulary, labels in missing.items()
+                for size in [-(-_SAMPLE * labels // count)]
+                for index in range(size)
+            ]
+            encoder = _LabelEncoder(self)
+            encoder.embed(encoder.tokenize(sample[:4]))  # the first run makes the text tower and wakes the device
+            start = clock()
+            encoder.embed(encoder.tokenize(sample))
+            self._seconds_a_label = (clock() - start) / len(sample)
+        return Forecast(count, "labels to embed", self._seconds_a_label * count, sum(self.published().values()))
 
     def published(self) -> dict[str, int]:
         """The vocabularies still to be embedded whose embeddings can be fetched instead: kind -> megabytes."""
@@ -247,43 +246,67 @@ class ClipTagger:
             if vocabulary.is_public and self._cache.missing(vocabulary)
         }
 
-    def fetch_published(self, progress: hub.Progress | None = None) -> list[str]:
-        """Fetch published embeddings instead of computing them. Asks the hub, so only when the person wants it.
+    def prepare(self, settings: ClipSettings) -> None:
+        """Embed the labels that are not cached yet."""
+        for _ in self.prepare_steps(settings):
+            pass
 
-        Args: progress: told the bytes of each download.
-        Returns: the kinds that were fetched.
-        Raises: ModelNotFound, BadModel: as `clip_published.fetch`, or the embeddings are of other weights.
+    def prepare_steps(self, settings: ClipSettings, *, published: bool = False) -> Iterator[Preparing]:
+        """Embed the labels that are not cached yet, a few seconds a step; what is done when it is closed is kept.
+
+        Args: published: fetch published embeddings first instead of computing those. Asks the hub, so only when the
+            person wants it.
+        Raises: ModelNotFound, BadModel: as `clip_published.fetch_steps`, or the embeddings are of other weights.
+            BadVocabulary: the settings' own vocabulary is not there.
         """
-        kinds = []
+        if published:
+            yield from self._fetch()
+        if self._labels is None:
+            self._labels = yield from self._embed(tuple(self.vocabularies.values()))
+        own = self._own_not_at_hand(settings)
+        if own is not None:
+            self._own = settings.own_vocabulary, (yield from self._embed([own]))
+
+    def _fetch(self) -> Iterator[Preparing]:
+        """Keep the published embeddings in the cache."""
+        sizes_mb = self.published()
         encoder = _LabelEncoder(self)
-        for kind in self.published():
+        before_mb = 0
+        for kind, size_mb in sizes_mb.items():
             vocabulary = self.vocabularies[kind]
             assert self._tag is not None
-            embeds = clip_published.fetch(self._tag, vocabulary, progress)
+            with closing(clip_published.fetch_steps(self._tag, vocabulary)) as steps:
+                while True:
+                    try:
+                        done_mb = min(next(steps) // 1_000_000, size_mb)
+                    except StopIteration as end:
+                        embeds: Embeddings = end.value
+                        break
+                    yield Preparing(before_mb + done_mb, sum(sizes_mb.values()), "MB")
             # The hash vouches for the labels; that they are of these weights, a few labels embedded here show.
             places = [index * len(embeds) // 8 for index in range(8)]
-            own = encoder.embed(encoder.tokenize([vocabulary.labels[place] for place in places]))
-            if own.shape[1] != embeds.shape[1] or (own * embeds[places]).sum(axis=1, dtype=np.float32).min() < 0.99:
+            ours = encoder.embed(encoder.tokenize([vocabulary.labels[place] for place in places]))
+            if ours.shape[1] != embeds.shape[1] or (ours * embeds[places]).sum(axis=1, dtype=np.float32).min() < 0.99:
                 raise BadModel(
                     f"the published embeddings of {kind} are not of these weights, which may be a fine-tune; embed the "
                     "labels here instead."
                 )
             self._cache.keep(vocabulary, embeds)
-            kinds.append(kind)
-        return kinds
+            before_mb += size_mb
 
-    def prepare(self, progress: Progress | None = None) -> None:
-        """Embed the labels that are not cached yet. What is done when this is interrupted is kept."""
-        for done, total in self.prepare_steps():
-            if progress is not None:
-                progress(done, total)
+    def _not_at_hand(self, settings: ClipSettings) -> list[Vocabulary]:
+        """What the settings rank and is not in memory."""
+        words = [] if self._labels is not None else [*self.vocabularies.values()]
+        own = self._own_not_at_hand(settings)
+        return words if own is None else [*words, own]
 
-    def prepare_steps(self) -> Iterator[tuple[int, int]]:
-        """As `prepare`, a few seconds a step. Yields: labels embedded so far, and labels in all."""
-        if self._labels is None:
-            self._labels = yield from self._embed(tuple(self.vocabularies.values()))
+    def _own_not_at_hand(self, settings: ClipSettings) -> Vocabulary | None:
+        name = settings.own_vocabulary
+        if not name or (self._own is not None and self._own[0] == name):
+            return None
+        return vocabularies.own(name)
 
-    def _embed(self, words: Sequence[Vocabulary]) -> Generator[tuple[int, int], None, Labels]:
+    def _embed(self, words: Sequence[Vocabulary]) -> Generator[Preparing, None, Labels]:
         """The labels of some vocabularies, from the cache where they are there."""
         import torch
 
@@ -297,7 +320,7 @@ class ClipTagger:
             if embeds is None:
                 for part, finished in self._cache.compute(vocabulary, encoder):
                     embeds = finished
-                    yield done + part, total
+                    yield Preparing(done + part, total, "labels")
             assert embeds is not None
             count = len(vocabulary.labels)
             tables.append(Table(vocabulary, done, done + count, count - len({*vocabulary.labels} - {""})))
@@ -310,14 +333,12 @@ class ClipTagger:
 
     def _rankable(self, settings: ClipSettings) -> list[Labels]:
         """The model's labels, and those of the person's own vocabulary that the settings name."""
-        self.prepare()
+        self.prepare(settings)
         assert self._labels is not None
         found = [self._labels]
         if settings.own_vocabulary:
-            own = vocabularies.own(settings.own_vocabulary)
-            if self._own is None or self._own.tables[0].vocabulary.digest != own.digest:
-                self._own = _finished(self._embed([own]))
-            found.append(self._own)
+            assert self._own is not None
+            found.append(self._own[1])
         return [labels for labels in found if labels.tables]
 
     @staticmethod
@@ -328,7 +349,7 @@ class ClipTagger:
     def tag(
         self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
     ) -> list[tuple[Tag, ...]]:
-        """Tags with similarities. Embeds the labels first where `prepare` was not called.
+        """Tags with similarities. Embeds the labels first where `prepare_steps` was not run.
 
         Args: sentences: what the captioner says about each picture; only modes other than rank read them.
         Returns: for rank the best `STORED_LABELS` labels of every vocabulary, best first, whatever the maxima are; for
@@ -401,16 +422,6 @@ class ClipTagger:
 
             self._text_tower = text_tower(self._model)
         return self._text_tower
-
-
-def _finished(steps: Generator[Any, None, Labels]) -> Labels:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            labels: Labels = end.value
-            return labels
 
 
 def _prompt(scorer: clip_prompts.Scorer, settings: ClipSettings, sentence: str) -> Prompt:

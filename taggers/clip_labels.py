@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -22,10 +23,16 @@ from numpy.typing import NDArray
 from taggers.vocabularies import Vocabulary
 
 CHUNK = 256
-"""Labels computed between two saves: some seconds of a CPU, so that a job can stop or let others in."""
+"""Labels computed between two saves: some seconds of a CPU."""
+
+_STEP_S = 3.0
+"""What a step may take, so that a job can stop or let others in; a slow machine gets steps of fewer labels."""
 
 Embeddings: TypeAlias = NDArray[np.float16]
 """(labels, width), each row of length one, in the vocabulary's order."""
+
+_TOKENIZED = 8192
+"""Labels tokenized between two steps: less than a second."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +41,7 @@ class LabelEncoder(Protocol):
     """What computes label embeddings."""
 
     def tokenize(self, labels: Sequence[str]) -> Any:
-        """The labels' tokens; can be indexed by an array of row numbers."""
+        """The labels' tokens."""
 
     def lengths(self, tokens: Any) -> NDArray[np.int64]:
         """How many tokens each label really has."""
@@ -89,24 +96,39 @@ class LabelCache:
         return max(len(vocabulary.labels) - done, 0)
 
     def compute(self, vocabulary: Vocabulary, encoder: LabelEncoder) -> Iterator[tuple[int, Embeddings | None]]:
-        """Compute what is missing, a chunk a step.
+        """Compute what is missing, a chunk a step or less; the first steps only look at how long labels are.
 
         Labels go in the order of their length, so that a chunk's labels are as long as each other and little is padded.
 
         Yields: how many labels are done, and the whole embeddings with the last step, None before.
         """
-        count = len(vocabulary.labels)
-        tokens = encoder.tokenize(vocabulary.labels)
-        order = np.argsort(encoder.lengths(tokens), kind="stable")
+        labels = vocabulary.labels
+        count = len(labels)
+        lengths: list[NDArray[np.int64]] = []
+        for start in range(0, count, _TOKENIZED):
+            if start:
+                yield 0, None
+            lengths.append(encoder.lengths(encoder.tokenize(labels[start : start + _TOKENIZED])))
+        order = np.argsort(np.concatenate(lengths), kind="stable")
         chunks = self._chunk_folder(vocabulary)
         rows: dict[int, Embeddings] = {}  # by the chunk's first place in `order`
         done = 0
+        pace = _Pace()
         for start in range(0, count, CHUNK):
             members = order[start : start + CHUNK]
             path = chunks / f"{start:08d}.safetensors"
             found = self._read_chunk(path, members)
             if found is None:
-                found = encoder.embed(tokens[members])
+                parts: list[Embeddings] = []
+                embedded = 0
+                while embedded < len(members):
+                    if embedded:
+                        yield done + embedded, None
+                    part = [labels[member] for member in members[embedded : embedded + pace.labels]]
+                    with pace:
+                        parts.append(encoder.embed(encoder.tokenize(part)))
+                    embedded += len(part)
+                found = np.concatenate(parts)
                 self._save(path, {"embeds": found, "members": members.astype(np.int64)})
             rows[start] = found
             done += len(members)
@@ -162,6 +184,21 @@ class LabelCache:
                              self._folder, error)  # fmt: skip
             return False
         return True
+
+
+class _Pace:
+    """How many labels to embed in the next step, from what the last one took. Measures where it is a context."""
+
+    def __init__(self) -> None:
+        self.labels = min(32, CHUNK)
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        took_s = max(time.perf_counter() - self._began, 1e-6)
+        wanted = self.labels * min(4.0, _STEP_S / took_s)
+        self.labels = min(CHUNK, max(min(32, CHUNK), int(wanted)))
 
 
 def read_embeddings(path: Path, vocabulary: Vocabulary) -> Embeddings:

@@ -6,7 +6,7 @@ safetensors files are ever asked for; older ones there are pickles.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Generator
 
 from captioner import hub
 from captioner.errors import BadModel
@@ -37,9 +37,10 @@ def download_mb(tag: tuple[str, str], vocabulary: Vocabulary) -> int:
     return max(1, round(len(vocabulary.labels) * width * 2 / 1e6))
 
 
-def fetch(tag: tuple[str, str], vocabulary: Vocabulary, progress: hub.Progress | None = None) -> Embeddings:
-    """A vocabulary's published embeddings, from the Hugging Face cache or the hub; resumes a broken download.
+def fetch_steps(tag: tuple[str, str], vocabulary: Vocabulary) -> Generator[int, None, Embeddings]:
+    """A vocabulary's published embeddings, from the Hugging Face cache or the hub.
 
+    Yields: the bytes downloaded so far, a few times a second. Returns: the embeddings.
     Raises:
         ModelNotFound: the hub cannot be reached or has none for this model.
         BadModel: the file is damaged or of other labels (its hash differs).
@@ -56,7 +57,10 @@ def fetch(tag: tuple[str, str], vocabulary: Vocabulary, progress: hub.Progress |
         download_mb=download_mb(tag, vocabulary),
         about="label embeddings",
     )
-    path: Path = (hub.cached_folder(spec) or hub.download_model(spec, progress)) / name
+    folder = hub.cached_folder(spec)
+    if folder is None:
+        folder = yield from hub.download_steps(spec, otherwise="or embed the labels here")
+    path = folder / name
     try:
         return read_embeddings(path, vocabulary)
     except ValueError as error:

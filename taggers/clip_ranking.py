@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from captioner.errors import ModelFailed
 from captioner.records import Tag
 from taggers.clip_prompts import Scored
 from taggers.vocabularies import Vocabulary
@@ -101,10 +102,12 @@ class PictureScorer:
 
 
 def _without_nan(similarities: Tensor) -> Tensor:
-    """NaN becomes -inf and is reported: topk would call it the greatest."""
+    """NaN becomes -inf and is reported: topk would call it the greatest. Raises: ModelFailed: there is no number."""
     broken = similarities.isnan()
     if not bool(broken.any()):
         return similarities
+    if bool(broken.all()):
+        raise ModelFailed("CLIP gave no number for this picture; leave it out, or download the model again.")
     _log.warning("clip gave no number for %d similarities; they are left out", int(broken.sum()))
     return similarities.masked_fill(broken, -np.inf)
 

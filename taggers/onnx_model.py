@@ -1,7 +1,7 @@
 """An ONNX picture tagger as a file: session, provider, batches, labels. Knows no particular model's preprocessing.
 
 WD14 and DeepDanbooru share it. onnxruntime falls back from CUDA to the CPU in silence, eight times slower; here the
-provider really in use is asked for after loading, reported, and a fall back is logged as a warning.
+provider really in use is asked for after loading and reported, and a fall back is a warning that the person gets.
 """
 
 from __future__ import annotations
@@ -56,11 +56,10 @@ class OnnxModel:
 
     def __init__(self, path: Path, *, device: str) -> None:
         """
-        Args: device: "cpu", "cuda", "cuda:1"; CUDA falls back to the CPU with a warning.
+        Args: device: "cpu", "cuda", "cuda:1"; CUDA falls back to the CPU with a `warning`.
         Raises: MissingPackage, or BadModel for a file that is damaged or takes another kind of input.
         """
         self.path = path
-        self._warned = False
         self._open(device)
         taken, given = self._session.get_inputs(), self._session.get_outputs()
         shape = list(taken[0].shape)
@@ -146,13 +145,16 @@ class OnnxModel:
                 raise OutOfMemory(f"{self.path.parent.name} does not fit on {device}; use --device cpu.") from error
             raise BadModel(f"{self.path} cannot be read ({_first_line(error)}); download it again.") from error
         self._asked = device
-        if device.startswith("cuda") and self.provider != _CUDA and not self._warned:
-            self._warned = True
-            _log.warning(
-                "%s runs on the CPU although there is a GPU: onnxruntime could not load its CUDA provider. %s",
-                self.path.parent.name,
-                "Install it with its libraries: " + _PIP,
-            )
+
+    @property
+    def warning(self) -> str:
+        """What the person should know about how it runs, "" when all is well."""
+        if not self._asked.startswith("cuda") or self.provider == _CUDA:
+            return ""
+        return (
+            "runs on the CPU although there is a GPU, which is many times slower: onnxruntime could not load its CUDA "
+            f"provider. Install it with its libraries: {_PIP}"
+        )
 
 
 class OnnxTagger:
@@ -204,6 +206,11 @@ class OnnxTagger:
     def runtime(self) -> str:
         """The ONNX provider really in use."""
         return self._model.provider
+
+    @property
+    def warning(self) -> str:
+        """That it runs on the CPU although there is a GPU, or ""."""
+        return self._model.warning
 
     @property
     def revision(self) -> str:
@@ -280,8 +287,11 @@ def to_tags(scores: NDArray[np.float32], labels: Sequence[Label], source: str) -
     """One picture's tags worth storing, best first; of equal scores the label file's order.
 
     NaN scores are left out and reported, never sorted: they would make the order meaningless.
+    Raises: ModelFailed: there is no number among them.
     """
     broken = int(np.isnan(scores).sum())
+    if broken and broken == len(scores):
+        raise ModelFailed(f"{source} gave no number for this picture; leave it out, or download the model again.")
     if broken:
         _log.warning("%s gave no number for %d of %d tags of a picture; they are left out", source, broken, len(scores))
     worth = np.flatnonzero(scores >= STORED_MINIMUM)  # False for NaN

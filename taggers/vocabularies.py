@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from captioner import hub
 from captioner.errors import BadVocabulary, MissingPackage
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
@@ -31,7 +32,8 @@ FOLDER = "vocabularies"
 
 MAXIMUM_LABELS = 1_000_000
 
-_MAXIMUM_BYTES = 256 * 1024 * 1024
+MAXIMUM_BYTES = 64 * 1024 * 1024
+
 _PUBLIC = "clip-interrogator"
 _PIP = "pip install clip-interrogator"
 
@@ -123,16 +125,22 @@ def read(path: Path, kind: str) -> Vocabulary:
 
     Raises: BadVocabulary: not a file, not UTF-8, no label in it, or more than `MAXIMUM_LABELS` lines.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 (Path's own raises for a name that is too long)
         raise BadVocabulary(f"{path} is not a file; a vocabulary is a text file with one label a line.")
-    size = path.stat().st_size
-    if size > _MAXIMUM_BYTES:
-        raise BadVocabulary(f"{path} has {size:,} bytes; a vocabulary may have {_MAXIMUM_BYTES:,}. Split it.")
-    return parse(path.read_bytes(), kind, str(path))
+    try:
+        size = path.stat().st_size
+        if size > MAXIMUM_BYTES:
+            raise BadVocabulary(f"{path} has {size:,} bytes; a vocabulary may have {MAXIMUM_BYTES:,}. Split it.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadVocabulary(f"{path} cannot be read: {error.strerror}.") from error
+    return parse(data, kind, str(path))
 
 
 def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
     """As `read`, from bytes; `origin` names them in errors."""
+    if data.startswith(hub.LFS_POINTER):
+        raise BadVocabulary(f"{origin} is a Git LFS pointer, not the words; fetch them with git lfs pull.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -165,55 +173,65 @@ def own_folder() -> Path:
     return base / "vocabularies"
 
 
-def own_names() -> list[str]:
-    """The names of the person's own vocabularies, sorted."""
-    return sorted(path.stem for path in own_folder().glob("*.txt") if path.is_file())
-
-
 def own(name: str) -> Vocabulary:
-    """One of the person's own vocabularies, by name; a name is never a path.
+    """One of the person's own vocabularies, by the name that `add_own` gave it; a name is never a path.
 
     Raises: BadVocabulary: there is none of that name, or the file was damaged.
     """
-    names = own_names()
-    if name not in names:
-        raise BadVocabulary(
-            f"there is no vocabulary of your own called {name!r}; "
-            + (f"there are {', '.join(names)}." if names else "none has been added yet.")
-        )
-    return read(own_folder() / f"{name}.txt", OWN)
+    path = _own_path(name)
+    if path is None:
+        raise BadVocabulary(f"there is no vocabulary of your own called {name[:80]!r}; add its file again.")
+    return read(path, OWN)
 
 
-def add_own(name: str, data: bytes) -> Vocabulary:
-    """Check a file's bytes and keep its labels under a name; one of the same name is replaced.
+def own_text(name: str) -> str | None:
+    """What a list shows for one of the person's own vocabularies: "colours (12 labels)"; None where it is not here."""
+    path = _own_path(name)
+    if path is None:
+        return None
+    count = path.read_bytes().count(b"\n")
+    return f"{name.rpartition('-')[0]} ({count:,} {'label' if count == 1 else 'labels'})"
 
-    Raises: BadVocabulary: as `read`, a name that is none, or the folder cannot be written.
+
+def add_own(file_name: str, data: bytes) -> str:
+    """Check a file's bytes and keep its labels.
+
+    Returns: the name it has from now on, "colours-3fa2b1c4" for colours.txt. It ends with the start of the labels'
+        digest, so that a name means the same labels for ever: what was stored under it cannot become untrue, and
+        nobody's file takes another's place.
+    Raises: BadVocabulary: as `read`, or the folder cannot be written.
     """
-    check_own_name(name)
-    vocabulary = parse(data, OWN, name)
+    if len(data) > MAXIMUM_BYTES:
+        raise BadVocabulary(f"{file_name} has {len(data):,} bytes; a vocabulary may have {MAXIMUM_BYTES:,}. Split it.")
+    return _keep(file_name, parse(data, OWN, file_name))
+
+
+def add_own_file(path: Path) -> str:
+    """As `add_own`, from a file of this machine."""
+    return _keep(path.name, read(path, OWN))
+
+
+def _keep(file_name: str, vocabulary: Vocabulary) -> str:
+    # Any file name will do; what could be a path or would be trouble in a file name becomes a space.
+    stem = " ".join(re.sub(r"[^\w-]", " ", re.sub(r"(?i)\.txt$", "", file_name)).split())[:50].strip(" -") or "words"
+    name = f"{stem}-{vocabulary.digest[:8]}"
     path = own_folder() / f"{name}.txt"
     unfinished = path.with_name(f".{name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text("\n".join(vocabulary.labels) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text("\n".join(vocabulary.labels) + "\n", encoding="utf-8", newline="\n")
+            unfinished.replace(path)
     except OSError as error:
         raise BadVocabulary(f"the vocabulary cannot be kept in {path.parent}: {error}.") from error
-    return vocabulary
+    return name
 
 
-def remove_own(name: str) -> None:
-    """Forget one of the person's own vocabularies; none of that name is no error."""
-    check_own_name(name)
-    (own_folder() / f"{name}.txt").unlink(missing_ok=True)
-
-
-def check_own_name(name: str) -> None:
-    """Raises: BadVocabulary: a name that could be a path or would be trouble as a file name."""
-    if not re.fullmatch(r"\w[\w -]{0,59}", name) or name != name.strip():
-        raise BadVocabulary(
-            f"{name[:80]!r} cannot be a vocabulary's name; use letters, digits, spaces, _ and -, at most 60."
-        )
+def _own_path(name: str) -> Path | None:
+    if not re.fullmatch(r"[\w-][\w -]{0,49}-[0-9a-f]{8}", name):
+        return None
+    path = own_folder() / f"{name}.txt"
+    return path if path.is_file() else None
 
 
 def _published_lines(name: str) -> list[str]:

@@ -5,7 +5,8 @@ They belong to the real families and so have the real settings classes; only the
 
 fake-blip   says "a red picture 40 wide under beam 3": the colour of the middle, the width, method and beams or seed;
             the other beams and draws are its alternatives
-fake-clip   finds two flavors, a medium, a movement and an artist; in modes that go on from the sentence it repeats it
+fake-clip   finds two flavors, own labels, a medium, a movement and an artist; in modes that go on from the sentence it
+            repeats it
 fake-wd14   finds the colour as a tag, "long_hair" and "hair", a character and a rating, with fixed scores
 They fail on a picture whose middle is exactly POISON, as a model does on a picture it cannot take.
 """
@@ -13,16 +14,17 @@ They fail on a picture whose middle is exactly POISON, as a model does on a pict
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL.Image import Image
 
 from captioner import registry
-from captioner.errors import ModelFailed
+from captioner.errors import ModelFailed, ModelNotFound
 from captioner.models.blip import SamplingSettings
-from captioner.records import Alternative, Sentence, Tag
+from captioner.records import Alternative, Forecast, Preparing, Sentence, Tag
 from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, whole
 from taggers import vocabularies
@@ -88,17 +90,32 @@ class FakeCaptioner(FakeModel):
 
 
 class FakeClip(FakeModel):
-    """labels_each: where not 0, it finds so many labels of each vocabulary, whatever the picture is."""
+    """labels_each: where not 0, it finds so many labels of each vocabulary, whatever the picture is.
+    unprepared: labels that are still to be embedded, a hundred a step; nothing unless a test says so.
+    """
 
     labels_each: ClassVar[int] = 0
+    unprepared: ClassVar[int] = 0
+    seconds_a_label: ClassVar[float] = 1.0
+    seconds_a_step: ClassVar[float] = 0.0
+    hub_is_away: ClassVar[bool] = False
     family = "clip"
     Settings = ClipSettings
     keep = staticmethod(ClipTagger.keep)
     uses_sentence = staticmethod(ClipTagger.uses_sentence)
 
-    def prepare(self, progress: Callable[[int, int], None] | None = None) -> None:
-        if progress is not None:
-            progress(5, 5)
+    def forecast(self, settings: ClipSettings) -> Forecast:
+        count = self.unprepared
+        return Forecast(count, "labels to embed", count * self.seconds_a_label, 155 if count else 0)
+
+    def prepare_steps(self, settings: ClipSettings, *, published: bool = False) -> Iterator[Preparing]:
+        if published and self.hub_is_away:
+            raise ModelNotFound("the file of label embeddings could not be downloaded from the hub.")
+        total = FakeClip.unprepared
+        while FakeClip.unprepared > 0:
+            time.sleep(self.seconds_a_step)
+            FakeClip.unprepared = 0 if published else max(0, FakeClip.unprepared - 100)
+            yield Preparing(total - FakeClip.unprepared, total, "labels")
 
     def tag(
         self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
@@ -111,7 +128,18 @@ class FakeClip(FakeModel):
             scored = [(number, kind) for number in range(self.labels_each) for kind in vocabularies.KINDS]
             tags = tuple(Tag(f"{kind} {number}", 0.5 - number / 1000, kind, "clip") for number, kind in scored)
             return [tags for _ in pictures]
-        words = [("highly detailed", "flavors"), ("an icon", "mediums"), ("cubism", "movements"), ("by Ada", "artists")]
+        own = (
+            [(label, "own") for label in vocabularies.own(settings.own_vocabulary).labels]
+            if settings.own_vocabulary
+            else []
+        )
+        words = [
+            *own,
+            ("highly detailed", "flavors"),
+            ("an icon", "mediums"),
+            ("cubism", "movements"),
+            ("by Ada", "artists"),
+        ]
         return [
             tuple(
                 Tag(name, 0.3 - 0.01 * place, category, "clip")
@@ -125,6 +153,7 @@ class FakeWd14(FakeModel):
     family = "wd14"
     Settings = Wd14Settings
     keep = staticmethod(Wd14Tagger.keep)
+    warning: ClassVar[str] = ""
 
     def tag(self, pictures: Sequence[Image], settings: Wd14Settings) -> list[tuple[Tag, ...]]:
         self.calls.append(len(pictures))
@@ -207,6 +236,9 @@ def fake_models(folder: Path, *more: ModelSpec) -> Iterator[str]:
         (folder / spec.name).mkdir(parents=True, exist_ok=True)
     registry.MODELS = (*before, *added)
     FakeModel.calls.clear()
+    FakeClip.unprepared = 0
+    FakeClip.hub_is_away = False
+    FakeWd14.warning = ""
     try:
         yield str(folder)
     finally:

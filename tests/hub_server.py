@@ -5,9 +5,11 @@ Answers what huggingface_hub's snapshot_download asks: the revision, the tree, H
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +23,8 @@ class HubServer:
     """Serves until `close` or the end of a with-block. Its port is its own.
 
     requests: (method, path, range header or ""), as they came. breaks: how many bytes of which file the next GET of it
-    gets before the connection breaks, consumed by doing so; -1 breaks every time.
+    gets before the connection breaks, consumed by doing so; -1 breaks every time. delay_s: waited before each half
+    megabyte.
     """
 
     def __init__(self, repositories: Mapping[str, Path]) -> None:
@@ -29,6 +32,7 @@ class HubServer:
         self.requests: list[tuple[str, str, str]] = []
         self.breaks: dict[str, int] = {}
         self.breaks_always = False
+        self.delay_s = 0.0
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -124,7 +128,12 @@ class HubServer:
         request.end_headers()
         if request.command == "HEAD":
             return
-        request.wfile.write(body if keep is None else body[:keep])
+        body = body if keep is None else body[:keep]
+        step = 500_000 if self.delay_s else max(1, len(body))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # whoever asked wants no more
+            for start in range(0, len(body), step):
+                time.sleep(self.delay_s)
+                request.wfile.write(body[start : start + step])
         if keep is not None:
             request.wfile.flush()
             request.close_connection = True

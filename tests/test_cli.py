@@ -23,7 +23,7 @@ from captioner import export, registry
 from captioner.cli.progress import Progress
 from captioner.models.blip import PRESETS
 from captioner.pipeline import Q_FACTOR, setting_groups
-from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeModel, fake_models
+from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
 
 FIELDS = [(group, field) for group in setting_groups() for field in group.settings.fields()]
 RED = "a red picture 40 wide under beam 3"
@@ -131,6 +131,71 @@ def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
         },
     ]
     assert ran.summary == "1 captioned, 1 failed"
+
+
+def test_a_long_preparation_is_foretold_with_the_way_around_it(shell: Shell) -> None:
+    shell.picture("a.png")
+    FakeClip.unprepared = 1000
+    ran = shell.caption("a.png", "--clip", "default")
+    assert ran.status == 0
+    assert (
+        "note: fake-clip has 1,000 labels to embed once, about 17 min; Ctrl+C keeps what is done. --published-labels "
+        "would download published ones instead (155 MB).\n"
+    ) in ran.err
+    assert "note:" not in shell.caption("a.png", "--clip", "default").err
+
+
+def test_published_labels_are_fetched_where_they_are_asked_for(shell: Shell) -> None:
+    shell.picture("a.png")
+    FakeClip.unprepared = 1000
+    FakeClip.hub_is_away = True
+    ran = shell.caption("a.png", "--clip", "default", "--published-labels")
+    assert ran.status == 2
+    assert ran.summary == "captioner: the file of label embeddings could not be downloaded from the hub."
+    FakeClip.hub_is_away = False
+    assert shell.caption("a.png", "--clip", "default", "--published-labels").status == 0
+    ran = shell.caption("a.png", "--wd14", "default", "--published-labels")
+    assert ran.status == 2
+    assert "--published-labels has no effect: no model that is on has labels to embed; add --clip default." in ran.err
+
+
+@pytest.fixture
+def own_words(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of two labels, and a place of the test's own where such files are kept."""
+    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(shell.folder / "kept"))
+    path = shell.folder / "colours.txt"
+    path.write_text("ein Rot\nein Blau\n", encoding="utf-8")
+    return path
+
+
+def test_a_vocabulary_of_ones_own_is_given_as_a_file_or_by_the_name_it_got(shell: Shell, own_words: Path) -> None:
+    shell.picture("a.png")
+    words = ["a.png", "--clip", "default", "--captioner", "", "--flavors", "0", "--own-labels", "1", "--own-vocabulary"]
+    ran = shell.caption(*words, own_words)
+    assert (ran.status, ran.out) == (0, "a.png: ein Rot, an icon, cubism, by Ada\n")
+    [kept] = (shell.folder / "kept").iterdir()
+    own_words.unlink()
+    assert shell.caption(*words, kept.stem).out == ran.out
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "words.txt is not a file; a vocabulary is a text file with one label a line."),
+        ("eins\nfünf\n".encode("latin-1"), "words.txt is not UTF-8 text (line 2); save it as UTF-8."),
+        (b"\n \n", "words.txt has no label; write one label a line."),
+        (b"a\n" * 1_000_001, "words.txt has 1,000,001 lines; a vocabulary may have 1,000,000. Split it."),
+    ],
+)
+def test_a_vocabulary_that_will_not_do_is_refused_before_a_model_is_loaded(
+    shell: Shell, own_words: Path, data: bytes | None, message: str
+) -> None:
+    shell.picture("a.png")
+    if data is not None:
+        (shell.folder / "words.txt").write_bytes(data)
+    ran = shell.caption("a.png", "--clip", "default", "--own-vocabulary", "words.txt")
+    assert (ran.status, ran.err) == (2, f"captioner: {message}\n")
+    assert FakeModel.calls == []
 
 
 def test_one_bad_picture_costs_one_picture(shell: Shell) -> None:

@@ -16,11 +16,11 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save_file as save_numpy
 
 from captioner import registry
-from captioner.errors import BadModel, BadVocabulary, MissingPackage, ModelNotFound, OutOfMemory
-from captioner.records import Tag
+from captioner.errors import BadModel, BadVocabulary, MissingPackage, ModelFailed, ModelNotFound, OutOfMemory
+from captioner.records import Forecast, Preparing, Tag
 from captioner.settings import Effect
 from taggers import clip_labels, clip_published, vocabularies
-from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, Forecast, needs_quick_gelu
+from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, needs_quick_gelu
 from taggers.clip_labels import LabelCache, cache_folder
 from taggers.vocabularies import Vocabulary
 from tests.hub_server import HubServer
@@ -30,6 +30,9 @@ from tests.tiny_models import random_picture
 COLOURS = ["red", "green", "blue", "black", "white"]
 NOUNS = ["star", "house", "tree", "cat", "dog", "car", "heart", "circle", "boat", "fish", "sun", "moon", "bird", "key"]
 FLAVORS = [f"a {colour} {noun}" for colour in COLOURS for noun in NOUNS]
+RANK = ClipSettings()
+NOTHING_LEFT = Forecast(0, "labels to embed", 0.0)
+MEGABYTES = "MB"
 WORDS = {"mediums": ["a pencil drawing", "pixel art", "a photo"], "flavors": FLAVORS}
 
 
@@ -119,7 +122,7 @@ def test_the_maxima_only_compose_and_there_is_one_for_each_kind() -> None:
 def test_a_folder_without_own_words_ranks_the_public_ones(tmp_path: Path) -> None:
     tagger = ClipTagger.load(tiny_clip(tmp_path / "m"), device="cpu")
     assert [*tagger.vocabularies] == [*vocabularies.KINDS]
-    assert tagger.forecast().labels == 10530 + 100970 + 95 + 200 + 72
+    assert tagger.forecast(RANK).count == 10530 + 100970 + 95 + 200 + 72
 
 
 def test_a_folder_whose_own_list_is_empty_tags_nothing(tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_it_says_what_it_is(folder: Path) -> None:
     assert (tagger.device, tagger.precision, tagger.runtime) == ("cpu", "fp32", "torch")
     before = tagger.size_bytes
     assert before >= sum(p.numel() * 4 for p in tagger._model.parameters())
-    tagger.prepare()
+    tagger.prepare(RANK)
     assert tagger.size_bytes == before + (len(FLAVORS) + 3) * 16 * 4
     assert len(tagger.revision) == 12
 
@@ -177,7 +180,7 @@ def test_half_precision_ranks_as_full_precision_does(folder: Path) -> None:
 
 def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     tagger = ClipTagger.load(folder, device="cpu")
-    tagger.prepare()
+    tagger.prepare(RANK)
     assert tagger._labels is not None
     tagger._labels.matrix[0] = math.nan
     broken = next(iter(tagger.vocabularies.values())).labels[0]
@@ -185,6 +188,9 @@ def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest
     assert broken not in [tag.name for tag in tags]
     assert all(math.isfinite(tag.score) for tag in tags)
     assert "clip gave no number for 1 similarities" in caplog.text
+    tagger._labels.matrix[:] = math.nan
+    with pytest.raises(ModelFailed, match="CLIP gave no number for this picture; leave it out"):
+        tagger.tag([random_picture(1)], ClipSettings())
 
 
 def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,12 +220,12 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
-    vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
-    vocabularies.add_own("yours", b"a garden\n")
+    mine = vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
+    yours = vocabularies.add_own("yours", b"a garden\n")
     tagger = ClipTagger.load(folder, device="cpu")
     picture = random_picture(1)
     (without,) = tagger.tag([picture], ClipSettings())
-    for name in ("mine", "yours", "mine"):
+    for name in (mine, yours, mine):
         labels = vocabularies.own(name).labels
         (tags,) = tagger.tag([picture], ClipSettings(own_vocabulary=name))
         own = {tag.name: tag.score for tag in tags if tag.category == "own"}
@@ -227,7 +233,7 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
         assert tuple(tag for tag in tags if tag.category != "own") == without
         kept = ClipTagger.keep(tags, ClipSettings(own_vocabulary=name, own_labels=1, flavors=0, mediums=0))
         assert [tag.name for tag in kept] == [max(own, key=lambda label: own[label])]
-    with pytest.raises(BadVocabulary, match="called 'his'; there are mine, yours"):
+    with pytest.raises(BadVocabulary, match="called 'his'; add its file again"):
         tagger.tag([picture], ClipSettings(own_vocabulary="his"))
 
 
@@ -236,21 +242,21 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
 
 def test_labels_are_embedded_once_and_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ClipTagger.load(folder, device="cpu")
-    assert first.forecast().labels == len(FLAVORS) + 3
+    assert first.forecast(RANK).count == len(FLAVORS) + 3
     tags = first.tag([random_picture(1)], ClipSettings())
-    assert first.forecast().labels == 0
+    assert first.forecast(RANK).count == 0
     second = ClipTagger.load(folder, device="cpu")
-    assert second.forecast() == Forecast(0, 0.0)
+    assert second.forecast(RANK) == NOTHING_LEFT
     monkeypatch.setattr(second._text, "encode", lambda tokens: pytest.fail("embedded again"))
     assert second.tag([random_picture(1)], ClipSettings()) == tags
 
 
 def test_progress_is_told_up_to_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clip_labels, "CHUNK", 30)
-    seen: list[tuple[int, int]] = []
-    ClipTagger.load(folder, device="cpu").prepare(lambda done, total: seen.append((done, total)))
+    monkeypatch.setattr(clip_labels, "_TOKENIZED", 50)  # the flavors take two such steps, the mediums one
+    seen = [*ClipTagger.load(folder, device="cpu").prepare_steps(RANK)]
     total = len(FLAVORS) + 3
-    assert seen == [(3, total), (33, total), (63, total), (total, total)]
+    assert seen == [Preparing(done, total, "labels") for done in (3, 3, 33, 63, total)]
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,12 +266,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: 
         path.unlink()
 
     stopped = ClipTagger.load(folder, device="cpu")
-    steps = stopped.prepare_steps()
+    steps = stopped.prepare_steps(RANK)
     for _ in range(3):
         next(steps)
     steps.close()
     resumed = ClipTagger.load(folder, device="cpu")
-    assert resumed.forecast().labels == len(FLAVORS) - 40
+    assert resumed.forecast(RANK).count == len(FLAVORS) - 40
     counted = []
     encode = resumed._text.encode
     monkeypatch.setattr(resumed._text, "encode", lambda tokens: counted.append(len(tokens)) or encode(tokens))
@@ -289,6 +295,27 @@ class FakeEncoder:
     def embed(self, tokens: Any) -> Any:
         self.embedded += len(tokens)
         return (tokens / np.linalg.norm(tokens, axis=1, keepdims=True)).astype(np.float16)
+
+
+def test_a_slow_machine_takes_steps_of_fewer_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    encoder = FakeEncoder()
+    embed, sizes = encoder.embed, []
+
+    def slowly(tokens: Any) -> Any:
+        nonlocal now
+        now += len(tokens) * seconds_a_label
+        sizes.append(len(tokens))
+        return embed(tokens)
+
+    monkeypatch.setattr(encoder, "embed", slowly)
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    for seconds_a_label, wanted in ((0.001, [32, 128, 96]), (1 / 32, [32, 96, 96, 32]), (1.0, [32] * 8)):
+        sizes.clear()
+        cache = LabelCache("slow", tmp_path / str(seconds_a_label))
+        steps = [done for done, _ in cache.compute(LONG, encoder)]
+        assert sizes[: len(wanted)] == wanted, "a chunk of 256 labels"
+        assert steps == [sum(sizes[: place + 1]) for place in range(len(sizes))]
 
 
 def compute(cache: LabelCache, vocabulary: Vocabulary) -> tuple[Any, int]:
@@ -346,8 +373,8 @@ def test_a_damaged_file_is_computed_again_with_a_warning(
 def test_a_damaged_chunk_is_computed_again_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = LabelCache("abc", tmp_path)
     steps = cache.compute(LONG, FakeEncoder())
-    next(steps)
-    next(steps)
+    while next(steps)[0] < 2 * clip_labels.CHUNK:
+        pass
     chunks = sorted(tmp_path.rglob("*.chunks/*.safetensors"))
     assert len(chunks) == 2
     chunks[0].write_bytes(chunks[0].read_bytes()[:-10])
@@ -406,11 +433,27 @@ def test_the_forecast_counts_what_is_missing_at_the_measured_speed(folder: Path)
     tagger = ClipTagger.load(folder, device="cpu")
     ticks = iter([10.0, 12.0])
     count = len(FLAVORS) + 3
-    found = tagger.forecast(lambda: next(ticks))
-    assert found.labels == count
+    found = tagger.forecast(RANK, lambda: next(ticks))
+    assert (found.count, found.things, found.download_mb) == (count, "labels to embed", 0)
     assert found.seconds == pytest.approx(2.0 / 49 * count)  # 47 flavors and 2 mediums took two seconds
-    tagger.prepare()
-    assert tagger.forecast() == Forecast(0, 0.0)
+    assert tagger.forecast(RANK, lambda: pytest.fail("measured twice")) == found
+    tagger.prepare(RANK)
+    assert tagger.forecast(RANK) == NOTHING_LEFT
+
+
+def test_a_vocabulary_of_ones_own_is_foretold_and_prepared_as_well(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
+    mine = vocabularies.add_own("mine", b"a yellow submarine\nan octopus\n")
+    tagger = ClipTagger.load(folder, device="cpu")
+    tagger.prepare(RANK)
+    own = ClipSettings(own_vocabulary=mine)
+    assert tagger.forecast(own).count == 2
+    assert [*tagger.prepare_steps(own)] == [Preparing(2, 2, "labels")]
+    assert tagger.forecast(own) == NOTHING_LEFT
+    with pytest.raises(BadVocabulary):
+        tagger.forecast(ClipSettings(own_vocabulary="nobody's"))
 
 
 # Published label embeddings
@@ -444,6 +487,10 @@ def published_tagger(tmp_path: Path, name: str = "clip-v1") -> ClipTagger:
     return tagger
 
 
+def fetch(tagger: ClipTagger) -> list[Preparing]:
+    return [*tagger.prepare_steps(RANK, published=True)]
+
+
 def publish(server: HubServer, embeds: Any, vocabulary: Vocabulary = PUBLISHED) -> Path:
     repository = server.repositories["pharmapsychotic/ci-preprocess"]
     path = repository / "ViT-L-14_openai_mediums.safetensors"
@@ -464,9 +511,10 @@ def test_published_embeddings_are_fetched_once_and_used(
     tagger = published_tagger(tmp_path)
     publish(hub_server, right_embeds(tagger))
     assert tagger.published() == {"mediums": 1}
-    assert tagger.fetch_published() == ["mediums"]
+    assert tagger.forecast(RANK).download_mb == 1
+    assert fetch(tagger)[-1] in (Preparing(0, 1, MEGABYTES), Preparing(1, 1, MEGABYTES))
     assert tagger.published() == {}
-    assert tagger.forecast().labels == 0
+    assert tagger.forecast(RANK) == NOTHING_LEFT
     (tags,) = tagger.tag([random_picture(1)], ClipSettings())
     wanted = reference(tagger, random_picture(1), PUBLISHED.labels)
     assert {tag.name: tag.score for tag in tags} == pytest.approx(wanted, abs=2e-3)
@@ -479,8 +527,8 @@ def test_published_embeddings_of_other_labels_are_refused(tmp_path: Path, hub_se
     tagger = published_tagger(tmp_path)
     publish(hub_server, right_embeds(tagger), Vocabulary("mediums", ("x", "y", "z"), "test"))
     with pytest.raises(BadModel, match=r"ViT-L-14_openai_mediums\.safetensors .* it is of other labels"):
-        tagger.fetch_published()
-    assert tagger.forecast().labels == 3
+        fetch(tagger)
+    assert tagger.forecast(RANK).count == 3
 
 
 @pytest.mark.parametrize("change", [lambda e: e[::-1].copy(), lambda e: e[:, :8].copy()], ids=["values", "width"])
@@ -488,13 +536,28 @@ def test_published_embeddings_of_other_weights_are_refused(tmp_path: Path, hub_s
     tagger = published_tagger(tmp_path)
     publish(hub_server, change(right_embeds(tagger)))
     with pytest.raises(BadModel, match="published embeddings of mediums are not of these weights"):
-        tagger.fetch_published()
-    assert tagger.forecast().labels == 3
+        fetch(tagger)
+    assert tagger.forecast(RANK).count == 3
 
 
 def test_embeddings_nobody_published_are_reported(tmp_path: Path, hub_server: HubServer) -> None:
-    with pytest.raises((BadModel, ModelNotFound), match="ViT-L-14_openai_mediums"):
-        published_tagger(tmp_path).fetch_published()
+    with pytest.raises(BadModel, match=r"ci-preprocess has no ViT-L-14_openai_mediums"):
+        fetch(published_tagger(tmp_path))
+
+
+def test_a_hub_that_is_away_leaves_embedding_here(tmp_path: Path, hub_server: HubServer) -> None:
+    hub_server.close()
+    tagger = published_tagger(tmp_path)
+    with pytest.raises(ModelNotFound, match=r"mediums\.safetensors \(1 MB\) could not be .* or embed the labels here"):
+        fetch(tagger)
+    assert [*tagger.prepare_steps(RANK)] == [Preparing(3, 3, "labels")]
+
+
+def test_the_hub_is_asked_only_when_published_embeddings_are_wanted(tmp_path: Path, hub_server: HubServer) -> None:
+    tagger = published_tagger(tmp_path)
+    assert tagger.forecast(RANK).download_mb == 1
+    tagger.prepare(RANK)
+    assert hub_server.requests == []
 
 
 def test_nothing_is_offered_for_weights_or_words_of_ones_own(tmp_path: Path, hub_server: HubServer) -> None:
@@ -502,7 +565,7 @@ def test_nothing_is_offered_for_weights_or_words_of_ones_own(tmp_path: Path, hub
     tagger = published_tagger(tmp_path)
     tagger.vocabularies = {"mediums": Vocabulary("mediums", ("x",), "own.txt")}
     assert tagger.published() == {}
-    assert tagger.fetch_published() == []
+    assert fetch(tagger) == [Preparing(1, 1, "labels")]
     assert hub_server.requests == []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -22,7 +23,9 @@ from safetensors.torch import save_file
 
 from captioner import hub, registry
 from captioner.errors import BadModel, ModelNotFound
+from taggers.clip import ClipTagger
 from tests.hub_server import HubServer
+from tests.tiny_clip import tiny_clip
 from tests.tiny_models import random_picture, save_tiny_blip
 
 ROOT = Path(hub.__file__).resolve().parent.parent
@@ -217,6 +220,112 @@ print(json.dumps(huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY))
 """
     assert answer("import huggingface_hub\n" + code, tmp_path / "home", server) is True
     assert server.requests == []
+
+
+STEPS = """
+import threading, time
+steps = hub.download_steps(blip_base, otherwise="or do without")
+seen = []
+try:
+    while True:
+        seen.append(next(steps))
+        if {stop_at} and seen[-1] > {stop_at}:
+            steps.close()
+            break
+except StopIteration as end:
+    print(json.dumps([len(seen) > 0, sorted(os.listdir(end.value))]))
+except CaptionerError as error:
+    print(json.dumps([error.code, str(error)]))
+else:
+    for thread in threading.enumerate():
+        if thread.name == "captioner-download":
+            thread.join(20)
+    left = [thread.name for thread in threading.enumerate() if thread.name == "captioner-download"]
+    print(json.dumps([seen[-1], left, hub.cached_folder(blip_base) is None]))
+"""
+
+
+def test_a_download_in_steps_ends_as_any_other(server: HubServer, tmp_path: Path) -> None:
+    is_seen, files = answer(STEPS.format(stop_at=0), tmp_path / "home", server)
+    assert is_seen and "model.safetensors" in files
+    server.repositories.clear()
+    code, message = answer(STEPS.format(stop_at=0), tmp_path / "empty", server)
+    assert code == "model_not_found"
+    assert message.endswith("Try again (files that are complete are kept), or do without.")
+
+
+def test_a_download_in_steps_stops_when_nobody_wants_it_any_more(tiny: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(tiny, repository)
+    with (repository / "model.safetensors").open("ab") as weights:
+        weights.truncate(200_000_000)
+    with HubServer({"Salesforce/blip-image-captioning-base": repository}) as server:
+        server.delay_s = 0.05  # a chunk: twenty seconds in all
+        seen, threads, is_absent = answer(STEPS.format(stop_at=1_000_000), tmp_path / "home", server)
+    assert 1_000_000 < seen < 200_000_000
+    assert threads == [] and is_absent
+
+
+# Names of a family's own: open_clip's
+
+PAIR = """
+for name in {names!r}:
+    try:
+        source = hub.find_model(name, "clip", {models!r})
+        print(json.dumps([source.name, source.load_class().__name__, sorted(os.listdir(source.folder))]))
+    except CaptionerError as error:
+        print(json.dumps([error.code, str(error)]))
+"""
+B32, B32_REPOSITORY = "ViT-B-32/laion2b_s34b_b79k", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+
+
+def pairs(models: str, home: Path, server: HubServer | None, *names: str) -> list[list[Any]]:
+    result = run(PAIR.format(names=names, models=models), home, server)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_an_open_clip_name_is_downloaded_as_safetensors_and_found_again(tmp_path: Path) -> None:
+    repository = tiny_clip(tmp_path / "repository", {"mediums": ["a photo"]})
+    (repository / "open_clip_pytorch_model.bin").write_bytes(b"never asked for")
+    home = tmp_path / "home"
+    with HubServer({B32_REPOSITORY: repository}) as server:
+        found = pairs("hub", home, server, B32, B32.lower())
+        assert found == [[B32, "ClipTagger", ["open_clip_config.json", "open_clip_model.safetensors"]]] * 2
+        before = len(server.requests)
+        assert pairs("auto", home, server, B32) == found[:1]
+        assert len(server.requests) == before
+
+
+def test_an_open_clip_name_that_will_not_do_says_why(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository" / "open_clip_config.json").write_text("{}")
+    (tmp_path / "repository" / "open_clip_pytorch_model.bin").write_bytes(b"never asked for")
+    home = tmp_path / "home"
+    with HubServer({B32_REPOSITORY: tmp_path / "repository"}) as server:
+        [(code, message)] = pairs("hub", home, server, B32)
+        assert code == "bad_model"
+        assert f"{B32_REPOSITORY} has no open_clip_model.safetensors" in message and "pickles are not taken" in message
+        assert not server.gets("open_clip_pytorch_model.bin")
+    absent, typo, pickle_only, unknown = pairs(
+        "auto", home, None, B32, "ViT-L-14/opanai", "ViTamin-S/datacomp1b", "clip-v3"
+    )
+    assert absent == [
+        "model_not_found",
+        f"{B32} is not on this machine: --models hub downloads it (once), --models demo uses the small demo models "
+        "instead.",
+    ]
+    assert "did you mean ViT-L-14/openai" in typo[1]
+    assert unknown[1].endswith(f"the names are clip-v2, clip-v1, clip-demo, {ClipTagger.other_names}.")
+    assert "published as a pickle only" in pickle_only[1]
+    [(_, message)] = pairs("demo", home, None, B32)
+    assert message.startswith(f"{B32} is no demo model; the demo clip model is clip-demo.")
+
+
+def test_a_folder_wins_over_an_open_clip_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / B32).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert hub.find_model(B32, "clip").spec is None
 
 
 # Names and folders

@@ -33,7 +33,7 @@ from captioner.pipeline import (
 )
 from captioner.records import Layer, Sentence, Tag
 from captioner.settings import Settings
-from tests.fakes import NEW_FAMILY, POISON, FakeModel, ShapeSettings, fake_models
+from tests.fakes import NEW_FAMILY, POISON, FakeClip, FakeModel, ShapeSettings, fake_models
 
 
 @pytest.fixture
@@ -337,10 +337,30 @@ def test_without_a_captioner_it_goes_on_from_nothing(models: str, manager: Model
 
 
 def test_models_prepare_themselves_before_the_first_picture(models: str, manager: ModelManager) -> None:
-    told = []
+    FakeClip.unprepared = 250
     plan = plan_of(models, clip="default", wd14="default")
-    pipeline.prepare_models(plan, manager, lambda name, done, total: told.append((name, done, total)))
-    assert told == [("fake-clip", 5, 5)]
+    assert pipeline.can_prepare(plan)
+    [(name, family, forecast)] = pipeline.forecasts(plan, manager)
+    assert (name, family) == ("fake-clip", "clip")
+    assert pipeline.forecast_text(name, forecast) == "fake-clip has 250 labels to embed once, about 4 min"
+    assert list(pipeline.forecasts(plan, manager, only=["wd14"])) == []
+    assert list(pipeline.prepare_steps(plan, manager, only=["wd14"])) == []
+    told = [(name, step.done, step.total) for name, step in pipeline.prepare_steps(plan, manager)]
+    assert told == [("fake-clip", 100, 250), ("fake-clip", 200, 250), ("fake-clip", 250, 250)]
+    assert list(pipeline.forecasts(plan, manager)) == []
+
+
+def test_what_takes_a_moment_is_not_foretold(models: str, manager: ModelManager) -> None:
+    FakeClip.unprepared = 3
+    assert list(pipeline.forecasts(plan_of(models, clip="default"), manager)) == []
+    assert not pipeline.can_prepare(plan_of(models, wd14="default"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "1 s"), (89, "89 s"), (1860, "31 min"), (5399, "90 min"), (16_000, "4.4 h")]
+)
+def test_a_time_is_told_roughly(seconds: float, words: str) -> None:
+    assert pipeline.duration(seconds) == words
 
 
 # Captions

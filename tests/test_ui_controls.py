@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from captioner.errors import SettingsError
 from captioner.models.blip import PRESETS
 from captioner.pipeline import Plan, setting_groups
-from captioner.settings import Settings, choice, real, switch, whole, words
+from captioner.settings import Settings, choice, kept_file, real, switch, whole, words
 from captioner.ui.controls import Controls, message_of, to_flat
 from tests.gradio_blocks import laid_out
 
@@ -23,6 +24,7 @@ class Everything(Settings):
     is_loud: bool = switch(True, "Whether it shouts.")
     method: str = choice("dice", ("dice", "cards"), "How it is decided.")
     name: str = words("", "What it is called.", max_length=50)
+    list: str = kept_file("Words <of your own>.", keeper="taggers.vocabularies")
 
 
 def _controls() -> Controls:
@@ -41,12 +43,27 @@ def test_each_kind_of_field_has_its_control() -> None:
         "is_loud": "Checkbox",
         "method": "Radio",
         "name": "Textbox",
+        "list": "Textbox",
     }
+    assert components["list"].visible == "hidden", "a box of our own stands for it"
     slider = components["count"]
     assert (slider.minimum, slider.maximum, slider.step, slider.value) == (1, 9, 1, 3)
     assert slider.label == "Count (pieces)"
     assert slider.info == "How many."
     assert all(component.interactive for component in components.values())
+
+
+def test_a_file_s_box_says_what_it_takes_and_escapes_it() -> None:
+    made: list[Any] = []
+
+    def lay_out() -> None:
+        Controls().field(Everything.fields()[-1])
+        made.extend(block for block in gr.context.Context.root_block.blocks.values() if isinstance(block, gr.HTML))
+
+    laid_out(lay_out)
+    [box] = made
+    assert 'data-field="list"' in box.value
+    assert "Words &lt;of your own&gt;." in box.value
 
 
 def test_the_script_learns_presets_and_conditions() -> None:

@@ -16,7 +16,7 @@ from captioner.manager import ModelManager
 from captioner.ui.desk import Desk, Recent
 from captioner.worker import Worker
 from captioner.workspace import Workspace
-from tests.fakes import POISON, FakeCaptioner, FakeModel, fake_models
+from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeModel, FakeWd14, fake_models
 
 RED = (200, 30, 30)
 
@@ -163,6 +163,30 @@ def test_settings_that_are_not_allowed_are_told_and_not_stored(desk: Desk) -> No
     assert desk.workspace.settings(set_id) == before
 
 
+@pytest.mark.parametrize("models", ["auto", "hub"])
+def test_an_open_clip_name_may_be_typed_where_models_come_from_the_hub_and_never_a_folder(
+    tmp_path: Path, models: str
+) -> None:
+    with Workspace(tmp_path / "work") as workspace, Worker() as worker:
+        desk = Desk(workspace, worker, ModelManager(models=models, device="cpu"))
+        assert "ViT-B-32/laion2b_s34b_b79k" in desk.takes_other_names("clip")
+        assert desk.takes_other_names("wd14") == desk.takes_other_names("captioner") == ""
+        plan = desk.plan_of(_values(desk, clip_on=True, clip=" vit-b-32/LAION2B_s34b_b79k "))
+        assert [choice.model for choice in plan.taggers] == ["ViT-B-32/laion2b_s34b_b79k"]
+        assert desk.plan_of_flat({"clip": "ViT-B-32/laion2b_s34b_b79k"}).taggers == plan.taggers
+        with pytest.raises(SettingsError, match="did you mean ViT-L-14/openai"):
+            desk.plan_of(_values(desk, clip_on=True, clip="ViT-L-14/opanai"))
+        for folder in (str(tmp_path), "./work", "../work", "ViT-B-32/../work", "a\\b", "x" * 300):
+            with pytest.raises(SettingsError, match=r"clip is .*; it must be one of .*an open_clip name"):
+                desk.plan_of(_values(desk, clip_on=True, clip=folder))
+
+
+def test_where_models_are_a_folder_no_other_name_is_taken(desk: Desk) -> None:
+    assert desk.takes_other_names("clip") == ""
+    with pytest.raises(SettingsError, match="it must be one of fake-clip"):
+        desk.plan_of(_values(desk, clip_on=True, clip="ViT-B-32/laion2b_s34b_b79k"))
+
+
 def test_a_job_captions_all_and_tells_its_progress(desk: Desk) -> None:
     set_id, _ = _set_with(desk, RED, (20, 20, 220), (10, 120, 10))
     desk.start_job(set_id, None, _values(desk))
@@ -203,6 +227,111 @@ def test_a_picture_that_fails_says_why_and_the_others_are_done(desk: Desk) -> No
     rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
     assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
     assert "no usable answer" in rows[pictures[1]]["error"]
+
+
+def test_what_a_model_says_about_how_it_runs_is_told_where_it_is_used(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    other_set, _ = _set_with(desk, RED)
+    assert desk.open_set(set_id)["warnings"] == []
+    monkeypatch.setattr(FakeWd14, "warning", "runs on the CPU although there is a GPU.")
+    desk.preview(set_id, picture, _values(desk, wd14_on=True))
+    assert desk.open_set(set_id)["warnings"] == ["fake-wd14 runs on the CPU although there is a GPU."]
+    assert desk.open_set(other_set)["warnings"] == []
+
+
+# Models that must be prepared
+
+
+def _gated_steps(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Each step of FakeClip's preparation waits for a release."""
+    leave = threading.Semaphore(0)
+    at_once = FakeClip.prepare_steps
+
+    def waiting(self: FakeClip, settings: Any, *, published: bool = False) -> Iterator[Any]:
+        for step in at_once(self, settings, published=published):
+            assert leave.acquire(timeout=20)
+            yield step
+
+    monkeypatch.setattr(FakeClip, "prepare_steps", waiting)
+    return leave
+
+
+def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    answer = desk.preview(set_id, picture, _values(desk, clip_on=True))
+    assert answer["text"] == "a red picture 40 wide under beam 3"
+    assert answer["unprepared"] == {
+        "text": "fake-clip has 1,000 labels to embed once, about 17 min, and is left out until then.",
+        "download_mb": 155,
+    }
+    assert FakeClip.unprepared == 1000
+    FakeClip.unprepared = 3
+    answer = desk.preview(set_id, picture, _values(desk, clip_on=True))
+    assert answer["unprepared"] is None
+    assert "cubism" in answer["text"], "what takes a moment is done without a word"
+
+
+def test_a_job_prepares_first_in_steps_that_let_others_in(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, [first, second] = _set_with(desk, RED, (20, 20, 220))
+    FakeClip.unprepared = 400
+    leave = _gated_steps(monkeypatch)
+    desk.start_job(set_id, None, _values(desk, clip_on=True))
+    for _ in range(2):
+        leave.release()
+    job = desk.job(set_id)
+    while job is None or job["aside"] is None or job["aside"]["done"] < 200:
+        job = desk.job(set_id)
+    assert (job["done"], job["total"], job["rate"]) == (0, 2, None)
+    assert (job["aside"]["title"], job["aside"]["text"]) == ("Preparing fake-clip", "200 of 400 labels")
+    assert job["aside"]["seconds_left"] > 0
+    asked = desk.worker.ask(lambda: "let in")
+    leave.release()
+    assert asked.result(20) == "let in"
+    leave.release()
+    job = _wait(desk, set_id)
+    assert (job["state"], job["done"], job["failed"], job["aside"]) == ("done", 2, 0, None)
+    assert all("cubism" in desk.row(set_id, picture)["caption"] for picture in (first, second))
+
+
+def test_stopping_a_preparation_keeps_what_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    leave = _gated_steps(monkeypatch)
+    started = desk.start_preparation(set_id, _values(desk, clip_on=True), published=False)["job"]
+    assert (started["total"], started["done"]) == (0, 0)
+    with pytest.raises(CaptionerError, match="this set is being prepared for already; wait for it or stop it"):
+        desk.start_job(set_id, None, _values(desk))
+    desk.stop_job(set_id)
+    leave.release()
+    assert _wait(desk, set_id)["state"] == "cancelled"
+    assert FakeClip.unprepared in (900, 1000)
+
+
+def test_published_labels_are_fetched_only_when_asked_for_and_a_hub_that_is_away_is_told(desk: Desk) -> None:
+    set_id, _ = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    FakeClip.hub_is_away = True
+    desk.start_preparation(set_id, _values(desk, clip_on=True), published=True)
+    job = _wait(desk, set_id)
+    assert (job["state"], job["message"]) == (
+        "failed",
+        "the file of label embeddings could not be downloaded from the hub.",
+    )
+    FakeClip.hub_is_away = False
+    desk.start_preparation(set_id, _values(desk, clip_on=True), published=True)
+    assert _wait(desk, set_id)["state"] == "done"
+    assert FakeClip.unprepared == 0
+
+
+def test_a_program_that_captions_one_picture_is_told_what_is_missing(desk: Desk) -> None:
+    set_id, [picture] = _set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    with pytest.raises(CaptionerError, match=r"has 1,000 labels to embed .* Captioning the set prepares it") as raised:
+        desk.caption_one(set_id, picture, desk.plan_of_flat({"clip": "default"}))
+    assert raised.value.code == "not_prepared"
 
 
 def test_a_picture_damaged_on_the_disk_costs_one_picture(desk: Desk, tmp_path: Path) -> None:

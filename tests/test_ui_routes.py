@@ -66,6 +66,49 @@ def test_an_uploaded_picture_is_served_re_encoded(client: TestClient, desk: Desk
         assert max(Image.open(io.BytesIO(answer.content)).size) == edge_px
 
 
+def test_a_vocabulary_is_kept_and_listed_to_who_knows_its_name(
+    client: TestClient, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
+    kept = client.post("/kept/own_vocabulary?name=colours.txt", content="rot\ngrün\n".encode()).json()
+    assert kept["text"] == "colours (2 labels)"
+    assert desk.kept_files("own_vocabulary", [kept["name"], "nobody-00000000", 7]) == {"files": [kept]}  # type: ignore[list-item]
+    assert desk.plan_of_flat({"clip": "default", "own_vocabulary": kept["name"]}).to_flat()["own_vocabulary"]
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "data", "code", "message"),
+    [
+        (
+            "own_vocabulary",
+            "w.txt",
+            b"a\nb\n\xff",
+            "bad_vocabulary",
+            "W.txt is not UTF-8 text (line 3); save it as UTF-8.",
+        ),
+        ("own_vocabulary", "", b"", "bad_vocabulary", "The file has no label; write one label a line."),
+        ("num_beams", "w.txt", b"a", "bad_setting", "Num_beams is no setting that takes a file."),
+    ],
+)
+def test_a_vocabulary_that_will_not_do_is_refused_with_a_sentence(
+    client: TestClient, field: str, name: str, data: bytes, code: str, message: str
+) -> None:
+    answer = client.post(f"/kept/{field}?name={name}", content=data)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == {"code": code, "message": message}
+
+
+def test_a_vocabulary_over_the_limit_is_refused_before_it_is_read(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taggers.vocabularies.MAXIMUM_BYTES", 1 << 20)
+    answer = client.post("/kept/own_vocabulary?name=w.txt", content=b"a\n" * (1 << 20))
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
+        413,
+        "The file is over the limit of 1 MiB; split it.",
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [(b"", "empty"), (b"<svg onload=alert(1)>", "not_an_image"), (_png()[:60], "damaged")],

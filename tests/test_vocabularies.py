@@ -1,5 +1,6 @@
 """taggers.vocabularies: the public lists to the letter, a folder's own lists, a user's files."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from captioner.errors import BadVocabulary, MissingPackage
 from taggers import vocabularies
+from taggers.clip import ClipSettings
 
 # Counts and sha256 of ",".join(labels) as the published label embeddings (pharmapsychotic/ci-preprocess) carry them.
 PUBLISHED = {
@@ -78,6 +80,11 @@ def test_a_users_list_in_another_encoding_is_refused_with_the_line(tmp_path: Pat
         vocabularies.read(path, "flavors")
 
 
+def test_a_git_lfs_pointer_is_no_list() -> None:
+    with pytest.raises(BadVocabulary, match=r"words\.txt is a Git LFS pointer, not the words; fetch them"):
+        vocabularies.parse(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "flavors", "words.txt")
+
+
 @pytest.mark.parametrize("data", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf"])
 def test_a_list_without_a_label_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "words.txt"
@@ -107,48 +114,72 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "own"
 
 
-def test_a_vocabulary_of_ones_own_is_kept_under_its_name(own_folder: Path) -> None:
-    assert vocabularies.own_names() == []
-    kept = vocabularies.add_own("my words", b"rot\r\nblau\n\nrot\n")
-    assert (kept.kind, kept.labels) == ("own", ("rot", "blau"))
-    vocabularies.add_own("another_1", "grün\n".encode())
-    assert vocabularies.own_names() == ["another_1", "my words"]
-    assert vocabularies.own("my words") == vocabularies.Vocabulary(
-        "own", ("rot", "blau"), str(own_folder / "my words.txt")
-    )
-    vocabularies.add_own("my words", b"gelb\n")
-    assert vocabularies.own("my words").labels == ("gelb",)
-    vocabularies.remove_own("my words")
-    vocabularies.remove_own("my words")
-    assert vocabularies.own_names() == ["another_1"]
-    assert sorted(path.name for path in own_folder.iterdir()) == ["another_1.txt"]
+def test_a_vocabulary_of_ones_own_is_kept_under_a_name_that_means_these_labels(own_folder: Path) -> None:
+    name = vocabularies.add_own("my words.txt", b"rot\r\nblau\n\nrot\n")
+    digest = hashlib.sha256(b"rot,blau").hexdigest()
+    assert name == f"my words-{digest[:8]}"
+    assert vocabularies.own(name) == vocabularies.Vocabulary("own", ("rot", "blau"), str(own_folder / f"{name}.txt"))
+    assert vocabularies.own_text(name) == "my words (2 labels)"
+    assert vocabularies.add_own("my words.txt", b"rot\nblau") == name
+    other = vocabularies.add_own("my words.txt", b"gelb\n")
+    assert other != name
+    assert vocabularies.own(other).labels == ("gelb",)
+    assert vocabularies.own_text(other) == "my words (1 label)"
+    assert vocabularies.own(name).labels == ("rot", "blau"), "nothing takes its place"
+    assert sorted(path.name for path in own_folder.iterdir()) == sorted([f"{name}.txt", f"{other}.txt"])
 
 
-def test_a_bad_file_does_not_replace_a_good_vocabulary(own_folder: Path) -> None:
-    vocabularies.add_own("words", b"rot\n")
-    with pytest.raises(BadVocabulary, match="words has no label"):
-        vocabularies.add_own("words", b"\n")
-    assert vocabularies.own("words").labels == ("rot",)
+def test_a_file_of_this_machine_is_kept_as_well(own_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "colours.txt"
+    path.write_text("rot\nblau\n", encoding="utf-8")
+    assert vocabularies.add_own_file(path) == vocabularies.add_own("colours.txt", b"rot\nblau\n")
+    for odd in (tmp_path / "absent.txt", tmp_path, tmp_path / ("x" * 5000), Path("a\0b")):
+        with pytest.raises(BadVocabulary, match="is not a file; a vocabulary is a text file"):
+            vocabularies.add_own_file(odd)
 
 
 @pytest.mark.parametrize(
-    "name", ["", "../words", "a/b", "a\\b", ".hidden", " x", "x ", "x" * 61, "a.txt", "a\n", "a\0"]
+    ("file_name", "stem"),
+    [
+        ("größe_1.TXT", "größe_1"),
+        ("../../etc/passwd", "etc passwd"),
+        ("C:\\words (2).txt", "C words 2"),
+        ("...", "words"),
+        ("", "words"),
+        ("a\0b\n", "a b"),
+        ("-x-", "x"),
+        ("x" * 500, "x" * 50),
+    ],
 )
-def test_a_name_is_never_a_path(own_folder: Path, name: str) -> None:
-    for ask in (lambda: vocabularies.add_own(name, b"rot\n"), lambda: vocabularies.remove_own(name)):
-        with pytest.raises(BadVocabulary, match="cannot be a vocabulary's name"):
-            ask()
-    (own_folder.parent / "words.txt").write_text("secret\n")
-    with pytest.raises(BadVocabulary, match="there is no vocabulary of your own called"):
+def test_any_file_name_will_do_and_becomes_no_path(own_folder: Path, file_name: str, stem: str) -> None:
+    name = vocabularies.add_own(file_name, b"rot\n")
+    assert name.rpartition("-")[0] == stem
+    assert vocabularies.own(name).labels == ("rot",)
+    assert [path.name for path in own_folder.iterdir()] == [f"{name}.txt"]
+    assert ClipSettings(own_vocabulary=name).own_vocabulary == name
+
+
+def test_a_file_that_will_not_do_is_refused_by_its_name(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadVocabulary, match=r"w\.txt has no label"):
+        vocabularies.add_own("w.txt", b"\n")
+    with pytest.raises(BadVocabulary, match=r"w\.txt is not UTF-8 text \(line 2\)"):
+        vocabularies.add_own("w.txt", b"rot\n\xff\n")
+    with pytest.raises(BadVocabulary, match="has 1,000,001 lines"):
+        vocabularies.add_own("w.txt", b"a\n" * 1_000_001)
+    monkeypatch.setattr(vocabularies, "MAXIMUM_BYTES", 10)
+    with pytest.raises(BadVocabulary, match=r"w\.txt has 11 bytes; a vocabulary may have 10"):
+        vocabularies.add_own("w.txt", b"hello world")
+    assert not own_folder.exists()
+
+
+@pytest.mark.parametrize("name", ["", "words", "../words-00000000", "/etc-00000000", ".h-00000000", "a.b-00000000"])
+def test_a_name_that_is_none_or_unknown_is_refused_and_names_no_others(own_folder: Path, name: str) -> None:
+    kept = vocabularies.add_own("colours", b"rot\n")
+    (own_folder.parent / "words-00000000.txt").write_text("secret\n")
+    with pytest.raises(BadVocabulary, match="there is no vocabulary of your own called") as raised:
         vocabularies.own(name)
-
-
-def test_an_unknown_name_is_refused_with_the_known_ones(own_folder: Path) -> None:
-    with pytest.raises(BadVocabulary, match="called 'words'; none has been added yet"):
-        vocabularies.own("words")
-    vocabularies.add_own("colours", b"rot\n")
-    with pytest.raises(BadVocabulary, match="called 'words'; there are colours"):
-        vocabularies.own("words")
+    assert kept not in str(raised.value)
+    assert vocabularies.own_text(name) is None
 
 
 def test_a_folder_that_cannot_be_written_is_reported(own_folder: Path) -> None:

@@ -3,12 +3,15 @@
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from captioner.__main__ import main
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory, SettingsError
+from captioner.manager import ModelManager
 from captioner.records import Tag
 from captioner.settings import Effect
 from taggers import onnx_model
@@ -151,27 +154,41 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     return state
 
 
-def test_a_fall_back_to_the_cpu_is_reported_once(
-    tmp_path: Path, cuda: dict[str, object], caplog: pytest.LogCaptureFixture
-) -> None:
-    tagger = Wd14Tagger.load(tiny_wd14(tmp_path / "wd-tiny"), device="cuda")
+def test_a_fall_back_to_the_cpu_is_a_warning(tmp_path: Path, cuda: dict[str, object]) -> None:
+    tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda")
     assert (tagger.device, tagger.runtime) == ("cpu", "CPUExecutionProvider")
+    assert tagger.warning.startswith("runs on the CPU although there is a GPU")
+    assert "pip install onnxruntime-gpu[cuda,cudnn]" in tagger.warning
     tagger.move_to("cpu")
-    tagger.move_to("cuda")
-    warnings = [record.getMessage() for record in caplog.records]
-    assert len(warnings) == 1
-    assert "wd-tiny runs on the CPU although there is a GPU" in warnings[0]
-    assert "pip install onnxruntime-gpu[cuda,cudnn]" in warnings[0]
+    assert tagger.warning == "", "the CPU was asked for"
 
 
-def test_cuda_is_asked_for_first_and_on_the_right_card(
-    tmp_path: Path, cuda: dict[str, object], caplog: pytest.LogCaptureFixture
+def test_a_fall_back_to_the_cpu_is_seen_on_the_command_line_and_told_to_the_page(
+    tmp_path: Path, cuda: dict[str, object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A machine with a card whose onnxruntime lacks the CUDA libraries."""
+    tiny_wd14(tmp_path / "models" / "wd-vit-tagger-v3")
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    monkeypatch.setattr("captioner.manager.resolve_device", lambda wish: "cuda")
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=1 << 33))
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
+    words = ["caption", str(tmp_path / "a.png"), str(tmp_path / "a.png"), "--captioner", "", "--wd14", "default"]
+    assert main([*words, "--models", str(tmp_path / "models")]) == 0
+    said = capsys.readouterr().err
+    warning = "wd-vit-tagger-v3 runs on the CPU although there is a GPU"
+    assert said.count(f"note: {warning}") == 1
+    manager = ModelManager(models=str(tmp_path / "models"))
+    with manager.use("wd-vit-tagger-v3", "wd14"):
+        [report] = manager.report()
+    assert report.warning.startswith(warning)
+
+
+def test_cuda_is_asked_for_first_and_on_the_right_card(tmp_path: Path, cuda: dict[str, object]) -> None:
     cuda["works"] = True
     tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda:1")
     assert cuda["opened"] == [[("CUDAExecutionProvider", {"device_id": 1}), "CPUExecutionProvider"]]
     assert (tagger.device, tagger.runtime) == ("cuda:1", "CUDAExecutionProvider")
-    assert not caplog.records
+    assert tagger.warning == ""
 
 
 def test_moving_opens_the_session_on_the_other_provider(tmp_path: Path, cuda: dict[str, object]) -> None:
@@ -219,6 +236,10 @@ def test_nan_scores_are_left_out_and_reported(tmp_path: Path, caplog: pytest.Log
     (tags,) = Wd14Tagger.load(tmp_path, device="cpu").tag([plain((1, 2, 3))], Wd14Settings())
     assert [t.name for t in tags] == [name for name, _ in TAGS if name != "reddish"]
     assert f"gave no number for 1 of {len(TAGS)} tags" in caplog.text
+    bias[:] = np.nan
+    save_onnx(tmp_path / "model.onnx", np.zeros((3, len(TAGS)), np.float32), bias=bias)
+    with pytest.raises(ModelFailed, match="wd14 gave no number for this picture; leave it out"):
+        Wd14Tagger.load(tmp_path, device="cpu").tag([plain((1, 2, 3))], Wd14Settings())
 
 
 def test_scores_that_are_no_probabilities_are_refused(tmp_path: Path) -> None:

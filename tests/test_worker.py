@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from captioner.worker import Worker
+from captioner.worker import Aside, Job, Worker
 
 SOON_S = 10.0
 
@@ -54,6 +54,28 @@ def test_a_bug_in_an_ask_goes_to_whoever_asked_and_the_worker_lives_on(worker: W
     with pytest.raises(ZeroDivisionError):
         worker.ask(lambda: 1 // 0).result(SOON_S)
     assert worker.ask(lambda: "still here").result(SOON_S) == "still here"
+
+
+def test_what_leads_up_to_the_steps_is_shown_and_not_counted(worker: Worker) -> None:
+    seen: list[tuple[Aside | None, int]] = []
+    known: list[Job] = []
+    one, two = Aside("1 of 2 labels", "Preparing", 1, 2), Aside("2 of 2 labels", "Preparing", 2, 2, 3.0)
+
+    def steps() -> Iterator[Aside | None]:
+        for result in (one, two, None, None):
+            seen.append((known[0].aside, known[0].done))
+            yield result
+        seen.append((known[0].aside, known[0].done))
+
+    may_go = threading.Event()
+    worker.ask(lambda: may_go.wait(SOON_S))
+    known.append(worker.start(steps(), total=2, owner="me"))
+    may_go.set()
+    assert known[0].wait(SOON_S)
+    assert seen == [(None, 0), (one, 0), (two, 0), (None, 1), (None, 2)]
+    assert (known[0].state, known[0].done, known[0].aside) == ("done", 2, None)
+    assert known[0].counting_since is not None and known[0].started_at is not None
+    assert known[0].counting_since > known[0].started_at
 
 
 def test_a_job_counts_its_steps(worker: Worker) -> None:

@@ -48,6 +48,7 @@ _EPILOG = """examples:
 exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is not there, 130 stopped with Ctrl+C
 """
 _MAX_RENAME_NOTES = 20
+_PUBLISHED = "--published-labels"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +79,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "demo models, DIR has one subfolder a model name (default auto)",
     )
     add_model_flags(models)
+    models.add_argument(
+        _PUBLISHED,
+        action="store_true",
+        help="download label embeddings that others have published for CLIP's public words instead of computing them, "
+        "which takes a CPU half an hour, once",
+    )
     models.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto: CUDA if there is one)"
     )
@@ -141,6 +148,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     for flag, target, kind in (("--out", arguments.out, "DIR"), ("--zip", arguments.zip, "FILE")):
         if target == "":
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
+    if arguments.published_labels and not pipeline.can_prepare(plan):
+        raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
     if arguments.with_pictures and not (arguments.out or arguments.zip):
         raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
     for note in (*plan.notes, *notes_without_effect(flat, plan)):
@@ -163,8 +172,9 @@ def _caption(
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
     kept = 0
+    told: set[str] = set()
     try:
-        _prepare(plan, manager)
+        _prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
         with Progress(len(pictures), "pictures") as progress:
             sources = _sources(pictures, existing)
@@ -173,6 +183,9 @@ def _caption(
                 if captioned.error is None:
                     output.write(place, captioned)
                 progress.clear()
+                for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
+                    print(f"note: {warning}", file=sys.stderr, flush=True)
+                    told.add(warning)
                 _show(pictures[place].path, captioned, plan, as_json=arguments.json)
                 run.done += captioned.error is None
                 run.failed += captioned.error is not None
@@ -186,17 +199,19 @@ def _caption(
         manager.close()
 
 
-def _prepare(plan: Plan, manager: ModelManager) -> None:
-    """What models must do once; with a bar, since embedding the public vocabularies takes long on a CPU."""
-    bars: dict[str, Progress] = {}
-
-    def show(model: str, done: int, total: int) -> None:
-        if model not in bars:
-            bars[model] = Progress(total, f"labels of {model} embedded (once; Ctrl+C keeps what is done)")
-        bars[model].step(done)
-
+def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
+    """What models must do once; announced and with a bar, since embedding the public words takes long on a CPU."""
+    for name, _, forecast in pipeline.forecasts(plan, manager):
+        note = f"{pipeline.forecast_text(name, forecast)}; Ctrl+C keeps what is done."
+        if forecast.download_mb:
+            does = "downloads" if published else "would download"
+            note += f" {_PUBLISHED} {does} published ones instead ({forecast.download_mb:,} MB)."
+        print(f"note: {note}", file=sys.stderr)
+    bars: dict[tuple[str, str], Progress] = {}
     try:
-        pipeline.prepare_models(plan, manager, show)
+        for name, step in pipeline.prepare_steps(plan, manager, published=published):
+            bar = bars.setdefault((name, step.what), Progress(step.total, f"{step.what} ({name})"))
+            bar.step(step.done)
     finally:
         for bar in bars.values():
             bar.clear()

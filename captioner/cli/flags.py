@@ -6,7 +6,9 @@ Nothing about a setting is written twice: name, range, default and help come fro
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from captioner import registry
@@ -41,8 +43,10 @@ def add_model_flags(section: argparse._ArgumentGroup, *, kinds: Collection[str] 
     _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
     for family in registry.families("tagger") if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
-        shown = ", ".join(known if len(known) <= 4 else [known[0], "...", known[-1]])
-        _add(section, f"--{family}", "NAME|DIR", f"add tags: {shown}, a folder, or {DEFAULT}")
+        shown = known if len(known) <= 4 else [known[0], "...", known[-1]]
+        other = getattr(registry.family_class(family), "other_names", "")
+        listed = ", ".join([*shown, *([other] if other else [])])
+        _add(section, f"--{family}", "NAME|DIR", f"add tags: {listed}, a folder, or {DEFAULT}")
 
 
 def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -50,7 +54,23 @@ def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     names = [CAPTIONER, PRESET, Q_FACTOR.name, *registry.families("tagger")]
     names += [field.name for group in setting_groups() for field in group.settings.fields()]
     given = vars(arguments)
-    return {name: given[name] for name in names if name in given}
+    flat = {name: given[name] for name in names if name in given}
+    for field in (field for group in setting_groups() for field in group.settings.fields()):
+        if field.keeper and flat.get(field.name):
+            flat[field.name] = _kept(field, flat[field.name])
+    return flat
+
+
+def _kept(field: Field, file_or_name: str) -> str:
+    """The name that a `settings.kept_file` is kept under, from a path or the name itself.
+
+    Raises: CaptionerError: no such file and no such name, or the file will not do.
+    """
+    keeper = field.load_keeper()
+    if keeper.own_text(file_or_name) is not None and not os.path.exists(file_or_name):  # noqa: PTH110 (any text)
+        return file_or_name
+    name: str = keeper.add_own_file(Path(os.path.expanduser(file_or_name)))  # noqa: PTH111 (~somebody who is not here)
+    return name
 
 
 def check_flags_have_effect(flat: dict[str, Any], plan: Plan) -> None:
@@ -75,8 +95,7 @@ def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection
 
     Args: varied: settings that take several values in this run (a sweep's axes).
     """
-    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
-    settings[""] = plan.recipe
+    settings = {**plan.settings(), "": plan.recipe}
     notes = []
     for group in setting_groups():
         values = settings[group.family].to_mapping() if group.family in settings else {}
@@ -116,6 +135,9 @@ def _add_field(section: argparse._ArgumentGroup, field: Field) -> None:
             default=argparse.SUPPRESS,
             help=_escaped(f"{_lower(field.help)} (default {default})"),
         )
+        return
+    if field.keeper:
+        _add(section, field.flag, "FILE", f"{_lower(field.help)}{_range(field)}")
         return
     letter = "N" if field.kind is int else "X" if field.kind is float else "TEXT"
     _add(section, field.flag, "|".join(field.options) or letter, f"{_lower(field.help)}{_range(field)}", field.parse)

@@ -7,6 +7,7 @@ A control is known by its field's name everywhere: the script in the browser col
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +21,10 @@ from captioner.settings import Field, Settings
 SWITCH = "_on"
 _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, not slid
 _RADIO_LIMIT = 5
+_KEPT_FILE_JS = (
+    "(async () => { while (!window.captioner) await new Promise((next) => setTimeout(next, 10));"
+    " window.captioner.keptFile(element); })();"
+)
 
 
 class Controls:
@@ -33,6 +38,8 @@ class Controls:
     def field(self, declared: Field, *, value: Any = None, **looks: Any) -> Any:
         """The control of one settings field: slider, number, checkbox, radio, dropdown or text box."""
         component = _component(declared, declared.default if value is None else value, looks)
+        if declared.keeper:
+            gr.HTML(_kept_file_html(declared), js_on_load=_KEPT_FILE_JS, apply_default_css=False, padding=False)
         self._keep(declared.name, component)
         if declared.only_when is not None:
             self._only_when[declared.name] = declared.only_when
@@ -44,8 +51,13 @@ class Controls:
             if names is None or declared.name in names:
                 self.field(declared, value=getattr(defaults, declared.name))
 
-    def model(self, group: SettingGroup, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool) -> None:
-        """A model's switch and its name; the name's box is hidden while there is nothing to choose."""
+    def model(
+        self, group: SettingGroup, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool, other: str = ""
+    ) -> None:
+        """A model's switch and its name; the name's box is hidden while there is nothing to choose.
+
+        Args: other: which names may be typed beside the choices, in words; "" for none.
+        """
         self._keys.append(group.key)
         switch = gr.Checkbox(
             value=is_on,
@@ -59,9 +71,11 @@ class Controls:
             choices=list(choices),
             value=value,
             label="Model",
+            info=f"Choose, or type {other}." if other else None,
             elem_id=f"setting-{group.key}",
             interactive=True,
-            visible=True if len(choices) > 1 else "hidden",
+            allow_custom_value=bool(other),
+            visible=True if len(choices) > 1 or other else "hidden",
         )
         self._keep(group.key, box)
 
@@ -136,6 +150,22 @@ def message_of(error: BaseException) -> dict[str, str]:
     return {"code": error.code, "message": message[:1].upper() + message[1:]}
 
 
+def _kept_file_html(declared: Field) -> str:
+    """A `settings.kept_file`'s box; kept_files.js brings it to life."""
+    title = html.escape(declared.title)
+    return (
+        f'<div class="cw-kept" data-field="{html.escape(declared.name)}">'
+        f'<label class="cw-stack"><span class="cw-kept-title">{title}</span>'
+        f'<span class="info-text">{html.escape(declared.help)}</span><select><option value="">None</option></select>'
+        '</label><div class="cw-row">'
+        '<button type="button" class="cw-button cw-small" data-do="add">Add a file…</button>'
+        '<button type="button" class="cw-button cw-small" data-do="remove" disabled '
+        'title="Off this browser\'s list; the file stays where the app keeps it">Take off the list</button></div>'
+        '<p role="alert" class="cw-kept-message" hidden></p>'
+        f'<input type="file" class="cw-offscreen" tabindex="-1" aria-label="{title}"></div>'
+    )
+
+
 def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     common: dict[str, Any] = {
         "label": declared.title + (f" ({declared.unit})" if declared.unit else ""),
@@ -150,6 +180,8 @@ def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
         choices = [(option.capitalize(), option) for option in declared.options]
         kind: Any = gr.Radio if len(choices) <= _RADIO_LIMIT else gr.Dropdown
         return kind(choices=choices, value=value, **common)
+    if declared.keeper:  # chosen in a box of our own (`_kept_file_html`), which writes here
+        return gr.Textbox(value=value, max_length=declared.max_length, **{**common, "visible": "hidden"})
     if declared.kind is str:
         return gr.Textbox(value=value, max_length=declared.max_length, lines=1, max_lines=4, **common)
     assert declared.minimum is not None and declared.maximum is not None

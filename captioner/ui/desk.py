@@ -7,17 +7,18 @@ threads. Knows no Gradio and no HTTP; every error that a person can mend is a Ca
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from captioner import compose, hub, registry
+from captioner import compose, hub, pipeline, registry
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.manager import ModelManager
@@ -40,7 +41,7 @@ from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.ui import bulk
 from captioner.ui.controls import to_flat
 from captioner.ui.details import details_of
-from captioner.worker import Job, Worker
+from captioner.worker import Aside, Job, Worker
 from captioner.workspace import Workspace
 from captioner.workspace_records import Failure, View
 
@@ -52,6 +53,7 @@ _log = logging.getLogger(__name__)
 PREVIEW_EDGE_PX = 1600
 LAYERS_ONE_BY_ONE = 64  # pictures whose layers are read singly; more are read in one go
 DRAWN_AT_ONCE = 4
+PACE_STEPS = 12  # steps of a preparation that the time left is reckoned from; the first ones may be quick
 GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
 
 Key = TypeVar("Key")
@@ -168,7 +170,7 @@ class Desk:
             raise SettingsError(f"settings are {type(values).__name__}; they must be a mapping of names to values.")
         flat = to_flat(values, self.model_keys)
         for key in self.model_keys:
-            self._check_model(key, flat.get(key, ""))
+            flat[key] = self._checked_model(key, flat.get(key, ""))
         return Plan.from_flat({**self.default_flat, **flat}, self.models)
 
     def plan_of_flat(self, flat: Mapping[str, Any]) -> Plan:
@@ -182,14 +184,32 @@ class Desk:
         for key in self.model_keys:
             if named.get(key) == "default":
                 named[key] = self.model_name(key)
-            self._check_model(key, named.get(key, ""))
+            named[key] = self._checked_model(key, named.get(key, ""))
         return Plan.from_flat(named, self.models)
 
-    def _check_model(self, key: str, name: Any) -> None:
-        # Folders of models are for who starts the app; a visitor must not ask which folders there are.
-        if name not in ("", *self._known_models[key]):
-            known = ", ".join(sorted(self._known_models[key]))
-            raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
+    def takes_other_names(self, key: str) -> str:
+        """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
+        names = getattr(registry.family_class(self._family_of[key]), "other_names", "")
+        return str(names) if self.models in ("auto", "hub") else ""
+
+    def _checked_model(self, key: str, name: Any) -> str:
+        """A model's name as the registry or its family spells it; never a folder.
+
+        Folders of models are for who starts the app; a visitor must not ask which folders there are.
+        Raises: SettingsError; MissingPackage: as the family's own `spec_for`.
+        """
+        if isinstance(name, str) and name in ("", *self._known_models[key]):
+            return name
+        other = self.takes_other_names(key)
+        if other and isinstance(name, str) and len(name) <= 200:
+            try:
+                spec = registry.named_in_family(name.strip(), self._family_of[key])
+            except ModelNotFound as error:
+                raise SettingsError(str(error)) from error
+            if spec is not None:
+                return spec.name
+        known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
+        raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
 
     def stored_plan(self, set_id: str) -> Plan:
         """The plan of the set's stored settings, the defaults where it has none.
@@ -206,6 +226,35 @@ class Desk:
             notes = (f"The settings stored with this set are not understood, so the defaults are shown: {error}",)
             return Plan(**{**{name: getattr(plan, name) for name in plan.__slots__}, "notes": notes})
 
+    # Files that are settings
+
+    def keep_file(self, field: str, file_name: str, data: bytes) -> dict[str, Any]:
+        """Keep a file for a field that takes one (`settings.kept_file`).
+
+        Returns: {"name": the field's value for it, "text": what a list shows}.
+        Raises: SettingsError: no such field. CaptionerError: the file will not do.
+        """
+        keeper = self._keeper(field)
+        name = keeper.add_own(file_name, data)
+        return {"name": name, "text": keeper.own_text(name)}
+
+    def kept_files(self, field: str, names: Sequence[str]) -> dict[str, Any]:
+        """What a list shows for files by name; those that are not here are left out. Nobody learns of others' files."""
+        keeper = self._keeper(field)
+        texts = {name: keeper.own_text(name) for name in names[:200] if isinstance(name, str)}
+        return {"files": [{"name": name, "text": text} for name, text in texts.items() if text is not None]}
+
+    def kept_file_limit_bytes(self, field: str) -> int:
+        """How long a file for a field may be. Raises: SettingsError: no such field."""
+        return int(self._keeper(field).MAXIMUM_BYTES)
+
+    def _keeper(self, field: str) -> Any:
+        for group in self.groups:
+            for declared in group.settings.fields():
+                if declared.name == field and declared.keeper:
+                    return declared.load_keeper()
+        raise SettingsError(f"{str(field)[:80]} is no setting that takes a file.")
+
     # Sets and rows
 
     def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
@@ -221,7 +270,7 @@ class Desk:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
-            changed, of all others what depends on them only; removed; name; settings; undo, redo; job.
+            changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings.
         """
         if isinstance(since, bool) or not isinstance(since, int):
             since = -1
@@ -243,7 +292,13 @@ class Desk:
             "undo": changes.undo.label if changes.undo else None,
             "redo": changes.redo.label if changes.redo else None,
             "job": self.job(set_id),
+            "warnings": self._warnings(set_id),
         }
+
+    def _warnings(self, set_id: str) -> list[str]:
+        """What loaded models of the set's settings have to say about how they run."""
+        warned = {(report.name, report.family): report.warning for report in self.manager.report() if report.warning}
+        return [warned[model] for model in self.stored_plan(set_id).models() if model in warned] if warned else []
 
     def rows(self, set_id: str, views: Sequence[View]) -> list[dict[str, Any]]:
         """Pictures as the page shows them, with the caption each would be exported with.
@@ -475,29 +530,35 @@ class Desk:
         """Remember the page's settings and say what they make of one picture; its layers are stored nowhere.
 
         A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
-        on scores that are there.
+        on scores that are there. A model that must be prepared for longer than a person waits is left out.
         Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed,
-            "details": with a picture, as `details`}.
+            "details": with a picture, as `details`, "unprepared": None, or of the models left out {"text": what is
+            missing, "download_mb": what fetching it takes, 0 where it cannot be fetched}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self.plan_of(values)
         if not set_id:
-            return {"text": None, "recomposed": False}
+            return {"text": None, "recomposed": False, "unprepared": None}
         before = self.stored_plan(set_id)
         self.workspace.set_settings(set_id, plan.to_flat())
         recomposed = _compose_part(before) != _compose_part(plan)
         if not picture_id:
-            return {"text": None, "recomposed": recomposed}
+            return {"text": None, "recomposed": recomposed, "unprepared": None}
         view = self.workspace.view(set_id, picture_id)
         stored = self.workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, before)
+        unprepared: dict[str, Any] | None = None
         if missing:
-            layers += self.worker.ask(lambda: self._run(set_id, view, plan, missing, layers)).result()
+            fresh, unprepared = self.worker.ask(
+                lambda: self._run_prepared(set_id, view, plan, missing, layers)
+            ).result()
+            layers += fresh
         composed, generated = _compose(layers, plan, view.existing)
         return {
             "text": generated or composed,
             "recomposed": recomposed,
             "details": self._details(view, layers, plan),
+            "unprepared": unprepared,
         }
 
     def _layers_at_hand(
@@ -527,6 +588,24 @@ class Desk:
                 missing.append(family)
         return layers, missing
 
+    def _run_prepared(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
+    ) -> tuple[list[Layer], dict[str, Any] | None]:
+        """As `_run`, without the families that are not prepared, and what `preview` says of those."""
+        left_out = list(pipeline.forecasts(plan, self.manager, only=families))
+        names = {family for _, family, _ in left_out}
+        ready = [family for family in families if family not in names]
+        layers = self._run(set_id, view, plan, ready, at_hand) if ready else []
+        if not left_out:
+            return layers, None
+        sentences = [
+            f"{pipeline.forecast_text(name, forecast)}, and is left out until then." for name, _, forecast in left_out
+        ]
+        return layers, {
+            "text": " ".join(sentences),
+            "download_mb": sum(forecast.download_mb for _, _, forecast in left_out),
+        }
+
     def _run(
         self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
     ) -> list[Layer]:
@@ -551,7 +630,11 @@ class Desk:
         at_hand = [layer for layer in stored if layer.family not in missing]
         fresh: list[Layer] = []
         if missing:
-            fresh = self.worker.ask(lambda: self._run(set_id, view, plan, missing, at_hand)).result()
+            fresh, unprepared = self.worker.ask(
+                lambda: self._run_prepared(set_id, view, plan, missing, at_hand)
+            ).result()
+            if unprepared is not None:
+                raise CaptionerError(f"{unprepared['text']} Captioning the set prepares it.", code="not_prepared")
             self.workspace.put_layers(set_id, fresh, label="Caption")
         self.workspace.set_settings(set_id, plan.to_flat())
         return caption_text([*at_hand, *fresh], plan, view.existing).text
@@ -629,6 +712,19 @@ class Desk:
             set_id, picture_ids, self.stored_plan(set_id) if values is None else self.plan_of(values)
         )
 
+    def start_preparation(self, set_id: str, values: Mapping[str, Any], *, published: bool) -> dict[str, Any]:
+        """Prepare the models of the page's settings, as a job without pictures.
+
+        Args: published: fetch what others have published instead of computing it; asks the hub.
+        Returns, raises: as `start_job`.
+        """
+        plan = self.plan_of(values)
+        self.workspace.find_set(set_id)
+        with self._starting:
+            self._refuse_second_job(set_id)
+            job = self.worker.start(self._preparing(plan, published=published), total=0, owner=set_id)
+        return {"job": _job_report(job)}
+
     def start_plan(self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan) -> dict[str, Any]:
         """As `start_job`, for a plan."""
         if not plan.models():
@@ -637,9 +733,7 @@ class Desk:
             plan.check_models(self.models)
         wanted = None if picture_ids is None else set(picture_ids)
         with self._starting:
-            running = [job for job in self.worker.jobs(set_id) if not job.is_finished]
-            if running:
-                raise CaptionerError("this set is being captioned already; wait for it or stop it.", code="busy")
+            self._refuse_second_job(set_id)
             self.workspace.set_settings(set_id, plan.to_flat())
             views = {view.id: view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted}
             found: Iterable[tuple[str, Sequence[Layer]]]
@@ -658,6 +752,12 @@ class Desk:
             job = self.worker.start(self._steps(set_id, todo, plan, run_id), total=len(todo), owner=set_id)
         return {"job": _job_report(job)}
 
+    def _refuse_second_job(self, set_id: str) -> None:
+        running = [job for job in self.worker.jobs(set_id) if not job.is_finished]
+        if running:
+            doing = "captioned" if running[0].total else "prepared for"
+            raise CaptionerError(f"this set is being {doing} already; wait for it or stop it.", code="busy")
+
     def job(self, set_id: str) -> dict[str, Any] | None:
         """The newest job of a set, None where it has none since the app started."""
         jobs = self.worker.jobs(set_id)
@@ -671,8 +771,9 @@ class Desk:
 
     def _steps(
         self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
-    ) -> Iterator[Exception | None]:
-        """One step a picture: None, or the error it failed with."""
+    ) -> Iterator[Aside | Exception | None]:
+        """First what models must prepare; then one step a picture: None, or the error it failed with."""
+        yield from self._preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self.manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
             opened: list[tuple[str, Image]] = []
@@ -695,6 +796,22 @@ class Desk:
             layers = [layer for result in results for layer in result.layers]
             self.workspace.put_layers(set_id, layers, run_id=run_id, label="Caption", failures=failures)
             yield from (result.error for result in results)
+
+    def _preparing(
+        self, plan: Plan, *, only: Collection[str] | None = None, published: bool = False
+    ) -> Iterator[Aside]:
+        """What models do once before the first picture, as steps that do not count."""
+        recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
+        for name, step in pipeline.prepare_steps(plan, self.manager, only=only, published=published):
+            if recent and recent[-1][0] != step.what:
+                recent.clear()
+            recent.append((step.what, step.done, time.monotonic()))
+            _, done, since = recent[0]
+            seconds_left = None
+            if step.done > done:
+                seconds_left = (time.monotonic() - since) / (step.done - done) * (step.total - step.done)
+            text = f"{step.done:,} of {step.total:,} {step.what}"
+            yield Aside(text, f"Preparing {name}", step.done, step.total, seconds_left)
 
 
 def _chunks(
@@ -743,9 +860,13 @@ def _compose_part(plan: Plan) -> tuple[Any, ...]:
 
 
 def _job_report(job: Job) -> dict[str, Any]:
-    """A job as the page shows it; done counts the failed ones too, rate is pictures a second."""
+    """A job as the page shows it; done counts the failed ones too, rate is pictures a second.
+
+    total is 0 for a job that only prepares models; aside is how far a preparation is, None where none goes on.
+    """
     finished = job.done + job.failed
-    elapsed_s = time.time() - job.started_at if job.started_at else 0.0
+    elapsed_s = time.time() - job.counting_since if job.counting_since else 0.0
+    aside = job.aside
     return {
         "id": job.id,
         "state": job.state,
@@ -753,5 +874,6 @@ def _job_report(job: Job) -> dict[str, Any]:
         "total": job.total,
         "failed": job.failed,
         "rate": finished / elapsed_s if finished and elapsed_s > 0 else None,
+        "aside": dataclasses.asdict(aside) if aside else None,
         "message": job.message,
     }

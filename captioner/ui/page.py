@@ -148,6 +148,7 @@ def _lay_out_settings(
                     desk.model_choices(key),
                     model=desk.model_name(key),
                     defaults=of_tagger[group.family],
+                    other_names=desk.takes_other_names(key),
                 )
         recipe_tab.lay_out(controls, groups["recipe"], defaults=plan.recipe)
     return controls, preset
@@ -227,6 +228,9 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     def start_job(request: Any) -> dict[str, Any]:
         return desk.start_job(request["set"], request.get("ids"), request.get("settings"))
 
+    def prepare_models(request: Any) -> dict[str, Any]:
+        return desk.start_preparation(request["set"], request["settings"], published=request.get("published") is True)
+
     def stop_job(request: Any) -> dict[str, Any]:
         return desk.stop_job(request["set"])
 
@@ -254,10 +258,13 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     def token_counts(request: Any) -> dict[str, Any]:
         return desk.token_counts(request["set"])
 
+    def kept_files(request: Any) -> dict[str, Any]:
+        return desk.kept_files(request["field"], request["names"])
+
     functions = (
         *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),
         *(details, draw_sentences, ignore_tag),
-        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts),
+        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts, prepare_models, kept_files),
     )
     return [_answering(function) for function in functions]
 

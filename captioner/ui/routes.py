@@ -1,4 +1,4 @@
-"""The HTTP side beside Gradio's: pictures, uploads and the zip.
+"""The HTTP side beside Gradio's: pictures, uploads, files that are settings, and the zip.
 
 Pictures are served re-encoded, never as they came, so an uploaded SVG or HTML can do nothing in a browser. A set's id
 in the path is what gives access; login and Origin are checked before (see `guard`). Knows no Gradio.
@@ -63,6 +63,16 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
                 return _refuse(400, "The upload needs a file and its name.", "bad_upload")
             data = await file.read()
         return JSONResponse({"row": await run_in_threadpool(desk.add_picture, set_id, name, data, existing)})
+
+    @app.post("/kept/{field}")
+    async def keep_file(field: str, request: Request, name: str = "") -> Response:
+        limit = desk.kept_file_limit_bytes(field)
+        length = request.headers.get("content-length", "")
+        if not length.isdigit():
+            return _refuse(411, "The upload does not say how long it is.", "too_big")
+        if int(length) > limit:
+            return _refuse(413, f"The file is over the limit of {limit >> 20} MiB; split it.", "too_big")
+        return JSONResponse(await run_in_threadpool(desk.keep_file, field, name or "The file", await request.body()))
 
     @app.get("/sets/{set_id}/export")
     def export(set_id: str, format: str = "txt", with_pictures: bool = False) -> Response:

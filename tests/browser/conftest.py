@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -36,9 +37,11 @@ START_LIMIT_S = 60.0
 class AppServer:
     """The app in a process of its own, with fake models; can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, *, delay_s: float = 0.05, labels_each: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *, delay_s: float = 0.05, labels_each: int = 0, unprepared: int = 0, warning: str = ""
+    ) -> None:
         self.folder = folder
-        self.answers = [str(delay_s), str(labels_each)]
+        self.answers = {"delay_s": delay_s, "labels_each": labels_each, "unprepared": unprepared, "warning": warning}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -50,12 +53,14 @@ class AppServer:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.browser.fake_app", *self.answers, "--port", str(self.port)]
+        answers = json.dumps(self.answers)
+        return [sys.executable, "-m", "tests.browser.fake_app", answers, "--port", str(self.port)]
 
     def start(self) -> None:
         command = [*self.command(), "--workspace", str(self.folder / "workspace")]
         with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies")}
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=kept)
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until:
             if self._process.poll() is not None:
@@ -101,6 +106,18 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]
 def own_server(tmp_path: Path) -> Iterator[AppServer]:
     """One that the test may kill."""
     yield from _running(AppServer(tmp_path))
+
+
+@pytest.fixture
+def unprepared_server(tmp_path: Path) -> Iterator[AppServer]:
+    """One whose CLIP model still has two thousand labels to embed, a hundred in 0.3 s."""
+    yield from _running(AppServer(tmp_path, unprepared=2000))
+
+
+@pytest.fixture
+def warning_server(tmp_path: Path) -> Iterator[AppServer]:
+    """One whose WD14 tagger has something to say about how it runs."""
+    yield from _running(AppServer(tmp_path, warning="runs on the CPU although there is a <GPU>."))
 
 
 def _running(server: AppServer) -> Iterator[AppServer]:

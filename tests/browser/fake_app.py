@@ -1,10 +1,12 @@
-"""The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app SECONDS LABELS [flags].
+"""The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app ANSWERS [flags].
 
-SECONDS: what the captioner takes for a picture. LABELS: see `FakeClip.labels_each`.
+ANSWERS: JSON of delay_s, what the captioner takes for a picture; labels_each and unprepared, see `FakeClip`; warning,
+see `FakeWd14`.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
@@ -12,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import app
-from tests.fakes import FakeCaptioner, FakeClip, fake_models
+from tests.fakes import FakeCaptioner, FakeClip, FakeWd14, fake_models
 
 if __name__ == "__main__":
-    delay_s = float(sys.argv[1])
-    FakeClip.labels_each = int(sys.argv[2])
+    answers = json.loads(sys.argv[1])
+    delay_s = answers["delay_s"]
+    FakeClip.labels_each, FakeClip.unprepared = answers["labels_each"], answers["unprepared"]
+    FakeClip.seconds_a_step = 0.3
+    FakeWd14.warning = answers["warning"]
     answer_at_once = FakeCaptioner.caption
 
     def answer_later(self: FakeCaptioner, pictures: Any, settings: Any) -> Any:
@@ -25,4 +30,4 @@ if __name__ == "__main__":
 
     FakeCaptioner.caption = answer_later  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder, fake_models(Path(folder)) as models:
-        sys.exit(app.main([*sys.argv[3:], "--models", models]))
+        sys.exit(app.main([*sys.argv[2:], "--models", models]))

@@ -17,6 +17,8 @@ const job = (() => {
     const failed = now.failed ? `, ${now.failed.toLocaleString()} failed` : '';
     const count = `${now.done.toLocaleString()} of ${now.total.toLocaleString()}${failed}`;
     if (now.state === 'waiting') return 'Waiting for its turn';
+    if (now.aside) return now.aside.text + (now.aside.seconds_left === null ? '' : ` · ${timeText(now.aside.seconds_left)}`);
+    if (!now.total) return 'Preparing';
     if (!now.done || !now.rate) return now.message || `${count}, starting`;
     const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} pictures/s` : `${(1 / now.rate).toFixed(1)} s a picture`;
     return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
@@ -29,6 +31,7 @@ const job = (() => {
     byId('cw-bar').max = total || 1;
     byId('cw-bar').value = done;
     byId('cw-progress-text').textContent = text;
+    byId('cw-progress').title = now?.aside ? `${now.aside.title}: ${text}` : text;
   }
 
   function show() {
@@ -39,7 +42,8 @@ const job = (() => {
     byId('cw-one').disabled = running || !page.current;
     byId('cw-stop').hidden = !running;
     if (uploading) return;
-    if (running) showBar(now.done, now.total, words());
+    const { done, total } = now?.aside ?? now ?? {};
+    if (running) showBar(done, total || 1, words());
     else showBar(0, 0, '');
   }
 
@@ -56,11 +60,17 @@ const job = (() => {
     now = job;
     if (now && before && before.id === now.id && before.state !== now.state && !isRunning()) ended();
     show();
+    announce('job', now);
   }
 
   function ended() {
     if (told === now.id) return;
     told = now.id;
+    if (!now.total) {
+      if (now.state === 'failed') notice('bad', 'Preparing stopped', [now.message]);
+      else brief(now.state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared');
+      return;
+    }
     const did = `${plural(now.done - now.failed, 'picture', 'pictures')} captioned`;
     if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
     else if (now.failed) notice('bad', `${did}, ${now.failed} failed`, now.message ? [now.message] : []);

@@ -41,6 +41,7 @@ const preview = (() => {
         settingsMessage('');
         if (reply.recomposed) sync.soon();
         if (reply.details && !isWanted) details.take(id, reply.details);
+        announce('previewed', reply);
         if (id === page.current && !isWanted) live = id && reply.text !== null ? { id, text: reply.text, kind: 'Preview' } : null;
       } catch (error) {
         if (error instanceof Refused && error.code === 'bad_setting') settingsMessage(error.message);
@@ -81,6 +82,7 @@ const preview = (() => {
     if (text !== known) {
       known = text;
       page.settings = values;
+      announce('settings', values);
       if (!isFirst) request();
     }
     return presetOf(values);
@@ -102,5 +104,5 @@ const preview = (() => {
   on('rows', (ids) => ids.includes(page.current) && show());
   on('edited', (id) => id === page.current && show());
 
-  return { settingsChanged, use };
+  return { settingsChanged, use, again: request };
 })();

@@ -12,7 +12,7 @@
   });
 })();
 
-window.captioner = { settingsChanged: preview.settingsChanged };
+window.captioner = { settingsChanged: preview.settingsChanged, keptFile: keptFiles.attach };
 announce('selected', { before: '', id: '' });
 
 (async function start() {

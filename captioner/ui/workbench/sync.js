@@ -40,6 +40,14 @@ const sync = (() => {
     }
   }
 
+  const warned = new Set();
+  on('told', (reply) => {
+    for (const warning of reply.warnings.filter((text) => !warned.has(text))) {
+      warned.add(warning);
+      notice('bad', 'A model runs slowly', [warning]);
+    }
+  });
+
   document.addEventListener('visibilitychange', () => !document.hidden && plan(0));
 
   return {
