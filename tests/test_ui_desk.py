@@ -318,7 +318,7 @@ def test_published_labels_are_fetched_only_when_asked_for_and_a_hub_that_is_away
     job = _wait(desk, set_id)
     assert (job["state"], job["message"]) == (
         "failed",
-        "the file of label embeddings could not be downloaded from the hub.",
+        "The file of label embeddings could not be downloaded from the hub.",
     )
     FakeClip.hub_is_away = False
     desk.start_preparation(set_id, _values(desk, clip_on=True), published=True)

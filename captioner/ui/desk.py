@@ -803,8 +803,8 @@ class Desk:
         """What models do once before the first picture, as steps that do not count."""
         recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
         for name, step in pipeline.prepare_steps(plan, self.manager, only=only, published=published):
-            if recent and recent[-1][0] != step.what:
-                recent.clear()
+            if recent and (recent[-1][0] != step.what or recent[-1][1] == step.done):
+                recent.clear()  # something else began, or a step did not get further: the pace is measured anew
             recent.append((step.what, step.done, time.monotonic()))
             _, done, since = recent[0]
             seconds_left = None
@@ -875,5 +875,5 @@ def _job_report(job: Job) -> dict[str, Any]:
         "failed": job.failed,
         "rate": finished / elapsed_s if finished and elapsed_s > 0 else None,
         "aside": dataclasses.asdict(aside) if aside else None,
-        "message": job.message,
+        "message": job.message[:1].upper() + job.message[1:],
     }

@@ -19,9 +19,6 @@ from tests.fakes import FakeCaptioner, FakeClip, FakeWd14, fake_models
 if __name__ == "__main__":
     answers = json.loads(sys.argv[1])
     delay_s = answers["delay_s"]
-    FakeClip.labels_each, FakeClip.unprepared = answers["labels_each"], answers["unprepared"]
-    FakeClip.seconds_a_step = 0.3
-    FakeWd14.warning = answers["warning"]
     answer_at_once = FakeCaptioner.caption
 
     def answer_later(self: FakeCaptioner, pictures: Any, settings: Any) -> Any:
@@ -30,4 +27,7 @@ if __name__ == "__main__":
 
     FakeCaptioner.caption = answer_later  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder, fake_models(Path(folder)) as models:
+        FakeClip.labels_each, FakeClip.unprepared = answers["labels_each"], answers["unprepared"]
+        FakeClip.seconds_a_step = 0.3
+        FakeWd14.warning = answers["warning"]
         sys.exit(app.main([*sys.argv[2:], "--models", models]))
