@@ -250,15 +250,23 @@ def is_supported(is_packed: bool) -> bool:
 
     Tried once a process on a tiny model; a failure is logged, once, and means slower captions, not others.
     """
+    return agrees("fast BLIP decoding is", lambda: _difference(is_packed))
+
+
+def agrees(what_is: str, difference: Callable[[], float]) -> bool:
+    """Whether scores made in two ways differ by less than 1e-3; if not, or where one way fails, it is logged.
+
+    Args: what_is: what is off then, with its verb. difference: makes the scores, from random numbers, and compares.
+    """
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.manual_seed(0)
-            difference = _difference(is_packed)
-    except Exception as error:  # noqa: BLE001 - whatever a later version changed, plain transformers still works
-        _log.warning("fast BLIP decoding is off (%s: %s); captions take longer", type(error).__name__, error)
+            found = difference()
+    except Exception as error:  # noqa: BLE001 - whatever a later version or a driver changed, the plain way still works
+        _log.warning("%s off (%s: %s); captions take longer", what_is, type(error).__name__, error)
         return False
-    if not difference < 1e-3:
-        _log.warning("fast BLIP decoding is off (its scores differ by %g); captions take longer", difference)
+    if not found < 1e-3:
+        _log.warning("%s off (its scores differ by %g); captions take longer", what_is, found)
         return False
     return True
 

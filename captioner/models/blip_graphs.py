@@ -11,7 +11,6 @@ compare it. Knows no search and no settings.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +20,6 @@ import torch
 from captioner.models import blip_fast
 from captioner.models.blip_cache import Growth, NodeStore, PictureKeys, PrefixTree
 from captioner.models.blip_fast import Sight
-
-_log = logging.getLogger(__name__)
 
 _LEAST_NODES = 16  # a picture, so that a prompt and up to 16 beams share one recording
 _LEAST_PLACES = 128
@@ -191,17 +188,7 @@ def is_supported(device: str) -> bool:
 
     A failure is logged, once, and means slower captions, not others.
     """
-    try:
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.manual_seed(0)
-            difference = _difference(device)
-    except Exception as error:  # noqa: BLE001 - whatever a driver or a later torch does, steps run without graphs
-        _log.warning("CUDA graphs are off (%s: %s); captions take longer", type(error).__name__, error)
-        return False
-    if not difference < 1e-3:
-        _log.warning("CUDA graphs are off (their scores differ by %g); captions take longer", difference)
-        return False
-    return True
+    return blip_fast.agrees("CUDA graphs are", lambda: _difference(device))
 
 
 def _difference(device: str) -> float:
