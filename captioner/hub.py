@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner import registry
-from captioner.errors import BadModel, MissingPackage, ModelNotFound
+from captioner.errors import BadModel, CaptionerError, MissingPackage, ModelNotFound
 from captioner.registry import ModelSpec
 
 DEMO_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo"
@@ -220,6 +220,22 @@ def choose_trio(models: str = "auto") -> ModelChoice:
     )
 
 
+def to_download(name: str, family: str, models: str = "auto") -> ModelSpec | None:
+    """The hub model that a name stands for and that must be fetched before it is used; None for all that is here.
+
+    Asks no server, and raises nothing: a name that nobody knows is left to `find_model`.
+    """
+    if models not in ("auto", "hub"):
+        return None
+    spec = next((spec for spec in registry.of_family(family) if spec.name == name), None)
+    if spec is None and name and not os.path.exists(_path(name)):  # noqa: PTH110 (as _is_folder)
+        try:
+            spec = registry.named_in_family(name, family)
+        except CaptionerError:
+            return None
+    return None if spec is None or is_cached(spec) else spec
+
+
 def is_cached(spec: ModelSpec) -> bool:
     """All files of a model are on this machine; demo models count when they are in assets/demo. Asks no server."""
     return (DEMO_FOLDER / spec.name).is_dir() if spec.is_demo else cached_folder(spec) is not None
@@ -271,7 +287,7 @@ def download_model(
     return folder
 
 
-def download_steps(spec: ModelSpec, *, otherwise: str) -> Generator[int, None, Path]:
+def download_steps(spec: ModelSpec, *, otherwise: str = "or use --models demo") -> Generator[int, None, Path]:
     """As `download_model`, but in steps, so that who asks can do other things in between, or stop by closing it.
 
     Yields: bytes so far, a few times a second. Returns: the folder.

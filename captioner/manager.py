@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from captioner import hub
 from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.hub import ModelSource, Progress
+from captioner.registry import ModelSpec
 
 # What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
 _CARD_SHARE = 0.85
@@ -115,6 +116,12 @@ class ModelManager:
     def source(self, name_or_folder: str, family: str) -> ModelSource:
         """Where a model's files are, without loading it."""
         return hub.find_model(name_or_folder, family, self.models)
+
+    def to_download(self, name_or_folder: str, family: str) -> ModelSpec | None:
+        """The hub model that must be fetched before this one is used, None where it is here; see `hub.to_download`."""
+        with self._table:
+            is_known = (family, name_or_folder) in self._kept
+        return None if is_known else hub.to_download(name_or_folder, family, self.models)
 
     def report(self) -> list[ModelReport]:
         """The models in memory, most recently used first. Waits for nothing, not even a model that is loading."""

@@ -28,6 +28,7 @@ from captioner.compose import Recipe, compose
 from captioner.errors import CaptionerError, ModelFailed, ModelNotFound, SettingsError
 from captioner.models.blip import SamplingSettings, resolve_q_factor
 from captioner.records import Alternative, Caption, Forecast, Layer, Preparing, Sentence, Tag
+from captioner.registry import ModelSpec
 from captioner.settings import Effect, Field, Settings
 
 if TYPE_CHECKING:
@@ -184,6 +185,9 @@ class ModelUser(Protocol):
     def use(self, name: str, family: str, /) -> AbstractContextManager[Any]:
         """The loaded model for as long as the context lasts."""
 
+    def to_download(self, name: str, family: str, /) -> ModelSpec | None:
+        """The hub model that must be fetched before this one is used, None where it is here."""
+
 
 def setting_groups() -> tuple[SettingGroup, ...]:
     """Every settings class once: captioners, taggers in registry order, the recipe last."""
@@ -285,11 +289,17 @@ def forecasts(
 ) -> Iterator[tuple[str, str, Forecast]]:
     """(model, family, forecast) of models that have something noticeable to prepare before their first picture.
 
-    Loads those that could have. Args: only: families that matter, all where it is None.
+    Those that are not on this machine have a download before all else. Loads those that could have something.
+    Args: only: families that matter, all where it is None.
     """
     settings = plan.settings()
     for name, family in plan.models():
-        if hasattr(registry.family_class(family), "forecast") and (only is None or family in only):
+        if only is not None and family not in only:
+            continue
+        spec = manager.to_download(name, family)
+        if spec is not None:
+            yield name, family, Forecast(spec.download_mb, "MB", None, is_download=True)
+        elif hasattr(registry.family_class(family), "forecast"):
             with manager.use(name, family) as model:
                 found: Forecast = model.forecast(settings[family])
             if found.is_noticeable:
@@ -299,7 +309,8 @@ def forecasts(
 def prepare_steps(
     plan: Plan, manager: ModelUser, *, only: Collection[str] | None = None, published: bool = False
 ) -> Iterator[tuple[str, Preparing]]:
-    """Let models do in small steps what they need once before the first picture (CLIP embeds its labels).
+    """Fetch models, and let them do in small steps what they need once before the first picture (CLIP embeds its
+    labels).
 
     What is done when this is closed is kept, and what is prepared already takes no step.
     Args: only: as in `forecasts`. published: fetch what others have published instead (see `records.Tagger`).
@@ -307,7 +318,14 @@ def prepare_steps(
     """
     settings = plan.settings()
     for name, family in plan.models():
-        if hasattr(registry.family_class(family), "prepare_steps") and (only is None or family in only):
+        if only is not None and family not in only:
+            continue
+        spec = manager.to_download(name, family)
+        if spec is not None:
+            for done_bytes in hub.download_steps(spec):
+                done_mb = done_bytes // 1_000_000
+                yield name, Preparing(done_mb, max(done_mb, spec.download_mb), "MB")
+        if hasattr(registry.family_class(family), "prepare_steps"):
             with manager.use(name, family) as model:
                 for step in model.prepare_steps(settings[family], published=published):
                     yield name, step
@@ -315,7 +333,11 @@ def prepare_steps(
 
 def forecast_text(model: str, forecast: Forecast) -> str:
     """A forecast as the beginning of a sentence: "clip-v1 has 111,867 labels to embed once, about 31 min"."""
-    return f"{model} has {forecast.count:,} {forecast.things} once, about {duration(forecast.seconds)}"
+    if forecast.is_download:
+        size = f" ({forecast.count:,} MB)" if forecast.count else ""
+        return f"{model} is not on this machine and must be downloaded once{size}"
+    about = "" if forecast.seconds is None else f", about {duration(forecast.seconds)}"
+    return f"{model} has {forecast.count:,} {forecast.things} once{about}"
 
 
 def duration(seconds: float) -> str:

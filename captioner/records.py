@@ -124,19 +124,21 @@ class Caption:
 class Forecast:
     """What a model still has to prepare, once, before its first picture.
 
-    count, things: how many of what ("labels to embed"). seconds: about how long that takes on its device. download_mb:
-    what it takes to fetch instead what others have published; 0 where nobody did.
+    count, things: how many of what ("labels to embed"). seconds: about how long that takes on its device, None where
+    that cannot be told. download_mb: what it takes to fetch instead what others have published; 0 where nobody did.
+    is_download: the model itself is not on this machine, and count is its megabytes, 0 where that is not known.
     """
 
     count: int
     things: str
-    seconds: float
+    seconds: float | None
     download_mb: int = 0
+    is_download: bool = False
 
     @property
     def is_noticeable(self) -> bool:
         """Whether a person would wonder what the wait is for."""
-        return self.seconds > NOTICEABLE_S
+        return self.seconds is None or self.seconds > NOTICEABLE_S
 
 
 @dataclass(frozen=True, slots=True)

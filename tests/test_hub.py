@@ -266,6 +266,46 @@ def test_a_download_in_steps_stops_when_nobody_wants_it_any_more(tiny: Path, tmp
     assert threads == [] and is_absent
 
 
+PREPARE = """
+from captioner import pipeline
+from captioner.manager import ModelManager
+manager = ModelManager(models={models!r}, device="cpu")
+plan = pipeline.Plan.from_flat({{"captioner": "blip-base"}}, {models!r})
+told = [pipeline.forecast_text(name, forecast) for name, _, forecast in pipeline.forecasts(plan, manager)]
+steps = [[name, step.done <= step.total, step.what] for name, step in pipeline.prepare_steps(plan, manager)]
+after = len(list(pipeline.forecasts(plan, manager))) + len(list(pipeline.prepare_steps(plan, manager)))
+with manager.use("blip-base", "blip") as model:
+    print(json.dumps([told, steps, after, model.device]))
+"""
+
+
+@pytest.mark.parametrize("models", ["hub", "auto"])
+def test_a_model_that_is_not_here_is_foretold_and_fetched_in_steps(
+    server: HubServer, tmp_path: Path, models: str
+) -> None:
+    """Under auto too, since nothing is fetched but by who asks for the steps."""
+    told, steps, after, device = answer(PREPARE.format(models=models), tmp_path / "home", server)
+    assert told == ["blip-base is not on this machine and must be downloaded once (990 MB)"]
+    assert steps and all(step == ["blip-base", True, "MB"] for step in steps)
+    assert (after, device) == (0, "cpu")
+
+
+def test_only_hub_models_that_are_not_here_are_to_be_downloaded(tmp_path: Path) -> None:
+    code = """
+print(json.dumps([
+    getattr(hub.to_download(*asked), "name", None)
+    for asked in [
+        ("blip-base", "blip", "hub"), ("blip-base", "blip", "auto"), ("blip-base", "blip", "demo"),
+        ("blip-base", "blip", "."), ("blip-demo", "blip", "hub"), (".", "blip", "hub"), ("", "blip", "hub"),
+        ("no-such-name", "clip", "hub"), ("ViT-B-32/no-such-weights", "clip", "hub"),
+        ("ViT-B-32/laion2b_s34b_b79k", "clip", "hub"),
+    ]
+]))
+"""
+    expected = ["blip-base", "blip-base", *[None] * 7, "ViT-B-32/laion2b_s34b_b79k"]
+    assert answer(code, tmp_path / "home", None) == expected
+
+
 # Names of a family's own: open_clip's
 
 PAIR = """
