@@ -13,7 +13,8 @@ medians over the rounds. The rows:
     part_packing        a retuned caption: as peer, ours with plain linear layers
     part_sharing        the 25 settings: as peer, ours one by one
     large_new_picture   new_picture with BLIP large
-    memory              the peak of a process that loads the model and captions one picture
+    memory              the peak of a process that loads the model and captions one picture; transformers' own varies
+                        by a third from process to process
 
 `--clock cpu` counts the process's CPU seconds instead of the wall's, for a machine that is not idle; with more threads
 than one it adds them up and is no measure of speed.
@@ -208,10 +209,10 @@ def parts(folder: Path, device: str, clock: Callable[[], float], rounds: int) ->
     return list(rows.values())
 
 
-def memory(folder: Path, device: str, threads: int) -> Rounds:
+def memory(folder: Path, device: str, threads: int, rounds: int) -> Rounds:
     """The peak of each side in its own process that loads the model and captions one picture."""
     row = Rounds("memory", unit="MB")
-    for side, values in (("transformers", row.peer), ("ours", row.ours)):
+    for side, values in (("transformers", row.peer), ("ours", row.ours)) * rounds:
         words = [sys.executable, "-m", "benchmarks.blip", "--peak-of", side, "--folder", str(folder)]
         words += ["--device", device, "--threads", str(threads)]
         result = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -310,7 +311,7 @@ def measure(root: Path, wanted: set[str], arguments: argparse.Namespace, clock: 
         rows.append(large)
         del bench
     if "memory" in wanted:
-        rows.append(memory(folder, device, arguments.threads))
+        rows.append(memory(folder, device, arguments.threads, arguments.rounds))
     return rows
 
 
