@@ -18,7 +18,7 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -52,6 +52,7 @@ __all__ = ["Workspace", "default_folder"]
 SETTINGS_JOIN_WITHIN_S = 2.0  # a slider that is being dragged is one undo step
 PREPARING_THREADS = min(4, os.cpu_count() or 1)  # Pillow decodes and shrinks outside Python's lock
 LAYERS_AT_ONCE = 500  # pictures whose layers one read transaction fetches
+LAYERS_ONE_BY_ONE = 64  # of so many pictures layers are read singly; for more, those of the whole set are gone through
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # safe in any file system, URL and HTML
 _PICTURE_ID_LENGTH = 12  # 60 bits
 
@@ -332,6 +333,18 @@ class Workspace:
                 return
             last = rows[-1][0]
             yield from parsed.items()
+
+    def layers_of(self, set_id: str, picture_ids: Collection[str]) -> Iterator[tuple[str, tuple[Layer, ...]]]:
+        """(picture id, its current layers) for some pictures of the set, given in upload order; as `all_layers`.
+
+        Raises: UnknownSet. UnknownPicture: one of few pictures is not there; of many it is left out.
+        """
+        if len(picture_ids) > LAYERS_ONE_BY_ONE:
+            wanted = set(picture_ids)
+            yield from ((picture_id, layers) for picture_id, layers in self.all_layers(set_id) if picture_id in wanted)
+        else:
+            for picture_id in picture_ids:
+                yield picture_id, self.layers(set_id, picture_id)
 
     # Edits
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+
+from captioner.worker import Worker
+
+if TYPE_CHECKING:
+    from captioner.ui.desk import Desk
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,3 +27,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """The worker of `desk`."""
+    with Worker() as worker:
+        yield worker
+
+
+@pytest.fixture
+def desk(tmp_path: Path, worker: Worker) -> Iterator[Desk]:
+    """A desk over an empty workspace (the folder work) and fake models."""
+    from captioner.manager import ModelManager
+    from captioner.ui.desk import Desk  # loads Gradio, which most tests do without
+    from captioner.workspace import Workspace
+    from tests.fakes import fake_models
+
+    with (
+        fake_models(tmp_path / "models") as models,
+        Workspace(tmp_path / "work") as workspace,
+        worker,  # ends before what it works on does
+    ):
+        yield Desk(workspace, worker, ModelManager(models=models, device="cpu"))

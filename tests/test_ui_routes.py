@@ -13,14 +13,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from captioner import hub
-from captioner.manager import ModelManager
+from captioner import hub, registry
 from captioner.ui import page, workbench
 from captioner.ui.desk import Desk
 from captioner.ui.routes import add_routes
-from captioner.worker import Worker
-from captioner.workspace import Workspace
-from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
 
 
@@ -28,16 +24,6 @@ def _png(size: tuple[int, int] = (40, 30)) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, (200, 30, 30)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with (
-        fake_models(tmp_path / "models") as models,
-        Workspace(tmp_path / "work") as workspace,
-        Worker() as worker,
-    ):
-        yield Desk(workspace, worker, ModelManager(models=models, device="cpu"))
 
 
 @pytest.fixture
@@ -72,8 +58,8 @@ def test_a_vocabulary_is_kept_and_listed_to_who_knows_its_name(
     monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
     kept = client.post("/kept/own_vocabulary?name=colours.txt", content="rot\ngrün\n".encode()).json()
     assert kept["text"] == "colours (2 labels)"
-    assert desk.kept_files("own_vocabulary", [kept["name"], "nobody-00000000", 7]) == {"files": [kept]}  # type: ignore[list-item]
-    assert desk.plan_of_flat({"clip": "default", "own_vocabulary": kept["name"]}).to_flat()["own_vocabulary"]
+    assert desk.kept_files.listed("own_vocabulary", [kept["name"], "nobody-00000000", 7]) == {"files": [kept]}  # type: ignore[list-item]
+    assert desk.offer.plan_of_flat({"clip": "default", "own_vocabulary": kept["name"]}).to_flat()["own_vocabulary"]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +180,7 @@ def test_no_internal_event_is_in_the_public_api(desk: Desk) -> None:
 def test_every_field_of_every_group_has_a_control(desk: Desk) -> None:
     built = in_loop(page.build, desk)
     ids = {block.elem_id for block in built.blocks.values()}
-    for group in desk.groups:
+    for group in desk.offer.groups:
         for declared in group.settings.fields():
             assert f"setting-{declared.name}" in ids
         if group.family:
@@ -208,25 +194,14 @@ def test_server_functions_answer_what_a_person_can_mend_and_raise_bugs(desk: Des
         functions["open_set"]({})
 
 
-def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert page.banner_html(desk) == ""
-    monkeypatch.setattr(
-        desk, "choice", hub.ModelChoice(names={}, is_demo=True, reason="Why <b>.", missing=desk_missing())
-    )
-    text = page.banner_html(desk)
+def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(desk: Desk) -> None:
+    assert page.banner_html(desk.offer.choice) == ""
+    missing = (registry.find("blip-base"),)
+    text = page.banner_html(hub.ModelChoice(names={}, is_demo=True, reason="Why <b>.", missing=missing))
     assert "Demo models." in text
     assert "Why &lt;b&gt;." in text
     assert "python app.py --models hub" in text
     assert "990 MB" in text
-
-
-def desk_missing() -> tuple[Any, ...]:
-    """The one model that is missing in the test above."""
-    from captioner import registry
-
-    return (registry.find("blip-base"),)
 
 
 def test_the_script_holds_every_file_of_the_workbench() -> None:

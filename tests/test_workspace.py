@@ -444,6 +444,16 @@ def test_layers_of_more_pictures_than_one_read_takes_all_come(workspace, monkeyp
     assert [layers[0].sentence.text for _, layers in workspace.all_layers(set_id)] == ids
 
 
+@pytest.mark.parametrize("one_by_one", [0, 64])
+def test_layers_of_some_pictures_are_the_same_however_they_are_read(workspace, monkeypatch, one_by_one):
+    monkeypatch.setattr("captioner.workspace.LAYERS_ONE_BY_ONE", one_by_one)
+    set_id, ids = filled(workspace, 5)
+    workspace.put_layers(set_id, [said(ids[1], "a cat"), said(ids[2], "a dog")])
+    wanted = {ids[1]: "views by id", ids[3]: "do as well"}
+    assert list(workspace.layers_of(set_id, wanted)) == [(ids[1], (said(ids[1], "a cat"),)), (ids[3], ())]
+    assert list(workspace.layers_of(set_id, ())) == []
+
+
 def test_a_failure_is_kept_until_a_run_succeeds(workspace):
     set_id, ids = filled(workspace, 2)
     failure = Failure("out_of_memory", "the card is full.")

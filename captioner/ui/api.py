@@ -21,6 +21,7 @@ from captioner.images import MAX_BYTES
 from captioner.settings import Settings, choice, switch
 from captioner.ui.controls import message_of
 from captioner.ui.desk import Desk
+from captioner.worker import Job
 
 
 class ExportSettings(Settings):
@@ -60,11 +61,11 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
 
         settings: names and values as on the command line, {"num_beams": 5, "wd14": "default"}; the rest is default.
         """
-        return desk.caption_one(set_id, picture_id, desk.plan_of_flat(settings))
+        return desk.live.caption_one(set_id, picture_id, desk.offer.plan_of_flat(settings))
 
     def start_captioning(set_id: str, settings: dict) -> str:  # type: ignore[type-arg]
         """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already."""
-        job = desk.start_plan(set_id, None, desk.plan_of_flat(settings))["job"]
+        job = desk.jobs.start_plan(set_id, None, desk.offer.plan_of_flat(settings))["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
     def job(job_id: str) -> dict:  # type: ignore[type-arg]
@@ -136,12 +137,12 @@ def _uploaded(files: Any) -> Iterator[tuple[Path, str]]:
         yield Path(path).resolve(), name if isinstance(name, str) and name else Path(path).name
 
 
-def _job(desk: Desk, job_id: str) -> Any:
+def _job(desk: Desk, job_id: str) -> Job:
     set_id, _, number = job_id.rpartition(".") if isinstance(job_id, str) else ("", "", "")
-    for found in desk.worker.jobs(set_id) if set_id else ():
-        if found.id == number:
-            return found
-    raise CaptionerError("there is no such job; jobs are forgotten when the app ends.", code="unknown_job")
+    found = desk.jobs.find(set_id, number)
+    if found is None:
+        raise CaptionerError("there is no such job; jobs are forgotten when the app ends.", code="unknown_job")
+    return found
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
-"""The page: where everything stands, and which event leads where. Decides nothing; `desk` answers.
+"""The page: where everything stands, and which event leads where. Decides nothing; `desk` and its parts answer.
 
-The workbench (thumbnails, preview, editor) is one gr.HTML whose script calls the functions of `_server_functions`;
+The workbench (thumbnails, preview, editor) is one gr.HTML whose script calls the functions of `server_functions`;
 the settings beside it are Gradio's own controls, made from the settings classes. Each time one of them changes, the
 script gets all values by name, stores and tries them through the same functions.
 """
@@ -18,11 +18,13 @@ import gradio as gr
 from fastapi import FastAPI
 
 from captioner.errors import CaptionerError
+from captioner.hub import ModelChoice
 from captioner.pipeline import CAPTIONER, Plan, presets
 from captioner.settings import Settings
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.controls import Controls, message_of
 from captioner.ui.desk import Desk
+from captioner.ui.offer import Offer
 from captioner.ui.routes import add_routes
 
 ServerFunction = Callable[[Any], dict[str, Any]]
@@ -35,15 +37,14 @@ _ADDRESS_JS = "() => [new URLSearchParams(location.search).get('set') || '']"
 
 def build(desk: Desk) -> gr.Blocks:
     """The whole page; loads no model and nothing heavy."""
-    groups = {group.key: group for group in desk.groups}
-    plan = Plan.from_flat(desk.default_flat, desk.models)
+    plan = Plan.from_flat(desk.offer.default_flat, desk.offer.models)
     captioner_presets = presets(plan.family)
     with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Column(elem_id="cw-page"):
             gr.HTML(
                 html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-bar"
             )
-            banner = banner_html(desk)
+            banner = banner_html(desk.offer.choice)
             if banner:
                 gr.HTML(banner, js_on_load=None, apply_default_css=False, elem_id="cw-banner")
             with gr.Row(elem_id="cw-main", equal_height=False):
@@ -54,9 +55,9 @@ def build(desk: Desk) -> gr.Blocks:
                     elem_id="cw-bench",
                 )
                 with gr.Column(elem_id="cw-side", min_width=0):
-                    controls, preset = _lay_out_settings(desk, groups, plan, captioner_presets)
+                    controls, preset = _lay_out_settings(desk.offer, plan, captioner_presets)
         bench.js_on_load = workbench.script(controls.described(captioner_presets))
-        _wire(page, desk, controls, preset, captioner_presets)
+        _wire(page, desk.offer, controls, preset, captioner_presets)
         api.add_endpoints(desk)
     return page
 
@@ -94,9 +95,8 @@ def mount(app: FastAPI, desk: Desk) -> FastAPI:
     return mounted
 
 
-def banner_html(desk: Desk) -> str:
+def banner_html(choice: ModelChoice) -> str:
     """The banner over the page where demo models stand in: that they do, why, and what to do; else nothing."""
-    choice = desk.choice
     if not choice.is_demo and not choice.missing:
         return ""
     if choice.is_demo:
@@ -120,10 +120,9 @@ def banner_html(desk: Desk) -> str:
     )
 
 
-def _lay_out_settings(
-    desk: Desk, groups: Mapping[str, Any], plan: Plan, captioner_presets: Mapping[str, Settings]
-) -> tuple[Controls, Any]:
+def _lay_out_settings(offer: Offer, plan: Plan, captioner_presets: Mapping[str, Settings]) -> tuple[Controls, Any]:
     controls = Controls()
+    groups = {group.key: group for group in offer.groups}
     gr.HTML(
         '<div id="cw-settings-message" role="alert" hidden></div>',
         js_on_load=None,
@@ -135,8 +134,8 @@ def _lay_out_settings(
         preset = captioner_tab.lay_out(
             controls,
             groups[CAPTIONER],
-            desk.model_choices(CAPTIONER),
-            model=desk.model_name(CAPTIONER),
+            offer.model_choices(CAPTIONER),
+            model=offer.model_name(CAPTIONER),
             defaults=plan.sampling,
             presets=captioner_presets,
         )
@@ -145,27 +144,27 @@ def _lay_out_settings(
                 tagger_tab.lay_out(
                     controls,
                     group,
-                    desk.model_choices(key),
-                    model=desk.model_name(key),
+                    offer.model_choices(key),
+                    model=offer.model_name(key),
                     defaults=of_tagger[group.family],
-                    other_names=desk.takes_other_names(key),
+                    other_names=offer.takes_other_names(key),
                 )
         recipe_tab.lay_out(controls, groups["recipe"], defaults=plan.recipe)
     return controls, preset
 
 
 def _wire(
-    page: gr.Blocks, desk: Desk, controls: Controls, preset: Any, captioner_presets: Mapping[str, Settings]
+    page: gr.Blocks, offer: Offer, controls: Controls, preset: Any, captioner_presets: Mapping[str, Settings]
 ) -> None:
     components = list(controls.components.values())
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def load_settings(set_id: str) -> list[Any]:
         try:
-            plan = desk.stored_plan(set_id) if set_id else None
+            plan = offer.stored_plan(set_id) if set_id else None
         except CaptionerError:
             plan = None  # the workbench says that the set is not here
-        return controls.updates(plan.to_flat() if plan else desk.default_flat)
+        return controls.updates(plan.to_flat() if plan else offer.default_flat)
 
     address = gr.Textbox(visible="hidden", elem_id="cw-address")
     page.load(
@@ -212,13 +211,13 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
         return desk.count_tokens(request["text"])
 
     def preview(request: Any) -> dict[str, Any]:
-        return desk.preview(request["set"], request["id"], request["settings"])
+        return desk.live.preview(request["set"], request["id"], request["settings"])
 
     def details(request: Any) -> dict[str, Any]:
-        return desk.details(request["set"], request["id"])
+        return desk.live.details(request["set"], request["id"])
 
     def draw_sentences(request: Any) -> dict[str, Any]:
-        return desk.draw_sentences(request["set"], request["id"], request["settings"])
+        return desk.live.draw_sentences(request["set"], request["id"], request["settings"])
 
     def ignore_tag(request: Any) -> dict[str, Any]:
         return desk.ignore_tag(
@@ -226,13 +225,15 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
         )
 
     def start_job(request: Any) -> dict[str, Any]:
-        return desk.start_job(request["set"], request.get("ids"), request.get("settings"))
+        return desk.jobs.start(request["set"], request.get("ids"), request.get("settings"))
 
     def prepare_models(request: Any) -> dict[str, Any]:
-        return desk.start_preparation(request["set"], request["settings"], published=request.get("published") is True)
+        return desk.jobs.start_preparation(
+            request["set"], request["settings"], published=request.get("published") is True
+        )
 
     def stop_job(request: Any) -> dict[str, Any]:
-        return desk.stop_job(request["set"])
+        return desk.jobs.stop(request["set"])
 
     def preview_bulk(request: Any) -> dict[str, Any]:
         return desk.preview_bulk(request["set"], request.get("ids"), request["operation"], request["values"])
@@ -259,7 +260,7 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
         return desk.token_counts(request["set"])
 
     def kept_files(request: Any) -> dict[str, Any]:
-        return desk.kept_files(request["field"], request["names"])
+        return desk.kept_files.listed(request["field"], request["names"])
 
     functions = (
         *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),

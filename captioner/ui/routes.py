@@ -44,7 +44,7 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/sets/{set_id}/pictures/{picture_id}/preview")
     def preview(set_id: str, picture_id: str) -> Response:
-        return _picture(desk.preview_bytes(set_id, picture_id))
+        return _picture(desk.pictures.preview_bytes(set_id, picture_id))
 
     @app.post("/sets/{set_id}/pictures")
     async def add_picture(set_id: str, request: Request) -> Response:
@@ -66,13 +66,15 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/kept/{field}")
     async def keep_file(field: str, request: Request, name: str = "") -> Response:
-        limit = desk.kept_file_limit_bytes(field)
+        limit = desk.kept_files.limit_bytes(field)
         length = request.headers.get("content-length", "")
         if not length.isdigit():
             return _refuse(411, "The upload does not say how long it is.", "too_big")
         if int(length) > limit:
             return _refuse(413, f"The file is over the limit of {limit >> 20} MiB; split it.", "too_big")
-        return JSONResponse(await run_in_threadpool(desk.keep_file, field, name or "The file", await request.body()))
+        return JSONResponse(
+            await run_in_threadpool(desk.kept_files.add, field, name or "The file", await request.body())
+        )
 
     @app.get("/sets/{set_id}/export")
     def export(set_id: str, format: str = "txt", with_pictures: bool = False) -> Response:
