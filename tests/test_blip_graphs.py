@@ -5,11 +5,14 @@ Recording itself needs a CUDA device: tests/gpu/test_blip_cuda.py.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 
 import pytest
 import torch
 
+from captioner.errors import ModelFailed
 from captioner.models import blip_graphs
 from captioner.models.blip import BlipCaptioner, SamplingSettings
 from captioner.models.blip_graphs import StepGraphs
@@ -77,6 +80,39 @@ def test_a_size_is_recorded_once_and_other_settings_of_a_picture_copy_nothing(
     assert stepping.size_bytes == size_bytes
     stepping.forget_pictures()
     assert stepping.size_bytes < size_bytes
+
+
+def test_a_picture_without_numbers_spoils_no_later_search(captioner: BlipCaptioner, stepping: BlipCaptioner) -> None:
+    """Memory that stays is read beyond the living nodes, with weight 0; 0 times what is no number is none either."""
+    settings = SamplingSettings(num_beams=4)
+    good, bad = stepping.encode(PICTURES[:2])
+    bad = dataclasses.replace(bad, states=torch.full_like(bad.states, math.nan), digest="bad")
+    expected = captioner.caption(PICTURES[:1], settings)
+    for _ in range(2):
+        with pytest.raises(ModelFailed, match="picture 2 of 2"):
+            stepping.decode([good, bad], settings)
+        assert [one.text for one in stepping.decode([good], settings)] == [one.text for one in expected]
+
+
+def test_memory_that_runs_out_while_it_grows_is_as_large_as_before(
+    captioner: BlipCaptioner, stepping: BlipCaptioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SamplingSettings(num_beams=20, min_length=60, max_length=60)
+    expected = captioner.caption(PICTURES, settings)
+    keys = stepping._decoder._keys_of(stepping.encode(PICTURES[:1])[0])
+    store = stepping._decoder._model.text_decoder.graphs.store(keys)
+    new_zeros, made = torch.Tensor.new_zeros, []
+
+    def once_no_memory(tensor: torch.Tensor, *size: int) -> torch.Tensor:
+        made.append(size)
+        if len(made) == 7:  # the second layer's, when it grows for the second time
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return new_zeros(tensor, *size)
+
+    monkeypatch.setattr(torch.Tensor, "new_zeros", once_no_memory)
+    assert [one.text for one in stepping.caption(PICTURES, settings)] == [one.text for one in expected]
+    assert len(made) > 7
+    assert len({keys.shape for pair in store.layers for keys in pair}) == 1
 
 
 def test_a_device_without_graphs_is_noticed_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import torch
@@ -24,10 +24,12 @@ Value = TypeVar("Value")
 class PictureKeys:
     """One picture's cross-attention keys and values.
 
-    layers: a pair of (1, heads, image tokens, head size) each.
+    layers: a pair of (1, heads, image tokens, head size) each. token: tells these keys from all others, without
+    holding on to their memory.
     """
 
     layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    token: object = field(default_factory=object)
 
     @property
     def size_bytes(self) -> int:
@@ -100,13 +102,13 @@ class NodeStore:
         if count <= self.capacity:
             return
         capacity = max(2 * self.capacity, count, 128)
-        for layer, pair in enumerate(self.layers):
-            larger = []
-            for old in pair:
-                new = old.new_zeros(1, old.shape[1], capacity, old.shape[3])
+        layers = []
+        for pair in self.layers:
+            larger = [old.new_zeros(1, old.shape[1], capacity, old.shape[3]) for old in pair]
+            for new, old in zip(larger, pair, strict=True):
                 new[:, :, : self.size] = old[:, :, : self.size]
-                larger.append(new)
-            self.layers[layer] = (larger[0], larger[1])
+            layers.append((larger[0], larger[1]))
+        self.layers = layers  # all at once: memory may run out before the last one
         self.moves += 1
 
     def extend(self, count: int) -> None:
@@ -130,8 +132,11 @@ class NodeStore:
         self.size = len(kept)
 
     def clear(self) -> None:
-        """Forget all nodes; the memory stays."""
+        """Forget all nodes; the memory stays, emptied of what a search that failed may have left: no numbers."""
         self.size = 0
+        for keys, values in self.layers:
+            keys.zero_()
+            values.zero_()
 
 
 @dataclass(frozen=True, slots=True)

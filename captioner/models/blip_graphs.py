@@ -11,6 +11,7 @@ compare it. Knows no search and no settings.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ import torch
 from captioner.models import blip_fast
 from captioner.models.blip_cache import Growth, NodeStore, PictureKeys, PrefixTree
 from captioner.models.blip_fast import Sight
+
+_log = logging.getLogger(__name__)
 
 _LEAST_NODES = 16  # a picture, so that a prompt and up to 16 beams share one recording
 _LEAST_PLACES = 128
@@ -49,6 +52,12 @@ class _Step:
         self.mask = like.new_empty(count, size.places)
         self.run: Callable[[], torch.Tensor] = lambda: like  # replaced when the step is recorded
         self.empty()
+
+    @property
+    def size_bytes(self) -> int:
+        """What its memory takes."""
+        held = (self.tokens, self.positions, self.places, self.mask)
+        return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
     def empty(self) -> None:
         """All nodes are filling."""
@@ -81,13 +90,14 @@ class StepGraphs:
         self._store: NodeStore | None = None
         self._moves = 0  # of the store, when the steps were recorded
         self._pictures: list[PictureKeys] = []  # copies in memory that stays where it is
-        self._sources: list[PictureKeys] = []  # what they are copies of
+        self._sources: list[object] = []  # what they are copies of, by `PictureKeys.token`
 
     @property
     def size_bytes(self) -> int:
-        """The memory beside the weights that stays between searches, but what a graph itself keeps."""
+        """The memory beside the weights that stays between searches, but for what is in the middle of a graph."""
         store = self._store.size_bytes if self._store else 0
-        return store + sum(picture.size_bytes for picture in self._pictures)
+        steps = sum(step.size_bytes for step in self._steps.values())
+        return store + steps + sum(picture.size_bytes for picture in self._pictures)
 
     def store(self, like: PictureKeys) -> NodeStore:
         """The memory for a tree's nodes. Args: like: one of the tree's pictures."""
@@ -106,6 +116,7 @@ class StepGraphs:
         tree.store.reserve(size.places)
         if self._take(tree.pictures) or tree.store.moves != self._moves:
             self._steps.clear()  # they work on memory that is gone
+            self._pool = None
             self._moves = tree.store.moves
         step = self._steps.pop(size, None) or self._record(size, tree.store)
         self._steps[size] = step
@@ -127,12 +138,12 @@ class StepGraphs:
                 for one in pictures
             ]
         for number, picture in enumerate(pictures):
-            if number < len(known) and known[number] is picture:
+            if number < len(known) and known[number] is picture.token:
                 continue
             for mine, theirs in zip(self._pictures[number].layers, picture.layers, strict=True):
                 mine[0].copy_(theirs[0])
                 mine[1].copy_(theirs[1])
-        self._sources = list(pictures)
+        self._sources = [picture.token for picture in pictures]
         return has_moved
 
     def _record(self, size: _Size, store: NodeStore) -> _Step:
@@ -153,7 +164,15 @@ class StepGraphs:
             scores: torch.Tensor = self._decoder.scores(step.tokens, step.positions, sight)
             return scores
 
-        step.run = self._recorded(run, like.device) if self._is_recorded else run
+        step.run = run
+        if self._is_recorded:
+            try:
+                step.run = self._recorded(run, like.device)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                self._is_recorded = False  # the same steps go on, launched one by one
+                _log.warning("CUDA graphs are off (%s); captions take longer", error)
         return step
 
     def _recorded(self, run: Callable[[], torch.Tensor], device: torch.device) -> Callable[[], torch.Tensor]:
@@ -192,17 +211,19 @@ def is_supported(device: str) -> bool:
 
 
 def _difference(device: str) -> float:
-    """The largest difference of scores after a prompt and two steps, the second one replayed."""
+    """The largest difference of scores in two searches, of two pictures and of one, whose later steps are replayed."""
     model = blip_fast.tiny_model().to(device)
     blip_fast.speed_up(model, is_packed=False)
     decoder = model.text_decoder
-    states = model.vision_model(pixel_values=torch.randn(1, 3, 16, 16, device=device)).last_hidden_state
-    pictures, vocabulary_size = [decoder.keys_of(states)], model.config.text_config.vocab_size
-    steps = [torch.tensor(rows, device=device) for rows in ([[1, 5]] * 3, [[3], [4], [3]], [[6], [7], [8]])]
+    pixels = torch.randn(2, 3, 16, 16, device=device)
+    states = model.vision_model(pixel_values=pixels).last_hidden_state
+    pictures = [decoder.keys_of(one) for one in states.split(1)]
+    steps = [torch.tensor(rows, device=device) for rows in ([[1, 5]] * 4, [[3], [4], [3], [9]], [[6], [7], [8], [9]])]
     found = []
     for graphs in (None, StepGraphs(decoder)):
         decoder.graphs = graphs
-        store = graphs.store(pictures[0]) if graphs else None
-        tree = PrefixTree(pictures, [0, 0, 0], 1, vocabulary_size, store)
-        found.append(torch.stack([decoder(rows, tree).logits for rows in steps]))
-    return float((found[0] - found[1]).abs().max())
+        for shown, picture_of_row in ((pictures, [0, 0, 1, 1]), (pictures[1:], [0, 0, 0, 0])):
+            store = graphs.store(shown[0]) if graphs else None
+            tree = PrefixTree(shown, picture_of_row, 1, model.config.text_config.vocab_size, store)
+            found.append(torch.stack([decoder(rows, tree).logits.clone() for rows in steps]))
+    return float((torch.stack(found[:2]) - torch.stack(found[2:])).abs().max())

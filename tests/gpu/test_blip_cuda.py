@@ -36,14 +36,14 @@ def test_steps_run_as_graphs_and_say_what_they_say_without(captioner: BlipCaptio
     graphs = decoder.graphs
     assert graphs is not None
     settings = [SamplingSettings(num_beams=16, min_length=22, max_length=48), PRESETS["everydream-nucleus"]]
-    for pictures in (PICTURES[:1], PICTURES):
+    for batches in ([PICTURES], [[picture] for picture in PICTURES]):
         for chosen in settings:
             decoder.graphs = None
-            expected = captioner.caption(pictures, chosen)
+            expected = [one for batch in batches for one in captioner.caption(batch, chosen)]
             decoder.graphs = graphs
-            found = captioner.caption(pictures, chosen)
+            found = [one for batch in batches for one in captioner.caption(batch, chosen)]
             same = [ours.text == theirs.text for ours, theirs in zip(found, expected, strict=True)]
-            assert sum(same) >= len(same) - 1, "in half precision nearly equal words may trade places"
+            assert sum(same) >= len(PICTURES) - 1, "in half precision nearly equal words may trade places"
 
 
 @pytest.mark.parametrize("name", PRESETS)
