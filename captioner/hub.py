@@ -287,20 +287,22 @@ def download_model(
     return folder
 
 
-def download_steps(spec: ModelSpec, *, otherwise: str = "or use --models demo") -> Generator[int, None, Path]:
+def download_steps(
+    spec: ModelSpec, *, otherwise: str = "or use --models demo"
+) -> Generator[tuple[int, int], None, Path]:
     """As `download_model`, but in steps, so that who asks can do other things in between, or stop by closing it.
 
-    Yields: bytes so far, a few times a second. Returns: the folder.
+    Yields: bytes so far and bytes in all, 0 while that is not known, a few times a second. Returns: the folder.
     """
-    done_bytes = 0
+    done_bytes = total_bytes = 0
     is_stopped = threading.Event()
     answer: Future[Path] = Future()
 
-    def note(so_far: int, _: int) -> None:
-        nonlocal done_bytes
+    def note(so_far: int, in_all: int) -> None:
+        nonlocal done_bytes, total_bytes
         if is_stopped.is_set():
             raise _Stopped  # there is no other way to end huggingface_hub's download
-        done_bytes = so_far
+        done_bytes, total_bytes = so_far, in_all
 
     def download() -> None:
         try:
@@ -312,7 +314,7 @@ def download_steps(spec: ModelSpec, *, otherwise: str = "or use --models demo") 
     try:
         while not answer.done():
             wait([answer], timeout=_STEP_S)
-            yield done_bytes
+            yield done_bytes, total_bytes
     finally:
         is_stopped.set()
     return answer.result()

@@ -322,9 +322,8 @@ def prepare_steps(
             continue
         spec = manager.to_download(name, family)
         if spec is not None:
-            for done_bytes in hub.download_steps(spec):
-                done_mb = done_bytes // 1_000_000
-                yield name, Preparing(done_mb, max(done_mb, spec.download_mb), "MB")
+            for done, total in hub.download_steps(spec):
+                yield name, Preparing(done // 1_000_000, total // 1_000_000 or spec.download_mb, "MB")
         if hasattr(registry.family_class(family), "prepare_steps"):
             with manager.use(name, family) as model:
                 for step in model.prepare_steps(settings[family], published=published):

@@ -72,7 +72,8 @@ class ClipSettings(Settings):
     artists: int = _maximum(1, "artists")
     trendings: int = _maximum(1, "places where such pictures trend")
     own_vocabulary: str = kept_file(
-        "Words of your own to rank beside the model's: a text file with one label a line, UTF-8.",
+        "Words of your own to rank beside the model's: a text file with one label a line, UTF-8. rank, fast and best "
+        "choose from them.",
         keeper="taggers.vocabularies",
     )
     own_labels: int = _maximum(4, "labels of your own vocabulary")
@@ -200,7 +201,8 @@ class ClipTagger:
         """Bytes of the weights, of the label matrix, and of copies of the text weights while texts are encoded."""
         tensors = [*self._model.parameters(), *self._model.buffers()]
         tensors += [labels.matrix for labels in self._in_memory()]
-        copies = self._text_tower.size_bytes if self._text_tower is not None else 0
+        text_tower = self._text_tower  # read once: another thread may ask while it is let go
+        copies = text_tower.size_bytes if text_tower is not None else 0
         return int(copies + sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
     def move_to(self, device: str) -> None:
@@ -278,7 +280,7 @@ class ClipTagger:
             with closing(clip_published.fetch_steps(self._tag, vocabulary)) as steps:
                 while True:
                     try:
-                        done_mb = min(next(steps) // 1_000_000, size_mb)
+                        done_mb = min(next(steps)[0] // 1_000_000, size_mb)
                     except StopIteration as end:
                         embeds: Embeddings = end.value
                         break

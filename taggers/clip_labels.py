@@ -20,6 +20,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner import hub
+from captioner.errors import BadModel
 from taggers.vocabularies import Vocabulary
 
 CHUNK = 256
@@ -90,7 +92,8 @@ class LabelCache:
 
     def missing(self, vocabulary: Vocabulary) -> int:
         """How many labels are still to be computed. Looks at names and sizes only."""
-        if self.path(vocabulary).is_file():
+        with contextlib.suppress(BadModel):
+            hub.check_weights(self.path(vocabulary))
             return 0
         done = len([*self._chunk_folder(vocabulary).glob("*.safetensors")]) * CHUNK
         return max(len(vocabulary.labels) - done, 0)

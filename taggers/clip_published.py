@@ -37,7 +37,7 @@ def download_mb(tag: tuple[str, str], vocabulary: Vocabulary) -> int:
     return max(1, round(len(vocabulary.labels) * width * 2 / 1e6))
 
 
-def fetch_steps(tag: tuple[str, str], vocabulary: Vocabulary) -> Generator[int, None, Embeddings]:
+def fetch_steps(tag: tuple[str, str], vocabulary: Vocabulary) -> Generator[tuple[int, int], None, Embeddings]:
     """A vocabulary's published embeddings, from the Hugging Face cache or the hub.
 
     Yields: the bytes downloaded so far, a few times a second. Returns: the embeddings.

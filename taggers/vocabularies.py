@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -176,12 +177,15 @@ def own_folder() -> Path:
 def own(name: str) -> Vocabulary:
     """One of the person's own vocabularies, by the name that `add_own` gave it; a name is never a path.
 
-    Raises: BadVocabulary: there is none of that name, or the file was damaged.
+    Raises: BadVocabulary: there is none of that name, or the file was damaged or changed.
     """
     path = _own_path(name)
     if path is None:
         raise BadVocabulary(f"there is no vocabulary of your own called {name[:80]!r}; add its file again.")
-    return read(path, OWN)
+    vocabulary = read(path, OWN)
+    if not name.endswith(vocabulary.digest[:8]):
+        raise BadVocabulary(f"{path} was changed since it was added; add the changed file, which gets its own name.")
+    return vocabulary
 
 
 def own_text(name: str) -> str | None:
@@ -216,15 +220,23 @@ def _keep(file_name: str, vocabulary: Vocabulary) -> str:
     stem = " ".join(re.sub(r"[^\w-]", " ", re.sub(r"(?i)\.txt$", "", file_name)).split())[:50].strip(" -") or "words"
     name = f"{stem}-{vocabulary.digest[:8]}"
     path = own_folder() / f"{name}.txt"
-    unfinished = path.with_name(f".{name}.{os.getpid()}.tmp")
+    unfinished = path.with_name(f".{name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        if not path.is_file():
+        if not _is_whole(name):
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished.write_text("\n".join(vocabulary.labels) + "\n", encoding="utf-8", newline="\n")
             unfinished.replace(path)
     except OSError as error:
         raise BadVocabulary(f"the vocabulary cannot be kept in {path.parent}: {error}.") from error
     return name
+
+
+def _is_whole(name: str) -> bool:
+    try:
+        own(name)
+    except BadVocabulary:
+        return False
+    return True
 
 
 def _own_path(name: str) -> Path | None:

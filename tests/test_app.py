@@ -43,6 +43,13 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert ended.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("module", ["desk", "routes", "offer", "live", "jobs"])
+def test_what_knows_no_page_loads_no_gradio(module: str) -> None:
+    script = f"import sys, captioner.ui.{module}; print('gradio' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "False"
+
+
 def test_flags_become_a_configuration() -> None:
     config = app.parse_flags(["--port", "8000", "--workspace", "work", "--models", "demo", "--auth", "ada:pass:word"])
     assert (config.host, config.port, config.workspace, config.models) == ("127.0.0.1", 8000, Path("work"), "demo")

@@ -145,6 +145,15 @@ def test_a_long_preparation_is_foretold_with_the_way_around_it(shell: Shell) -> 
     assert "note:" not in shell.caption("a.png", "--clip", "default").err
 
 
+def test_nothing_is_prepared_where_every_picture_keeps_its_caption(shell: Shell) -> None:
+    shell.picture("a.png")
+    (shell.folder / "a.txt").write_text("a caption")
+    FakeClip.unprepared = 1000
+    ran = shell.caption("a.png", "--clip", "default")
+    assert (ran.status, FakeClip.unprepared) == (0, 1000)
+    assert "labels to embed" not in ran.err
+
+
 def test_published_labels_are_fetched_where_they_are_asked_for(shell: Shell) -> None:
     shell.picture("a.png")
     FakeClip.unprepared = 1000
@@ -153,7 +162,11 @@ def test_published_labels_are_fetched_where_they_are_asked_for(shell: Shell) -> 
     assert ran.status == 2
     assert ran.summary == "captioner: the file of label embeddings could not be downloaded from the hub."
     FakeClip.hub_is_away = False
-    assert shell.caption("a.png", "--clip", "default", "--published-labels").status == 0
+    ran = shell.caption("a.png", "--clip", "default", "--published-labels")
+    assert (ran.status, "has no effect" in ran.err) == (0, False)
+    ran = shell.caption("a.png", "--clip", "default", "--published-labels")
+    assert ran.status == 0
+    assert "note: --published-labels has no effect: none are missing that somebody published.\n" in ran.err
     ran = shell.caption("a.png", "--wd14", "default", "--published-labels")
     assert ran.status == 2
     assert "--published-labels has no effect: no model that is on has labels to embed; add --clip default." in ran.err

@@ -362,7 +362,9 @@ def test_a_damaged_file_is_computed_again_with_a_warning(
     if damage in changes:
         save_numpy({**tensors, **changes[damage]}, path)
     else:
+        assert cache.missing(LONG) == 0
         path.write_bytes(path.read_bytes()[:-100] if damage == "truncated" else b"")
+        assert cache.missing(LONG) == 600, "else a forecast says that there is nothing to do"
     assert cache.load(LONG) is None
     assert f"{path.name} is damaged" in caplog.text
     again, _ = compute(cache, LONG)

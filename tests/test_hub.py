@@ -229,7 +229,7 @@ seen = []
 try:
     while True:
         seen.append(next(steps))
-        if {stop_at} and seen[-1] > {stop_at}:
+        if {stop_at} and seen[-1][0] > {stop_at}:
             steps.close()
             break
 except StopIteration as end:
@@ -241,7 +241,7 @@ else:
         if thread.name == "captioner-download":
             thread.join(20)
     left = [thread.name for thread in threading.enumerate() if thread.name == "captioner-download"]
-    print(json.dumps([seen[-1], left, hub.cached_folder(blip_base) is None]))
+    print(json.dumps([seen[-1][0], left, hub.cached_folder(blip_base) is None]))
 """
 
 

@@ -7,11 +7,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from captioner.errors import SettingsError
 from captioner.models.blip import PRESETS
-from captioner.pipeline import Plan, setting_groups
+from captioner.pipeline import setting_groups
 from captioner.settings import Settings, choice, kept_file, real, switch, whole, words
-from captioner.ui.controls import Controls, message_of, to_flat
+from captioner.ui.controls import Controls
 from tests.gradio_blocks import laid_out
 
 
@@ -72,20 +71,6 @@ def test_the_script_learns_presets_and_conditions() -> None:
     assert described["presets"]["one"]["count"] == 1
 
 
-def test_values_of_every_group_become_the_plan_they_came_from() -> None:
-    plan = Plan.from_flat({"captioner": "blip-demo", "wd14": "wd14-demo", "num_beams": 7}, "demo")
-    keys = [group.key for group in setting_groups() if group.family]
-    flat = plan.to_flat()
-    page: dict[str, Any] = {name: value for name, value in flat.items() if name not in keys}
-    for key in keys:
-        page |= {f"{key}_on": bool(flat[key]), key: flat[key] or "some-model"}
-    assert Plan.from_flat(to_flat(page, keys), "demo") == plan
-
-
-def test_a_switch_that_is_off_switches_the_model_off() -> None:
-    assert to_flat({"clip": "clip-demo", "clip_on": False, "flavors": 3}, ["clip"]) == {"clip": "", "flavors": 3}
-
-
 def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -> None:
     controls = Controls()
     group = next(group for group in setting_groups() if group.key == "wd14")
@@ -111,12 +96,3 @@ def test_one_name_twice_is_a_bug() -> None:
     controls = _controls()
     with pytest.raises(ValueError, match="two controls are called count"):
         laid_out(lambda: controls.field(Everything.fields()[0]))
-
-
-def test_errors_become_messages_in_one_place_and_bugs_do_not() -> None:
-    assert message_of(SettingsError("count is 10; it must be less.")) == {
-        "code": "bad_setting",
-        "message": "Count is 10; it must be less.",
-    }
-    with pytest.raises(KeyError):
-        message_of(KeyError("a bug"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from captioner import registry
 from captioner.errors import CaptionerError, SettingsError
+from captioner.manager import ModelManager
 from captioner.ui.desk import Desk
 from tests.desk_makers import RED, page_values, set_with, standings, wait_for_job
 from tests.fakes import FakeClip, FakeModel
@@ -102,10 +104,26 @@ def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing
     assert "cubism" in answer["text"], "what takes a moment is done without a word"
 
 
+def test_a_model_that_is_not_here_is_told_with_its_size_and_left_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    wd14 = registry.find("wd-vit-tagger-v3")
+    monkeypatch.setattr(ModelManager, "to_download", lambda _, name, family: wd14 if family == "wd14" else None)
+    answer = desk.live.preview(set_id, picture, page_values(desk, wd14_on=True))
+    assert answer["text"] == "a red picture 40 wide under beam 3"
+    assert answer["unprepared"] == {
+        "text": "fake-wd14 is not on this machine and must be downloaded once (379 MB), and is left out until then.",
+        "download_mb": 0,
+    }
+
+
 def test_a_program_that_captions_one_picture_is_told_what_is_missing(desk: Desk) -> None:
     set_id, [picture] = set_with(desk, RED)
     FakeClip.unprepared = 1000
-    with pytest.raises(CaptionerError, match=r"has 1,000 labels to embed .* Captioning the set prepares it") as raised:
+    with pytest.raises(
+        CaptionerError, match=r"has 1,000 labels to embed .* captioning the whole set does it"
+    ) as raised:
         desk.live.caption_one(set_id, picture, desk.offer.plan_of_flat({"clip": "default"}))
     assert raised.value.code == "not_prepared"
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from captioner.errors import SettingsError
 from captioner.manager import ModelManager
+from captioner.pipeline import Plan, setting_groups
 from captioner.ui.desk import Desk
+from captioner.ui.offer import to_flat
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.desk_makers import RED, page_values, set_with
@@ -44,3 +47,17 @@ def test_settings_that_mean_nothing_any_more_do_not_keep_a_set_shut(desk: Desk) 
     opened = desk.open_set(set_id)
     assert len(opened["rows"]) == 1
     assert "num_beams is 500" in opened["notes"][0]
+
+
+def test_values_of_every_group_become_the_plan_they_came_from() -> None:
+    plan = Plan.from_flat({"captioner": "blip-demo", "wd14": "wd14-demo", "num_beams": 7}, "demo")
+    keys = [group.key for group in setting_groups() if group.family]
+    flat = plan.to_flat()
+    page: dict[str, Any] = {name: value for name, value in flat.items() if name not in keys}
+    for key in keys:
+        page |= {f"{key}_on": bool(flat[key]), key: flat[key] or "some-model"}
+    assert Plan.from_flat(to_flat(page, keys), "demo") == plan
+
+
+def test_a_switch_that_is_off_switches_the_model_off() -> None:
+    assert to_flat({"clip": "clip-demo", "clip_on": False, "flavors": 3}, ["clip"]) == {"clip": "", "flavors": 3}

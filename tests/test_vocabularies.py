@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,27 @@ def test_any_file_name_will_do_and_becomes_no_path(own_folder: Path, file_name: 
     assert vocabularies.own(name).labels == ("rot",)
     assert [path.name for path in own_folder.iterdir()] == [f"{name}.txt"]
     assert ClipSettings(own_vocabulary=name).own_vocabulary == name
+
+
+def test_a_kept_file_that_was_changed_is_refused_and_mended_by_adding_its_words_again(own_folder: Path) -> None:
+    name = vocabularies.add_own("colours.txt", b"rot\nblau\n")
+    for changed in (b"gruen\n", b"", b"rot\n\xff\n"):
+        (own_folder / f"{name}.txt").write_bytes(changed)
+        with pytest.raises(BadVocabulary, match=r"was changed since it was added|has no label|is not UTF-8"):
+            vocabularies.own(name)
+        assert vocabularies.add_own("colours.txt", b"rot\nblau\n") == name
+        assert vocabularies.own(name).labels == ("rot", "blau")
+
+
+def test_many_may_add_the_same_words_at_once(own_folder: Path) -> None:
+    words = "\n".join(f"word {number}" for number in range(20_000)).encode()
+    for _ in range(3):
+        with ThreadPoolExecutor(8) as threads:
+            names = set(threads.map(lambda _: vocabularies.add_own("words.txt", words), range(8)))
+        [name] = names
+        assert len(vocabularies.own(name).labels) == 20_000
+        assert [path.name for path in own_folder.iterdir()] == [f"{name}.txt"]
+        (own_folder / f"{name}.txt").unlink()
 
 
 def test_a_file_that_will_not_do_is_refused_by_its_name(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,7 +174,9 @@ def _caption(
     kept = 0
     told: set[str] = set()
     try:
-        _prepare(plan, manager, published=arguments.published_labels)
+        is_kept = [plan.recipe.existing == "keep" and isinstance(text, str) and text.strip() for text in existing]
+        if not all(is_kept):  # else no model is asked
+            _prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
         with Progress(len(pictures), "pictures") as progress:
             sources = _sources(pictures, existing)
@@ -201,7 +203,10 @@ def _caption(
 
 def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     """What models must do once; announced and with a bar, since embedding the public words takes long on a CPU."""
-    for name, _, forecast in pipeline.forecasts(plan, manager):
+    found = list(pipeline.forecasts(plan, manager))
+    if published and not any(forecast.download_mb for _, _, forecast in found):
+        print(f"note: {_PUBLISHED} has no effect: none are missing that somebody published.", file=sys.stderr)
+    for name, _, forecast in found:
         note = f"{pipeline.forecast_text(name, forecast)}; Ctrl+C keeps what is done."
         if forecast.download_mb:
             does = "downloads" if published else "would download"

@@ -19,8 +19,8 @@ from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.export import WRITERS
 from captioner.images import MAX_BYTES
 from captioner.settings import Settings, choice, switch
-from captioner.ui.controls import message_of
 from captioner.ui.desk import Desk
+from captioner.ui.messages import message_of
 from captioner.worker import Job
 
 

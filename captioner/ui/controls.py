@@ -1,4 +1,4 @@
-"""Settings classes become Gradio controls, and controls' values become the flat settings mapping again.
+"""Settings classes become Gradio controls; `offer` makes plans of their values.
 
 A control is known by its field's name everywhere: the script in the browser collects all values into one mapping
 {name: value} and sends that; nothing depends on the order of forty arguments. A model has two controls of its own,
@@ -14,11 +14,10 @@ from typing import Any
 
 import gradio as gr
 
-from captioner.errors import CaptionerError
 from captioner.pipeline import SettingGroup
 from captioner.settings import Field, Settings
+from captioner.ui.offer import SWITCH
 
-SWITCH = "_on"
 _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, not slid
 _RADIO_LIMIT = 5
 _KEPT_FILE_JS = (
@@ -125,29 +124,6 @@ class Controls:
         if name in self.components:
             raise ValueError(f"two controls are called {name}; field names are unique across settings classes")
         self.components[name] = component
-
-
-def to_flat(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """The flat settings mapping from the page's values by name.
-
-    Args: keys: the model keys (`SettingGroup.key` of every group with a family).
-    """
-    flat = {name: value for name, value in values.items() if name.removesuffix(SWITCH) not in keys}
-    for key in keys:
-        if key in values:
-            flat[key] = values[key] if values.get(key + SWITCH, True) else ""
-    return flat
-
-
-def message_of(error: BaseException) -> dict[str, str]:
-    """An error as the page shows it, the one place where that is decided: {"code", "message"}.
-
-    Ours say what happened and what to do; anything else is a bug, which is raised again.
-    """
-    if not isinstance(error, CaptionerError):
-        raise error
-    message = str(error)
-    return {"code": error.code, "message": message[:1].upper() + message[1:]}
 
 
 def _kept_file_html(declared: Field) -> str:

@@ -24,7 +24,7 @@ from captioner.pipeline import (
     sentence_read,
     sentence_to_read,
 )
-from captioner.records import Alternative, Layer
+from captioner.records import Alternative, Forecast, Layer
 from captioner.settings import Effect
 from captioner.tokens import count_tokens
 from captioner.ui.details import details_of
@@ -84,7 +84,7 @@ class Live:
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, before)
-        unprepared: dict[str, Any] | None = None
+        unprepared: dict[str, Forecast] = {}
         if missing:
             fresh, unprepared = self._worker.ask(
                 lambda: self._run_prepared(set_id, view, plan, missing, layers)
@@ -95,7 +95,7 @@ class Live:
             "text": generated or composed,
             "recomposed": recomposed,
             "details": self._details(view, layers, plan),
-            "unprepared": unprepared,
+            "unprepared": _missing(unprepared) if unprepared else None,
         }
 
     def caption_one(self, set_id: str, picture_id: str, plan: Plan) -> str:
@@ -112,8 +112,9 @@ class Live:
             fresh, unprepared = self._worker.ask(
                 lambda: self._run_prepared(set_id, view, plan, missing, at_hand)
             ).result()
-            if unprepared is not None:
-                raise CaptionerError(f"{unprepared['text']} Captioning the set prepares it.", code="not_prepared")
+            for name, forecast in unprepared.items():
+                text = pipeline.forecast_text(name, forecast)
+                raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
             self._workspace.put_layers(set_id, fresh, label="Caption")
         self._workspace.set_settings(set_id, plan.to_flat())
         return caption_text([*at_hand, *fresh], plan, view.existing).text
@@ -128,8 +129,9 @@ class Live:
         def load() -> None:
             count_tokens("a caption")  # reads CLIP's word list
             for name, family in plan.models():
-                with self._manager.use(name, family):
-                    pass
+                if self._manager.to_download(name, family) is None:  # a download is announced first
+                    with self._manager.use(name, family):
+                        pass
 
         def report(future: Future[None]) -> None:
             error = None if future.cancelled() else future.exception()
@@ -169,21 +171,13 @@ class Live:
 
     def _run_prepared(
         self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
-    ) -> tuple[list[Layer], dict[str, Any] | None]:
-        """As `_run`, without the families that are not prepared, and what `preview` says of those."""
+    ) -> tuple[list[Layer], dict[str, Forecast]]:
+        """As `_run`, without the models that are not prepared, and what those have to prepare, by name."""
         left_out = list(pipeline.forecasts(plan, self._manager, only=families))
         names = {family for _, family, _ in left_out}
         ready = [family for family in families if family not in names]
         layers = self._run(set_id, view, plan, ready, at_hand) if ready else []
-        if not left_out:
-            return layers, None
-        sentences = [
-            f"{pipeline.forecast_text(name, forecast)}, and is left out until then." for name, _, forecast in left_out
-        ]
-        return layers, {
-            "text": " ".join(sentences),
-            "download_mb": sum(forecast.download_mb for _, _, forecast in left_out),
-        }
+        return layers, {name: forecast for name, _, forecast in left_out}
 
     def _run(
         self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
@@ -236,6 +230,18 @@ class Live:
         found = draw_sentences(image, plan, self._manager, skip=before.seeds, count=DRAWN_AT_ONCE)
         sentences = {one.text: one for one in (*before.sentences, *found)}
         self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
+
+
+def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
+    """What `Live.preview` says of models that it left out."""
+    sentences = [
+        f"{pipeline.forecast_text(name, forecast)}, and is left out until then."
+        for name, forecast in unprepared.items()
+    ]
+    return {
+        "text": " ".join(sentences),
+        "download_mb": sum(forecast.download_mb for forecast in unprepared.values()),
+    }
 
 
 def _run_part(plan: Plan) -> dict[str, tuple[Any, ...]]:

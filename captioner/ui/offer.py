@@ -7,7 +7,7 @@ no picture and no model in memory.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from captioner import hub, registry
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.pipeline import Plan, setting_groups
 from captioner.registry import ModelSpec
-from captioner.ui.controls import to_flat
 from captioner.workspace import Workspace
+
+SWITCH = "_on"
+"""Ends the name of a control that switches a model on and off."""
 
 _log = logging.getLogger(__name__)
 
@@ -145,3 +147,15 @@ class Offer:
                 return spec.name
         known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
         raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
+
+
+def to_flat(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The flat settings mapping from the page's values by name.
+
+    Args: keys: the model keys (`SettingGroup.key` of every group with a family).
+    """
+    flat = {name: value for name, value in values.items() if name.removesuffix(SWITCH) not in keys}
+    for key in keys:
+        if key in values:
+            flat[key] = values[key] if values.get(key + SWITCH, True) else ""
+    return flat

@@ -22,8 +22,9 @@ from captioner.hub import ModelChoice
 from captioner.pipeline import CAPTIONER, Plan, presets
 from captioner.settings import Settings
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
-from captioner.ui.controls import Controls, message_of
+from captioner.ui.controls import Controls
 from captioner.ui.desk import Desk
+from captioner.ui.messages import message_of
 from captioner.ui.offer import Offer
 from captioner.ui.routes import add_routes
 

@@ -90,7 +90,7 @@ const tags = (() => {
    * @param {boolean} isIgnored put on the list, else taken off it
    */
   function ignore(name, isIgnored) {
-    sending = sending.then(async () => {
+    const sent = sending.then(async () => {
       if (!page.settings) return; // the controls are still on their way
       const request = { set: page.set, tag: name, is_ignored: isIgnored, settings: page.settings };
       const reply = await askOrTell('The list of ignored tags is as it was', 'ignore_tag', request);
@@ -104,6 +104,8 @@ const tags = (() => {
       const until = Date.now() + 2000;
       while (page.settings === ours && Date.now() < until) await new Promise((next) => setTimeout(next, 20));
     });
+    // A bug is told as one, and the next click goes on.
+    sending = sent.catch((error) => setTimeout(() => { throw error; }));
   }
 
   function add(text) {

@@ -1,0 +1,16 @@
+"""Errors as the page and the HTTP API show them. Knows no page."""
+
+from __future__ import annotations
+
+from captioner.errors import CaptionerError
+
+
+def message_of(error: BaseException) -> dict[str, str]:
+    """An error as the page shows it, the one place where that is decided: {"code", "message"}.
+
+    Ours say what happened and what to do; anything else is a bug, which is raised again.
+    """
+    if not isinstance(error, CaptionerError):
+        raise error
+    message = str(error)
+    return {"code": error.code, "message": message[:1].upper() + message[1:]}
