@@ -95,6 +95,7 @@ def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing
     assert answer["text"] == "a red picture 40 wide under beam 3"
     assert answer["unprepared"] == {
         "text": "fake-clip has 1,000 labels to embed once, about 17 min, and is left out until then.",
+        "action": "Prepare now",
         "download_mb": 155,
     }
     assert FakeClip.unprepared == 1000
@@ -114,6 +115,7 @@ def test_a_model_that_is_not_here_is_told_with_its_size_and_left_out(
     assert answer["text"] == "a red picture 40 wide under beam 3"
     assert answer["unprepared"] == {
         "text": "fake-wd14 is not on this machine and must be downloaded once (379 MB), and is left out until then.",
+        "action": "Download now",
         "download_mb": 0,
     }
 

@@ -70,7 +70,8 @@ class Live:
         on scores that are there. A model that must be prepared for longer than a person waits is left out.
         Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed,
             "details": with a picture, as `details`, "unprepared": None, or of the models left out {"text": what is
-            missing, "download_mb": what fetching it takes, 0 where it cannot be fetched}}.
+            missing, "action": what a button that begins it says, "download_mb": what fetching published parts instead
+            takes, 0 where there are none}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._offer.plan_of(values)
@@ -240,6 +241,7 @@ def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
     ]
     return {
         "text": " ".join(sentences),
+        "action": "Download now" if all(forecast.is_download for forecast in unprepared.values()) else "Prepare now",
         "download_mb": sum(forecast.download_mb for forecast in unprepared.values()),
     }
 

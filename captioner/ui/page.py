@@ -103,8 +103,8 @@ def banner_html(choice: ModelChoice) -> str:
     if choice.is_demo:
         title = "Demo models."
         advice = (
-            f"To caption real pictures, start with <code>python app.py --models hub</code>, which downloads "
-            f"{choice.download_mb:,} MB once."
+            "To caption real pictures, choose a model marked “not here” on the right and download it, or start with "
+            f"<code>python app.py --models hub</code>, which takes {choice.download_mb:,} MB once."
             if choice.missing
             else "To caption real pictures, start the app without <code>--models demo</code>."
         )

@@ -3,13 +3,14 @@
 
 (() => {
   const box = byId('cw-unprepared');
-  let missing = null; // {text, download_mb}
+  let missing = null; // {text, action, download_mb}
   let wasRunning = false;
 
   function show() {
     box.hidden = !missing;
     if (!missing) return;
     byId('cw-unprepared-text').textContent = missing.text;
+    byId('cw-prepare').textContent = missing.action;
     byId('cw-prepare').disabled = job.isRunning();
     byId('cw-fetch').disabled = job.isRunning();
     byId('cw-fetch').hidden = !missing.download_mb;
