@@ -215,7 +215,8 @@ class ClipTagger:
         self._text_tower = None
 
     def _in_memory(self) -> list[Labels]:
-        return [*([self._labels] if self._labels else []), *([self._own[1]] if self._own else [])]
+        labels, own = self._labels, self._own  # read once: another thread may ask meanwhile
+        return [*([labels] if labels else []), *([own[1]] if own else [])]
 
     def forecast(self, settings: ClipSettings, clock: Callable[[], float] = time.perf_counter) -> Forecast:
         """The labels that `prepare_steps` would still embed; measures the speed once, which takes a second."""

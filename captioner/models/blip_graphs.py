@@ -96,7 +96,7 @@ class StepGraphs:
     def size_bytes(self) -> int:
         """The memory beside the weights that stays between searches, but for what is in the middle of a graph."""
         store = self._store.size_bytes if self._store else 0
-        steps = sum(step.size_bytes for step in self._steps.values())
+        steps = sum(step.size_bytes for step in list(self._steps.values()))  # a report may ask while a step is recorded
         return store + steps + sum(picture.size_bytes for picture in self._pictures)
 
     def store(self, like: PictureKeys) -> NodeStore:
