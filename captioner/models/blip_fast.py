@@ -53,6 +53,23 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(inputs, self._packed, self._bias, "none", [], "")
 
 
+class TiedLinear(nn.Module):
+    """A linear layer on another one's weights as they are, by oneDNN, which needs no packed copy (CPU, fp32).
+
+    For the decoder's head, whose weights are the words' embeddings too: packed beside them they would take 94 MB more,
+    and save 3 ms of the 28 that a step of 16 beams takes. Uses a private operator: only behind `is_supported`.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        super().__init__()
+        self._weight = weight  # no parameter of this module: the embeddings count and move it
+        self._bias = bias.detach().clone()
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(..., in) -> (..., out)."""
+        return torch.ops.mkldnn._linear_pointwise(inputs, self._weight, self._bias, "none", [], "")
+
+
 class FusedLinear(nn.Module):
     """A linear layer of given weights, for devices where nothing is to be packed."""
 
@@ -155,7 +172,9 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         self.transform = _joined([transform.dense], is_packed)
         self.transform_activation = transform.transform_act_fn
         self.transform_norm = transform.LayerNorm
-        self.head = _joined([plain.cls.predictions.decoder], is_packed)
+        head = plain.cls.predictions.decoder
+        is_tied = head.weight is self.embeddings.word_embeddings.weight
+        self.head = TiedLinear(head.weight.detach(), head.bias) if is_packed and is_tied else _joined([head], is_packed)
         self._tree: PrefixTree | None = None
         self.graphs: StepGraphs | None = None  # runs the steps where there is one
 
