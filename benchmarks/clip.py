@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from benchmarks.report import Row, show, timed
 from taggers import clip_prompts, vocabularies
@@ -165,11 +166,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--architecture", default="ViT-L-14-quickgelu", help="an open_clip architecture")
     parser.add_argument("--candidates", type=int, default=512, help="texts a step and labels embedded")
-    parser.add_argument("--threads", type=int, help="of torch; default: its own choice")
+    parser.add_argument("--threads", type=int, help="of torch and numpy; default: their own choice")
     parser.add_argument("--cpu-time", action="store_true", help="count CPU seconds: for a machine that others use too")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+        threadpool_limits(arguments.threads)  # of numpy too
     model, preprocess, tokenizer = lively_model(arguments.architecture)
     if torch.cuda.is_available():
         model = model.half().cuda()

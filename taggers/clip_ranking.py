@@ -69,7 +69,7 @@ class PictureScorer:
         self._encode = encode
         self._scores: list[tuple[Table, Tensor]] = []  # each table's similarities (labels,)
         for some in labels:
-            similarities = _without_nan((features @ some.matrix.T)[0])
+            similarities = _without_nan(_products(some.matrix, features[0]))
             self._scores += [(table, similarities[table.start : table.end]) for table in some.tables]
 
     source: ClassVar[str] = "clip"
@@ -99,6 +99,18 @@ class PictureScorer:
 
     def is_full(self, text: str) -> bool:
         return int(self._tokenizer([text])[0, -1]) != 0
+
+
+def _products(matrix: Tensor, features: Tensor) -> Tensor:
+    """(labels, width) and (width,) -> (labels,).
+
+    On the CPU by numpy, which takes 9 ms for 100,970 labels of ViT-L where torch's product with a single row takes 17.
+    """
+    if matrix.device.type != "cpu":
+        return matrix @ features
+    import torch
+
+    return torch.from_numpy(matrix.numpy() @ features.numpy())
 
 
 def _without_nan(similarities: Tensor) -> Tensor:
