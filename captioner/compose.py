@@ -87,7 +87,6 @@ class Recipe(Settings):
         300,
         "At most so many CLIP tokens, tags going first; 75 is what CLIP reads at once, 0 is no limit.",
         step=5,
-        unit="tokens",
         effect=_COMPOSE,
     )
     class_name: str = words("", "What the models call your subject: dog.", max_length=200, effect=_COMPOSE)

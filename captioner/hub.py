@@ -182,7 +182,7 @@ def choose_trio(models: str = "auto") -> ModelChoice:
         return ModelChoice(
             names={family: _demo_name(family) for family in families},
             is_demo=True,
-            reason="Demo models were asked for (--models demo); they know drawn scenes only.",
+            reason="They were asked for (--models demo) and know drawn scenes only.",
         )
     if models not in _WORDS:
         _models_folder(models)

@@ -21,8 +21,8 @@ from captioner import hub, registry
 from captioner.errors import BadModel, OutOfMemory
 from captioner.records import Forecast, Preparing, Tag
 from captioner.registry import ModelSpec
-from captioner.settings import Effect, Settings, choice, kept_file, switch, whole
-from captioner.thresholds import best_of_each
+from captioner.settings import Effect, Settings, choice, kept_file, real, switch, whole
+from captioner.thresholds import above, best_of_each
 from taggers import clip_pairs, clip_prompts, clip_published, vocabularies
 from taggers.clip_labels import Embeddings, LabelCache
 from taggers.clip_prompts import Prompt
@@ -77,6 +77,14 @@ class ClipSettings(Settings):
         keeper="taggers.vocabularies",
     )
     own_labels: int = _maximum(4, "labels of your own vocabulary")
+    similarity_threshold: float = real(
+        -1.0,
+        -1.0,
+        1.0,
+        "The lowest similarity a word is kept at; at -1 the best ones are kept, however badly they fit.",
+        effect=Effect.COMPOSE,
+        only_when=("mode", "rank"),
+    )
     max_flavors: int = whole(32, 1, 64, "chain, classic, fast and best add at most so many flavors.")
     min_flavors: int = whole(
         8, 0, 64, "best keeps so many flavors of its chain even if they do not help.", only_when=("mode", "best")
@@ -380,12 +388,14 @@ class ClipTagger:
 
     @staticmethod
     def keep(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
-        """In the given order: of rank's tags the best N of each vocabulary, of another mode's tags all."""
+        """In the given order: of rank's tags the best N of each vocabulary that fit well enough, of another mode's
+        tags all.
+        """
         if settings.mode == "rank":
             maxima = {kind: getattr(settings, kind) for kind in vocabularies.KINDS}
             if settings.own_vocabulary:
                 maxima[vocabularies.OWN] = settings.own_labels
-            return best_of_each(tags, maxima)
+            return best_of_each(above(tags, settings.similarity_threshold), maxima)
         return [tag for tag in tags if tag.category == settings.mode]
 
     def _scorer(self, labels: Sequence[Labels], features: Tensor) -> PictureScorer:

@@ -111,6 +111,8 @@ def test_kept_are_the_best_of_each_vocabulary_in_the_given_order() -> None:
     ]
     settings = ClipSettings(flavors=2, mediums=0)
     assert [tag.name for tag in ClipTagger.keep(tags, settings)] == ["a", "b", "c"]
+    fitting = settings.replaced(similarity_threshold=0.8)
+    assert [tag.name for tag in ClipTagger.keep(tags, fitting)] == ["a", "b"]
 
 
 def test_the_maxima_only_compose_and_there_is_one_for_each_kind() -> None:

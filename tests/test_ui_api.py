@@ -138,7 +138,7 @@ def test_the_set_is_exported_as_a_zip(client: Client, files: list[Path]) -> None
     [
         ("captions", ("nobody",), "There is no caption set"),
         ("caption_picture", ("SET", "nobody", {}), "The set has no picture"),
-        ("start_captioning", ("SET", {"num_beams": 99}), "Num_beams is 99; it must be a whole number between 1 and 20"),
+        ("start_captioning", ("SET", {"num_beams": 99}), "num_beams is 99; it must be a whole number between 1 and 20"),
         ("start_captioning", ("SET", {"captioner": "/etc"}), "Captioner is '/etc'; it must be one of"),
         ("start_captioning", ("SET", {"flavour": 1}), "Flavour is not a setting; did you mean"),
         ("start_captioning", ("SET", ["num_beams"]), "Settings are list; they must be a mapping"),

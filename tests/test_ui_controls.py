@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from captioner.compose import Recipe
 from captioner.models.blip import PRESETS
 from captioner.pipeline import setting_groups
 from captioner.settings import Settings, choice, kept_file, real, switch, whole, words
@@ -63,6 +64,13 @@ def test_a_file_s_box_says_what_it_takes_and_escapes_it() -> None:
     [box] = made
     assert 'data-field="list"' in box.value
     assert "Words &lt;of your own&gt;." in box.value
+
+
+def test_help_is_shown_as_it_is_written_although_gradio_reads_markdown() -> None:
+    controls = Controls()
+    ignore = next(declared for declared in Recipe.fields() if declared.name == "ignore")
+    laid_out(lambda: controls.field(ignore))
+    assert r"\* stands for anything: \*\_background" in controls.components["ignore"].info
 
 
 def test_the_script_learns_presets_and_conditions() -> None:

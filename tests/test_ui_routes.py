@@ -70,10 +70,10 @@ def test_a_vocabulary_is_kept_and_listed_to_who_knows_its_name(
             "w.txt",
             b"a\nb\n\xff",
             "bad_vocabulary",
-            "W.txt is not UTF-8 text (line 3); save it as UTF-8.",
+            "w.txt is not UTF-8 text (line 3); save it as UTF-8.",
         ),
         ("own_vocabulary", "", b"", "bad_vocabulary", "The file has no label; write one label a line."),
-        ("num_beams", "w.txt", b"a", "bad_setting", "Num_beams is no setting that takes a file."),
+        ("num_beams", "w.txt", b"a", "bad_setting", "num_beams is no setting that takes a file."),
     ],
 )
 def test_a_vocabulary_that_will_not_do_is_refused_with_a_sentence(

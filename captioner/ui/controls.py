@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -145,7 +146,7 @@ def _kept_file_html(declared: Field) -> str:
 def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     common: dict[str, Any] = {
         "label": declared.title + (f" ({declared.unit})" if declared.unit else ""),
-        "info": declared.help,
+        "info": _escaped(declared.help),
         "interactive": True,
         "elem_id": f"setting-{declared.name}",
         **looks,
@@ -164,3 +165,8 @@ def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     if declared.maximum - declared.minimum > _SLIDER_LIMIT:
         return gr.Number(value=value, minimum=declared.minimum, maximum=declared.maximum, precision=0, **common)
     return gr.Slider(declared.minimum, declared.maximum, value=value, step=declared.step, buttons=["reset"], **common)
+
+
+def _escaped(help: str) -> str:
+    """A help text as Gradio's Markdown shows it unchanged: "*_background" is no emphasis."""
+    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", help)

@@ -13,4 +13,6 @@ def message_of(error: BaseException) -> dict[str, str]:
     if not isinstance(error, CaptionerError):
         raise error
     message = str(error)
-    return {"code": error.code, "message": message[:1].upper() + message[1:]}
+    if message.partition(" ")[0].isalpha():  # else it is a name, which keeps its own spelling
+        message = message[:1].upper() + message[1:]
+    return {"code": error.code, "message": message}

@@ -126,7 +126,7 @@ def test_settings_that_do_not_fit_are_told_beside_them(server: AppServer, contex
     box.press("Tab")
     message = page.locator("#cw-settings-message")
     wait_until(message.is_visible, "the message is there")
-    assert message.text_content() == ("Min_length is 60 and max_length is 20; min_length must not be above max_length.")
+    assert message.text_content() == ("min_length is 60 and max_length is 20; min_length must not be above max_length.")
     box.fill("6")
     box.press("Tab")
     wait_until(message.is_hidden, "the message is gone")

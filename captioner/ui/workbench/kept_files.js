@@ -37,6 +37,7 @@ const keptFiles = (() => {
     function say(text) {
       message.textContent = text;
       message.hidden = !text;
+      if (text) message.scrollIntoView({ block: 'nearest' });
     }
 
     function draw() {

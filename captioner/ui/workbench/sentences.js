@@ -14,7 +14,8 @@
     const row = found && rowOf.get(found.id);
     panel.hidden = !row || !(found.sentences.length || found.can_draw);
     if (panel.hidden) return;
-    byId('cw-others-count').textContent = plural(found.sentences.length, 'other sentence', 'other sentences');
+    const count = found.sentences.length;
+    byId('cw-others-count').textContent = count ? plural(count, 'other sentence', 'other sentences') : 'No other sentence yet';
     more.hidden = !found.can_draw;
     more.setAttribute('aria-disabled', isDrawing); // a button that is really disabled loses the focus
     more.textContent = isDrawing ? 'Drawing…' : 'Draw 4 more';
@@ -54,8 +55,9 @@
     const reply = await askOrTell('No sentence was drawn', 'draw_sentences', { set: page.set, id, settings: page.settings });
     isDrawing = false;
     if (reply) details.take(id, reply.details);
-    if (reply && !reply.new) brief('The same sentences were drawn again; a higher temperature or top p varies them');
     draw();
+    if (reply?.new) list.children[reply.details.sentences.length - reply.new]?.scrollIntoView({ block: 'nearest' });
+    if (reply) brief(reply.new ? `${plural(reply.new, 'new sentence', 'new sentences')} in 4 draws` : 'Nothing new in 4 draws; a higher temperature varies more');
   });
 
   panel.open = browser.read(OPEN) === 'yes';
