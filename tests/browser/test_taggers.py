@@ -100,7 +100,7 @@ def test_a_vocabulary_of_ones_own_is_added_chosen_kept_and_taken_off_the_list(
     wrong.write_bytes("eins\nfünf\n".encode("latin-1"))
     page.set_input_files(".cw-kept input[type=file]", str(wrong))
     page.wait_for_selector(".cw-kept-message:not([hidden])")
-    assert page.locator(".cw-kept-message").inner_text() == "Wrong.txt is not UTF-8 text (line 2); save it as UTF-8."
+    assert page.locator(".cw-kept-message").inner_text() == "wrong.txt is not UTF-8 text (line 2); save it as UTF-8."
     assert page.locator(".cw-kept select").input_value() != ""
 
     # Other labels in a file of the same name are another vocabulary, and the first one stays what it was.
