@@ -293,9 +293,7 @@ def forecasts(
     Args: only: families that matter, all where it is None.
     """
     settings = plan.settings()
-    for name, family in plan.models():
-        if only is not None and family not in only:
-            continue
+    for name, family in _models_of(plan, only):
         spec = manager.to_download(name, family)
         if spec is not None:
             yield name, family, Forecast(spec.download_mb, "MB", None, is_download=True)
@@ -317,9 +315,7 @@ def prepare_steps(
     Yields: the model's name, and how far it is.
     """
     settings = plan.settings()
-    for name, family in plan.models():
-        if only is not None and family not in only:
-            continue
+    for name, family in _models_of(plan, only):
         spec = manager.to_download(name, family)
         if spec is not None:
             for done, total in hub.download_steps(spec):
@@ -328,6 +324,10 @@ def prepare_steps(
             with manager.use(name, family) as model:
                 for step in model.prepare_steps(settings[family], published=published):
                     yield name, step
+
+
+def _models_of(plan: Plan, families: Collection[str] | None) -> list[tuple[str, str]]:
+    return [(name, family) for name, family in plan.models() if families is None or family in families]
 
 
 def forecast_text(model: str, forecast: Forecast) -> str:
