@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from captioner.errors import SettingsError
+from captioner.limits import MAX_CAPTION_LENGTH
 
 
 class Effect(Enum):
@@ -44,7 +45,7 @@ class Field:
     step: float | None = None
     unit: str = ""
     options: tuple[str, ...] = ()
-    max_length: int = 10_000
+    max_length: int = MAX_CAPTION_LENGTH
     help: str = ""
     label: str = ""
     effect: Effect = Effect.RUN
@@ -210,7 +211,7 @@ def words(
     default: str,
     help: str,
     *,
-    max_length: int = 10_000,
+    max_length: int = MAX_CAPTION_LENGTH,
     label: str = "",
     effect: Effect = Effect.RUN,
 ) -> Any:

@@ -8,31 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from captioner.errors import SettingsError
-
-MAX_CAPTION_LENGTH = 10_000
-MAX_NAME_LENGTH = 1_000
+from captioner.limits import MAX_NAME_LENGTH, check_text
 
 
 def check_caption(text: Any) -> None:
-    """Any Unicode text up to 10,000 characters, control characters included; None means no edit.
+    """Any text that `limits.check_text` takes; None means no edit.
 
-    Raises: SettingsError: no text, too long, or half a character (a lone surrogate), which UTF-8 cannot hold.
+    Raises: SettingsError: see there.
     """
-    if text is None:
-        return
-    if not isinstance(text, str):
-        raise SettingsError(f"the caption is {type(text).__name__}; it must be text.")
-    if len(text) > MAX_CAPTION_LENGTH:
-        raise SettingsError(
-            f"the caption has {len(text):,} characters; at most {MAX_CAPTION_LENGTH:,} can be stored: shorten it."
-        )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise SettingsError(
-            f"the caption holds half a character (U+{ord(text[error.start]):04X}) at position {error.start + 1}; "
-            "delete it and type it again."
-        ) from error
+    if text is not None:
+        check_text(text, "the caption")
 
 
 def check_revision(revision: Any) -> None:

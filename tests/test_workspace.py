@@ -267,7 +267,7 @@ def test_any_text_comes_back_exactly_as_it_was_saved(workspace, text):
 def test_a_text_that_is_too_long_is_refused_and_the_stored_one_stays(workspace):
     set_id, ids = filled(workspace, 1)
     workspace.save_edit(set_id, ids[0], "kept", 0)
-    message = "the caption has 10,001 characters; at most 10,000 can be stored: shorten it"
+    message = "the caption has 10,001 characters; at most 10,000 are taken: shorten it"
     with pytest.raises(SettingsError, match=message):
         workspace.save_edit(set_id, ids[0], "x" * 10_001, 1)
     with pytest.raises(SettingsError, match=message):
