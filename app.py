@@ -110,10 +110,10 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     """
     from fastapi import FastAPI
 
-    from captioner.manager import ModelManager
+    from captioner.models.manager import ModelManager
+    from captioner.service.service import Desk
     from captioner.ui import page
     from captioner.ui.address import is_loopback
-    from captioner.ui.desk import Desk
     from captioner.ui.guard import Guard
     from captioner.ui.server import Server
     from captioner.worker import Worker

@@ -174,14 +174,14 @@ def run(bench: Bench, wanted: set[str], rounds: int) -> list[Rounds]:
 
 def parts(folder: Path, device: str, clock: Callable[[], float], rounds: int) -> list[Rounds]:
     """What each part brings: one retuned caption without it, over one with all."""
-    from captioner.models import blip_fast
+    from captioner.models.blip import selfcheck
 
     image, other = picture(0), RETUNED[0]
     bench = Bench(folder, device, clock)
-    supported = blip_fast.is_supported
-    blip_fast.is_supported = lambda is_packed: not is_packed  # type: ignore[assignment]
+    supported = selfcheck.fast_is_supported
+    selfcheck.fast_is_supported = lambda is_packed: not is_packed  # type: ignore[assignment]
     unpacked = BlipCaptioner.load(folder, device=device)
-    blip_fast.is_supported = supported
+    selfcheck.fast_is_supported = supported
     rows = {name: Rounds(f"part_{name}") for name in ("vision", "packing", "sharing")}
     pixels = bench.peer.processor(images=image, return_tensors="pt")["pixel_values"]
     pixels = pixels.to(bench.peer.model.device, bench.peer.model.dtype)

@@ -27,11 +27,12 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from benchmarks.report import Row, show, timed
-from taggers import clip_prompts, vocabularies
-from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, _LabelEncoder
-from taggers.clip_labels import LabelCache
-from taggers.clip_prompts import Scored
-from taggers.clip_ranking import Labels
+from taggers import vocabularies
+from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, prompts
+from taggers.clip.labels import LabelCache
+from taggers.clip.prompts import Scored
+from taggers.clip.ranking import Labels
+from taggers.clip.tagger import _LabelEncoder
 from taggers.vocabularies import Vocabulary
 
 CAPTION = "a woman in a red coat standing on a bridge over a river at night with a lantern in her hand"
@@ -97,7 +98,7 @@ def compare(
 
     start = scorer.similarities([CAPTION])[0]
     bounds = {"min_count": steps, "max_count": steps}
-    ours, prompt = timed(lambda: clip_prompts.package_chain(scorer, sample, CAPTION, start, **bounds), clock=clock)
+    ours, prompt = timed(lambda: prompts.package_chain(scorer, sample, CAPTION, start, **bounds), clock=clock)
     peer, text = timed(lambda: package.chain(features, sample, CAPTION, start, **bounds), clock=clock)
     yield Row("chain", ours, "s", peer, prompt.text == text)
 

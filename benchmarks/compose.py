@@ -23,10 +23,10 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.report import Row, show
-from captioner.manager import ModelManager
+from captioner.models.manager import ModelManager
 from captioner.pipeline import Plan, caption_text
 from captioner.records import Layer, Sentence, Tag
-from captioner.ui.desk import Desk
+from captioner.service.service import Desk
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace_records import Upload

@@ -23,12 +23,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from captioner import hub, registry
-from captioner.compose import Recipe, compose
+from captioner.captions.compose import Recipe, compose
 from captioner.errors import CaptionerError, ModelFailed, ModelNotFound, SettingsError
+from captioner.models import registry, sources
 from captioner.models.blip import SamplingSettings, resolve_q_factor
+from captioner.models.registry import ModelSpec
 from captioner.records import Alternative, Caption, Forecast, Layer, Preparing, Sentence, Tag
-from captioner.registry import ModelSpec
 from captioner.settings import Effect, Field, Settings
 
 if TYPE_CHECKING:
@@ -138,13 +138,13 @@ class Plan:
         """By family, the settings of everything that would run."""
         return {self.family: self.sampling} | {choice.family: choice.settings for choice in self.taggers}
 
-    def check_models(self, models: str = "auto", *, progress: hub.Progress | None = None) -> None:
+    def check_models(self, models: str = "auto", *, progress: sources.Progress | None = None) -> None:
         """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
 
-        Raises: ModelNotFound, BadModel, MissingPackage: as `hub.find_model`.
+        Raises: ModelNotFound, BadModel, MissingPackage: as `sources.find_model`.
         """
         for name, family in self.models():
-            hub.find_model(name, family, models, progress=progress)
+            sources.find_model(name, family, models, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +318,7 @@ def prepare_steps(
     for name, family in _models_of(plan, only):
         spec = manager.to_download(name, family)
         if spec is not None:
-            for done, total in hub.download_steps(spec):
+            for done, total in sources.download_steps(spec):
                 yield name, Preparing(done // 1_000_000, total // 1_000_000 or spec.download_mb, "MB")
         if hasattr(registry.family_class(family), "prepare_steps"):
             with manager.use(name, family) as model:
@@ -575,7 +575,7 @@ def _model_name(values: Mapping[str, Any], key: str, default: str) -> str:
 
 
 def _default_model(family: str, models: str) -> str:
-    name = hub.default_model(family, models)
+    name = sources.default_model(family, models)
     if not name:
         raise ModelNotFound(f"there is no demo model of {family}; leave {family} out or use real models.")
     return name

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo.drawing import draw
-from demo.scenes import Scene, scene_from_seed
+from demo.scene import Scene
+from demo.scenes import scene_from_seed
 from demo.tags import TAG_INDEX, scene_tags
 from demo.world import COLOURS, NOUNS, SIZES
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from demo.scenes import Group, Scene
+from demo.scene import Group, Scene
 from demo.shapes import Part, Point, parts_of, place
 from demo.world import BACKGROUNDS, CHARACTERS, COLOURS, Rgb
 

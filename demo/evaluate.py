@@ -20,7 +20,8 @@ from captioner.models.blip import BlipCaptioner, SamplingSettings
 from captioner.records import Tag
 from demo.drawing import draw
 from demo.phrases import BACKGROUND_LABELS, PAIRS, STYLE_LABELS, pair_text
-from demo.scenes import Scene, make_scene, scene_from_seed, truth_row
+from demo.scene import Scene
+from demo.scenes import make_scene, scene_from_seed, truth_row
 from demo.tags import BACKGROUND_TAGS, COLOUR_TAGS, COUNT_TAGS, NOUN_TAGS, STYLE_TAGS, scene_tags
 from demo.truth import Verdict, check
 from demo.world import CHARACTERS, RATINGS, WITHHELD_PAIRS

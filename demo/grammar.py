@@ -2,7 +2,7 @@
 
 import random
 
-from demo.scenes import Group, Scene
+from demo.scene import Group, Scene
 from demo.world import PLURALS, indefinite_article
 
 MIN_WORDS, MAX_WORDS = 3, 40

@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from demo.scenes import Scene
+from demo.scene import Scene
 from demo.truth import Claims
 from demo.world import BACKGROUNDS, CHARACTERS, COLOURS, MAX_COUNT, NOUNS, PLURALS, RATINGS, WITHHELD_PAIRS
 

@@ -13,7 +13,8 @@ from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 from demo.cache import EDGE_PX, Cache
 from demo.grammar import BACKGROUND_PHRASES, STYLE_OPENINGS, STYLE_PHRASES, background_phrases, word
 from demo.loop import Parameters, Plan, train
-from demo.scenes import Scene, mirrored
+from demo.scene import Scene
+from demo.scenes import mirrored
 from demo.tower import WIDTH, TaggingTower, teaching_loss, vision_config
 from demo.train_tower import held_out_report, picture_batch
 from demo.world import BACKGROUNDS, COLOURS, NOUNS, PLURALS, SIZES

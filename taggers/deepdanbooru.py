@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from captioner.records import Tag
 from captioner.settings import Effect, Settings, real, switch
-from captioner.thresholds import above_each, first_of
 from taggers.onnx_model import OnnxTagger
+from taggers.thresholds import above_each, first_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image

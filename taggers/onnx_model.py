@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner import hub
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
+from captioner.models import sources
 from captioner.records import Tag
-from captioner.thresholds import STORED_MINIMUM
+from taggers.thresholds import STORED_MINIMUM
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -181,12 +181,12 @@ class OnnxTagger:
         if cls.subfolder and (folder / cls.subfolder).is_dir():
             folder = folder / cls.subfolder
         weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
-        hub.check_weights(weights)
-        hub.check_weights(labels_path)
+        sources.check_weights(weights)
+        sources.check_weights(labels_path)
         labels = read_labels(labels_path)
         model = OnnxModel(weights, device=device)
         check_fit(model, labels, labels_path)
-        return cls(model, labels, hub.fingerprint(weights))
+        return cls(model, labels, sources.fingerprint(weights))
 
     def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
         """A picture as the network was trained to see it: (edge_px, edge_px, 3)."""

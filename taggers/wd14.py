@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from captioner.records import Tag
 from captioner.settings import Effect, Settings, real, switch
-from captioner.thresholds import CHARACTER_FLOOR, STORED_MINIMUM, above_each, first_of, mcut, of_category
 from taggers.onnx_model import OnnxTagger
+from taggers.thresholds import CHARACTER_FLOOR, STORED_MINIMUM, above_each, first_of, mcut, of_category
 
 if TYPE_CHECKING:
     from PIL.Image import Image

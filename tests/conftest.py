@@ -11,7 +11,7 @@ import pytest
 from captioner.worker import Worker
 
 if TYPE_CHECKING:
-    from captioner.ui.desk import Desk
+    from captioner.service.service import Desk
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,8 +39,8 @@ def worker() -> Iterator[Worker]:
 @pytest.fixture
 def desk(tmp_path: Path, worker: Worker) -> Iterator[Desk]:
     """A desk over an empty workspace (the folder work) and fake models."""
-    from captioner.manager import ModelManager
-    from captioner.ui.desk import Desk  # loads Gradio, which most tests do without
+    from captioner.models.manager import ModelManager
+    from captioner.service.service import Desk  # loads Gradio, which most tests do without
     from captioner.workspace import Workspace
     from tests.fakes import fake_models
 

@@ -21,11 +21,11 @@ from typing import Any, ClassVar
 
 from PIL.Image import Image
 
-from captioner import registry
 from captioner.errors import ModelFailed, ModelNotFound
+from captioner.models import registry
 from captioner.models.blip import SamplingSettings
+from captioner.models.registry import ModelSpec
 from captioner.records import Alternative, Forecast, Preparing, Sentence, Tag
-from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, whole
 from taggers import vocabularies
 from taggers.clip import ClipSettings, ClipTagger

@@ -30,9 +30,9 @@ def test_the_page_is_built_without_any_heavy_package(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from fastapi import FastAPI
-from captioner.manager import ModelManager
+from captioner.models.manager import ModelManager
 from captioner.ui import page
-from captioner.ui.desk import Desk
+from captioner.service.service import Desk
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 with Workspace(Path({str(tmp_path)!r})) as workspace, Worker() as worker:
@@ -43,9 +43,9 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert ended.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["desk", "routes", "offer", "live", "jobs"])
+@pytest.mark.parametrize("module", ["service.service", "ui.routes", "ui.guard"])
 def test_what_knows_no_page_loads_no_gradio(module: str) -> None:
-    script = f"import sys, captioner.ui.{module}; print('gradio' in sys.modules)"
+    script = f"import sys, captioner.{module}; print('gradio' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "False"
 

@@ -17,9 +17,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
-from captioner.models import blip_decoder, blip_fast
-from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings, preset, resolve_q_factor
-from captioner.models.blip_cache import ByteCache, PrefixTree
+from captioner.models.blip import (
+    PRESETS,
+    BlipCaptioner,
+    SamplingSettings,
+    decoder,
+    fast,
+    preset,
+    resolve_q_factor,
+    selfcheck,
+)
+from captioner.models.blip.cache import ByteCache
+from captioner.models.blip.tree import PrefixTree
 from tests.plain_blip import PlainBlip
 from tests.tiny_models import random_picture, save_tiny_blip
 
@@ -204,7 +213,7 @@ def test_loading_and_captioning_say_nothing_on_the_terminal(folder: Path, capfd:
 
 def slow_captioner(folder: Path, monkeypatch: pytest.MonkeyPatch) -> BlipCaptioner:
     """One that decodes with plain transformers, as with a version the fast path does not fit."""
-    monkeypatch.setattr(blip_fast, "is_supported", lambda is_packed: False)
+    monkeypatch.setattr(selfcheck, "fast_is_supported", lambda is_packed: False)
     captioner = BlipCaptioner.load(folder, device="cpu")
     monkeypatch.undo()
     assert not captioner._decoder.is_fast
@@ -232,7 +241,7 @@ def test_without_the_fast_path_the_captions_are_the_same(
 def test_unpacked_weights_give_the_same_captions(
     captioner: BlipCaptioner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blip_fast, "is_supported", lambda is_packed: not is_packed)
+    monkeypatch.setattr(selfcheck, "fast_is_supported", lambda is_packed: not is_packed)
     unpacked = BlipCaptioner.load(folder, device="cpu")
     assert (unpacked._decoder.is_fast, unpacked._decoder._is_packed) == (True, False)
     for settings in (BEAM_GRID[20], NUCLEUS_GRID[0]):
@@ -245,20 +254,20 @@ def test_a_version_the_fast_path_does_not_fit_is_noticed_and_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
     if broken == "_reorder_linear_weight":
-        monkeypatch.setattr(blip_fast.PackedLinear, "forward", lambda self, inputs: torch.ops.mkldnn.no_such_operator)
+        monkeypatch.setattr(fast.PackedLinear, "forward", lambda self, inputs: torch.ops.mkldnn.no_such_operator)
     elif broken == "heads":
-        monkeypatch.setattr(blip_fast.FastLayer, "__init__", lambda self, plain, is_packed: plain.renamed)
+        monkeypatch.setattr(fast.FastLayer, "__init__", lambda self, plain, is_packed: plain.renamed)
     elif broken == "scores":
         monkeypatch.setattr(PrefixTree, "reorder_cache", lambda self, beam_idx: None)
     else:  # generate hands the cache over under another name, as transformers 5.24 began to do
         monkeypatch.setattr(
-            blip_fast.FastTextDecoder, "prepare_inputs_for_generation", lambda self, ids, **_: {"input_ids": ids}
+            fast.FastTextDecoder, "prepare_inputs_for_generation", lambda self, ids, **_: {"input_ids": ids}
         )
-    blip_fast.is_supported.cache_clear()
+    selfcheck.fast_is_supported.cache_clear()
     try:
-        assert [blip_fast.is_supported(True) for _ in range(3)] == [False] * 3
+        assert [selfcheck.fast_is_supported(True) for _ in range(3)] == [False] * 3
     finally:
-        blip_fast.is_supported.cache_clear()
+        selfcheck.fast_is_supported.cache_clear()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "fast BLIP decoding is off" in caplog.text
 
@@ -551,7 +560,7 @@ def test_out_of_memory_with_one_picture_is_its_error() -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes")
 
     with pytest.raises(OutOfMemory, match="fewer beams"):
-        blip_decoder.in_halves(no_memory, [1, 2])
+        decoder.in_halves(no_memory, [1, 2])
 
 
 def test_a_bug_is_no_lack_of_memory() -> None:
@@ -559,7 +568,7 @@ def test_a_bug_is_no_lack_of_memory() -> None:
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        blip_decoder.in_halves(bug, [1, 2])
+        decoder.in_halves(bug, [1, 2])
 
 
 def test_a_max_length_without_room_after_the_prompt_is_refused(captioner: BlipCaptioner) -> None:
@@ -577,7 +586,7 @@ def test_the_defaults_are_those_of_the_paper() -> None:
 
 
 def test_every_preset_sets_every_field_by_itself() -> None:
-    source = Path(blip_decoder.__file__).with_name("blip.py").read_text(encoding="utf-8")
+    source = Path(decoder.__file__).with_name("settings.py").read_text(encoding="utf-8")
     for name in PRESETS:
         call = source.split(f'"{name}": SamplingSettings(')[1].split("),")[0]
         for field in SamplingSettings.fields():

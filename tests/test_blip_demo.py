@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from captioner import hub
+from captioner.models import sources
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
 from tests.plain_blip import PlainBlip
 
-FOLDER = hub.DEMO_FOLDER / "blip-demo"
+FOLDER = sources.DEMO_FOLDER / "blip-demo"
 SEED = 4_711
 SCENES = 200
 SETTINGS_EACH = 3

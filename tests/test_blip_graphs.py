@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from captioner.errors import ModelFailed
-from captioner.models import blip_graphs
-from captioner.models.blip import BlipCaptioner, SamplingSettings
-from captioner.models.blip_graphs import StepGraphs
+from captioner.models.blip import BlipCaptioner, SamplingSettings, selfcheck
+from captioner.models.blip.graphs import StepGraphs
 from tests.tiny_models import random_picture, save_tiny_blip
 
 PICTURES = [random_picture(seed) for seed in range(4)]
@@ -116,7 +115,7 @@ def test_memory_that_runs_out_while_it_grows_is_as_large_as_before(
 
 
 def test_a_device_without_graphs_is_noticed_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    blip_graphs.is_supported.cache_clear()
-    assert [blip_graphs.is_supported("cpu") for _ in range(3)] == [False] * 3
+    selfcheck.graphs_are_supported.cache_clear()
+    assert [selfcheck.graphs_are_supported("cpu") for _ in range(3)] == [False] * 3
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "CUDA graphs are off" in caplog.text

@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 from captioner import __main__ as command_line
-from captioner import export, registry
+from captioner import export
 from captioner.cli.progress import Progress
+from captioner.models import registry
 from captioner.models.blip import PRESETS
 from captioner.pipeline import Q_FACTOR, setting_groups
 from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeClip, FakeModel, fake_models

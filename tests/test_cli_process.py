@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from captioner import __main__ as command_line
-from captioner import registry
+from captioner.models import registry
 from tests.hub_server import HubServer
 from tests.tiny_clip import tiny_clip
 from tests.tiny_models import random_picture, save_tiny_blip

@@ -1,4 +1,4 @@
-"""taggers.clip and taggers.clip_labels: ranking, label embeddings on disk, bad model folders."""
+"""taggers.clip and taggers.clip.labels: ranking, label embeddings on disk, bad model folders."""
 
 import json
 import math
@@ -15,13 +15,14 @@ import torch
 from safetensors.numpy import load_file
 from safetensors.numpy import save_file as save_numpy
 
-from captioner import registry
 from captioner.errors import BadModel, BadVocabulary, MissingPackage, ModelFailed, ModelNotFound, OutOfMemory
+from captioner.models import registry
 from captioner.records import Forecast, Preparing, Tag
 from captioner.settings import Effect
-from taggers import clip_labels, clip_published, vocabularies
+from taggers import vocabularies
 from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, needs_quick_gelu
-from taggers.clip_labels import LabelCache, cache_folder
+from taggers.clip.labels import CHUNK, LabelCache, cache_folder
+from taggers.clip.published import file_name
 from taggers.vocabularies import Vocabulary
 from tests.hub_server import HubServer
 from tests.tiny_clip import CONFIG, tiny_clip
@@ -208,7 +209,7 @@ def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytes
         return encode(pixels)
 
     monkeypatch.setattr(tagger._model, "encode_image", encode_image)
-    monkeypatch.setattr("taggers.clip._CPU_BATCH", 4)
+    monkeypatch.setattr("taggers.clip.tagger._CPU_BATCH", 4)
     assert [[t.name for t in tags] for tags in tagger.tag(pictures, ClipSettings())] == [
         [t.name for t in tags] for tags in wanted
     ]
@@ -254,15 +255,15 @@ def test_labels_are_embedded_once_and_read_again(folder: Path, monkeypatch: pyte
 
 
 def test_progress_is_told_up_to_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_labels, "CHUNK", 30)
-    monkeypatch.setattr(clip_labels, "_TOKENIZED", 50)  # the flavors take two such steps, the mediums one
+    monkeypatch.setattr("taggers.clip.labels.CHUNK", 30)
+    monkeypatch.setattr("taggers.clip.labels._TOKENIZED", 50)  # the flavors take two such steps, the mediums one
     seen = [*ClipTagger.load(folder, device="cpu").prepare_steps(RANK)]
     total = len(FLAVORS) + 3
     assert seen == [Preparing(done, total, "labels") for done in (3, 3, 33, 63, total)]
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_labels, "CHUNK", 20)
+    monkeypatch.setattr("taggers.clip.labels.CHUNK", 20)
     wanted = [tag.name for tag in ClipTagger.load(folder, device="cpu").tag([random_picture(1)], ClipSettings())[0]]
     for path in cache_folder().rglob("*.safetensors"):
         path.unlink()
@@ -377,13 +378,13 @@ def test_a_damaged_file_is_computed_again_with_a_warning(
 def test_a_damaged_chunk_is_computed_again_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = LabelCache("abc", tmp_path)
     steps = cache.compute(LONG, FakeEncoder())
-    while next(steps)[0] < 2 * clip_labels.CHUNK:
+    while next(steps)[0] < 2 * CHUNK:
         pass
     chunks = sorted(tmp_path.rglob("*.chunks/*.safetensors"))
     assert len(chunks) == 2
     chunks[0].write_bytes(chunks[0].read_bytes()[:-10])
     whole, embedded = compute(cache, LONG)
-    assert embedded == len(LONG.labels) - clip_labels.CHUNK
+    assert embedded == len(LONG.labels) - CHUNK
     assert np.array_equal(whole, FakeEncoder().embed(FakeEncoder().tokenize(LONG.labels)))
     assert "00000000.safetensors is damaged" in caplog.text
 
@@ -577,7 +578,7 @@ def test_nothing_is_offered_for_weights_or_words_of_ones_own(tmp_path: Path, hub
 def test_every_registered_model_has_a_published_name(spec: registry.ModelSpec) -> None:
     assert spec.tag is not None
     wanted = {"clip-v1": "ViT-L-14_openai_flavors", "clip-v2": "ViT-H-14_laion2b_s32b_b79k_flavors"}
-    assert clip_published.file_name(spec.tag, "flavors") == wanted[spec.name] + ".safetensors"
+    assert file_name(spec.tag, "flavors") == wanted[spec.name] + ".safetensors"
 
 
 # Loading

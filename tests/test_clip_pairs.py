@@ -1,29 +1,28 @@
-"""taggers.clip_pairs: open_clip's names become repositories with safetensors, or are refused."""
+"""taggers.clip.pairs: open_clip's names become repositories with safetensors, or are refused."""
 
 import sys
 
 import pytest
 
-from captioner import registry
 from captioner.errors import MissingPackage, ModelNotFound
-from taggers import clip_pairs
-from taggers.clip import ClipTagger
+from captioner.models import registry
+from taggers.clip import ClipTagger, pairs
 
 
 @pytest.mark.parametrize("spec", [spec for spec in registry.of_family("clip") if spec.tag], ids=lambda spec: spec.name)
 def test_the_registered_models_are_what_open_clip_means(spec: registry.ModelSpec) -> None:
     assert spec.tag is not None
-    found = clip_pairs.spec_for("/".join(spec.tag))
+    found = pairs.spec_for("/".join(spec.tag))
     assert found is not None
     assert (found.repo, found.files[:2], found.tag) == (spec.repo, spec.files[:2], spec.tag)
 
 
 def test_every_pair_is_a_repository_or_refused_as_a_pickle() -> None:
-    assert len(clip_pairs.known()) > 100
-    for pair in clip_pairs.known():
+    assert len(pairs.known()) > 100
+    for pair in pairs.known():
         if pair.file:
             with pytest.raises(ModelNotFound, match=f"{pair.name} is published as a pickle only"):
-                clip_pairs.spec_for(pair.name)
+                pairs.spec_for(pair.name)
         else:
             spec = ClipTagger.spec_for(pair.name)
             assert spec is not None
@@ -34,24 +33,24 @@ def test_every_pair_is_a_repository_or_refused_as_a_pickle() -> None:
 
 @pytest.mark.parametrize("name", ["clip-v1", "", "/", "a/", "/a", "a/b/c", "./a", "../a", "C:\\models/a"])
 def test_other_names_are_left_to_others(name: str) -> None:
-    assert clip_pairs.spec_for(name) is None
+    assert pairs.spec_for(name) is None
 
 
 def test_an_unknown_pair_is_refused_with_the_nearest_names() -> None:
     with pytest.raises(ModelNotFound, match=r"called 'ViT-L-14/opanai'; did you mean ViT-L-14/openai"):
-        clip_pairs.spec_for("ViT-L-14/opanai")
+        pairs.spec_for("ViT-L-14/opanai")
     with pytest.raises(ModelNotFound, match=r"open_clip\.list_pretrained\(\) names them all"):
-        clip_pairs.spec_for("zzzz/qqqq")
+        pairs.spec_for("zzzz/qqqq")
 
 
 def test_case_does_not_matter() -> None:
-    spec = clip_pairs.spec_for("vit-b-32/LAION2B_s34b_b79k")
+    spec = pairs.spec_for("vit-b-32/LAION2B_s34b_b79k")
     assert spec is not None
     assert spec.name == "ViT-B-32/laion2b_s34b_b79k"
 
 
 def test_a_missing_open_clip_is_named_with_its_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    clip_pairs.known.cache_clear()
+    pairs.known.cache_clear()
     monkeypatch.setitem(sys.modules, "open_clip", None)
     with pytest.raises(MissingPackage, match="CLIP needs open_clip: pip install open_clip_torch"):
-        clip_pairs.spec_for("ViT-B-32/openai")
+        pairs.spec_for("ViT-B-32/openai")

@@ -1,4 +1,4 @@
-"""taggers.clip_prompts: the modes that make prompts, against the package clip-interrogator and a plain reference."""
+"""taggers.clip.prompts: the modes that make prompts, against the package clip-interrogator and a plain reference."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from captioner.settings import SettingsError
-from taggers import clip_prompts
-from taggers.clip import ClipSettings, ClipTagger
-from taggers.clip_prompts import Prompt, Scored
+from taggers.clip import ClipSettings, ClipTagger, prompts
+from taggers.clip.prompts import Prompt, Scored
 from taggers.vocabularies import Vocabulary
 from tests.tiny_clip import tiny_clip
 from tests.tiny_models import random_picture
@@ -109,7 +108,7 @@ def test_the_packages_chain_gives_the_packages_result(
         phrases = [label for label in DATA["flavors"] if label]
         wanted = package.chain(features, phrases, caption, start, min_count=min_count, max_count=6)
         scorer = TextScorer(tagger, random_picture(seed))
-        found = clip_prompts.package_chain(scorer, phrases, caption, start, min_count=min_count, max_count=6)
+        found = prompts.package_chain(scorer, phrases, caption, start, min_count=min_count, max_count=6)
         assert found.text == wanted
         assert ", ".join(([caption] if caption else []) + [text for text, _ in found.additions]) == wanted
 
@@ -257,25 +256,25 @@ class FakeScorer:
 
 def test_a_model_without_some_kinds_still_makes_prompts() -> None:
     scorer = FakeScorer({"a": 1, "b": -1}, {"flavors": [("a", 0.5), ("b", 0.4)]})
-    assert clip_prompts.classic(scorer, "x", 2).text == "x, a, b"
-    assert clip_prompts.fast(scorer, "x", 2).text == "x, a, b"
-    assert clip_prompts.best(scorer, "x", min_flavors=0, max_flavors=2, candidates=9).text == "x, a"
-    found = clip_prompts.chain(scorer, "x", max_flavors=5, candidates=9, kinds=("artists",))
+    assert prompts.classic(scorer, "x", 2).text == "x, a, b"
+    assert prompts.fast(scorer, "x", 2).text == "x, a, b"
+    assert prompts.best(scorer, "x", min_flavors=0, max_flavors=2, candidates=9).text == "x, a"
+    found = prompts.chain(scorer, "x", max_flavors=5, candidates=9, kinds=("artists",))
     assert found == Prompt("x, a", (("a", 1),))
 
 
 def test_no_labels_leave_the_caption_alone() -> None:
     scorer = FakeScorer({}, {})
     for caption in ("x", ""):
-        assert clip_prompts.classic(scorer, caption, 2) == Prompt(caption)
-        assert clip_prompts.fast(scorer, caption, 2) == Prompt(caption)
-        assert clip_prompts.best(scorer, caption, min_flavors=0, max_flavors=2, candidates=9) == Prompt(caption)
-        assert clip_prompts.chain(scorer, caption, max_flavors=5, candidates=9, kinds=("artists",)) == Prompt(caption)
+        assert prompts.classic(scorer, caption, 2) == Prompt(caption)
+        assert prompts.fast(scorer, caption, 2) == Prompt(caption)
+        assert prompts.best(scorer, caption, min_flavors=0, max_flavors=2, candidates=9) == Prompt(caption)
+        assert prompts.chain(scorer, caption, max_flavors=5, candidates=9, kinds=("artists",)) == Prompt(caption)
 
 
 def test_forced_flavors_stay_in_the_chain_but_not_in_its_best_prompt() -> None:
     scorer = FakeScorer({"a": 3, "b": -1, "c": -2, "d": -5}, {})
-    found = clip_prompts.package_chain(scorer, ["a", "b", "c", "d"], "x", 0, min_count=3, max_count=9)
+    found = prompts.package_chain(scorer, ["a", "b", "c", "d"], "x", 0, min_count=3, max_count=9)
     assert found == Prompt("x, a", (("a", 3),))
 
 
@@ -284,7 +283,7 @@ def test_the_chain_may_end_with_none_of_the_further_kinds() -> None:
         {"f": 1, "by q": -1, "cubism": 2},
         {"flavors": [("f", 1)], "artists": [("by q", 1)], "movements": [("cubism", 1)]},
     )
-    chain = clip_prompts.chain
+    chain = prompts.chain
     assert chain(scorer, "x", max_flavors=1, candidates=9, kinds=("artists",)).text == "x, f"
     both = chain(scorer, "x", max_flavors=1, candidates=9, kinds=("artists", "movements"))
     assert both == Prompt("x, f, cubism", (("f", 1), ("cubism", 3)))
@@ -292,4 +291,4 @@ def test_the_chain_may_end_with_none_of_the_further_kinds() -> None:
 
 def test_similarities_that_are_no_numbers_never_win() -> None:
     scorer = FakeScorer({"a": float("nan"), "b": 1}, {"flavors": [("a", 1), ("b", 0)]})
-    assert clip_prompts.chain(scorer, "x", max_flavors=1, candidates=9, kinds=()).text == "x, b"
+    assert prompts.chain(scorer, "x", max_flavors=1, candidates=9, kinds=()).text == "x, b"

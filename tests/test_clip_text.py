@@ -1,4 +1,4 @@
-"""taggers.clip_text: the fast text towers against open_clip's own encode_text."""
+"""taggers.clip.text: the fast text towers against open_clip's own encode_text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +8,8 @@ import open_clip
 import pytest
 import torch
 
-from taggers import clip_text
-from taggers.clip_text import CausalTextTower, PlainTextTower, _buckets, text_tower
+from taggers.clip import text
+from taggers.clip.text import CausalTextTower, PlainTextTower, _buckets, text_tower
 from tests.tiny_clip import CONFIG, tiny_clip
 
 LABELS = [
@@ -157,7 +157,7 @@ def test_without_packed_weights_the_features_are_the_same(
 ) -> None:
     model, tokenize = tiny
     tokens = tokenize(LABELS)
-    monkeypatch.setattr(clip_text, "_packing_works", lambda block: False)
+    monkeypatch.setattr(text, "_packing_works", lambda block: False)
     plain = CausalTextTower(model)
     assert plain.size_bytes == 0
     assert (plain.encode(tokens) - model.encode_text(tokens)).abs().max() < 2e-5
@@ -175,12 +175,12 @@ def test_packing_is_used_only_where_it_computes_the_same(
     tiny: tuple[Any, Any], packed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = tiny[0].transformer.resblocks[0]
-    assert clip_text._packing_works(block) == torch.backends.mkldnn.is_available()
-    monkeypatch.setattr(clip_text, "_packed_linear", packed)
-    assert not clip_text._packing_works(block)
+    assert text._packing_works(block) == torch.backends.mkldnn.is_available()
+    monkeypatch.setattr(text, "_packed_linear", packed)
+    assert not text._packing_works(block)
 
 
 def test_half_precision_is_not_packed(tmp_path: Path) -> None:
     half = open_clip.create_model(f"local-dir:{tiny_clip(tmp_path)}", precision="fp16")
-    assert not clip_text._packing_works(half.transformer.resblocks[0])
+    assert not text._packing_works(half.transformer.resblocks[0])
     assert CausalTextTower(half).size_bytes == 0

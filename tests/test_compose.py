@@ -1,4 +1,4 @@
-"""captioner.compose: a sentence, tags and an existing caption become text by a recipe."""
+"""captioner.captions.compose: a sentence, tags and an existing caption become text by a recipe."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from captioner import registry
-from captioner.compose import (
+from captioner.captions.compose import (
     KAOMOJI,
     Recipe,
     compose,
@@ -19,10 +18,11 @@ from captioner.compose import (
     without_ignored,
     written,
 )
+from captioner.captions.tokens import count_tokens
 from captioner.errors import SettingsError
+from captioner.models import registry
 from captioner.records import Part, Sentence, Tag
 from captioner.settings import Effect
-from captioner.tokens import count_tokens
 
 
 def wd14(*names: str) -> list[Tag]:

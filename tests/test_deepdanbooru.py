@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner import registry
 from captioner.errors import BadModel
+from captioner.models import registry
 from captioner.records import Tag
 from captioner.settings import Effect
 from taggers.deepdanbooru import DeepDanbooruSettings, DeepDanbooruTagger, to_deepdanbooru_input

@@ -1,4 +1,4 @@
-"""captioner.manager: models are loaded once, kept within a budget, and never moved while in use."""
+"""captioner.models.manager: models are loaded once, kept within a budget, and never moved while in use."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from captioner import hub, registry
-from captioner import manager as manager_module
 from captioner.errors import BadModel, CaptionerError, ModelNotFound, OutOfMemory
-from captioner.manager import ModelManager, resolve_device
-from captioner.registry import ModelSpec
+from captioner.models import manager as manager_module
+from captioner.models import registry, sources
+from captioner.models.manager import ModelManager, resolve_device
+from captioner.models.registry import ModelSpec
 from captioner.settings import Settings
 from tests.tiny_models import save_tiny_blip
 
@@ -221,7 +221,7 @@ def test_a_download_keeps_nobody_from_the_models_that_are_here(
     models: str, happened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager = ModelManager(models=models, device="cpu")
-    find_model, is_asked, has_come = hub.find_model, threading.Event(), threading.Event()
+    find_model, is_asked, has_come = sources.find_model, threading.Event(), threading.Event()
 
     def slow_find_model(name: str, *rest: Any, **more: Any) -> Any:
         if name == "b":
@@ -229,7 +229,7 @@ def test_a_download_keeps_nobody_from_the_models_that_are_here(
             assert has_come.wait(10)
         return find_model(name, *rest, **more)
 
-    monkeypatch.setattr(hub, "find_model", slow_find_model)
+    monkeypatch.setattr(sources, "find_model", slow_find_model)
 
     def use(name: str) -> None:
         with manager.use(name, "weightless"):
@@ -352,8 +352,8 @@ def test_a_bad_device_is_told_when_a_model_is_used(models: str) -> None:
 def test_importing_the_manager_the_worker_and_blip_loads_nothing_heavy() -> None:
     code = """
 import sys
-import captioner.manager, captioner.worker, captioner.models.blip
-captioner.manager.ModelManager(device="cpu").report()
+import captioner.models.manager, captioner.worker, captioner.models.blip
+captioner.models.manager.ModelManager(device="cpu").report()
 heavy = {"torch", "transformers", "open_clip", "onnxruntime", "huggingface_hub", "gradio", "numpy"}
 print(sorted(heavy & set(sys.modules)))
 """

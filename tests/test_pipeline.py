@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner import pipeline, registry
-from captioner.compose import Recipe
+from captioner import pipeline
+from captioner.captions.compose import Recipe
 from captioner.errors import BadPicture, CaptionerError, ModelNotFound, SettingsError
-from captioner.manager import ModelManager
+from captioner.models import registry
 from captioner.models.blip import PRESETS, SamplingSettings
+from captioner.models.manager import ModelManager
 from captioner.pipeline import (
     PictureSource,
     Plan,

@@ -1,4 +1,4 @@
-"""captioner.registry: every model by name, and what must hold of each."""
+"""captioner.models.registry: every model by name, and what must hold of each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from captioner import registry
 from captioner.errors import ModelNotFound
-from captioner.registry import ModelSpec
+from captioner.models import registry
+from captioner.models.registry import ModelSpec
 from captioner.settings import Settings
 
 each_model = pytest.mark.parametrize("spec", registry.MODELS, ids=lambda spec: spec.name)
@@ -82,7 +82,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 def test_model_classes_import_nothing_heavy() -> None:
     script = (
-        "import sys; from captioner import registry\n"
+        "import sys; from captioner.models import registry\n"
         "for spec in registry.MODELS: spec.load_class()\n"
         "heavy = ['torch', 'transformers', 'open_clip', 'onnxruntime', 'gradio']\n"
         "print([name for name in heavy if name in sys.modules])\n"

@@ -14,7 +14,8 @@ from demo import scenes, tags, truth, world
 from demo.cache import patch_labels, training_scene
 from demo.drawing import draw
 from demo.grammar import STYLE_OPENINGS, word
-from demo.scenes import Scene, mirrored, scene_from_seed, truth_row
+from demo.scene import Scene
+from demo.scenes import mirrored, scene_from_seed, truth_row
 from demo.shapes import HATS, SHAPES, parts_of, place
 from demo.truth import check, read_claims
 

@@ -1,4 +1,4 @@
-"""captioner.thresholds: which scores are kept."""
+"""taggers.thresholds: which scores are kept."""
 
 import math
 import random
@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from captioner import thresholds
 from captioner.records import Tag
+from taggers import thresholds
 
 
 def tag(name: str, score: float, category: str = "general") -> Tag:

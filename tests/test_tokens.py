@@ -1,4 +1,4 @@
-"""captioner.tokens: CLIP's token count and the cut, against open_clip's own tokenizer."""
+"""captioner.captions.tokens: CLIP's token count and the cut, against open_clip's own tokenizer."""
 
 import random
 import subprocess
@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from captioner import tokens
+from captioner.captions import tokens
 from captioner.errors import MissingPackage
 
 SAMPLES = [
@@ -114,7 +114,7 @@ def test_a_thousand_captions_are_counted_at_once() -> None:
 
 def test_counting_imports_no_heavy_package() -> None:
     code = (
-        "import sys; from captioner.tokens import count_tokens, cut_at; count_tokens('naïve & so on');"
+        "import sys; from captioner.captions.tokens import count_tokens, cut_at; count_tokens('naïve & so on');"
         "print([m for m in ('torch', 'open_clip', 'transformers', 'numpy') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from captioner.compose import Recipe
+from captioner.captions.compose import Recipe
 from captioner.models.blip import PRESETS
 from captioner.pipeline import setting_groups
 from captioner.settings import Settings, choice, kept_file, real, switch, whole, words

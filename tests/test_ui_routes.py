@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from captioner import hub, registry
+from captioner.models import registry, sources
+from captioner.service.service import Desk
 from captioner.ui import page, workbench
-from captioner.ui.desk import Desk
 from captioner.ui.routes import add_routes
 from tests.gradio_blocks import in_loop
 
@@ -197,7 +197,7 @@ def test_server_functions_answer_what_a_person_can_mend_and_raise_bugs(desk: Des
 def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(desk: Desk) -> None:
     assert page.banner_html(desk.offer.choice) == ""
     missing = (registry.find("blip-base"),)
-    text = page.banner_html(hub.ModelChoice(names={}, is_demo=True, reason="Why <b>.", missing=missing))
+    text = page.banner_html(sources.ModelChoice(names={}, is_demo=True, reason="Why <b>.", missing=missing))
     assert "Demo models." in text
     assert "Why &lt;b&gt;." in text
     assert "python app.py --models hub" in text

@@ -11,7 +11,7 @@ from PIL import Image
 
 from captioner.__main__ import main
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory, SettingsError
-from captioner.manager import ModelManager
+from captioner.models.manager import ModelManager
 from captioner.records import Tag
 from captioner.settings import Effect
 from taggers import onnx_model
@@ -169,7 +169,7 @@ def test_a_fall_back_to_the_cpu_is_seen_on_the_command_line_and_told_to_the_page
     """A machine with a card whose onnxruntime lacks the CUDA libraries."""
     tiny_wd14(tmp_path / "models" / "wd-vit-tagger-v3")
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
-    monkeypatch.setattr("captioner.manager.resolve_device", lambda wish: "cuda")
+    monkeypatch.setattr("captioner.models.manager.resolve_device", lambda wish: "cuda")
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=1 << 33))
     monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
     words = ["caption", str(tmp_path / "a.png"), str(tmp_path / "a.png"), "--captioner", "", "--wd14", "default"]

@@ -29,7 +29,7 @@ from captioner.pipeline import Captioned, PictureSource, Plan
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from captioner.manager import ModelManager
+    from captioner.models.manager import ModelManager
 
 _EPILOG = """examples:
   # Print captions; --models demo needs no download.
@@ -164,7 +164,7 @@ def _caption(
 
     Raises: ExportError: the target takes no more.
     """
-    from captioner.manager import ModelManager
+    from captioner.models.manager import ModelManager
 
     # Read now, since what this run writes must not be taken for what was there before it.
     existing = [""] * len(pictures) if plan.recipe.existing == "ignore" else output.existing()

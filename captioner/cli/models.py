@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from captioner import hub, registry
+from captioner.models import registry, sources
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
             "is_demo": spec.is_demo,
             "licence": spec.licence,
             "download_mb": spec.download_mb,
-            "is_here": hub.is_cached(spec),
+            "is_here": sources.is_cached(spec),
             "about": spec.about,
         }
         for spec in registry.MODELS

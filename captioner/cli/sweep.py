@@ -7,13 +7,14 @@ import base64
 import sys
 from pathlib import Path
 
-from captioner import export, images, sweep
+from captioner import export, images
 from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings, notes_without_effect
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, printable, quiet
 from captioner.errors import CaptionerError, ExportError
+from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture, to_csv, to_html, to_json
 from captioner.models.blip import SamplingSettings
 from captioner.pipeline import CAPTIONER, Plan
 
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _sweep(arguments, plan, grid, pictures)
 
 
-def _plan(arguments: argparse.Namespace) -> tuple[Plan, sweep.Grid]:
+def _plan(arguments: argparse.Namespace) -> tuple[Plan, Grid]:
     flat = flat_settings(arguments)
     plan = Plan.from_flat(flat, arguments.models)
     if not plan.captioner or not isinstance(plan.sampling, SamplingSettings):
@@ -68,17 +69,17 @@ def _plan(arguments: argparse.Namespace) -> tuple[Plan, sweep.Grid]:
     check_device(arguments.device)
     if not arguments.out:
         raise WrongUse("--out is empty; give --out DIR, where the grids go.")
-    x = sweep.parse_axis(arguments.x)
-    y = sweep.parse_axis(arguments.y) if arguments.y is not None else None
-    grid = sweep.make_grid(x, y, plan.sampling)
+    x = parse_axis(arguments.x)
+    y = parse_axis(arguments.y) if arguments.y is not None else None
+    grid = make_grid(x, y, plan.sampling)
     idle = notes_without_effect(flat, plan, varied=[axis.name for axis in (x, y) if axis])
     for note in dict.fromkeys((*plan.notes, *grid.notes, *idle)):
         print(f"note: {note}", file=sys.stderr)
     return plan, grid
 
 
-def _sweep(arguments: argparse.Namespace, plan: Plan, grid: sweep.Grid, pictures: list[NamedPicture]) -> int:
-    from captioner.manager import ModelManager
+def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list[NamedPicture]) -> int:
+    from captioner.models.manager import ModelManager
 
     manager = ModelManager(models=arguments.models, device=arguments.device)
     items = [export.ExportItem(picture.path.name, "", picture.path) for picture in pictures]
@@ -92,11 +93,11 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: sweep.Grid, pictures
                 try:
                     image = images.open_picture(picture.path, follow_links=True).image
                     with manager.use(plan.captioner, plan.family) as captioner:
-                        found = sweep.sweep_picture(image, grid, captioner)
+                        found = sweep_picture(image, grid, captioner)
                     shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
-                    page = sweep.to_html(found, picture.path.name, plan.captioner, shown)
-                    target.write(f"{name}.csv", sweep.to_csv(found, picture.path.name))
-                    target.write(f"{name}.json", sweep.to_json(found, picture.path.name, plan.captioner))
+                    page = to_html(found, picture.path.name, plan.captioner, shown)
+                    target.write(f"{name}.csv", to_csv(found, picture.path.name))
+                    target.write(f"{name}.json", to_json(found, picture.path.name, plan.captioner))
                     target.write(f"{name}.html", page)
                 except ExportError as error:  # the disk is full, say: the rest would fail too
                     stop, failed = error, len(pictures) - done

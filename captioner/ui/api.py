@@ -18,9 +18,9 @@ from gradio.utils import get_upload_folder
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.export import WRITERS
 from captioner.images import MAX_BYTES
+from captioner.service.messages import message_of
+from captioner.service.service import Desk
 from captioner.settings import Settings, choice, switch
-from captioner.ui.desk import Desk
-from captioner.ui.messages import message_of
 from captioner.worker import Job
 
 

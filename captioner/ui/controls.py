@@ -16,8 +16,8 @@ from typing import Any
 import gradio as gr
 
 from captioner.pipeline import SettingGroup
+from captioner.service.choices import SWITCH
 from captioner.settings import Field, Settings
-from captioner.ui.offer import SWITCH
 
 _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, not slid
 _RADIO_LIMIT = 5

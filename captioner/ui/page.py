@@ -18,14 +18,14 @@ import gradio as gr
 from fastapi import FastAPI
 
 from captioner.errors import CaptionerError
-from captioner.hub import ModelChoice
+from captioner.models.sources import ModelChoice
 from captioner.pipeline import CAPTIONER, Plan, presets
+from captioner.service.choices import Offer
+from captioner.service.messages import message_of
+from captioner.service.service import Desk
 from captioner.settings import Settings
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.controls import Controls
-from captioner.ui.desk import Desk
-from captioner.ui.messages import message_of
-from captioner.ui.offer import Offer
 from captioner.ui.routes import add_routes
 
 ServerFunction = Callable[[Any], dict[str, Any]]

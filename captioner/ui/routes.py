@@ -20,8 +20,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet
 from captioner.export import WRITERS
 from captioner.images import MAX_BYTES
-from captioner.ui.desk import Desk
-from captioner.ui.messages import message_of
+from captioner.service.messages import message_of
+from captioner.service.service import Desk
 
 _FORM_ROOM = 200_000  # bytes of an upload beside the picture: its name, a caption
 _FOREVER = "private, max-age=31536000, immutable"  # a picture's id never means another picture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from captioner.manager import ModelManager
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
+from captioner.models.manager import ModelManager
 from tests.tiny_models import random_picture, save_tiny_blip
 
 pytestmark = pytest.mark.gpu

@@ -1,0 +1,487 @@
+"""A sentence, kept tags and an existing caption become a caption's text by a recipe. Pure: no model, no file, no page.
+
+The way of a caption, in this order:
+1. Tags of the ignore list go; then replacements are made; both match a whole tag as the model spells it or as it is
+   shown ("long_hair" and "long hair" are one tag), whatever the case.
+2. Tags are spelt: underscores to spaces (kaomoji keep theirs), class name to subject name, brackets escaped.
+3. Pieces are put in the order of `source_order`; a piece that is there already (in the sentence, in another tagger, in
+   the prefix, suffix or existing caption, as a whole piece between separators) is merged with the first of its kind.
+4. Implied tags go, then those beyond `max_tags`.
+5. Prefix, existing caption, pieces and suffix are joined.
+6. What is beyond `max_tokens` goes: tags from the end, then words of the sentence from its end.
+Which tags a tagger keeps at all (thresholds, maxima, switches) is decided before, by the tagger's own `keep`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from captioner.captions.tokens import count_tokens, cut_at
+from captioner.errors import SettingsError
+from captioner.models import registry
+from captioner.records import Caption, Part, Sentence, Tag
+from captioner.settings import Effect, Settings, choice, switch, whole, words
+
+SENTENCE = "sentence"
+"""The captioner's place in `Recipe.source_order`, whatever its family."""
+
+KAOMOJI = frozenset(
+    "0_0 (o)_(o) +_+ +_- ._. <o>_<o> <|>_<|> =_= >_< 3_3 6_9 >_o @_@ ^_^ o_o u_u x_x |_| ||_||".split()  # noqa: SIM905
+)
+"""The tags of WD14's vocabulary whose underscore is part of a face."""
+
+_COMPOSE = Effect.COMPOSE
+
+
+class Recipe(Settings):
+    """How layers become text. Changing any of it makes captions again from stored layers and never runs a model."""
+
+    source_order: str = words(
+        ", ".join((SENTENCE, *registry.families("tagger"))),
+        f"Which source comes first: {', '.join((SENTENCE, *registry.families('tagger')))}. "
+        "Those left out come last, in this order.",
+        max_length=200,
+        effect=_COMPOSE,
+    )
+    separator: str = words(", ", "What stands between the pieces.", max_length=20, effect=_COMPOSE)
+    prefix: str = words(
+        "",
+        "Put before every caption: a trigger word. When it ends with a space, no separator follows.",
+        max_length=500,
+        effect=_COMPOSE,
+    )
+    suffix: str = words(
+        "",
+        "Put after every caption. When it begins with a space, a comma or a full stop, no separator precedes.",
+        max_length=500,
+        effect=_COMPOSE,
+    )
+    underscores_to_spaces: bool = switch(
+        True, "Write tags with spaces: long_hair becomes long hair; faces like ^_^ stay.", effect=_COMPOSE
+    )
+    escape_brackets: bool = switch(
+        False, "Write brackets in tags as \\( and \\), for interfaces that read them as weights.", effect=_COMPOSE
+    )
+    ignore: str = words(
+        "",
+        "Tags to leave out, separated by commas or lines; * stands for anything: *_background.",
+        label="Ignored tags",
+        effect=_COMPOSE,
+    )
+    replace: str = words(
+        "",
+        "Tags to rename, separated by commas or lines: 1girl -> a girl, *_hair -> * fur.",
+        label="Replaced tags",
+        effect=_COMPOSE,
+    )
+    drop_implied: bool = switch(
+        False, "Leave out a tag that a longer one ends with: hair beside long hair.", effect=_COMPOSE
+    )
+    max_tags: int = whole(0, 0, 500, "At most so many tags of all taggers together; 0 is no limit.", effect=_COMPOSE)
+    max_tokens: int = whole(
+        0,
+        0,
+        300,
+        "At most so many CLIP tokens, tags going first; 75 is what CLIP reads at once, 0 is no limit.",
+        step=5,
+        effect=_COMPOSE,
+    )
+    class_name: str = words("", "What the models call your subject: dog.", max_length=200, effect=_COMPOSE)
+    subject_name: str = words(
+        "",
+        'What captions shall call it instead: sks dog. "A dog" and "dog" both become it.',
+        max_length=200,
+        effect=_COMPOSE,
+    )
+    existing: str = choice(
+        "keep",
+        ("ignore", "keep", "prepend", "append"),
+        "A caption that a picture brings along: left aside, kept as it is, or put before or after the new one.",
+        label="Existing captions",
+        effect=_COMPOSE,
+    )
+
+    def check_together(self) -> None:
+        """Raises: SettingsError: an unknown source, a replacement that cannot be read, a line break in a caption."""
+        for name in ("separator", "prefix", "suffix", "subject_name"):
+            if len(getattr(self, name).splitlines()) > 1 or getattr(self, name).endswith(("\n", "\r")):
+                raise SettingsError(f"{name} has a line break; trainers read only the first line of a caption.")
+        _source_ranks(self.source_order)
+        _replacements(self.replace)
+        if self.subject_name.strip() and not self.class_name.strip():
+            raise SettingsError(
+                f"subject_name is {self.subject_name!r} and class_name is empty; "
+                "class_name must say which word it replaces."
+            )
+
+
+def compose(
+    sentence: Sentence | None,
+    tags: Sequence[Tag],
+    recipe: Recipe,
+    *,
+    existing: str = "",
+    sentence_source: str = SENTENCE,
+) -> Caption:
+    """The caption of one picture.
+
+    Args:
+        tags: what each tagger's `keep` left, each tagger's in caption order.
+        existing: the caption the picture brought along; blank text counts as none.
+        sentence_source: what the sentence's part names as its source (the captioner's family).
+
+    Returns: the text without line breaks (but a kept existing caption is untouched), and its parts in order. The source
+        of a merged part names all of its sources, joined by "+": "clip+wd14".
+    """
+    existing = existing if recipe.existing != "ignore" and existing.strip() else ""
+    if existing and recipe.existing == "keep":
+        return Caption(text=existing, parts=(Part(existing, "existing"),))
+    own = _one_line(existing)
+    pieces = _pieces(sentence, tags, recipe, own, sentence_source)
+    prefix, suffix = recipe.prefix, recipe.suffix
+    if own and prefix.strip() and own.casefold().startswith(prefix.strip().casefold()):
+        prefix = ""  # the caption of an earlier run, which has it already
+    if own and suffix.strip() and own.casefold().endswith(suffix.strip().casefold()):
+        suffix = ""
+    if own:
+        at = 0 if recipe.existing == "prepend" else len(pieces)
+        pieces.insert(at, _Piece(own, piece_key(own), "existing"))
+    if recipe.max_tokens:
+        pieces = _within_tokens(pieces, lambda kept: _join(kept, prefix, suffix, recipe.separator), recipe.max_tokens)
+    parts = [Part(piece.text, piece.source, piece.score) for piece in pieces]
+    if prefix.strip():
+        parts.insert(0, Part(prefix.strip(), "prefix"))
+    if suffix.strip():
+        parts.append(Part(suffix.strip(), "suffix"))
+    return Caption(text=_join(pieces, prefix, suffix, recipe.separator), parts=tuple(parts))
+
+
+def spell(name: str, recipe: Recipe) -> str:
+    """A tag as captions write it: underscores, subject name and brackets by the recipe."""
+    if recipe.underscores_to_spaces and name not in KAOMOJI:
+        name = name.replace("_", " ")
+    name = _as_subject(_one_line(name), recipe)
+    return _BRACKETS.sub(r"\\\g<0>", name) if recipe.escape_brackets else name
+
+
+def written(name: str, recipe: Recipe) -> str | None:
+    """A tag as captions write it, replacements made; None where the ignore list or a replacement leaves it out."""
+    made = _rules(recipe).of(name)
+    return made[0] if made else None
+
+
+def pieces_in(caption: Caption, recipe: Recipe) -> frozenset[str]:
+    """What a caption says piece by piece, wherever a piece comes from; each as `piece_key` gives it."""
+    divider = recipe.separator.strip() or ","
+    return frozenset(piece_key(piece) for part in caption.parts for piece in (part.text, *part.text.split(divider)))
+
+
+def piece_key(text: str) -> str:
+    """What makes two pieces the same: neither case, underscores, escapes nor spacing tell them apart."""
+    return _one_line(_ESCAPED.sub(r"\1", text).replace("_", " ")).casefold()
+
+
+def is_ignored(name: str, recipe: Recipe) -> bool:
+    """Whether the recipe's ignore list names this tag."""
+    pattern = _ignored(recipe.ignore)
+    return pattern is not None and pattern.fullmatch(piece_key(name)) is not None
+
+
+def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
+    """The entries of the ignore list that leave this tag out, as they are written there."""
+    if not is_ignored(name, recipe):
+        return ()
+    key = piece_key(name)
+    return tuple(entry for entry, pattern in _ignored_each(recipe.ignore) if pattern.fullmatch(key))
+
+
+def with_ignored(recipe: Recipe, name: str) -> Recipe:
+    """The same recipe with a tag on its ignore list.
+
+    A comma in the tag's name would divide the entry, so a star stands for it.
+    Raises: SettingsError: the list has no room, or nothing but stars would stand there, which is every tag.
+    """
+    entry = _one_line(name if name in KAOMOJI else name.replace("_", " ")).replace(",", "*")
+    if not entry.strip("* "):
+        raise SettingsError(f"the tag {name!r} cannot be ignored by name; replace it with nothing instead.")
+    if is_ignored(name, recipe):
+        return recipe
+    return recipe.replaced(ignore=_listed([*_entries(recipe.ignore), entry], recipe.ignore))
+
+
+def without_ignored(recipe: Recipe, name: str) -> Recipe:
+    """The same recipe without the entries of its ignore list that leave a tag out; one with a star frees others too."""
+    gone = ignored_by(name, recipe)
+    return recipe.replaced(
+        ignore=_listed([entry for entry in _entries(recipe.ignore) if entry not in gone], recipe.ignore)
+    )
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A part in the making. key: what makes it equal to another."""
+
+    text: str
+    key: str
+    source: str
+    score: float | None = None
+    is_tag: bool = False
+
+
+_BRACKETS = re.compile(r"[\\()\[\]]")
+_ESCAPED = re.compile(r"\\([\\()\[\]])")
+_LIST_BREAK = re.compile(r"[,\n\r]+")
+_NEGATIONS = ("no ", "without ")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _pieces(
+    sentence: Sentence | None, tags: Sequence[Tag], recipe: Recipe, existing: str, sentence_source: str
+) -> list[_Piece]:
+    """Sentence and tags in the recipe's order, ignored, replaced, merged and within max_tags."""
+    rules = _rules(recipe)
+    by_rank: dict[int, list[_Piece]] = {}
+    if sentence is not None and sentence.text.strip():
+        text = _as_subject(_one_line(sentence.text), recipe)
+        by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
+    for tag in tags:
+        spelt = rules.of(tag.name)
+        if spelt is not None:
+            rank = rules.ranks.get(tag.source, len(rules.ranks))
+            piece = _Piece(spelt[0], spelt[1], tag.source, tag.score, True)
+            if rank in by_rank:
+                by_rank[rank].append(piece)
+            else:
+                by_rank[rank] = [piece]
+    in_order = [piece for rank in sorted(by_rank) for piece in by_rank[rank]]
+    merged = _merged(in_order, recipe, existing)
+    if recipe.drop_implied:
+        merged = _without_implied(merged)
+    if recipe.max_tags:
+        places = [place for place, piece in enumerate(merged) if piece.is_tag]
+        merged = _without(merged, places[recipe.max_tags :])
+    return merged
+
+
+class _Rules:
+    """What a recipe does to tag names, remembered: a set's pictures share most of their tags."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.ranks = _source_ranks(recipe.source_order)
+        self._recipe = recipe
+        self._ignored = _ignored(recipe.ignore)
+        self._replacements = _replacements(recipe.replace)
+        self._spelt: dict[str, tuple[str, str] | None] = {}
+
+    def of(self, name: str) -> tuple[str, str] | None:
+        """A tag's text and what makes it equal to another; None when it is left out."""
+        if name not in self._spelt:
+            if len(self._spelt) >= 200_000:  # more than any vocabulary; only a bound
+                self._spelt.clear()
+            self._spelt[name] = self._spell(name)
+        return self._spelt[name]
+
+    def _spell(self, name: str) -> tuple[str, str] | None:
+        matchable = piece_key(name)
+        if self._ignored is not None and self._ignored.fullmatch(matchable):
+            return None
+        name = next((new for old in self._replacements if (new := old.of(matchable)) is not None), name)
+        text = spell(name, self._recipe)
+        return (text, piece_key(text)) if text else None
+
+
+@lru_cache(maxsize=16)
+def _rules(recipe: Recipe) -> _Rules:
+    return _Rules(recipe)
+
+
+def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Piece]:
+    """The same without repetitions; the first of equal ones stays and names the sources of all."""
+    divider = recipe.separator.strip() or ","
+    fixed = {piece_key(part) for text in (recipe.prefix, recipe.suffix, existing) for part in text.split(divider)}
+    already = f"{divider}{divider.join(piece_key(part) for part in existing.split(divider))}{divider}"
+    sentence_keys = {
+        piece_key(part): piece for piece in pieces if not piece.is_tag for part in piece.text.split(divider)
+    }
+    first: dict[str, _Piece] = dict(sentence_keys)
+    kept: list[_Piece] = []
+    for piece in pieces:
+        if not piece.is_tag:
+            own = divider.join(piece_key(part) for part in piece.text.split(divider))
+            if f"{divider}{own}{divider}" not in already:
+                kept.append(piece)
+            continue
+        if piece.key in fixed:
+            continue
+        known = first.setdefault(piece.key, piece)
+        if known is piece:
+            kept.append(piece)
+        elif piece.source not in known.source.split("+"):
+            known.source += f"+{piece.source}"
+    return kept
+
+
+def _without_implied(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """The same without tags that are the last words of a longer tag.
+
+    Only the end counts, since English puts the noun there: "long hair" implies "hair", "cat ears" does not imply "cat".
+    "no shoes" implies nothing.
+    """
+    implied: set[str] = set()
+    for piece in pieces:
+        if piece.is_tag and not piece.key.startswith(_NEGATIONS):
+            implied.update(_endings(piece.key))
+    return [piece for piece in pieces if not (piece.is_tag and piece.key in implied)]
+
+
+@lru_cache(maxsize=50_000)
+def _endings(key: str) -> tuple[str, ...]:
+    """ "very long hair" -> "long hair", "hair"."""
+    all_words = key.split(" ")
+    return tuple(" ".join(all_words[start:]) for start in range(1, len(all_words)))
+
+
+def _join(pieces: Sequence[_Piece], prefix: str, suffix: str, separator: str) -> str:
+    text = separator.join(piece.text for piece in pieces)
+    if prefix.strip():
+        between = "" if prefix[-1].isspace() or not text else separator
+        text = prefix + between + text
+    if suffix.strip():
+        between = "" if suffix[0].isspace() or suffix[0] in ",.;:!?" or not text else separator
+        text += between + suffix
+    return text.strip()
+
+
+def _within_tokens(pieces: list[_Piece], join: Callable[[Sequence[_Piece]], str], limit: int) -> list[_Piece]:
+    """As many pieces as fit into `limit` CLIP tokens: tags go from the end, then words of the sentence from its end,
+    then words of the existing caption.
+
+    Prefix and suffix stay whole: a trigger word is the last thing to lose.
+    """
+    tag_places = [place for place, piece in enumerate(pieces) if piece.is_tag]
+    # Counts of pieces nearly add up ("^_^," is one token less than "^_^" and ","): they say where to begin to look.
+    free = limit - count_tokens(join(_without(pieces, tag_places)))
+    count = 0
+    while count < len(tag_places) and (free := free - _piece_tokens(pieces[tag_places[count]].text)) >= 0:
+        count += 1
+    while count < len(tag_places) and count_tokens(join(_without(pieces, tag_places[count + 1 :]))) <= limit:
+        count += 1
+    while count and count_tokens(join(_without(pieces, tag_places[count:]))) > limit:
+        count -= 1
+    kept = _without(pieces, tag_places[count:])
+    for piece in sorted(kept, key=lambda piece: piece.source == "existing"):
+        over = count_tokens(join(kept)) - limit
+        if over <= 0:
+            break
+        if not piece.is_tag:
+            room = max(0, count_tokens(piece.text) - over)
+            text = piece.text[: cut_at(piece.text, room)]
+            if piece.text[len(text) : len(text) + 1].strip():  # in the middle of a word
+                text = text.rpartition(" ")[0]
+            piece.text = text.rstrip(" ,;:-")
+    return [piece for piece in kept if piece.text]
+
+
+@lru_cache(maxsize=50_000)
+def _piece_tokens(text: str) -> int:
+    """Tokens of a piece and a comma."""
+    return count_tokens(text) + 1
+
+
+def _without(pieces: Sequence[_Piece], places: Sequence[int]) -> list[_Piece]:
+    gone = set(places)
+    return [piece for place, piece in enumerate(pieces) if place not in gone]
+
+
+@lru_cache(maxsize=64)
+def _source_ranks(order: str) -> dict[str, int]:
+    """Each source's place, those not named last in registry order.
+
+    Raises: SettingsError: a source nobody knows.
+    """
+    known = (SENTENCE, *registry.families("tagger"))
+    named = [word.strip() for word in order.split(",") if word.strip()]
+    for word in named:
+        if word not in known:
+            raise SettingsError(f"source_order names {word!r}; the sources are {', '.join(known)}.")
+    return {source: rank for rank, source in enumerate(dict.fromkeys((*named, *known)))}
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in _LIST_BREAK.split(text) if entry.strip()]
+
+
+def _listed(entries: Sequence[str], before: str) -> str:
+    """Entries as one text, a line each where they were written so."""
+    return ("\n" if "\n" in before.strip() else ", ").join(entries)
+
+
+def _pattern(entry: str) -> str:
+    return "(.*)".join(re.escape(piece) for piece in _matchable_entry(entry).split("*"))
+
+
+def _matchable_entry(entry: str) -> str:
+    """As `piece_key`, but the spaces beside a star stay: "* hair" must not match "chair"."""
+    return re.sub(r"\s+", " ", _ESCAPED.sub(r"\1", entry).replace("_", " ")).casefold().strip()
+
+
+@lru_cache(maxsize=64)
+def _ignored(ignore: str) -> re.Pattern[str] | None:
+    entries = _entries(ignore)
+    return re.compile("|".join(_pattern(entry) for entry in entries)) if entries else None
+
+
+@lru_cache(maxsize=16)
+def _ignored_each(ignore: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((entry, re.compile(_pattern(entry))) for entry in _entries(ignore))
+
+
+@dataclass(frozen=True, slots=True)
+class _Replacement:
+    pattern: re.Pattern[str]
+    new: str
+
+    def of(self, matchable: str) -> str | None:
+        """The new name, each `*` in it standing for what the star in the same place matched; None: no match."""
+        found = self.pattern.fullmatch(matchable)
+        if found is None:
+            return None
+        pieces = self.new.split("*")
+        filled = pieces[0]
+        for index, piece in enumerate(pieces[1:]):
+            filled += (found.groups()[index] if index < len(found.groups()) else "*") + piece
+        return filled
+
+
+@lru_cache(maxsize=64)
+def _replacements(replace: str) -> tuple[_Replacement, ...]:
+    """Raises: SettingsError: an entry without an arrow or with nothing before it."""
+    made = []
+    for entry in _entries(replace):
+        old, arrow, new = entry.partition("->")
+        if not arrow or not old.strip():
+            raise SettingsError(f"replace has {entry!r}; each entry must read: old tag -> new tag.")
+        made.append(_Replacement(re.compile(_pattern(old)), new.strip()))
+    return tuple(made)
+
+
+def _as_subject(text: str, recipe: Recipe) -> str:
+    subject = recipe.subject_name.strip()
+    pattern = _class_pattern(recipe.class_name.strip(), subject)
+    return pattern.sub(lambda _: subject, text) if pattern is not None and subject else text
+
+
+@lru_cache(maxsize=64)
+def _class_pattern(class_name: str, subject_name: str) -> re.Pattern[str] | None:
+    """The class as whole words with its article; the subject itself matches first, so "sks dog" is not doubled."""
+    if not class_name:
+        return None
+    spaced = r"[\s_]+".join(re.escape(word) for word in class_name.split())
+    subject = re.escape(subject_name)
+    return re.compile(rf"(?<!\w)(?:{subject}|(?:(?:an?|the)\s+)?{spaced})(?!\w)", re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""Choosing settings: one picture under many settings, side by side."""

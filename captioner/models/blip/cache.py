@@ -1,0 +1,63 @@
+"""What BLIP remembers of pictures that were looked at, within a number of bytes. Knows no settings, no text."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureKeys:
+    """One picture's cross-attention keys and values.
+
+    layers: a pair of (1, heads, image tokens, head size) each. token: tells these keys from all others, without
+    holding on to their memory.
+    """
+
+    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    token: object = field(default_factory=object)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the tensors take."""
+        return sum(tensor.numel() * tensor.element_size() for pair in self.layers for tensor in pair)
+
+
+class ByteCache(Generic[Value]):
+    """Values by key, the least recently used dropped when their bytes exceed the limit. Always keeps the newest."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.size_bytes = 0
+        self._kept: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable) -> Value | None:
+        """The value, which counts as used now; None when it is not kept."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key][0]
+
+    def put(self, key: Hashable, value: Value, size_bytes: int) -> None:
+        """Keep a value, replacing one of the same key."""
+        if key in self._kept:
+            self.size_bytes -= self._kept.pop(key)[1]
+        self._kept[key] = value, size_bytes
+        self.size_bytes += size_bytes
+        while self.size_bytes > self.limit_bytes and len(self._kept) > 1:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self.size_bytes -= dropped
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self.size_bytes = 0

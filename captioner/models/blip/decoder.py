@@ -1,0 +1,448 @@
+"""BLIP's tensor code: a folder -> a model in memory; pictures -> encodings; encodings and settings -> sentences.
+
+Imported only by `BlipCaptioner.load`. Knows no name of a model, no page and no command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL.Image import Image
+from safetensors import safe_open
+from transformers import BlipConfig, BlipForConditionalGeneration, BlipProcessor
+from transformers.utils import logging as transformers_logging
+
+from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
+from captioner.models import sources
+from captioner.models.blip import fast, selfcheck
+from captioner.models.blip.cache import ByteCache, PictureKeys
+from captioner.models.blip.graphs import StepGraphs
+from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
+from captioner.models.blip.settings import SamplingSettings
+from captioner.models.blip.tree import PrefixTree
+from captioner.records import Alternative, Sentence
+
+WEIGHTS = "model.safetensors"
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")  # either will do
+
+# What goes through the decoder together: more rows gain nothing on a CPU and cost memory, and each picture brings its
+# cross-attention keys and values, 42 MB for BLIP base in fp32.
+_MAX_ROWS = 512
+_MAX_PICTURES = 8
+
+# For pictures that were looked at: states are 1.8 MB each for BLIP base in fp32, so some 140 of them; keys and values
+# are for the picture that is being tuned and the last few.
+_STATES_BYTES = 256 * 2**20
+_KEYS_BYTES = 176 * 2**20
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One picture as the picture tower left it.
+
+    states: (1, image tokens, width), on the model's device. digest: sha256 of the pixels, hexadecimal.
+    """
+
+    states: torch.Tensor
+    digest: str
+
+    @property
+    def size_bytes(self) -> int:
+        """What the states take."""
+        return int(self.states.numel() * self.states.element_size())
+
+
+class BlipDecoder:
+    """A BLIP model in memory, with its tokenizer and picture processor. Made by `load`; one thread at a time."""
+
+    def __init__(self, model: Any, processor: Any, revision: str, *, is_fast: bool = True) -> None:
+        """Args: model: a BlipForConditionalGeneration on its device. is_fast: use `fast` where it works."""
+        self._model = model.eval()
+        self._pictures = processor.image_processor
+        self._tokenizer = processor.tokenizer
+        self._prompt_ids: dict[str, tuple[int, ...]] = {}
+        self._states: ByteCache[Encoding] = ByteCache(_STATES_BYTES)
+        self._keys: ByteCache[PictureKeys] = ByteCache(_KEYS_BYTES)
+        self.revision = revision
+        self.asked_tokens = 0  # tokens that searches asked scores for, and...
+        self.computed_tokens = 0  # ...how many of them were computed: rows that share a prefix cost once
+        is_packed = model.device.type == "cpu"
+        self._is_packed = is_fast and is_packed and selfcheck.fast_is_supported(True)
+        self.is_fast = is_fast and (self._is_packed or selfcheck.fast_is_supported(False))
+        if self.is_fast:
+            fast.speed_up(model, self._is_packed)
+            self._set_up_graphs()
+
+    @classmethod
+    def load(cls, folder: Path, device: str) -> BlipDecoder:
+        """The model in `folder` on `device`: fp16 on CUDA, fp32 on the CPU, whatever the file holds.
+
+        Raises: BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
+        """
+        _check_folder(folder)
+        sources.keep_quiet()
+        dtype = torch.float16 if device.startswith("cuda") else torch.float32
+        with _quiet():
+            try:
+                model, report = BlipForConditionalGeneration.from_pretrained(
+                    None,
+                    config=BlipConfig.from_pretrained(folder, local_files_only=True),
+                    state_dict=_read_weights(folder / WEIGHTS),  # of safetensors only
+                    dtype=dtype,
+                    output_loading_info=True,
+                )
+                processor = BlipProcessor.from_pretrained(folder, local_files_only=True)
+            except Exception as error:  # transformers, tokenizers and safetensors raise what they like for bad files
+                if _is_out_of_memory(error):
+                    raise
+                detail = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+                if "ignore_mismatched_sizes" in str(error):  # advice for programmers
+                    detail = f"tensors in {WEIGHTS} have other sizes than its config.json says"
+                raise BadModel(
+                    f"{folder} cannot be loaded as a BLIP model: {detail}; copy or download the model's folder again."
+                ) from error
+            missing = sorted(report["missing_keys"])
+            if missing:
+                more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+                raise BadModel(
+                    f"{folder / WEIGHTS} lacks tensors that its config.json asks for: {', '.join(missing[:3])}{more}; "
+                    "it may belong to another model."
+                )
+            _check_tokens(folder, model.config.text_config)
+            return cls(model.to(device), processor, sources.fingerprint(folder / WEIGHTS))
+
+    @property
+    def device(self) -> str:
+        """Where the weights are now."""
+        return str(self._model.device)
+
+    @property
+    def precision(self) -> str:
+        """fp32 or fp16."""
+        return "fp16" if self._model.dtype == torch.float16 else "fp32"
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the weights, shared ones once, and of what is remembered of pictures."""
+        tensors = [*self._model.parameters(), *self._model.buffers()]
+        plain_bytes = sum({tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}.values())
+        packed_bytes = fast.packed_bytes(self._model)
+        graphs = self._model.text_decoder.graphs if self.is_fast else None
+        graph_bytes = graphs.size_bytes if graphs else 0
+        return int(plain_bytes + packed_bytes + graph_bytes + self._states.size_bytes + self._keys.size_bytes)
+
+    def move_to(self, device: str) -> None:
+        """Bring the weights to a device, in the precision they have; what is remembered of pictures is let go.
+
+        Weights that were packed for the CPU stay there.
+        """
+        if self._is_packed and device != "cpu":
+            raise ValueError(f"this model was loaded for the CPU; load it again for {device}")
+        self.forget_pictures()
+        self._model.to(device)
+        if self.is_fast:
+            self._set_up_graphs()
+        if device == "cpu" and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def forget_pictures(self) -> None:
+        """Let go of all encodings and keys; they are made again when they are needed."""
+        self._states.clear()
+        self._keys.clear()
+        if self.is_fast:
+            self._set_up_graphs()
+
+    def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
+        """What the picture tower makes of each picture; one that was looked at before is not looked at again.
+
+        Raises: OutOfMemory: not even one picture fits.
+        """
+        digests = [_digest(picture) for picture in pictures]
+        encodings: dict[str, Encoding] = {}
+        new: dict[str, Image] = {}
+        for digest, picture in zip(digests, pictures, strict=True):
+            known = self._states.get(digest)
+            if known is None:
+                new[digest] = picture
+            else:
+                encodings[digest] = known
+        for digest, states in zip(new, in_halves(self._encode_batch, list(new.values())), strict=True):
+            encodings[digest] = Encoding(states, digest)
+            self._states.put(digest, encodings[digest], encodings[digest].size_bytes)
+        return [encodings[digest] for digest in digests]
+
+    def decode(self, encodings: Sequence[Encoding], settings: SamplingSettings, *, samples: int = 1) -> list[Sentence]:
+        """One sentence an encoding, in order; how many are decoded together changes nothing.
+
+        Args: samples: under nucleus sampling, how many are drawn, with the seeds that follow the settings' own; the
+            first is the sentence and the others its alternatives. Beam search has its other beams as alternatives.
+        Raises:
+            SettingsError: max_length leaves no room after the prompt, or is longer than the model can go.
+            ModelFailed: the model's scores are not numbers. OutOfMemory: not even one picture fits.
+        """
+        if settings.method == "nucleus" and samples > 1:
+            draws = [settings.replaced(seed=(settings.seed + number) % 2**31) for number in range(samples)]
+            found = self.find([(encoding, draw) for encoding in encodings for draw in draws])
+            each = [found[start : start + samples] for start in range(0, len(found), samples)]
+            return [self._sentence([one for (one,) in drawn], settings) for drawn in each]
+        return [self._sentence(one, settings) for one in self.find([(encoding, settings) for encoding in encodings])]
+
+    def decode_grid(self, encoding: Encoding, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+        """One sentence for each settings object, all for one picture, for far less than one call each.
+
+        Raises: as `decode`.
+        """
+        found = self.find([(encoding, settings) for settings in grid])
+        return [self._sentence(one, settings) for one, settings in zip(found, grid, strict=True)]
+
+    def find(self, cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[FoundSentence]]:
+        """The sentences found for each cell, as tokens, best first.
+
+        Cells that one generate can serve are searched together; a cell's result does not depend on its company.
+
+        Raises: as `decode`.
+        """
+        groups: dict[Any, list[int]] = {}
+        for number, (_, settings) in enumerate(cells):
+            self._check_length(len(self.prompt_ids(settings.prompt)), settings)
+            groups.setdefault(group_key(settings), []).append(number)
+        found: list[list[FoundSentence]] = [[] for _ in cells]
+        for numbers in groups.values():
+            # Cells of one picture side by side, since they share its keys and what they have in common of their tokens.
+            first_seen: dict[str, int] = {}
+            for number in numbers:
+                first_seen.setdefault(cells[number][0].digest, number)
+            numbers.sort(key=lambda number: (first_seen[cells[number][0].digest], number))
+            for batch in _batches(numbers, cells):
+                for number, one in zip(batch, self._find_named(batch, cells), strict=True):
+                    found[number] = one
+        return found
+
+    def prompt_ids(self, prompt: str) -> tuple[int, ...]:
+        """The start token and the prompt's own tokens, without the end token a tokenizer would add."""
+        if prompt not in self._prompt_ids:
+            own = self._tokenizer(prompt, add_special_tokens=False).input_ids
+            self._prompt_ids[prompt] = (int(self._model.config.text_config.bos_token_id), *own)
+        return self._prompt_ids[prompt]
+
+    def _set_up_graphs(self) -> None:
+        """New ones on a CUDA device, which let go of the memory of the former; elsewhere there is nothing to gain."""
+        is_used = self._model.device.type == "cuda" and selfcheck.graphs_are_supported(str(self._model.device))
+        self._model.text_decoder.graphs = StepGraphs(self._model.text_decoder) if is_used else None
+
+    @torch.inference_mode()
+    def _encode_batch(self, pictures: Sequence[Image]) -> list[torch.Tensor]:
+        pixels = self._pictures(images=list(pictures), return_tensors="pt")["pixel_values"]
+        pixels = pixels.to(self._model.device, self._model.dtype)
+        return list(self._model.vision_model(pixel_values=pixels).last_hidden_state.split(1))
+
+    def _find_named(
+        self, batch: list[int], cells: Sequence[tuple[Encoding, SamplingSettings]]
+    ) -> list[list[FoundSentence]]:
+        """As `_find_batch`, in halves when memory runs out; an error names the picture it belongs to."""
+        try:
+            return in_halves(lambda part: self._find_batch(part, cells), batch)
+        except NotNumbers as error:
+            # Not numbers spread within a batch, also to pictures that are sound: ask each alone.
+            for number in batch:
+                try:
+                    self._find_batch([number], cells)
+                except NotNumbers:
+                    order = list(dict.fromkeys(encoding.digest for encoding, _ in cells))
+                    position = order.index(cells[number][0].digest) + 1
+                    which = "this picture" if len(order) == 1 else f"picture {position} of {len(order)}"
+                    raise ModelFailed(
+                        f"the model's scores for {which} are not numbers (NaN) with {in_short(cells[number][1])}; its "
+                        "weights may be damaged or overflow in fp16: try --device cpu or another model."
+                    ) from error
+            raise
+
+    @torch.inference_mode()
+    def _find_batch(
+        self, numbers: Sequence[int], cells: Sequence[tuple[Encoding, SamplingSettings]]
+    ) -> list[list[FoundSentence]]:
+        encodings = [cells[number][0] for number in numbers]
+        chosen = [cells[number][1] for number in numbers]
+        own = {encoding.digest: encoding for encoding in encodings}
+        on_ended = None
+        if self.is_fast:
+            keys = {digest: self._keys_of(encoding) for digest, encoding in own.items()}
+            graphs = self._model.text_decoder.graphs
+            tree = PrefixTree(
+                list(keys.values()),
+                [list(keys).index(encoding.digest) for encoding in encodings],
+                rows_each(chosen[0]),
+                self._model.config.text_config.vocab_size,
+                graphs.store(next(iter(keys.values()))) if graphs else None,
+            )
+            inputs: dict[str, Any] = {"cache": tree}
+            on_ended = tree.stop_cells
+        else:
+            states = torch.cat([encoding.states for encoding in encodings])
+            attended = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+            inputs = {"encoder_hidden_states": states, "encoder_attention_mask": attended}
+        with _quiet():
+            found = search(self._model.text_decoder, chosen, self.prompt_ids(chosen[0].prompt), inputs, on_ended)
+        if self.is_fast:
+            self.asked_tokens += tree.row_count
+            self.computed_tokens += tree.node_count
+        return found
+
+    def _keys_of(self, encoding: Encoding) -> PictureKeys:
+        keys = self._keys.get(encoding.digest)
+        if keys is None:
+            keys = self._model.text_decoder.keys_of(encoding.states)
+            self._keys.put(encoding.digest, keys, keys.size_bytes)
+        return keys
+
+    def _sentence(self, found: Sequence[FoundSentence], settings: SamplingSettings) -> Sentence:
+        prompt_ids = self.prompt_ids(settings.prompt)
+        scores: dict[str, float] = {}  # two rows of tokens may read the same
+        for one in found:
+            scores.setdefault(self._text(one.tokens, prompt_ids, settings.prompt), one.score)
+        (text, score), *others = scores.items()
+        return Sentence(text, score, tuple(Alternative(*other) for other in others))
+
+    def _text(self, tokens: list[int], prompt_ids: tuple[int, ...], prompt: str) -> str:
+        """The sentence without its prompt, which is cut off by its length in characters, as the original BLIP does."""
+        whole = self._in_words(tokens[1:])
+        shown = self._in_words(prompt_ids[1:])
+        return whole[len(prompt) if prompt.rstrip() == shown else len(shown) :].strip()
+
+    def _in_words(self, tokens: Sequence[int]) -> str:
+        # Without the clean-up, "dog ' s" instead of "dog's".
+        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=True)
+        return text
+
+    def _check_length(self, prompt_length: int, settings: SamplingSettings) -> None:
+        if settings.max_length <= prompt_length:
+            raise SettingsError(
+                f"max_length is {settings.max_length}, but the start token and the prompt {settings.prompt!r} take "
+                f"{prompt_length}; it must be at least {prompt_length + 1}, or the prompt shorter."
+            )
+        longest = int(self._model.config.text_config.max_position_embeddings)
+        if settings.max_length > longest:
+            raise SettingsError(f"max_length is {settings.max_length}; this model goes up to {longest} tokens.")
+
+
+def _batches(numbers: Sequence[int], cells: Sequence[tuple[Encoding, SamplingSettings]]) -> Iterator[list[int]]:
+    """The numbers in runs that are small enough for one call."""
+    batch: list[int] = []
+    digests: set[str] = set()
+    for number in numbers:
+        encoding, settings = cells[number]
+        is_full = (len(batch) + 1) * rows_each(settings) > _MAX_ROWS or len(digests | {encoding.digest}) > _MAX_PICTURES
+        if batch and is_full:
+            yield batch
+            batch, digests = [], set()
+        batch.append(number)
+        digests.add(encoding.digest)
+    if batch:
+        yield batch
+
+
+def _digest(picture: Image) -> str:
+    """sha256 of size and pixels: equal pictures share an encoding, whatever file they came from."""
+    hashed = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
+    hashed.update(picture.tobytes())
+    return hashed.hexdigest()
+
+
+def in_halves(function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
+    """The function's results for all items; when memory runs out, for half of them at a time, down to one.
+
+    Raises: OutOfMemory: one item alone does not fit.
+    """
+    if not items:
+        return []
+    try:
+        return function(items)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        if len(items) == 1:
+            raise OutOfMemory(
+                "there is not enough memory for even one picture: use fewer beams, a smaller model or --device cpu."
+            ) from error
+    # Outside the except block, whose traceback would keep the failed batch's tensors alive.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = (len(items) + 1) // 2
+    return in_halves(function, items[:middle]) + in_halves(function, items[middle:])
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)  # torch on the CPU
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """A safetensors file's tensors, each in memory of its own, so that packing one frees it.
+
+    transformers would map the file: all of it stays in memory until the last tensor goes, beside the packed weights.
+    """
+    with safe_open(path, framework="pt", backend="pread") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises: BadModel: what is missing or wrong, before any library looks at it."""
+    if not folder.is_dir():
+        raise BadModel(f"{folder} is no folder; a BLIP model is one, with {WEIGHTS} and config.json.")
+    config_path = folder / "config.json"
+    if not config_path.is_file():
+        raise BadModel(f"{folder} has no config.json; copy the model's folder again, with all its files.")
+    try:
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadModel(f"{config_path} is no JSON; copy the model's folder again.") from error
+    if not isinstance(config, dict) or config.get("model_type") != "blip":
+        kind = config.get("model_type") if isinstance(config, dict) else None
+        raise BadModel(f"{folder} holds a model of type {kind!r}; a captioner here is of type 'blip'.")
+    sources.check_weights(folder / WEIGHTS)
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        raise BadModel(f"{folder} has no {' and no '.join(_TOKENIZER_FILES)}; copy all the model's files.")
+    if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
+        raise BadModel(f"{folder} has no preprocessor_config.json; copy all the model's files.")
+
+
+def _check_tokens(folder: Path, config: Any) -> None:
+    """Raises: BadModel: a token that a search needs is not among the words the model knows."""
+    for name in ("bos_token_id", "sep_token_id", "pad_token_id"):
+        token_id = getattr(config, name)
+        if token_id is None and name == "pad_token_id":  # a search does without
+            continue
+        if not isinstance(token_id, int) or not 0 <= token_id < config.vocab_size:
+            raise BadModel(
+                f"{folder / 'config.json'} has {name} {token_id}, but the model knows tokens 0 to "
+                f"{config.vocab_size - 1}; copy or download the model's folder again."
+            )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of transformers on stderr: its progress bars, advice and warnings are for programmers."""
+    verbosity = transformers_logging.get_verbosity()
+    had_bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if had_bars:
+            transformers_logging.enable_progress_bar()

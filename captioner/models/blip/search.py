@@ -1,0 +1,279 @@
+"""Settings for several sentences -> one transformers generate -> their tokens and scores.
+
+A cell is one sentence that is searched for: a picture with one settings object. Cells that agree in what generate can
+only be told once (`group_key`) share a call; what may differ, length and repetition rules and the draws, is applied row
+by row here. The search itself, beam or greedy, stays transformers' own. Knows no picture and no text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import (
+    LogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from captioner.models.blip.settings import SamplingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSentence:
+    """A sentence as tokens, with start token and prompt, up to and with the end token, and its score."""
+
+    tokens: list[int]
+    score: float
+
+
+def rows_each(settings: SamplingSettings) -> int:
+    """How many rows of the batch one cell takes."""
+    return settings.num_beams if settings.method == "beam" else 1
+
+
+def group_key(settings: SamplingSettings) -> Hashable:
+    """What cells must agree in to be searched for in one call."""
+    beams = rows_each(settings)
+    length_penalty = settings.length_penalty if beams > 1 else None
+    return settings.method, beams, settings.max_length, settings.prompt, length_penalty
+
+
+def search(
+    text_decoder: Any,
+    cells: Sequence[SamplingSettings],
+    prompt_ids: Sequence[int],
+    model_inputs: dict[str, Any],
+    on_ended: Callable[[torch.Tensor], None] | None = None,
+) -> list[list[FoundSentence]]:
+    """The sentences found for each cell, best first: as many as beams under beam search, else one.
+
+    Args:
+        text_decoder: anything with transformers' generate. model_inputs: what it needs to see the pictures.
+        cells: of one `group_key`.
+        on_ended: told, where the search is greedy or draws, which cells are still open: (cells,), booleans.
+    Raises: NotNumbers: the model's scores are not numbers.
+    """
+    shared, device = cells[0], text_decoder.device
+    beams, end_id = rows_each(shared), int(text_decoder.config.sep_token_id)
+    processors: list[LogitsProcessor] = [RefuseNaN(), CellRules(cells, end_id, device)]
+    watch: Choose | BeamScores
+    if beams > 1:
+        watch = BeamScores(beams, end_id)
+    else:
+        generators = None
+        if shared.method == "nucleus":
+            generators = [torch.Generator(device).manual_seed(cell.seed) for cell in cells]
+            processors.append(CellWarpers(cells))
+        watch = Choose(generators, len(prompt_ids), shared.max_length, end_id, on_ended)
+    output = text_decoder.generate(
+        input_ids=torch.tensor([list(prompt_ids)], device=device).repeat(len(cells), 1),
+        eos_token_id=end_id,
+        pad_token_id=text_decoder.config.pad_token_id,
+        do_sample=False,
+        num_beams=beams,
+        num_return_sequences=beams,
+        max_length=shared.max_length,
+        logits_processor=[*processors, watch],
+        return_dict_in_generate=True,
+        **({"length_penalty": shared.length_penalty} if beams > 1 else {}),
+        **model_inputs,
+    )
+    found: list[list[FoundSentence]] = []
+    for cell, rows in enumerate(output.sequences.view(len(cells), beams, -1)):
+        found.append([])
+        for row in rows:
+            tokens = _until_end(row, len(prompt_ids), end_id)
+            if isinstance(watch, BeamScores):
+                score = watch.of(cell, tokens, len(prompt_ids), shared.length_penalty)
+            else:
+                score = watch.totals()[cell]
+            found[-1].append(FoundSentence(tokens.tolist(), score))
+    return found
+
+
+def _until_end(row: torch.Tensor, prompt_length: int, end_id: int) -> torch.Tensor:
+    """Cut after the first end token behind the prompt: beam search fills the rest of a row with end tokens."""
+    ends = (row[prompt_length:] == end_id).nonzero()
+    return row[: prompt_length + int(ends[0]) + 1] if len(ends) else row
+
+
+class NotNumbers(Exception):
+    """Scores of NaN; the decoder, which knows the pictures, says it in words."""
+
+
+class RefuseNaN(LogitsProcessor):
+    """Stops a generation whose scores are not numbers, instead of letting it end as a caption of noise."""
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if not bool(torch.isfinite(scores.sum(dim=-1)).all()):  # a sum is cheaper than a look at each
+            raise NotNumbers
+        return scores
+
+
+class CellRules(LogitsProcessor):
+    """Each cell's repetition penalty, n-gram rule and least length, in transformers' order and arithmetic.
+
+    Changes scores in place, which generate has made for this step alone.
+    """
+
+    def __init__(self, cells: Sequence[SamplingSettings], end_id: int, device: torch.device) -> None:
+        self._end_id = end_id
+        self._penalties = None
+        if any(cell.repetition_penalty != 1.0 for cell in cells):
+            self._penalties = torch.tensor([cell.repetition_penalty for cell in cells], device=device)
+        self._min_lengths = torch.tensor([cell.min_length for cell in cells], device=device)
+        self._longest_min_length = max(cell.min_length for cell in cells)
+        self._n_gram_sizes = [cell.no_repeat_ngram_size for cell in cells]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        each = scores.shape[0] // len(self._n_gram_sizes)
+        if self._penalties is not None:
+            penalties = self._penalties.repeat_interleave(each)[:, None]
+            said = scores.gather(1, input_ids)
+            scores.scatter_(1, input_ids, torch.where(said < 0, said * penalties, said / penalties))
+        for cell, size in enumerate(self._n_gram_sizes):
+            if size:
+                rows = slice(cell * each, (cell + 1) * each)
+                scores[rows] = NoRepeatNGramLogitsProcessor(size)(input_ids[rows], scores[rows])
+        if input_ids.shape[1] < self._longest_min_length:
+            is_short = (self._min_lengths > input_ids.shape[1]).repeat_interleave(each)
+            scores[:, self._end_id].masked_fill_(is_short, -torch.inf)
+        return scores
+
+
+class CellWarpers(LogitsProcessor):
+    """Each cell's temperature, top k and top p: transformers' own, in its order, left out where they are off."""
+
+    def __init__(self, cells: Sequence[SamplingSettings]) -> None:
+        rows_by_setting: dict[tuple[float, int, float], list[int]] = {}
+        for row, cell in enumerate(cells):
+            rows_by_setting.setdefault((cell.temperature, cell.top_k, cell.top_p), []).append(row)
+        self._warpers: list[tuple[list[int], list[LogitsProcessor]]] = []
+        for (temperature, top_k, top_p), rows in rows_by_setting.items():
+            warpers: list[LogitsProcessor] = []
+            if temperature != 1.0:
+                warpers.append(TemperatureLogitsWarper(temperature))
+            if top_k:
+                warpers.append(TopKLogitsWarper(top_k))
+            if top_p < 1.0:
+                warpers.append(TopPLogitsWarper(top_p))
+            self._warpers.append((rows, warpers))
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        for rows, warpers in self._warpers:
+            own = scores[rows]
+            for warper in warpers:
+                own = warper(input_ids[rows], own)
+            scores[rows] = own
+        return scores
+
+
+class Choose(LogitsProcessor):
+    """Greedy choice or a draw from each cell's own generator, with the summed log-probability of what was chosen.
+
+    It must be the last processor of a generate that takes the maximum (one beam, do_sample=False): a draw leaves only
+    the drawn token possible. The draw is transformers' own, softmax and multinomial over one row, so a row's tokens are
+    those of `generate(do_sample=True)` for that row alone after `torch.manual_seed` with the same seed, whatever else
+    is in the batch.
+    """
+
+    def __init__(
+        self,
+        generators: Sequence[torch.Generator] | None,
+        prompt_length: int,
+        max_length: int,
+        end_id: int,
+        on_ended: Callable[[torch.Tensor], None] | None,
+    ) -> None:
+        """Args: generators: one a cell, on the scores' device; None for the greedy choice."""
+        self._generators = generators
+        self._prompt_length = prompt_length
+        self._max_length = max_length
+        self._end_id = end_id
+        self._on_ended = on_ended
+        self._totals: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if self._generators is None:
+            chosen = scores.argmax(dim=-1, keepdim=True)  # (rows, 1)
+        else:
+            probabilities = torch.softmax(scores, dim=-1)
+            chosen = torch.cat(
+                [
+                    torch.multinomial(probabilities[row : row + 1], 1, generator=generator)
+                    for row, generator in enumerate(self._generators)
+                ]
+            )
+        gained = torch.log_softmax(scores, dim=-1).gather(1, chosen).squeeze(1)
+        had_ended = (input_ids[:, self._prompt_length :] == self._end_id).any(dim=-1)
+        if input_ids.shape[1] >= self._max_length:  # on Apple's GPUs generate looks a step too far and undoes it
+            had_ended = torch.ones_like(had_ended)
+        gained = gained.masked_fill(had_ended, 0.0)
+        self._totals = gained if self._totals is None else self._totals + gained
+        if self._on_ended is not None and len(chosen) > 1:
+            self._on_ended(~had_ended & (chosen.squeeze(1) != self._end_id))
+        if self._generators is None:
+            return scores
+        return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
+
+    def totals(self) -> list[float]:
+        """The sum of each cell's log-probabilities, the end token included."""
+        return [] if self._totals is None else self._totals.tolist()
+
+
+class BeamScores(LogitsProcessor):
+    """The score of each sentence a beam search returns, without keeping every step's scores of the whole vocabulary.
+
+    generate gives scores only with `output_scores=True`, which at 16 beams and 48 tokens holds 94 MB a picture. This
+    one follows each beam by its tokens instead, keeping one step's scores. It must be the last processor.
+    """
+
+    def __init__(self, beams: int, end_id: int) -> None:
+        self._beams = beams
+        self._end_id = end_id
+        self._rows: torch.Tensor | None = None  # (cells, beams, length so far)
+        self._sums: torch.Tensor | None = None  # (cells, beams)
+        self._scores: torch.Tensor | None = None  # (cells, beams, vocabulary), the step's log-probabilities
+        self._ends: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # length -> rows, their sums when ended there
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        rows = input_ids.view(-1, self._beams, input_ids.shape[1])
+        self._sums = torch.zeros(rows.shape[:2], device=scores.device) if self._rows is None else self._sum(rows)
+        self._rows = rows
+        self._scores = scores.view(*rows.shape[:2], -1)
+        self._ends[rows.shape[2]] = rows, self._sums + self._scores[:, :, self._end_id]
+        return scores
+
+    def _sum(self, rows: torch.Tensor) -> torch.Tensor:
+        """Each row's summed log-probability: its parent's, found by the tokens before the last, and the last one's."""
+        assert self._rows is not None
+        assert self._sums is not None
+        assert self._scores is not None
+        parents = (rows[:, :, None, :-1] == self._rows[:, None]).all(dim=-1).to(torch.uint8).argmax(dim=-1)
+        cells = torch.arange(rows.shape[0], device=rows.device)[:, None]
+        return self._sums.gather(1, parents) + self._scores[cells, parents, rows[:, :, -1]]
+
+    def of(self, cell: int, tokens: torch.Tensor, prompt_length: int, length_penalty: float) -> float:
+        """The score of a returned sentence as beam search ranked it: the sum over length to the power of the penalty.
+
+        Args: tokens: one dimension, with the prompt, up to and with the end token if there is one.
+        """
+        assert self._rows is not None
+        if int(tokens[-1]) == self._end_id and len(tokens) - 1 in self._ends:
+            rows, sums = self._ends[len(tokens) - 1]
+            total = sums[cell][(rows[cell] == tokens[:-1]).all(dim=-1).to(torch.uint8).argmax()]
+        else:  # cut at max_length, so its last token was chosen in the last step
+            total = self._sum(tokens.expand(self._rows.shape[0], 1, -1))[cell, 0]
+        score: float = float(total) / (len(tokens) - prompt_length) ** length_penalty
+        return score
+
+
+def in_short(settings: SamplingSettings) -> str:
+    """The settings that have an effect, for an error."""
+    fields = (field for field in settings.fields() if field.only_when in (None, ("method", settings.method)))
+    return ", ".join(f"{field.name} {getattr(settings, field.name)}" for field in fields)

@@ -1,0 +1,114 @@
+"""Whether BLIP's own ways give plain transformers' scores here, tried once a process on a tiny model.
+
+What fails is off, logged once, and means slower captions, never others.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import BlipConfig, BlipForConditionalGeneration
+
+from captioner.models.blip.fast import speed_up
+from captioner.models.blip.graphs import StepGraphs
+from captioner.models.blip.tree import PrefixTree
+
+_log = logging.getLogger(__name__)
+
+
+@functools.cache
+def fast_is_supported(is_packed: bool) -> bool:
+    """True when the fast model gives the plain one's scores with the installed transformers and torch.
+
+    Tried once a process on a tiny model; a failure is logged, once, and means slower captions, not others.
+    """
+    return _agrees("fast BLIP decoding is", lambda: _fast_difference(is_packed))
+
+
+@functools.cache
+def graphs_are_supported(device: str) -> bool:
+    """True when graphs on this device give the scores of steps without; tried once a process, on a tiny model.
+
+    A failure is logged, once, and means slower captions, not others.
+    """
+    return _agrees("CUDA graphs are", lambda: _graphs_difference(device))
+
+
+def _agrees(what_is: str, difference: Callable[[], float]) -> bool:
+    """Whether scores made in two ways differ by less than 1e-3; if not, or where one way fails, it is logged.
+
+    Args: what_is: what is off then, with its verb. difference: makes the scores, from random numbers, and compares.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            torch.manual_seed(0)
+            found = difference()
+    except Exception as error:  # noqa: BLE001 - whatever a later version or a driver changed, the plain way still works
+        _log.warning("%s off (%s: %s); captions take longer", what_is, type(error).__name__, error)
+        return False
+    if not found < 1e-3:
+        _log.warning("%s off (its scores differ by %g); captions take longer", what_is, found)
+        return False
+    return True
+
+
+def _fast_difference(is_packed: bool) -> float:
+    """The largest difference of scores between both models after a prompt, rows that part, and their reordering.
+
+    Infinite when generate finds other tokens with the fast one.
+    """
+    model = _tiny_model()
+    pixels, rows = torch.randn(1, 3, 16, 16), torch.tensor([[1, 5, 4, 6], [1, 5, 3, 7], [1, 5, 3, 8]])
+    states = model.vision_model(pixel_values=pixels).last_hidden_state
+    seen_by_row = states.expand(3, -1, -1)
+    expected = model.text_decoder(rows, encoder_hidden_states=seen_by_row).logits[:, -1]
+    search = {"num_beams": 3, "num_return_sequences": 3, "max_length": 7, "eos_token_id": 2, "pad_token_id": 0}
+    expected_rows = model.text_decoder.generate(rows[:1, :2], encoder_hidden_states=states, **search)
+    speed_up(model, is_packed)
+    states = model.vision_model(pixel_values=pixels).last_hidden_state
+    pictures = [model.text_decoder.keys_of(states)]
+    found_rows = model.text_decoder.generate(
+        rows[:1, :2], cache=PrefixTree(pictures, [0], 3, model.config.text_config.vocab_size), **search
+    )
+    if not torch.equal(found_rows, expected_rows):
+        return float("inf")
+    tree = PrefixTree(pictures, [0, 0, 0], 1, model.config.text_config.vocab_size)
+    model.text_decoder(rows[:, :2], tree)
+    model.text_decoder(torch.tensor([[3], [4], [3]]), tree)
+    tree.reorder_cache(torch.tensor([1, 0, 2]))
+    return float((model.text_decoder(rows[:, 3:], tree).logits[:, 0] - expected).abs().max())
+
+
+def _graphs_difference(device: str) -> float:
+    """The largest difference of scores in two searches, of two pictures and of one, whose later steps are replayed."""
+    model = _tiny_model().to(device)
+    speed_up(model, is_packed=False)
+    decoder = model.text_decoder
+    pixels = torch.randn(2, 3, 16, 16, device=device)
+    states = model.vision_model(pixel_values=pixels).last_hidden_state
+    pictures = [decoder.keys_of(one) for one in states.split(1)]
+    steps = [torch.tensor(rows, device=device) for rows in ([[1, 5]] * 4, [[3], [4], [3], [9]], [[6], [7], [8], [9]])]
+    found = []
+    for graphs in (None, StepGraphs(decoder)):
+        decoder.graphs = graphs
+        for shown, picture_of_row in ((pictures, [0, 0, 1, 1]), (pictures[1:], [0, 0, 0, 0])):
+            store = graphs.store(shown[0]) if graphs else None
+            tree = PrefixTree(shown, picture_of_row, 1, model.config.text_config.vocab_size, store)
+            found.append(torch.stack([decoder(rows, tree).logits.clone() for rows in steps]))
+    return float((torch.stack(found[:2]) - torch.stack(found[2:])).abs().max())
+
+
+def _tiny_model() -> Any:
+    """A BlipForConditionalGeneration of random weights to try things on: 16 pixels, 24 words, 8 tokens."""
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words = {"vocab_size": 24, "max_position_embeddings": 8, "bos_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
+    return BlipForConditionalGeneration(
+        BlipConfig(
+            text_config={**size, **words, "encoder_hidden_size": 16, "initializer_range": 0.5},
+            vision_config={**size, "image_size": 16, "patch_size": 8, "initializer_range": 0.5},
+        )
+    ).eval()

@@ -1,0 +1,178 @@
+"""BLIP's settings, the presets users know from other tools, and EveryDream's q_factor. Loads nothing heavy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Self
+
+from captioner.errors import SettingsError
+from captioner.settings import Settings, choice, real, whole, words
+
+_BEAM = ("method", "beam")
+_NUCLEUS = ("method", "nucleus")
+
+
+class SamplingSettings(Settings):
+    """How a sentence is searched for. The defaults are those of the BLIP paper (the preset blip-paper).
+
+    Lengths count tokens with the start token and the prompt's own (4 together for "a picture of "), as the original
+    BLIP and transformers do. Under beam search with one beam the search is greedy.
+    """
+
+    method: str = choice("beam", ("beam", "nucleus"), "Search for the likeliest sentence, or draw one at random.")
+    num_beams: int = whole(3, 1, 20, "How many sentences are followed at once; 1 is greedy.", only_when=_BEAM)
+    min_length: int = whole(5, 1, 75, "No sentence ends before this; the prompt counts too.", unit="tokens")
+    max_length: int = whole(20, 1, 75, "Sentences are cut here; the prompt counts too.", unit="tokens")
+    repetition_penalty: float = real(
+        1.0, 0.01, 5.0, "Above 1 repeats become rarer, below 1 more frequent (EveryDream's q_factor).", step=0.05
+    )
+    length_penalty: float = real(
+        1.0, -3.0, 3.0, "Above 0 favours long sentences among the finished beams, below 0 short ones.", only_when=_BEAM
+    )
+    no_repeat_ngram_size: int = whole(0, 0, 10, "No run of so many tokens occurs twice; 0 is off.", unit="tokens")
+    top_p: float = real(
+        0.9, 0.01, 1.0, "Draw only from the likeliest tokens that together reach this; 1 is off.", only_when=_NUCLEUS
+    )
+    top_k: int = whole(50, 0, 1000, "Draw only from so many likeliest tokens; 0 is off.", only_when=_NUCLEUS)
+    temperature: float = real(
+        1.0, 0.1, 2.0, "Below 1 drawing keeps to likely tokens, above 1 it is bolder.", step=0.05, only_when=_NUCLEUS
+    )
+    prompt: str = words(
+        "a picture of ", "What the sentence begins with; it is taken off the result again.", max_length=200
+    )
+    seed: int = whole(0, 0, 2**31 - 1, "The same seed draws the same sentence again.", only_when=_NUCLEUS)
+
+    def check_together(self) -> None:
+        """Raises: SettingsError: min_length is above max_length."""
+        if self.min_length > self.max_length:
+            raise SettingsError(
+                f"min_length is {self.min_length} and max_length is {self.max_length}; "
+                "min_length must not be above max_length."
+            )
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """As `Settings.from_mapping`, and `q_factor` is understood too (see `resolve_q_factor`)."""
+        return super().from_mapping(resolve_q_factor(values)[0])
+
+
+def q_factor_field(values: Mapping[str, Any]) -> str:
+    """The field that EveryDream's `q_factor` stands for under the method among the values."""
+    return "top_p" if values.get("method", "beam") == "nucleus" else "repetition_penalty"
+
+
+def resolve_q_factor(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The same values with EveryDream's `q_factor` replaced by the field it stands for, and what to tell the person.
+
+    Under beam search it is the repetition penalty; under nucleus sampling EveryDream hands it to top_p, where all
+    values from 1 up mean the same: no filter. It wins over a value for that field, so that it can follow a preset.
+
+    Returns: the mapping without `q_factor`; sentences that say what was changed, empty when nothing was.
+    Raises: SettingsError: q_factor is no finite number, below 0.01, or above 5 under beam search.
+    """
+    resolved = dict(values)
+    if "q_factor" not in resolved:
+        return resolved, ()
+    q_factor = resolved.pop("q_factor")
+    target = q_factor_field(resolved)
+    is_nucleus = target == "top_p"
+    if isinstance(q_factor, bool) or not isinstance(q_factor, int | float) or not math.isfinite(q_factor):
+        raise SettingsError(f"q_factor is {str(q_factor)[:80]}; it must be a number.")
+    if q_factor < 0.01:
+        raise SettingsError(f"q_factor is {q_factor:g}; it must be at least 0.01.")
+    if not is_nucleus and q_factor > 5:
+        raise SettingsError(
+            f"q_factor is {q_factor:g}; under beam search it is the repetition penalty and must be at most 5."
+        )
+    notes: tuple[str, ...] = ()
+    if is_nucleus and q_factor > 1:
+        notes = (
+            f"q_factor {q_factor:g} was taken as top_p 1: under nucleus sampling it is top_p, "
+            "and every value from 1 up leaves that filter out.",
+        )
+        q_factor = 1.0
+    resolved[target] = q_factor
+    return resolved, notes
+
+
+# Each preset sets every field, so that a later change of a default cannot change what a preset means. Where a tool
+# leaves a field alone, it has the value BLIP's own generate or, below it, transformers gives it: length_penalty 1,
+# no n-gram rule, temperature 1, top_k 50 (transformers), top_p 0.9 (BLIP's default for sampling). The prompt is the one
+# the original BLIP always uses.
+PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
+    {
+        # EveryDream's auto_caption as it starts: 16 beams, 22 to 48 tokens, q_factor 1.0 = repetition penalty.
+        "everydream-beam": SamplingSettings(
+            method="beam",
+            num_beams=16,
+            min_length=22,
+            max_length=48,
+            repetition_penalty=1.0,
+            length_penalty=1.0,
+            no_repeat_ngram_size=0,
+            top_p=0.9,
+            top_k=50,
+            temperature=1.0,
+            prompt="a picture of ",
+            seed=0,
+        ),
+        # Its --nucleus: q_factor 1.0 goes to top_p (no filter) and its lengths are not passed on, so that BLIP's own
+        # defaults hold: 10 to 30 tokens, the repetition penalty 1.1 it fixes under nucleus, transformers' top_k 50.
+        "everydream-nucleus": SamplingSettings(
+            method="nucleus",
+            num_beams=1,
+            min_length=10,
+            max_length=30,
+            repetition_penalty=1.1,
+            length_penalty=1.0,
+            no_repeat_ngram_size=0,
+            top_p=1.0,
+            top_k=50,
+            temperature=1.0,
+            prompt="a picture of ",
+            seed=0,
+        ),
+        # The sliders of the Smart Pre-Process extension as they start: 8 beams, 30 to 50 tokens (with BLIP ViT-L).
+        "smart-preprocess": SamplingSettings(
+            method="beam",
+            num_beams=8,
+            min_length=30,
+            max_length=50,
+            repetition_penalty=1.0,
+            length_penalty=1.0,
+            no_repeat_ngram_size=0,
+            top_p=0.9,
+            top_k=50,
+            temperature=1.0,
+            prompt="a picture of ",
+            seed=0,
+        ),
+        # The BLIP paper's captioning evaluation: 3 beams, 5 to 20 tokens.
+        "blip-paper": SamplingSettings(
+            method="beam",
+            num_beams=3,
+            min_length=5,
+            max_length=20,
+            repetition_penalty=1.0,
+            length_penalty=1.0,
+            no_repeat_ngram_size=0,
+            top_p=0.9,
+            top_k=50,
+            temperature=1.0,
+            prompt="a picture of ",
+            seed=0,
+        ),
+    }
+)
+
+
+def preset(name: str) -> SamplingSettings:
+    """The preset of this name.
+
+    Raises: SettingsError: nobody knows it; the message lists the names.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"no preset is called {name!r}; the presets are {', '.join(PRESETS)}.")
+    return PRESETS[name]

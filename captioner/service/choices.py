@@ -1,0 +1,161 @@
+"""What a visitor may choose: the models and settings that there are here, and the plans that chosen values make.
+
+Values come as the page names them, as programs send them, or as a set has them stored; each has one method here. Knows
+no picture and no model in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from captioner.errors import CaptionerError, ModelNotFound, SettingsError
+from captioner.models import registry, sources
+from captioner.models.registry import ModelSpec
+from captioner.pipeline import Plan, setting_groups
+from captioner.workspace import Workspace
+
+SWITCH = "_on"
+"""Ends the name of a control that switches a model on and off."""
+
+_log = logging.getLogger(__name__)
+
+
+class Offer:
+    """The same for all visitors, from when the app starts until it ends.
+
+    models: what the app was started with, auto, hub, demo or a folder. choice: which models that means, and why.
+    groups: the settings that can be used. model_keys: the keys that name a model. default_flat: the flat mapping of
+    the defaults.
+    """
+
+    def __init__(self, models: str, workspace: Workspace) -> None:
+        """Args: models: see `ModelManager`. workspace: where sets have their settings."""
+        self._workspace = workspace
+        self.models = models
+        self.choice = sources.choose_trio(models)
+        self.groups = tuple(group for group in setting_groups() if self._has_model(group.family))
+        self.model_keys = tuple(group.key for group in self.groups if group.family)
+        self._family_of = {group.key: group.family for group in self.groups if group.family}
+        self.default_flat = Plan.from_flat({"captioner": self.model_name("captioner")}, models).to_flat()
+        self._known_models = {key: {name for _, name in self.model_choices(key)} for key in self.model_keys}
+
+    # Models
+
+    def model_name(self, key: str) -> str:
+        """The model that a key ("captioner", "clip", ...) starts with."""
+        family = self._family_of[key]
+        return self.choice.names.get(family) or sources.default_model(family, self.models)
+
+    def model_choices(self, key: str) -> list[tuple[str, str]]:
+        """(what is shown, name) of the models a key can take, those that are here first."""
+        choices: list[tuple[bool, str, str]] = []
+        for spec in registry.of_family(self._family_of[key]):
+            is_here = self._is_here(spec)
+            if is_here or (self.models in ("auto", "hub") and not spec.is_demo):
+                shown = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
+                choices.append((not is_here, shown, spec.name))
+        first = self.model_name(key)
+        if first not in {name for _, _, name in choices}:
+            choices.insert(0, (False, first, first))
+        return [(shown, name) for _, shown, name in sorted(choices, key=lambda choice: choice[0])]
+
+    def takes_other_names(self, key: str) -> str:
+        """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
+        names = getattr(registry.family_class(self._family_of[key]), "other_names", "")
+        return str(names) if self.models in ("auto", "hub") else ""
+
+    # Plans
+
+    def plan_of(self, values: Mapping[str, Any] | None) -> Plan:
+        """The plan of the page's values by name (see `controls`); None is the defaults.
+
+        Raises: SettingsError, ModelNotFound.
+        """
+        if values is None:
+            return Plan.from_flat(self.default_flat, self.models)
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"settings are {type(values).__name__}; they must be a mapping of names to values.")
+        flat = to_flat(values, self.model_keys)
+        for key in self.model_keys:
+            flat[key] = self._checked_model(key, flat.get(key, ""))
+        return Plan.from_flat({**self.default_flat, **flat}, self.models)
+
+    def plan_of_flat(self, flat: Mapping[str, Any]) -> Plan:
+        """The plan of a flat mapping as programs send it (see `pipeline`): what it does not name has its default.
+
+        Raises: SettingsError, ModelNotFound.
+        """
+        if not isinstance(flat, Mapping):
+            raise SettingsError(f"settings are {type(flat).__name__}; they must be a mapping of names to values.")
+        named = {"captioner": "default", **flat}
+        for key in self.model_keys:
+            if named.get(key) == "default":
+                named[key] = self.model_name(key)
+            named[key] = self._checked_model(key, named.get(key, ""))
+        return Plan.from_flat(named, self.models)
+
+    def stored_plan(self, set_id: str) -> Plan:
+        """The plan of the set's stored settings, the defaults where it has none.
+
+        Settings that an older or differently started app stored and that mean nothing now are left aside, and said so
+        in the plan's notes.
+        """
+        stored = self._workspace.settings(set_id)
+        try:
+            return Plan.from_flat(stored or self.default_flat, self.models)
+        except CaptionerError as error:
+            _log.warning("the settings stored with a set are not understood: %s", error)
+            plan = Plan.from_flat(self.default_flat, self.models)
+            notes = (f"The settings stored with this set are not understood, so the defaults are shown: {error}",)
+            return Plan(**{**{name: getattr(plan, name) for name in plan.__slots__}, "notes": notes})
+
+    # What both go by
+
+    def _has_model(self, family: str) -> bool:
+        """Whether a family can be used here (a folder of models may lack some); the recipe, which has none, can."""
+        try:
+            return not family or family in self.choice.names or bool(sources.default_model(family, self.models))
+        except ModelNotFound:
+            return False
+
+    def _is_here(self, spec: ModelSpec) -> bool:
+        """Whether a model can be loaded without a download."""
+        if self.models == "demo":
+            return spec.is_demo
+        if self.models in ("auto", "hub"):
+            return sources.is_cached(spec)
+        return (Path(self.models).expanduser() / spec.name).is_dir()
+
+    def _checked_model(self, key: str, name: Any) -> str:
+        """A model's name as the registry or its family spells it; never a folder.
+
+        Folders of models are for who starts the app; a visitor must not ask which folders there are.
+        Raises: SettingsError; MissingPackage: as the family's own `spec_for`.
+        """
+        if isinstance(name, str) and name in ("", *self._known_models[key]):
+            return name
+        other = self.takes_other_names(key)
+        if other and isinstance(name, str) and len(name) <= 200:
+            try:
+                spec = registry.named_in_family(name.strip(), self._family_of[key])
+            except ModelNotFound as error:
+                raise SettingsError(str(error)) from error
+            if spec is not None:
+                return spec.name
+        known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
+        raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
+
+
+def to_flat(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The flat settings mapping from the page's values by name.
+
+    Args: keys: the model keys (`SettingGroup.key` of every group with a family).
+    """
+    flat = {name: value for name, value in values.items() if name.removesuffix(SWITCH) not in keys}
+    for key in keys:
+        if key in values:
+            flat[key] = values[key] if values.get(key + SWITCH, True) else ""
+    return flat

@@ -1,0 +1,190 @@
+"""Long work on a set: captioning its pictures and preparing models, started, told about, and stopped.
+
+A job goes on when its tab closes, lets a person's own questions in between its steps, and keeps what it finished. Each
+set has one at a time. Composes no caption and changes no edit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from captioner import pipeline
+from captioner.errors import CaptionerError, SettingsError
+from captioner.models.manager import ModelManager
+from captioner.pipeline import PictureLayers, Plan, families_to_run, make_layers
+from captioner.records import Layer
+from captioner.service.choices import Offer
+from captioner.service.pictures import Pictures
+from captioner.worker import Aside, Job, Worker
+from captioner.workspace import Workspace
+from captioner.workspace_records import Failure, View
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PACE_STEPS = 12  # steps of a preparation that the time left is reckoned from; the first ones may be quick
+GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
+
+
+class Jobs:
+    """The jobs of all sets since the app started."""
+
+    def __init__(
+        self, workspace: Workspace, worker: Worker, manager: ModelManager, offer: Offer, pictures: Pictures
+    ) -> None:
+        self._workspace = workspace
+        self._worker = worker
+        self._manager = manager
+        self._offer = offer
+        self._pictures = pictures
+        self._starting = threading.Lock()
+
+    def start(self, set_id: str, picture_ids: Sequence[str] | None, values: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Caption all pictures of a set (None) or some; goes on when the page is closed.
+
+        Pictures whose layers these settings made already are passed over. Edits stay; the new text stands beside them.
+        Returns: {"job": as `newest`, None when there was nothing to do}.
+        Raises: CaptionerError: a job of this set is going on already, or a model is not there.
+        """
+        return self.start_plan(
+            set_id, picture_ids, self._offer.stored_plan(set_id) if values is None else self._offer.plan_of(values)
+        )
+
+    def start_preparation(self, set_id: str, values: Mapping[str, Any], *, published: bool) -> dict[str, Any]:
+        """Prepare the models of the page's settings, as a job without pictures.
+
+        Args: published: fetch what others have published instead of computing it; asks the hub.
+        Returns, raises: as `start`.
+        """
+        plan = self._offer.plan_of(values)
+        self._workspace.find_set(set_id)
+        with self._starting:
+            self._refuse_second_job(set_id)
+            job = self._worker.start(self._preparing(plan, published=published), total=0, owner=set_id)
+        return {"job": _job_report(job)}
+
+    def start_plan(self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan) -> dict[str, Any]:
+        """As `start`, for a plan."""
+        if not plan.models():
+            raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
+        if self._offer.models != "hub":  # under "hub" the job itself downloads what is missing
+            plan.check_models(self._offer.models)
+        wanted = None if picture_ids is None else set(picture_ids)
+        with self._starting:
+            self._refuse_second_job(set_id)
+            self._workspace.set_settings(set_id, plan.to_flat())
+            views = {view.id: view for view in self._workspace.views(set_id) if wanted is None or view.id in wanted}
+            todo = [
+                (views[picture_id], families)
+                for picture_id, layers in self._workspace.layers_of(set_id, views)
+                if (families := families_to_run(layers, plan))
+            ]
+            if not todo:
+                return {"job": None}
+            run_id = f"{set_id}/{time.time_ns()}"
+            job = self._worker.start(self._steps(set_id, todo, plan, run_id), total=len(todo), owner=set_id)
+        return {"job": _job_report(job)}
+
+    def _refuse_second_job(self, set_id: str) -> None:
+        running = [job for job in self._worker.jobs(set_id) if not job.is_finished]
+        if running:
+            doing = "captioned" if running[0].total else "prepared for"
+            raise CaptionerError(f"this set is being {doing} already; wait for it or stop it.", code="busy")
+
+    def newest(self, set_id: str) -> dict[str, Any] | None:
+        """The newest job of a set, None where it has none since the app started."""
+        jobs = self._worker.jobs(set_id)
+        return _job_report(jobs[-1]) if jobs else None
+
+    def find(self, set_id: str, job_id: str) -> Job | None:
+        """A job of a set by its id; None where there is no such one, or it ended long ago."""
+        return next((job for job in self._worker.jobs(set_id) if job.id == job_id), None)
+
+    def stop(self, set_id: str) -> dict[str, Any]:
+        """Stop the set's jobs before their next step; what is done stays."""
+        for job in self._worker.jobs(set_id):
+            job.cancel()
+        return {"job": self.newest(set_id)}
+
+    def _steps(
+        self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
+    ) -> Iterator[Aside | Exception | None]:
+        """First what models must prepare; then one step a picture: None, or the error it failed with."""
+        yield from self._preparing(plan, only={family for _, families in todo for family in families})
+        for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
+            families = chunk[0][1]
+            opened: list[tuple[str, Image]] = []
+            results: list[PictureLayers] = []
+            at_hand: dict[str, Sequence[Layer]] = {}  # where a tagger finds the sentence that it goes on from
+            for view, _ in chunk:
+                try:
+                    stored = self._workspace.layers(set_id, view.id)
+                    opened.append((view.id, self._pictures.open(set_id, view.id, view.digest)))
+                    at_hand[view.id] = [layer for layer in stored if layer.family not in families]
+                except CaptionerError as error:  # its file was damaged on the disk; the others go on
+                    results.append(PictureLayers(view.id, error=error))
+            for batch in make_layers(opened, plan, self._manager, only=families, stored=at_hand, batch_size=len(chunk)):
+                results += batch
+            failures = {
+                result.picture_id: Failure(result.error.code, str(result.error))
+                for result in results
+                if result.error is not None
+            }
+            layers = [layer for result in results for layer in result.layers]
+            self._workspace.put_layers(set_id, layers, run_id=run_id, label="Caption", failures=failures)
+            yield from (result.error for result in results)
+
+    def _preparing(
+        self, plan: Plan, *, only: Collection[str] | None = None, published: bool = False
+    ) -> Iterator[Aside]:
+        """What models do once before the first picture, as steps that do not count."""
+        recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
+        for name, step in pipeline.prepare_steps(plan, self._manager, only=only, published=published):
+            if recent and (recent[-1][0] != step.what or recent[-1][1] == step.done):
+                recent.clear()  # something else began, or a step did not get further: the pace is measured anew
+            recent.append((step.what, step.done, time.monotonic()))
+            _, done, since = recent[0]
+            seconds_left = None
+            if step.done > done:
+                seconds_left = (time.monotonic() - since) / (step.done - done) * (step.total - step.done)
+            text = f"{step.done:,} of {step.total:,} {step.what}"
+            yield Aside(text, f"Preparing {name}", step.done, step.total, seconds_left)
+
+
+def _chunks(
+    todo: Sequence[tuple[View, tuple[str, ...]]], size: int
+) -> Iterator[Sequence[tuple[View, tuple[str, ...]]]]:
+    """Runs of neighbours that need the same families, at most `size` long."""
+    chunk: list[tuple[View, tuple[str, ...]]] = []
+    for item in todo:
+        if chunk and (len(chunk) == size or chunk[0][1] != item[1]):
+            yield chunk
+            chunk = []
+        chunk.append(item)
+    if chunk:
+        yield chunk
+
+
+def _job_report(job: Job) -> dict[str, Any]:
+    """A job as the page shows it; done counts the failed ones too, rate is pictures a second.
+
+    total is 0 for a job that only prepares models; aside is how far a preparation is, None where none goes on.
+    """
+    finished = job.done + job.failed
+    elapsed_s = time.time() - job.counting_since if job.counting_since else 0.0
+    aside = job.aside
+    return {
+        "id": job.id,
+        "state": job.state,
+        "done": finished,
+        "total": job.total,
+        "failed": job.failed,
+        "rate": finished / elapsed_s if finished and elapsed_s > 0 else None,
+        "aside": dataclasses.asdict(aside) if aside else None,
+        "message": job.message[:1].upper() + job.message[1:],
+    }

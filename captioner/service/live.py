@@ -1,0 +1,263 @@
+"""One picture while a person waits for it: the live preview, its tags, further sentences, one caption for a program.
+
+What was tried is kept in memory, so that a model runs only for what is new; `caption_one` alone stores what models
+say. Model work goes through the worker, before any job's next step. Knows no job.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from captioner import pipeline
+from captioner.captions.tokens import count_tokens
+from captioner.errors import CaptionerError, SettingsError
+from captioner.models.manager import ModelManager
+from captioner.pipeline import (
+    Plan,
+    can_draw,
+    caption_text,
+    draw_sentences,
+    families_to_run,
+    make_layers,
+    sentence_read,
+    sentence_to_read,
+)
+from captioner.records import Alternative, Forecast, Layer
+from captioner.service.choices import Offer
+from captioner.service.details import details_of
+from captioner.service.pictures import Pictures
+from captioner.service.recent import Recent
+from captioner.service.rows import composed_texts
+from captioner.settings import Effect
+from captioner.worker import Worker
+from captioner.workspace import Workspace
+from captioner.workspace_records import View
+
+_log = logging.getLogger(__name__)
+
+DRAWN_AT_ONCE = 4
+
+
+class _Drawn(NamedTuple):
+    """Further sentences that a person asked for, and how many seeds from the settings' own on are used up."""
+
+    seeds: int
+    sentences: tuple[Alternative, ...] = ()
+
+
+class Live:
+    """What visitors try on pictures of their sets."""
+
+    def __init__(
+        self, workspace: Workspace, worker: Worker, manager: ModelManager, offer: Offer, pictures: Pictures
+    ) -> None:
+        self._workspace = workspace
+        self._worker = worker
+        self._manager = manager
+        self._offer = offer
+        self._pictures = pictures
+        self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
+        self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
+        self._has_warmed = False
+
+    def preview(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Remember the page's settings and say what they make of one picture; its layers are stored nowhere.
+
+        A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
+        on scores that are there. A model that must be prepared for longer than a person waits is left out.
+        Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed,
+            "details": with a picture, as `details`, "unprepared": None, or of the models left out {"text": what is
+            missing, "action": what a button that begins it says, "download_mb": what fetching published parts instead
+            takes, 0 where there are none}}.
+        Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
+        """
+        plan = self._offer.plan_of(values)
+        if not set_id:
+            return {"text": None, "recomposed": False, "unprepared": None}
+        before = self._offer.stored_plan(set_id)
+        self._workspace.set_settings(set_id, plan.to_flat())
+        recomposed = _compose_part(before) != _compose_part(plan)
+        if not picture_id:
+            return {"text": None, "recomposed": recomposed, "unprepared": None}
+        view = self._workspace.view(set_id, picture_id)
+        stored = self._workspace.layers(set_id, picture_id)
+        layers, missing = self._layers_at_hand(view, stored, plan, before)
+        unprepared: dict[str, Forecast] = {}
+        if missing:
+            fresh, unprepared = self._worker.ask(
+                lambda: self._run_prepared(set_id, view, plan, missing, layers)
+            ).result()
+            layers += fresh
+        composed, generated = composed_texts(layers, plan, view.existing)
+        return {
+            "text": generated or composed,
+            "recomposed": recomposed,
+            "details": self._details(view, layers, plan),
+            "unprepared": _missing(unprepared) if unprepared else None,
+        }
+
+    def caption_one(self, set_id: str, picture_id: str, plan: Plan) -> str:
+        """Run a plan's models on one picture, store what they say, and return the caption that makes of it.
+
+        The picture's edit, if it has one, stays as it is.
+        """
+        view = self._workspace.view(set_id, picture_id)
+        stored = self._workspace.layers(set_id, picture_id)
+        missing = families_to_run(stored, plan)
+        at_hand = [layer for layer in stored if layer.family not in missing]
+        fresh: list[Layer] = []
+        if missing:
+            fresh, unprepared = self._worker.ask(
+                lambda: self._run_prepared(set_id, view, plan, missing, at_hand)
+            ).result()
+            for name, forecast in unprepared.items():
+                text = pipeline.forecast_text(name, forecast)
+                raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
+            self._workspace.put_layers(set_id, fresh, label="Caption")
+        self._workspace.set_settings(set_id, plan.to_flat())
+        return caption_text([*at_hand, *fresh], plan, view.existing).text
+
+    def warm_up(self, set_id: str) -> None:
+        """Load the captioner in the background once the first picture has come: its caption is asked for next."""
+        if self._has_warmed:
+            return
+        self._has_warmed = True
+        plan = self._offer.stored_plan(set_id)
+
+        def load() -> None:
+            count_tokens("a caption")  # reads CLIP's word list
+            for name, family in plan.models():
+                if self._manager.to_download(name, family) is None:  # a download is announced first
+                    with self._manager.use(name, family):
+                        pass
+
+        def report(future: Future[None]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                _log.info("no model was loaded in advance: %s", error)  # said again, aloud, when one is needed
+
+        self._worker.ask(load).add_done_callback(report)
+
+    # Which layers serve, and which models must run
+
+    def _layers_at_hand(
+        self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan
+    ) -> tuple[list[Layer], list[str]]:
+        """Layers that serve a preview, and the families that must run for it.
+
+        A tagger that goes on from the sentence is asked again for another sentence, whatever its own settings are.
+        """
+        layers: list[Layer] = []
+        missing: list[str] = []
+        by_family = {layer.family: layer for layer in stored}
+        unfit = families_to_run(stored, plan)
+        settings_before = _run_part(before)
+        for family, part in _run_part(plan).items():
+            own = by_family.get(family)
+            sentence = sentence_to_read(family, layers, plan)
+            if sentence is not None and plan.family in missing:
+                missing.append(family)  # its sentence is still to come
+            elif own is not None and family not in unfit:
+                layers.append(own)
+            elif (tried := self._previewed.get((view.digest, family, part, sentence))) is not None:
+                layers.append(tried)
+            elif own is not None and settings_before.get(family) == part and sentence_read(own) == sentence:
+                layers.append(own)  # the person changed something else
+            else:
+                missing.append(family)
+        return layers, missing
+
+    def _run_prepared(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
+    ) -> tuple[list[Layer], dict[str, Forecast]]:
+        """As `_run`, without the models that are not prepared, and what those have to prepare, by name."""
+        left_out = list(pipeline.forecasts(plan, self._manager, only=families))
+        names = {family for _, family, _ in left_out}
+        ready = [family for family in families if family not in names]
+        layers = self._run(set_id, view, plan, ready, at_hand) if ready else []
+        return layers, {name: forecast for name, _, forecast in left_out}
+
+    def _run(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
+    ) -> list[Layer]:
+        """Runs on the worker's thread. Args: at_hand: the picture's other layers. Raises: what went wrong with it."""
+        picture = (view.id, self._pictures.open(set_id, view.id, view.digest))
+        [[result]] = list(make_layers([picture], plan, self._manager, only=families, stored={view.id: at_hand}))
+        if result.error is not None:
+            raise result.error
+        parts = _run_part(plan)
+        for layer in result.layers:
+            self._previewed.put((view.digest, layer.family, parts[layer.family], sentence_read(layer)), layer)
+        return list(result.layers)
+
+    # Tags and other sentences
+
+    def details(self, set_id: str, picture_id: str) -> dict[str, Any]:
+        """The picture's tags with what became of them, and other sentences it could have; see `ui.details`.
+
+        Of its stored layers, under the set's settings, as its caption is. Raises: UnknownSet, UnknownPicture.
+        """
+        view = self._workspace.view(set_id, picture_id)
+        return self._details(view, self._workspace.layers(set_id, picture_id), self._offer.stored_plan(set_id))
+
+    def _details(self, view: View, layers: Sequence[Layer], plan: Plan) -> dict[str, Any]:
+        drawn = self._drawn.get((view.digest, plan.family, _run_part(plan).get(plan.family)))
+        return details_of(layers, plan, view.existing, drawn.sentences if drawn else ())
+
+    def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
+
+        Returns: {"details": as `details`, the new sentences at their end; "new": how many they are}.
+        Raises: SettingsError: the settings draw nothing. As `preview`.
+        """
+        plan = self._offer.plan_of(values)
+        if not can_draw(plan):
+            raise SettingsError("method is beam search or the captioner is off; only nucleus sampling can draw again.")
+        view = self._workspace.view(set_id, picture_id)
+        layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
+        known = len(self._details(view, layers, plan)["sentences"])
+        self._worker.ask(lambda: self._draw(set_id, view, plan)).result()
+        details = self._details(view, layers, plan)
+        return {"details": details, "new": len(details["sentences"]) - known}
+
+    def _draw(self, set_id: str, view: View, plan: Plan) -> None:
+        """Runs on the worker's thread."""
+        key = (view.digest, plan.family, _run_part(plan)[plan.family])
+        before = self._drawn.get(key) or _Drawn(seeds=1)  # the settings' own seed made the sentence itself
+        image = self._pictures.open(set_id, view.id, view.digest)
+        found = draw_sentences(image, plan, self._manager, skip=before.seeds, count=DRAWN_AT_ONCE)
+        sentences = {one.text: one for one in (*before.sentences, *found)}
+        self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
+
+
+def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
+    """What `Live.preview` says of models that it left out."""
+    sentences = [
+        f"{pipeline.forecast_text(name, forecast)}, and is left out until then."
+        for name, forecast in unprepared.items()
+    ]
+    return {
+        "text": " ".join(sentences),
+        "action": "Download now" if all(forecast.is_download for forecast in unprepared.values()) else "Prepare now",
+        "download_mb": sum(forecast.download_mb for forecast in unprepared.values()),
+    }
+
+
+def _run_part(plan: Plan) -> dict[str, tuple[Any, ...]]:
+    """By family, what identifies a layer: model and RUN settings."""
+    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
+    return {
+        family: (model, *sorted(settings[family].to_mapping(Effect.RUN).items())) for model, family in plan.models()
+    }
+
+
+def _compose_part(plan: Plan) -> tuple[Any, ...]:
+    """What decides how layers that are there become text."""
+    return (
+        bool(plan.captioner),
+        plan.recipe,
+        *((choice.family, choice.settings.to_mapping(Effect.COMPOSE)) for choice in plan.taggers),
+    )

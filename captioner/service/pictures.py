@@ -1,0 +1,43 @@
+"""The pictures of sets, opened for a model and re-encoded to look at; those used last stay at hand.
+
+Knows no caption and no model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from captioner import images
+from captioner.service.recent import Recent
+from captioner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PREVIEW_EDGE_PX = 1600
+
+
+class Pictures:
+    """Pictures of all sets; equal ones are opened once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._opened: Recent[str, Image] = Recent(2)  # by digest, as the next
+        self._previews: Recent[str, bytes] = Recent(48)
+
+    def open(self, set_id: str, picture_id: str, digest: str) -> Image:
+        """A picture as models take it. Raises: UnknownSet, UnknownPicture, BadPicture, StoreError."""
+        image = self._opened.get(digest)
+        if image is None:
+            image = images.open_picture(self._workspace.picture_bytes(set_id, picture_id)).image
+            self._opened.put(digest, image)
+        return image
+
+    def preview_bytes(self, set_id: str, picture_id: str) -> bytes:
+        """The picture re-encoded as WebP at a size to look at. Raises: UnknownSet, UnknownPicture, StoreError."""
+        digest = self._workspace.view(set_id, picture_id).digest
+        known = self._previews.get(digest)
+        if known is None:
+            known = images.preview(self.open(set_id, picture_id, digest), PREVIEW_EDGE_PX)
+            self._previews.put(digest, known)
+        return known

@@ -1,0 +1,93 @@
+"""Pictures as the page shows them: each with the caption it would be exported with, and where that comes from.
+
+Composed texts are kept until a picture's layers or the set's settings change. Runs no model and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from captioner.pipeline import Plan, caption_text
+from captioner.records import Layer
+from captioner.service.choices import Offer
+from captioner.service.recent import Recent
+from captioner.workspace import Workspace
+from captioner.workspace_records import View
+
+
+class _Composed:
+    """Composed texts of one set under one plan: picture id -> (layers_version, text, text without its existing one)."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.texts: dict[str, tuple[int, str, str]] = {}
+
+
+class Rows:
+    """Rows of all sets, in plain JSON values."""
+
+    def __init__(self, workspace: Workspace, offer: Offer) -> None:
+        self._workspace = workspace
+        self._offer = offer
+        self._composed: Recent[str, _Composed] = Recent(16)
+
+    def of_views(self, set_id: str, views: Sequence[View]) -> list[dict[str, Any]]:
+        """Pictures as the page shows them, with the caption each would be exported with.
+
+        suggestion: what the layers say now where the caption is something else (an edit, a kept existing caption);
+            None where there are no layers.
+        """
+        if not views:
+            return []
+        texts = self._texts(set_id, views)
+        rows = []
+        for view in views:
+            composed, generated = texts[view.id]
+            rows.append(
+                {
+                    "id": view.id,
+                    "name": view.name,
+                    "width": view.width,
+                    "height": view.height,
+                    "notes": list(view.notes),
+                    "caption": composed if view.text is None else view.text,
+                    "revision": view.revision,
+                    "state": _state(view, composed),
+                    "error": view.failure.message if view.failure else "",
+                    "suggestion": generated or None,
+                    "equal_to": view.equal_to,
+                }
+            )
+        return rows
+
+    def of_picture(self, set_id: str, picture_id: str) -> dict[str, Any]:
+        """One picture as the page shows it. Raises: UnknownSet, UnknownPicture."""
+        return self.of_views(set_id, [self._workspace.view(set_id, picture_id)])[0]
+
+    def _texts(self, set_id: str, views: Sequence[View]) -> dict[str, tuple[str, str]]:
+        """By picture id: the composed caption, and what the layers alone say."""
+        plan = self._offer.stored_plan(set_id)
+        kept = self._composed.get(set_id)
+        if kept is None or kept.plan != plan:
+            kept = _Composed(plan)
+            self._composed.put(set_id, kept)
+        wanted = {view.id: view for view in views if kept.texts.get(view.id, (None,))[0] != view.layers_version}
+        for picture_id, layers in self._workspace.layers_of(set_id, wanted):
+            view = wanted[picture_id]
+            kept.texts[picture_id] = (view.layers_version, *composed_texts(layers, plan, view.existing))
+        return {view.id: kept.texts.get(view.id, (0, "", ""))[1:] for view in views}
+
+
+def composed_texts(layers: Sequence[Layer], plan: Plan, existing: str) -> tuple[str, str]:
+    """The composed caption, and what the layers alone make where that is not it ("" without layers)."""
+    composed = caption_text(layers, plan, existing).text
+    if not layers:
+        return composed, ""
+    if existing.strip() and plan.recipe.existing == "keep":
+        return composed, caption_text(layers, plan).text
+    return composed, composed
+
+
+def _state(view: View, composed: str) -> str:
+    return "generated" if view.state == "empty" and composed else view.state

@@ -1,0 +1,236 @@
+"""What the page asks of the product, answered in plain JSON values: the desk joins the parts that answer.
+
+The desk's own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part:
+`offer` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the
+page shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
+holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Safe to use from
+many threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from captioner.captions import bulk, compose
+from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
+from captioner.errors import SettingsError
+from captioner.export import ExportItem, safe_name, write_sidecars
+from captioner.models.manager import ModelManager
+from captioner.service.choices import Offer
+from captioner.service.jobs import Jobs
+from captioner.service.kept_files import KeptFiles
+from captioner.service.live import Live
+from captioner.service.pictures import Pictures
+from captioner.service.rows import Rows
+from captioner.worker import Worker
+from captioner.workspace import Workspace
+
+
+class Desk:
+    """Answers for all visitors; a visitor is known by the set's id only."""
+
+    def __init__(self, workspace: Workspace, worker: Worker, manager: ModelManager) -> None:
+        self.workspace = workspace
+        self._manager = manager
+        self.offer = Offer(manager.models, workspace)
+        self.kept_files = KeptFiles(self.offer.groups)
+        self.pictures = Pictures(workspace)
+        self.rows = Rows(workspace, self.offer)
+        self.live = Live(workspace, worker, manager, self.offer, self.pictures)
+        self.jobs = Jobs(workspace, worker, manager, self.offer, self.pictures)
+
+    # Sets and pictures
+
+    def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
+        """A new set with the settings that the page shows."""
+        set_id = self.workspace.create_set(name, self.offer.plan_of(values).to_flat())
+        return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
+
+    def open_set(self, set_id: str) -> dict[str, Any]:
+        """Everything the page shows of a set, and what to tell about its settings. Raises: UnknownSet."""
+        return {**self.changes(set_id, -1), "notes": list(self.offer.stored_plan(set_id).notes)}
+
+    def changes(self, set_id: str, since: Any) -> dict[str, Any]:
+        """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
+
+        Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
+            changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings.
+        """
+        if isinstance(since, bool) or not isinstance(since, int):
+            since = -1
+        changes = self.workspace.changes_since(set_id, since)
+        rows = self.rows.of_views(set_id, changes.views)
+        if changes.settings is not None and not changes.is_everything:
+            sent = {row["id"] for row in rows}
+            rows += [
+                {name: row[name] for name in ("id", "caption", "suggestion", "revision", "state")}
+                for row in self.rows.of_views(set_id, self.workspace.views(set_id))
+                if row["id"] not in sent
+            ]
+        return {
+            "cursor": changes.version,
+            "whole": changes.is_everything,
+            "rows": rows,
+            "removed": list(changes.removed),
+            "name": changes.name,
+            "undo": changes.undo.label if changes.undo else None,
+            "redo": changes.redo.label if changes.redo else None,
+            "job": self.jobs.newest(set_id),
+            "warnings": self._warnings(set_id),
+        }
+
+    def _warnings(self, set_id: str) -> list[str]:
+        """What loaded models of the set's settings have to say about how they run."""
+        warned = {(report.name, report.family): report.warning for report in self._manager.report() if report.warning}
+        return [warned[model] for model in self.offer.stored_plan(set_id).models() if model in warned] if warned else []
+
+    def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "") -> dict[str, Any]:
+        """Store an uploaded picture and return its row. Raises: UnknownSet, BadPicture, SettingsError, StoreError."""
+        picture = self.workspace.add_picture(set_id, name, data, existing)
+        self.live.warm_up(set_id)
+        return self.rows.of_picture(set_id, picture.id)
+
+    def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
+        """Take pictures out of the set; undo brings them back."""
+        count = len(picture_ids)
+        label = "Remove a picture" if count == 1 else f"Remove {count} pictures"
+        return {"removed": list(self.workspace.remove_pictures(set_id, picture_ids, label=label).picture_ids)}
+
+    def rename_set(self, set_id: str, name: str) -> dict[str, Any]:
+        """Give the set a name; it is the zip's name too."""
+        if not isinstance(name, str):
+            raise SettingsError(f"the name is {type(name).__name__}; it must be text.")
+        self.workspace.rename_set(set_id, name.strip())
+        return {"name": name.strip()}
+
+    def known_sets(self, set_ids: Sequence[str]) -> dict[str, Any]:
+        """Name, size and time of the sets that a browser opened; ids that nobody knows are left out."""
+        found = self.workspace.sets(set_id for set_id in set_ids[:200] if isinstance(set_id, str))
+        return {
+            "sets": [
+                {"id": kept.id, "name": kept.name, "pictures": kept.picture_count, "changed_at": kept.changed_at}
+                for kept in found
+            ]
+        }
+
+    # Captions
+
+    def save_caption(
+        self, set_id: str, picture_id: str, text: str | None, base: int, *, is_step: bool = False
+    ) -> dict[str, Any]:
+        """Store an edit unless the stored one changed since revision `base`.
+
+        Args: is_step: a button made the text, so that undo brings back what was typed before it.
+        Returns: {"ok": True, "revision", "row"} or {"ok": False, "conflict", "revision", "row"}, where conflict is the
+            stored edit, None if it was removed.
+        Raises: UnknownSet, UnknownPicture, SettingsError, StoreError.
+        """
+        saved = self.workspace.save_edit(set_id, picture_id, text, base, is_autosave=text is not None and not is_step)
+        answer = {"ok": saved.ok, "revision": saved.revision, "row": self.rows.of_picture(set_id, picture_id)}
+        return answer if saved.ok else {**answer, "conflict": saved.conflict}
+
+    def count_tokens(self, text: str) -> dict[str, Any]:
+        """How many CLIP tokens a text takes, the limit, and what lies beyond it."""
+        if not isinstance(text, str):
+            raise SettingsError(f"the text is {type(text).__name__}; it must be text.")
+        return {"tokens": count_tokens(text), "limit": USABLE_TOKENS, "beyond": text[cut_at(text, USABLE_TOKENS) :]}
+
+    def token_counts(self, set_id: str) -> dict[str, Any]:
+        """CLIP tokens of every caption of the set, by picture id."""
+        rows = self.rows.of_views(set_id, self.workspace.views(set_id))
+        return {"limit": USABLE_TOKENS, "counts": {row["id"]: count_tokens(row["caption"]) for row in rows}}
+
+    def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
+        """Write the set's captions to a zip at `target`; returns the name to save it under.
+
+        Raises: UnknownSet, ExportError, StoreError.
+        """
+        views = self.workspace.views(set_id)
+        texts = {row["id"]: row["caption"] for row in self.rows.of_views(set_id, views)}
+        items = [
+            ExportItem(
+                view.name, texts[view.id], self.workspace.picture_path(set_id, view.id) if with_pictures else None
+            )
+            for view in views
+        ]
+        write_sidecars(items, target, format=format, with_pictures=with_pictures, as_zip=True)
+        name = self.workspace.find_set(set_id).name
+        return f"{safe_name(name) if name else 'captions'}.zip"
+
+    # Bulk changes, the ignore list, undo
+
+    def preview_bulk(
+        self, set_id: str, picture_ids: Sequence[str] | None, operation: str, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What a bulk change would do; changes nothing.
+
+        Args: picture_ids: None for the whole set.
+        Returns: {"label", "looked_at", "changes": [{"id", "name", "before", "after", "revision", "was_edited"}]}.
+        Raises: SettingsError: see `bulk.change_of`. UnknownSet.
+        """
+        label, change = bulk.change_of(operation, values)
+        wanted = None if picture_ids is None else set(picture_ids)
+        views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
+        changes = []
+        for row in self.rows.of_views(set_id, views):
+            after = change(row["caption"])
+            if after != row["caption"]:
+                changes.append(
+                    {
+                        **{name: row[name] for name in ("id", "name", "revision")},
+                        "before": row["caption"],
+                        "after": after,
+                        "was_edited": row["state"] == "edited",
+                    }
+                )
+        return {"label": label, "looked_at": len(views), "changes": changes}
+
+    def apply_bulk(self, set_id: str, label: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Do what a preview showed, as one undoable step.
+
+        Args: changes: by picture id, {"after": new text, "revision": what the preview saw}.
+        Returns: {"ok": True, "changed"}, or {"ok": False, "conflicts": names} where a caption changed meanwhile: then
+            nothing was changed.
+        """
+        applied = self.workspace.apply_edits(
+            set_id,
+            {picture_id: change["after"] for picture_id, change in changes.items()},
+            str(label)[:200],
+            revisions={picture_id: change["revision"] for picture_id, change in changes.items()},
+        )
+        if applied.ok:
+            return {"ok": True, "changed": len(applied.revisions)}
+        names = {view.id: view.name for view in self.workspace.views(set_id)}
+        return {"ok": False, "conflicts": [names.get(picture_id, picture_id) for picture_id in applied.conflicts]}
+
+    def ignore_tag(
+        self, set_id: str, name: str, values: Mapping[str, Any] | None, *, is_ignored: bool
+    ) -> dict[str, Any]:
+        """Put a tag on the set's ignore list or take it off again, as one step that undo takes back.
+
+        Args: values: the page's settings, stored with the new list; None takes the set's.
+        Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
+        Raises: SettingsError, UnknownSet.
+        """
+        if not isinstance(name, str):
+            raise SettingsError(f"the tag is {type(name).__name__}; it must be text.")
+        plan = self.offer.stored_plan(set_id) if values is None else self.offer.plan_of(values)
+        change = compose.with_ignored if is_ignored else compose.without_ignored
+        recipe = change(plan.recipe, name)
+        entries = compose.ignored_by(name, recipe if is_ignored else plan.recipe)
+        label = f"{'Ignore' if is_ignored else 'Stop ignoring'} {', '.join(entries) or name}"
+        self.workspace.set_settings(set_id, replace(plan, recipe=recipe).to_flat(), label=label[:200])
+        return {"ignore": recipe.ignore, "entries": list(entries)}
+
+    def travel(self, set_id: str, *, is_undo: bool) -> dict[str, Any]:
+        """Take back the newest step, or do the last one that was taken back again.
+
+        Returns: {"label": what it was, None where there is nothing; "has_settings": whether the settings changed}.
+        """
+        change = self.workspace.undo(set_id) if is_undo else self.workspace.redo(set_id)
+        if change is None or change.entry is None:
+            return {"label": None, "has_settings": False}
+        return {"label": change.entry.label, "has_settings": change.entry.kind == "settings"}

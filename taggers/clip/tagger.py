@@ -1,0 +1,541 @@
+"""CLIP interrogation: pictures -> the words of each vocabulary that fit best, with similarities.
+
+A model folder holds `open_clip_config.json` and `open_clip_model.safetensors`, and may hold its own vocabularies.
+Imports nothing heavy. Beside it: `text` runs the text tower, `labels` keeps label embeddings on disk,
+`ranking` ranks them, `prompts` makes prompts, `published` and `pairs` know what the hub has.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.errors import BadModel, OutOfMemory
+from captioner.models import registry, sources
+from captioner.models.registry import ModelSpec
+from captioner.records import Forecast, Preparing, Tag
+from captioner.settings import Effect, Settings, choice, kept_file, real, switch, whole
+from taggers import vocabularies
+from taggers.clip import pairs, prompts
+from taggers.clip.labels import Embeddings, LabelCache
+from taggers.clip.prompts import Prompt
+from taggers.clip.published import download_mb, fetch_steps
+from taggers.clip.ranking import STORED_LABELS, Labels, PictureScorer, Table
+from taggers.thresholds import above, best_of_each
+from taggers.vocabularies import Vocabulary
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+_SAMPLE = 48
+"""Labels that a forecast embeds to measure the speed."""
+
+_CONFIG = "open_clip_config.json"
+_WEIGHTS = "open_clip_model.safetensors"
+# Pictures a run. More than one gains nothing on a CPU.
+_CPU_BATCH = 1
+_CUDA_BATCH = 32
+
+_CHAIN = ("mode", "chain")
+
+
+def _maximum(default: int, things: str) -> Any:
+    return whole(
+        default,
+        0,
+        STORED_LABELS,
+        f"At most so many {things}; 0 = none.",
+        effect=Effect.COMPOSE,
+        only_when=("mode", "rank"),
+    )
+
+
+class ClipSettings(Settings):
+    """How CLIP chooses words, and how many of each vocabulary reach the caption."""
+
+    mode: str = choice(
+        "rank",
+        ("rank", "chain", "classic", "fast", "best"),
+        "rank: the words of each vocabulary that fit the picture best. The others go on from the captioner's sentence. "
+        "chain: flavors one by one while each makes the whole fit better, then the best selection of one artist, "
+        "medium, trending and movement. classic, fast, best: the modes of clip-interrogator.",
+    )
+    flavors: int = _maximum(4, "flavors")
+    mediums: int = _maximum(1, "mediums")
+    movements: int = _maximum(1, "art movements")
+    artists: int = _maximum(1, "artists")
+    trendings: int = _maximum(1, "places where such pictures trend")
+    own_vocabulary: str = kept_file(
+        "Words of your own to rank beside the model's: a text file with one label a line, UTF-8. rank, fast and best "
+        "choose from them.",
+        keeper="taggers.vocabularies",
+    )
+    own_labels: int = _maximum(4, "labels of your own vocabulary")
+    similarity_threshold: float = real(
+        -1.0,
+        -1.0,
+        1.0,
+        "The lowest similarity a word is kept at; at -1 the best ones are kept, however badly they fit.",
+        effect=Effect.COMPOSE,
+        only_when=("mode", "rank"),
+    )
+    max_flavors: int = whole(32, 1, 64, "chain, classic, fast and best add at most so many flavors.")
+    min_flavors: int = whole(
+        8, 0, 64, "best keeps so many flavors of its chain even if they do not help.", only_when=("mode", "best")
+    )
+    candidates: int = whole(
+        2048, 1, 8192, "chain and best try so many flavors at each step, the best ranked; fewer are faster.", step=64
+    )
+    chain_artist: bool = switch(True, "The chain may end with an artist.", only_when=_CHAIN)
+    chain_medium: bool = switch(True, "The chain may end with a medium.", only_when=_CHAIN)
+    chain_trending: bool = switch(True, "The chain may end with where such pictures trend.", only_when=_CHAIN)
+    chain_movement: bool = switch(True, "The chain may end with an art movement.", only_when=_CHAIN)
+
+
+class ClipTagger:
+    """An open_clip model with its vocabularies."""
+
+    family: ClassVar[str] = "clip"
+    Settings: ClassVar[type[ClipSettings]] = ClipSettings
+    other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
+
+    def __init__(
+        self,
+        model: Any,
+        preprocess: Callable[[Image], Tensor],
+        tokenizer: Callable[[Sequence[str]], Tensor],
+        vocabularies: Mapping[str, Vocabulary],
+        *,
+        device: str,
+        revision: str,
+        tag: tuple[str, str] | None = None,
+    ) -> None:
+        """Args:
+        model, preprocess, tokenizer: open_clip's, the model in evaluation mode on `device`.
+        tag: open_clip's architecture and pretrained pair, where the weights are known.
+        """
+        self._model = model
+        self._preprocess = preprocess
+        self._tokenizer = tokenizer
+        self.vocabularies = dict(vocabularies)
+        self._device = device
+        self._revision = revision
+        self._tag = tag
+        self._cache = LabelCache(revision)
+        self._labels: Labels | None = None
+        self._own: tuple[str, Labels] | None = None  # the last vocabulary of a person's own that was asked for, by name
+        self._seconds_a_label: float | None = None  # measured on first use
+        self._text_tower: Any = None  # made on first use: with cached labels, rank needs none
+
+    @classmethod
+    def spec_for(cls, name: str) -> ModelSpec | None:
+        """What an open_clip "architecture/pretrained" name stands for; None for a name of another kind.
+
+        Raises: ModelNotFound, MissingPackage: as `pairs.spec_for`.
+        """
+        return pairs.spec_for(name)
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str) -> ClipTagger:
+        """The model in `folder`, ready on `device`. Labels are embedded on first use, or by `prepare_steps`.
+
+        Raises: BadModel, MissingPackage: as `records.Model.load`. BadVocabulary: the folder's own words.
+        """
+        open_clip = pairs.import_open_clip()
+        weights = folder / _WEIGHTS
+        sources.check_weights(weights)
+        config = _read_config(folder)
+        known_words = vocabularies.for_model(folder)
+        name = f"local-dir:{folder}"
+        try:
+            model, _, preprocess = open_clip.create_model_and_transforms(
+                name,
+                precision="fp16" if device.startswith("cuda") else "fp32",
+                device=device,
+                force_quick_gelu=needs_quick_gelu(folder, config),
+            )
+            tokenizer = open_clip.get_tokenizer(name)
+        except Exception as error:  # open_clip and safetensors raise what they like for a damaged folder
+            if type(error).__name__ == "OutOfMemoryError":
+                raise OutOfMemory(f"{folder.name} does not fit on {device}; use --device cpu.") from error
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = " ".join(lines)[:600] or type(error).__name__
+            raise BadModel(
+                f"{weights} does not fit {_CONFIG} beside it, or one is damaged; download both again. {reason}"
+            ) from error
+        _check_shapes(weights, model)
+        model.eval().requires_grad_(False)
+        spec = _known_as(folder)
+        return cls(
+            model,
+            preprocess,
+            tokenizer,
+            known_words,
+            device=device,
+            revision=sources.fingerprint(weights),
+            tag=spec.tag if spec else None,
+        )
+
+    @property
+    def device(self) -> str:
+        """Where its weights are."""
+        return self._device
+
+    @property
+    def precision(self) -> str:
+        """fp16 where it was loaded on CUDA, fp32 on the CPU; label similarities are fp32 on both."""
+        import torch
+
+        return "fp16" if any(p.dtype is torch.float16 for p in self._model.parameters()) else "fp32"
+
+    @property
+    def runtime(self) -> str:
+        """open_clip models run in torch."""
+        return "torch"
+
+    @property
+    def revision(self) -> str:
+        """Fingerprint of the safetensors file."""
+        return self._revision
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the weights, of the label matrix, and of copies of the text weights while texts are encoded."""
+        tensors = [*self._model.parameters(), *self._model.buffers()]
+        tensors += [labels.matrix for labels in self._in_memory()]
+        text_tower = self._text_tower  # read once: another thread may ask while it is let go
+        copies = text_tower.size_bytes if text_tower is not None else 0
+        return int(copies + sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+
+    def move_to(self, device: str) -> None:
+        """Bring weights and label matrix to a device, in the precision they have."""
+        self._model.to(device)
+        for labels in self._in_memory():
+            labels.matrix = labels.matrix.to(device)
+        self._device = device
+        self._seconds_a_label = None
+        self._text_tower = None
+
+    def _in_memory(self) -> list[Labels]:
+        labels, own = self._labels, self._own  # read once: another thread may ask meanwhile
+        return [*([labels] if labels else []), *([own[1]] if own else [])]
+
+    def forecast(self, settings: ClipSettings, clock: Callable[[], float] = time.perf_counter) -> Forecast:
+        """The labels that `prepare_steps` would still embed; measures the speed once, which takes a second."""
+        missing = {vocabulary: self._cache.missing(vocabulary) for vocabulary in self._not_at_hand(settings)}
+        count = sum(missing.values())
+        if count == 0:
+            return Forecast(0, "labels to embed", 0.0)
+        if self._seconds_a_label is None:
+            # Labels in the proportion in which they are missing, since artists are shorter than flavors.
+            sample = [
+                vocabulary.labels[index * len(vocabulary.labels) // size]
+                for vocabulary, labels in missing.items()
+                for size in [-(-_SAMPLE * labels // count)]
+                for index in range(size)
+            ]
+            encoder = _LabelEncoder(self)
+            encoder.embed(encoder.tokenize(sample[:4]))  # the first run makes the text tower and wakes the device
+            start = clock()
+            encoder.embed(encoder.tokenize(sample))
+            self._seconds_a_label = (clock() - start) / len(sample)
+        return Forecast(count, "labels to embed", self._seconds_a_label * count, sum(self.published().values()))
+
+    def published(self) -> dict[str, int]:
+        """The vocabularies still to be embedded whose embeddings can be fetched instead: kind -> megabytes."""
+        if self._tag is None or self._labels is not None:
+            return {}
+        return {
+            kind: download_mb(self._tag, vocabulary)
+            for kind, vocabulary in self.vocabularies.items()
+            if vocabulary.is_public and self._cache.missing(vocabulary)
+        }
+
+    def prepare(self, settings: ClipSettings) -> None:
+        """Embed the labels that are not cached yet."""
+        for _ in self.prepare_steps(settings):
+            pass
+
+    def prepare_steps(self, settings: ClipSettings, *, published: bool = False) -> Iterator[Preparing]:
+        """Embed the labels that are not cached yet, a few seconds a step; what is done when it is closed is kept.
+
+        Args: published: fetch published embeddings first instead of computing those. Asks the hub, so only when the
+            person wants it.
+        Raises: ModelNotFound, BadModel: as `published.fetch_steps`, or the embeddings are of other weights.
+            BadVocabulary: the settings' own vocabulary is not there.
+        """
+        if published:
+            yield from self._fetch()
+        if self._labels is None:
+            self._labels = yield from self._embed(tuple(self.vocabularies.values()))
+        own = self._own_not_at_hand(settings)
+        if own is not None:
+            self._own = settings.own_vocabulary, (yield from self._embed([own]))
+
+    def _fetch(self) -> Iterator[Preparing]:
+        """Keep the published embeddings in the cache."""
+        sizes_mb = self.published()
+        encoder = _LabelEncoder(self)
+        before_mb = 0
+        for kind, size_mb in sizes_mb.items():
+            vocabulary = self.vocabularies[kind]
+            assert self._tag is not None
+            with closing(fetch_steps(self._tag, vocabulary)) as steps:
+                while True:
+                    try:
+                        done_mb = min(next(steps)[0] // 1_000_000, size_mb)
+                    except StopIteration as end:
+                        embeds: Embeddings = end.value
+                        break
+                    yield Preparing(before_mb + done_mb, sum(sizes_mb.values()), "MB")
+            # The hash vouches for the labels; that they are of these weights, a few labels embedded here show.
+            places = [index * len(embeds) // 8 for index in range(8)]
+            ours = encoder.embed(encoder.tokenize([vocabulary.labels[place] for place in places]))
+            if ours.shape[1] != embeds.shape[1] or (ours * embeds[places]).sum(axis=1, dtype=np.float32).min() < 0.99:
+                raise BadModel(
+                    f"the published embeddings of {kind} are not of these weights, which may be a fine-tune; embed the "
+                    "labels here instead."
+                )
+            self._cache.keep(vocabulary, embeds)
+            before_mb += size_mb
+
+    def _not_at_hand(self, settings: ClipSettings) -> list[Vocabulary]:
+        """What the settings rank and is not in memory."""
+        words = [] if self._labels is not None else [*self.vocabularies.values()]
+        own = self._own_not_at_hand(settings)
+        return words if own is None else [*words, own]
+
+    def _own_not_at_hand(self, settings: ClipSettings) -> Vocabulary | None:
+        name = settings.own_vocabulary
+        if not name or (self._own is not None and self._own[0] == name):
+            return None
+        return vocabularies.own(name)
+
+    def _embed(self, words: Sequence[Vocabulary]) -> Generator[Preparing, None, Labels]:
+        """The labels of some vocabularies, from the cache where they are there."""
+        import torch
+
+        total = sum(len(vocabulary.labels) for vocabulary in words)
+        encoder = _LabelEncoder(self)
+        done = 0
+        matrices: list[Embeddings] = []
+        tables: list[Table] = []
+        for vocabulary in words:
+            embeds = self._cache.load(vocabulary)
+            if embeds is None:
+                for part, finished in self._cache.compute(vocabulary, encoder):
+                    embeds = finished
+                    yield Preparing(done + part, total, "labels")
+            assert embeds is not None
+            count = len(vocabulary.labels)
+            tables.append(Table(vocabulary, done, done + count, count - len({*vocabulary.labels} - {""})))
+            matrices.append(embeds)
+            done += count
+        self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
+        if not matrices:  # a model folder whose own list of vocabularies is empty
+            return Labels([], torch.empty(0, 0, device=self._device))
+        return Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
+
+    def _rankable(self, settings: ClipSettings) -> list[Labels]:
+        """The model's labels, and those of the person's own vocabulary that the settings name."""
+        self.prepare(settings)
+        assert self._labels is not None
+        found = [self._labels]
+        if settings.own_vocabulary:
+            assert self._own is not None
+            found.append(self._own[1])
+        return [labels for labels in found if labels.tables]
+
+    @staticmethod
+    def uses_sentence(settings: ClipSettings) -> bool:
+        """Whether `tag` goes on from the captioner's sentences, so that a new sentence means new tags."""
+        return settings.mode != "rank"
+
+    def tag(
+        self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
+    ) -> list[tuple[Tag, ...]]:
+        """Tags with similarities. Embeds the labels first where `prepare_steps` was not run.
+
+        Args: sentences: what the captioner says about each picture; only modes other than rank read them.
+        Returns: for rank the best `STORED_LABELS` labels of every vocabulary, best first, whatever the maxima are; for
+            the other modes what they add to the sentence, in order, with the mode as category.
+        Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
+        """
+        labels = self._rankable(settings)
+        scorers = [self._scorer(labels, row) for batch in self._features(pictures) for row in batch.split(1)]
+        if settings.mode == "rank":
+            return [scorer.rank() for scorer in scorers]
+        prompts = [
+            _prompt(scorer, settings, sentence)
+            for scorer, sentence in zip(scorers, sentences or [""] * len(scorers), strict=True)
+        ]
+        return [
+            tuple(Tag(text, score, settings.mode, self.family) for text, score in prompt.additions)
+            for prompt in prompts
+        ]
+
+    def interrogate(self, picture: Image, settings: ClipSettings, sentence: str = "") -> Prompt:
+        """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
+        labels = self._rankable(settings)
+        (features,) = self._features([picture])
+        return _prompt(self._scorer(labels, features), settings, sentence)
+
+    @staticmethod
+    def keep(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
+        """In the given order: of rank's tags the best N of each vocabulary that fit well enough, of another mode's
+        tags all.
+        """
+        if settings.mode == "rank":
+            maxima = {kind: getattr(settings, kind) for kind in vocabularies.KINDS}
+            if settings.own_vocabulary:
+                maxima[vocabularies.OWN] = settings.own_labels
+            return best_of_each(above(tags, settings.similarity_threshold), maxima)
+        return [tag for tag in tags if tag.category == settings.mode]
+
+    def _scorer(self, labels: Sequence[Labels], features: Tensor) -> PictureScorer:
+        return PictureScorer(
+            labels,
+            features,
+            tokenizer=self._tokenizer,
+            encode=lambda tokens: self._text.encode_continuations(tokens),
+        )
+
+    def _features(self, pictures: Sequence[Image]) -> Iterator[Tensor]:
+        """Normalised picture features in float32, (batch, width) at a time."""
+        import torch
+
+        size = _CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH
+        dtype = torch.float16 if self.precision == "fp16" else torch.float32
+        start = 0
+        while start < len(pictures):
+            part = pictures[start : start + size]
+            try:
+                with torch.inference_mode():
+                    pixels = torch.stack([self._preprocess(picture) for picture in part])
+                    features = self._model.encode_image(pixels.to(self._device, dtype)).float()
+            except torch.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                if size == 1:
+                    raise OutOfMemory(f"CLIP found no memory for one picture on {self._device}.") from error
+                size //= 2
+                continue
+            start += len(part)
+            yield features / features.norm(dim=-1, keepdim=True)
+
+    @property
+    def _text(self) -> Any:
+        if self._text_tower is None:
+            from taggers.clip.text import text_tower
+
+            self._text_tower = text_tower(self._model)
+        return self._text_tower
+
+
+def _prompt(scorer: prompts.Scorer, settings: ClipSettings, sentence: str) -> Prompt:
+    """What a mode other than rank makes of a sentence."""
+    if settings.mode == "classic":
+        return prompts.classic(scorer, sentence, settings.max_flavors)
+    if settings.mode == "fast":
+        return prompts.fast(scorer, sentence, settings.max_flavors)
+    if settings.mode == "best":
+        return prompts.best(
+            scorer,
+            sentence,
+            min_flavors=settings.min_flavors,
+            max_flavors=settings.max_flavors,
+            candidates=settings.candidates,
+        )
+    on = {
+        "artists": settings.chain_artist,
+        "mediums": settings.chain_medium,
+        "trendings": settings.chain_trending,
+        "movements": settings.chain_movement,
+    }
+    return prompts.chain(
+        scorer,
+        sentence,
+        max_flavors=settings.max_flavors,
+        candidates=settings.candidates,
+        kinds=[kind for kind, is_on in on.items() if is_on],
+    )
+
+
+class _LabelEncoder:
+    """A tagger's text tower as `labels` wants it."""
+
+    def __init__(self, tagger: ClipTagger) -> None:
+        self._tagger = tagger
+
+    def tokenize(self, labels: Sequence[str]) -> Tensor:
+        return self._tagger._tokenizer(list(labels))
+
+    def lengths(self, tokens: Tensor) -> NDArray[np.int64]:
+        return np.asarray(self._tagger._text.lengths(tokens).numpy(), np.int64)
+
+    def embed(self, tokens: Tensor) -> Embeddings:
+        features = self._tagger._text.encode(tokens)
+        return np.asarray((features / features.norm(dim=-1, keepdim=True)).half().cpu().numpy(), np.float16)
+
+
+def needs_quick_gelu(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether the weights were trained with OpenAI's quick GELU, whatever the configuration says.
+
+    open_clip builds such weights with the ordinary GELU where a configuration lacks the switch, and only warns. Its own
+    table knows which repositories hold such weights, so for folders known by their name it is forced.
+    """
+    if config["model_cfg"].get("quick_gelu"):
+        return True
+    spec = _known_as(folder)
+    names = {folder.name, *(part.rpartition("--")[2] for part in folder.parts if part.startswith("models--"))}
+    if spec is not None and spec.repo is not None:
+        names.add(spec.repo.rpartition("/")[2])
+    return any(pair.quick_gelu and pair.repository.rpartition("/")[2] in names for pair in pairs.known())
+
+
+def _known_as(folder: Path) -> ModelSpec | None:
+    """The registered hub model that a folder is named after, by our name, the repository's or the hub cache's."""
+    for spec in registry.of_family("clip"):
+        if spec.repo is not None:
+            cached_as = "models--" + spec.repo.replace("/", "--")
+            if folder.name in (spec.name, spec.repo.rpartition("/")[2]) or cached_as in folder.parts:
+                return spec
+    return None
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG
+    sources.check_weights(path)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        is_whole = all(isinstance(config["model_cfg"][key], dict) for key in ("vision_cfg", "text_cfg"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadModel(f"{path} is not an open_clip configuration; download it again.") from error
+    if not is_whole:
+        raise BadModel(f"{path} is not an open_clip configuration; download it again.")
+    return dict(config)
+
+
+def _check_shapes(weights: Path, model: Any) -> None:
+    """open_clip stretches position tables that do not fit, in silence; here that is an error.
+
+    Raises: BadModel.
+    """
+    from safetensors import safe_open
+
+    state = model.state_dict()
+    with safe_open(str(weights), framework="numpy") as file:
+        for name in file.keys():  # noqa: SIM118  (the file is no mapping)
+            shape = list(file.get_slice(name).get_shape())
+            if name in state and list(state[name].shape) != shape and shape not in ([], [1]):
+                raise BadModel(
+                    f"{weights}: {name} has shape {shape} but {_CONFIG} makes it {list(state[name].shape)}; the two "
+                    "files are not of the same model. Download both again."
+                )

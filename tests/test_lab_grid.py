@@ -1,0 +1,312 @@
+"""captioner.lab.grid and `python -m captioner sweep`: grids of settings, what is equal in them, and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from captioner.__main__ import main
+from captioner.errors import SettingsError
+from captioner.lab.grid import (
+    MAX_CELLS,
+    changed_words,
+    compare,
+    make_grid,
+    parse_axis,
+    sweep_picture,
+    to_csv,
+    to_html,
+    to_json,
+)
+from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
+from captioner.models.manager import ModelManager
+from captioner.records import Sentence
+from tests.tiny_models import random_picture, save_tiny_blip
+
+BASE = SamplingSettings(max_length=60)
+
+
+class Echo:
+    """A captioner that says its settings, and notes how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def encode(self, pictures: Sequence[Image.Image]) -> list[Any]:
+        return list(pictures)
+
+    def decode_grid(self, encoding: Any, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+        self.asked.append(len(grid))
+        return [Sentence(f"{cell.num_beams} beams, {cell.min_length} <tokens> & {cell.top_p}") for cell in grid]
+
+
+def echo(x: str, y: str | None = None, base: SamplingSettings = BASE) -> Any:
+    grid = make_grid(parse_axis(x), parse_axis(y) if y else None, base)
+    return sweep_picture(random_picture(0), grid, Echo())
+
+
+def test_a_grid_has_a_cell_for_each_combination_row_by_row() -> None:
+    grid = make_grid(parse_axis("repetition_penalty=0.6,1,1.4"), parse_axis("min_length=5,15"), BASE)
+    assert [(cell.min_length, cell.repetition_penalty) for cell in grid.cells] == [
+        *[(5, penalty) for penalty in (0.6, 1.0, 1.4)],
+        *[(15, penalty) for penalty in (0.6, 1.0, 1.4)],
+    ]
+    assert grid.where(5) == {"repetition_penalty": "1.4", "min_length": "15"}
+    assert grid.where(grid.centre) == {"repetition_penalty": "1", "min_length": "15"}
+    assert all(cell.max_length == 60 for cell in grid.cells)
+
+
+def test_one_axis_alone_is_one_row() -> None:
+    sweep = echo("num_beams=1,8,16,20")
+    assert [sentence.text.split()[0] for sentence in sweep.sentences] == ["1", "8", "16", "20"]
+    assert sweep.groups == ("", "", "", "")
+
+
+def test_flags_spelling_is_understood_in_axes() -> None:
+    assert parse_axis("--min-length=5, 6").values == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("axis", "message"),
+    [
+        ("min_lenght=5", "'min_lenght' is no setting that an axis can have; did you mean min_length?"),
+        ("colour=5", "'colour' is no setting that an axis can have; the settings are method, num_beams"),
+        ("min_length=5,76", "min_length is 76; it must be a whole number between 1 and 75 tokens"),
+        ("min_length=5,nan", "min_length is 'nan'"),
+        ("repetition_penalty=nan", "repetition_penalty is nan"),
+        ("method=beam,fast", "method is 'fast'; it must be one of beam, nucleus"),
+        ("min_length", "needs values: min_length=VALUE"),
+        ("min_length=", "needs values"),
+        ("min_length=5,,6", "needs values"),
+        ("min_length=5,05", "has the value 05 twice"),
+        ("q_factor=much", "q_factor is 'much'; it must be a number"),
+    ],
+)
+def test_an_axis_that_cannot_be_is_refused(axis: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        parse_axis(axis)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ("min_length=5,61", None, "the cell min_length=61 is not possible: min_length is 61 and max_length is 60"),
+        ("min_length=5,6", "min_length=7,8", "both axes set min_length"),
+        ("q_factor=1,2", "repetition_penalty=1,2", "both axes set repetition_penalty"),
+        ("q_factor=1,9", None, "the cell q_factor=9.0 is not possible: q_factor is 9; under beam search"),
+        (
+            "seed=" + ",".join(map(str, range(21))),
+            "min_length=" + ",".join(map(str, range(1, 21))),
+            f"the grid has 420 cells; it may have {MAX_CELLS}",
+        ),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused(x: str, y: str | None, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        make_grid(parse_axis(x), parse_axis(y) if y else None, BASE)
+
+
+def test_equal_settings_are_searched_once_and_said_to_be_equal_and_why() -> None:
+    grid = make_grid(parse_axis("q_factor=0.01,1,20,100,200"), None, PRESETS["everydream-nucleus"])
+    captioner = Echo()
+    sweep = sweep_picture(random_picture(0), grid, captioner)
+    assert captioner.asked == [2]
+    assert sweep.groups == ("", "A", "A", "A", "A")
+    assert "q_factor is top_p here, and from 1 up there is no such filter" in sweep.reasons["A"]
+    assert "q_factor=20; q_factor=100" in sweep.reasons["A"]
+    assert len(grid.notes) == 3
+
+
+def test_a_setting_without_effect_is_named_as_the_reason() -> None:
+    sweep = echo("top_p=0.1,0.9", "min_length=5,6")
+    assert sweep.groups == ("A", "A", "B", "B")
+    assert "top_p has an effect only under nucleus" in sweep.reasons["A"]
+
+
+def test_equal_captions_of_different_settings_are_said_to_be_found_twice() -> None:
+    grid = make_grid(parse_axis("min_length=5,6,7"), None, BASE)
+    sweep = compare(grid, [Sentence("a dog"), Sentence("a cat"), Sentence("a dog")])
+    assert sweep.groups == ("A", "", "A")
+    assert sweep.reasons["A"].startswith("the same sentence was found with different settings (min_length=5; min")
+
+
+def test_words_that_differ_from_the_centre_are_known() -> None:
+    assert changed_words("a big dog runs", "a dog runs") == [
+        ("a", False),
+        ("big", True),
+        ("dog", False),
+        ("runs", False),
+    ]
+    assert changed_words("", "a dog") == []
+    assert changed_words("x", "") == [("x", True)]
+
+
+def test_the_csv_has_a_line_a_cell() -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(echo("num_beams=1,2", "min_length=5,6"), "cat, 1.png").decode())))
+    assert [(row["num_beams"], row["min_length"]) for row in rows] == [("1", "5"), ("2", "5"), ("1", "6"), ("2", "6")]
+    assert {row["picture"] for row in rows} == {"cat, 1.png"}
+    assert rows[0]["caption"] == "1 beams, 5 <tokens> & 0.9"
+
+
+def test_the_json_says_everything() -> None:
+    value = json.loads(to_json(echo("num_beams=1,2"), "cat.png", "blip-demo"))
+    assert (value["picture"], value["model"], value["x"]["values"], value["y"]) == (
+        "cat.png",
+        "blip-demo",
+        [1, 2],
+        None,
+    )
+    assert [cell["settings"]["num_beams"] for cell in value["cells"]] == [1, 2]
+
+
+def test_the_page_escapes_what_it_shows_and_marks_words_and_the_centre() -> None:
+    page = to_html(echo("num_beams=1,2,3"), "<script>.png", "m<del", "AAAA").decode()
+    assert "<script>" not in page
+    assert "m&lt;del" in page
+    assert "&lt;tokens&gt; &amp; 0.9" in page
+    assert page.count("<mark>1</mark>") == page.count("<mark>3</mark>") == 1
+    assert page.count("class='centre'") == 1
+    assert "http" not in page.replace("http-equiv", ""), "the page needs no other file"
+
+
+# The command line, with a tiny model
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny_blip(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+def test_the_command_writes_a_page_a_csv_and_a_json_for_each_picture(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    random_picture(1).save(tmp_path / "pictures" / "cat.png")
+    random_picture(2).save(tmp_path / "pictures" / "cat.webp")
+    (tmp_path / "pictures" / "broken.png").write_bytes(b"no picture")
+    words = [
+        "sweep",
+        str(tmp_path / "pictures"),
+        "--captioner",
+        tiny,
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    words += ["--x", "repetition_penalty=0.6,1.4", "--y", "min_length=5,12", "--num-beams", "2"]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1] == "2 swept, 1 failed"
+    assert "broken.png: " in captured.err
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == [f"cat{more}.{suffix}" for more in ("", "_2") for suffix in ("csv", "html", "json")]
+    value = json.loads((tmp_path / "out" / "cat.json").read_text(encoding="utf-8"))
+    captioner = BlipCaptioner.load(Path(tiny), device="cpu")
+    for cell in value["cells"]:
+        alone = captioner.caption([random_picture(1)], SamplingSettings.from_mapping(cell["settings"]))[0]
+        assert cell["caption"] == alone.text
+        assert cell["settings"]["num_beams"] == 2
+    assert "data:image/webp;base64,UklGR" in (tmp_path / "out" / "cat.html").read_text(encoding="utf-8")
+
+
+def sweep_words(tiny: str, folder: Path, *names: str) -> list[str]:
+    for number, name in enumerate(names):
+        random_picture(number).save(folder / name)
+    words = ["sweep", *(str(folder / name) for name in names), "--captioner", tiny, "--device", "cpu"]
+    return [*words, "--x", "num_beams=1,2", "--out", str(folder / "out")]
+
+
+def test_a_name_that_the_terminal_cannot_show_does_no_harm(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = sweep_words(tiny, tmp_path, "\u732b.png")
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(words) == 0
+    assert (tmp_path / "out" / "\u732b.html").is_file()
+    terminal.seek(0)
+    assert terminal.read().endswith("?.html\n")
+
+
+def test_ctrl_c_keeps_the_grids_that_are_whole_and_lets_go_of_the_model(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sweep_words(tiny, tmp_path, "a.png", "b.png", "c.png")
+    original, asked, closed = BlipCaptioner.decode_grid, [0], []
+
+    def decode_grid(self: Any, encoding: Any, grid: Any) -> Any:
+        asked[0] += 1
+        if asked[0] == 2:
+            raise KeyboardInterrupt
+        return original(self, encoding, grid)
+
+    monkeypatch.setattr(BlipCaptioner, "decode_grid", decode_grid)
+    close = ModelManager.close
+    monkeypatch.setattr(ModelManager, "close", lambda manager: closed.append(close(manager)))
+    assert main(words) == 130
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "captioner: stopped; 2 pictures were not reached.",
+        "1 swept, 0 failed",
+    ]
+    assert closed == [None]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.html", "a.json"]
+
+
+def test_a_full_disk_ends_the_sweep_with_its_summary(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    words = sweep_words(tiny, tmp_path, "a.png", "b.png")
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert main(words) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in lines[-2] and lines[-1] == "0 swept, 2 failed"
+
+
+def test_settings_without_effect_are_said_so_unless_they_are_an_axis(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sweep_words(tiny, tmp_path, "a.png")
+    assert main([*words, "--top-p", "0.5"]) == 0
+    assert "note: --top-p 0.5 has no effect under --method beam, only under nucleus." in capsys.readouterr().err
+    words[words.index("num_beams=1,2")] = "method=beam,nucleus"
+    assert main([*words, "--top-p", "0.5"]) == 0
+    assert "note:" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--x", "min_length=5", "--out", ""], "--out is empty"),
+        (["--x", "colour=1", "--out", "out"], "'colour' is no setting"),
+        (["--x", "min_length=5,48", "--out", "out"], "the cell min_length=48 is not possible"),
+        (["--out", "out"], "--x"),
+        (["--x", "min_length=5"], "--out"),
+        (["--x", "min_length=5", "--out", "out", "--captioner", ""], "needs a captioner"),
+        (["--x", "min_length=5", "--out", "out", "--device", "tpu"], "--device is 'tpu'"),
+        (["--x", "min_length=5", "--out", "out", "--flavors", "3"], "--flavors is not known"),
+    ],
+)
+def test_wrong_use_is_one_sentence_before_any_model_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random_picture(1).save("cat.png")
+    assert main(["sweep", "cat.png", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,157 @@
+"""Sets, edits, bulk changes, the ignore list, undo: what the desk itself answers, without a browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from captioner.errors import SettingsError, UnknownSet
+from captioner.service.service import Desk
+from tests.fakes import FakeWd14
+from tests.service_makers import RED, page_values, set_with, standings, wait_for_job
+
+
+def test_a_new_set_is_empty_and_has_the_page_s_settings(desk: Desk) -> None:
+    set_id = desk.new_set(page_values(desk, num_beams=7))["set"]
+    assert desk.offer.stored_plan(set_id).to_flat()["num_beams"] == 7
+    opened = desk.open_set(set_id)
+    assert opened["whole"]
+    assert opened["rows"] == []
+    assert opened["job"] is None
+    assert opened["undo"] is None, "no undo takes the first settings away"
+
+
+def test_an_unknown_set_is_an_error_that_says_so(desk: Desk) -> None:
+    with pytest.raises(UnknownSet, match="there is no caption set"):
+        desk.open_set("nobody")
+
+
+def test_what_a_model_says_about_how_it_runs_is_told_where_it_is_used(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    other_set, _ = set_with(desk, RED)
+    assert desk.open_set(set_id)["warnings"] == []
+    monkeypatch.setattr(FakeWd14, "warning", "runs on the CPU although there is a GPU.")
+    desk.live.preview(set_id, picture, page_values(desk, wd14_on=True))
+    assert desk.open_set(set_id)["warnings"] == ["fake-wd14 runs on the CPU although there is a GPU."]
+    assert desk.open_set(other_set)["warnings"] == []
+
+
+def test_a_conflict_is_told_with_the_other_text(desk: Desk) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    desk.save_caption(set_id, picture, "first tab", 0)
+    answer = desk.save_caption(set_id, picture, "second tab", 0)
+    assert not answer["ok"]
+    assert answer["conflict"] == "first tab"
+    assert desk.rows.of_picture(set_id, picture)["caption"] == "first tab"
+
+
+def test_changes_are_only_what_changed(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, RED, RED)
+    cursor = desk.open_set(set_id)["cursor"]
+    assert desk.changes(set_id, cursor)["rows"] == []
+    desk.save_caption(set_id, pictures[1], "mine", 0)
+    changed = desk.changes(set_id, cursor)
+    assert [row["id"] for row in changed["rows"]] == [pictures[1]]
+    assert not changed["whole"]
+    for odd in (None, "7", True, 10**9, -5):
+        assert desk.changes(set_id, odd)["whole"]
+
+
+def test_tokens_beyond_the_limit_are_named(desk: Desk) -> None:
+    assert desk.count_tokens("a red cat") == {"tokens": 3, "limit": 75, "beyond": ""}
+    counted = desk.count_tokens("cat " * 80)
+    assert counted["tokens"] == 80
+    assert counted["beyond"].split() == ["cat"] * 5
+
+
+def test_a_bulk_change_is_shown_first_then_done_as_one_step_and_undone(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, RED, RED, (20, 20, 220))
+    desk.jobs.start(set_id, None, page_values(desk))
+    wait_for_job(desk, set_id)
+    desk.save_caption(set_id, pictures[0], "a red thing", 0)
+    shown = desk.preview_bulk(set_id, None, "replace", {"find": "red", "replacement": "crimson"})
+    assert (shown["looked_at"], len(shown["changes"])) == (3, 2)
+    assert [change["was_edited"] for change in shown["changes"]] == [True, False]
+    assert desk.rows.of_picture(set_id, pictures[0])["caption"] == "a red thing"
+    changes = {change["id"]: change for change in shown["changes"]}
+    assert desk.apply_bulk(set_id, shown["label"], changes) == {"ok": True, "changed": 2}
+    assert desk.rows.of_picture(set_id, pictures[1])["caption"] == "a crimson picture 40 wide under beam 3"
+    assert desk.travel(set_id, is_undo=True) == {"label": "Replace 'red'", "has_settings": False}
+    assert desk.rows.of_picture(set_id, pictures[0])["caption"] == "a red thing"
+    assert desk.rows.of_picture(set_id, pictures[1])["state"] == "generated"
+    desk.travel(set_id, is_undo=False)
+    assert desk.rows.of_picture(set_id, pictures[0])["caption"] == "a crimson thing"
+
+
+def test_a_bulk_change_over_a_newer_edit_changes_nothing_and_says_whose(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, RED, RED)
+    desk.save_caption(set_id, pictures[0], "one", 0)
+    desk.save_caption(set_id, pictures[1], "two", 0)
+    shown = desk.preview_bulk(set_id, None, "affix", {"text": "sks "})
+    desk.save_caption(set_id, pictures[1], "two, newer", 1)
+    answer = desk.apply_bulk(set_id, shown["label"], {change["id"]: change for change in shown["changes"]})
+    assert answer == {"ok": False, "conflicts": ["1.png"]}
+    assert desk.rows.of_picture(set_id, pictures[0])["caption"] == "one"
+
+
+def test_undo_of_nothing_says_so(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    while desk.travel(set_id, is_undo=True)["label"]:
+        pass
+    assert desk.travel(set_id, is_undo=True) == {"label": None, "has_settings": False}
+
+
+def test_removed_pictures_are_told_and_come_back_with_undo(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, RED, RED, RED)
+    cursor = desk.open_set(set_id)["cursor"]
+    desk.remove_pictures(set_id, pictures[:2])
+    assert desk.changes(set_id, cursor)["removed"] == pictures[:2]
+    assert desk.travel(set_id, is_undo=True)["label"] == "Remove 2 pictures"
+    assert len(desk.open_set(set_id)["rows"]) == 3
+
+
+def test_sets_have_names_and_unknown_ones_are_left_out(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    desk.rename_set(set_id, "  Ada's <b>dogs</b>  ")
+    [known] = desk.known_sets(["nobody", set_id, 7])["sets"]  # type: ignore[list-item]
+    assert (known["name"], known["pictures"]) == ("Ada's <b>dogs</b>", 1)
+    assert desk.open_set(set_id)["name"] == "Ada's <b>dogs</b>"
+
+
+def test_token_counts_are_of_the_captions_as_exported(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, RED, RED)
+    desk.save_caption(set_id, pictures[0], "a red cat", 0)
+    assert desk.token_counts(set_id) == {"limit": 75, "counts": {pictures[0]: 3, pictures[1]: 0}}
+
+
+def test_an_ignored_tag_leaves_every_caption_and_undo_brings_it_back(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, RED, (20, 20, 220))
+    desk.jobs.start(set_id, None, page_values(desk, wd14_on=True, ignore="cat"))
+    wait_for_job(desk, set_id)
+    before = desk.open_set(set_id)
+    answer = desk.ignore_tag(set_id, "long_hair", page_values(desk, wd14_on=True, ignore="cat"), is_ignored=True)
+    assert answer == {"ignore": "cat, long hair", "entries": ["long hair"]}
+    changed = desk.changes(set_id, before["cursor"])
+    assert len(changed["rows"]) == 2
+    assert all("long hair" not in row["caption"] for row in changed["rows"])
+    assert changed["undo"] == "Ignore long hair"
+    assert standings(desk.live.details(set_id, pictures[0]))["long_hair"] == "ignored"
+    assert desk.travel(set_id, is_undo=True) == {"label": "Ignore long hair", "has_settings": True}
+    assert desk.offer.stored_plan(set_id).recipe.ignore == "cat"
+    assert "long hair" in desk.rows.of_picture(set_id, pictures[1])["caption"]
+
+
+def test_a_tag_is_taken_off_the_ignore_list_with_what_the_page_shows(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    answer = desk.ignore_tag(
+        set_id, "long_hair", page_values(desk, ignore="*_hair, hat", num_beams=9), is_ignored=False
+    )
+    assert answer == {"ignore": "hat", "entries": ["*_hair"]}
+    stored = desk.offer.stored_plan(set_id).to_flat()
+    assert (stored["ignore"], stored["num_beams"]) == ("hat", 9)
+    assert desk.changes(set_id, -1)["undo"] == "Stop ignoring *_hair"
+    assert desk.ignore_tag(set_id, "hat", None, is_ignored=False) == {"ignore": "", "entries": ["hat"]}
+    assert desk.offer.stored_plan(set_id).to_flat()["num_beams"] == 9
+    with pytest.raises(SettingsError, match="the tag is int; it must be text"):
+        desk.ignore_tag(set_id, 7, page_values(desk), is_ignored=True)  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+"""Which models and settings a visitor may choose, and what becomes of a choice that means nothing here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captioner.errors import SettingsError
+from captioner.models.manager import ModelManager
+from captioner.pipeline import Plan, setting_groups
+from captioner.service.choices import to_flat
+from captioner.service.service import Desk
+from captioner.worker import Worker
+from captioner.workspace import Workspace
+from tests.service_makers import RED, page_values, set_with
+
+
+@pytest.mark.parametrize("models", ["auto", "hub"])
+def test_an_open_clip_name_may_be_typed_where_models_come_from_the_hub_and_never_a_folder(
+    tmp_path: Path, models: str
+) -> None:
+    with Workspace(tmp_path / "work") as workspace, Worker() as worker:
+        desk = Desk(workspace, worker, ModelManager(models=models, device="cpu"))
+        assert "ViT-B-32/laion2b_s34b_b79k" in desk.offer.takes_other_names("clip")
+        assert desk.offer.takes_other_names("wd14") == desk.offer.takes_other_names("captioner") == ""
+        plan = desk.offer.plan_of(page_values(desk, clip_on=True, clip=" vit-b-32/LAION2B_s34b_b79k "))
+        assert [choice.model for choice in plan.taggers] == ["ViT-B-32/laion2b_s34b_b79k"]
+        assert desk.offer.plan_of_flat({"clip": "ViT-B-32/laion2b_s34b_b79k"}).taggers == plan.taggers
+        with pytest.raises(SettingsError, match="did you mean ViT-L-14/openai"):
+            desk.offer.plan_of(page_values(desk, clip_on=True, clip="ViT-L-14/opanai"))
+        for folder in (str(tmp_path), "./work", "../work", "ViT-B-32/../work", "a\\b", "x" * 300):
+            with pytest.raises(SettingsError, match=r"clip is .*; it must be one of .*an open_clip name"):
+                desk.offer.plan_of(page_values(desk, clip_on=True, clip=folder))
+
+
+def test_where_models_are_a_folder_no_other_name_is_taken(desk: Desk) -> None:
+    assert desk.offer.takes_other_names("clip") == ""
+    with pytest.raises(SettingsError, match="it must be one of fake-clip"):
+        desk.offer.plan_of(page_values(desk, clip_on=True, clip="ViT-B-32/laion2b_s34b_b79k"))
+
+
+def test_settings_that_mean_nothing_any_more_do_not_keep_a_set_shut(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    desk.workspace.set_settings(set_id, {"num_beams": 500})
+    opened = desk.open_set(set_id)
+    assert len(opened["rows"]) == 1
+    assert "num_beams is 500" in opened["notes"][0]
+
+
+def test_values_of_every_group_become_the_plan_they_came_from() -> None:
+    plan = Plan.from_flat({"captioner": "blip-demo", "wd14": "wd14-demo", "num_beams": 7}, "demo")
+    keys = [group.key for group in setting_groups() if group.family]
+    flat = plan.to_flat()
+    page: dict[str, Any] = {name: value for name, value in flat.items() if name not in keys}
+    for key in keys:
+        page |= {f"{key}_on": bool(flat[key]), key: flat[key] or "some-model"}
+    assert Plan.from_flat(to_flat(page, keys), "demo") == plan
+
+
+def test_a_switch_that_is_off_switches_the_model_off() -> None:
+    assert to_flat({"clip": "clip-demo", "clip_on": False, "flavors": 3}, ["clip"]) == {"clip": "", "flavors": 3}

@@ -1,0 +1,170 @@
+"""Captioning a set and preparing models: progress, failures, stopping, one job a set."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captioner.errors import CaptionerError, SettingsError
+from captioner.service.recent import Recent
+from captioner.service.service import Desk
+from captioner.worker import Worker
+from tests.fakes import POISON, FakeCaptioner, FakeClip
+from tests.service_makers import RED, page_values, png, set_with, wait_for_job
+
+
+def test_a_job_captions_all_and_tells_its_progress(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED, (20, 20, 220), (10, 120, 10))
+    desk.jobs.start(set_id, None, page_values(desk))
+    job = wait_for_job(desk, set_id)
+    assert (job["state"], job["done"], job["total"], job["failed"]) == ("done", 3, 3, 0)
+    assert job["rate"] > 0
+    rows = desk.open_set(set_id)["rows"]
+    assert [row["state"] for row in rows] == ["generated"] * 3
+    assert rows[1]["caption"] == "a blue picture 40 wide under beam 3"
+
+
+def test_a_job_passes_over_what_these_settings_made_already(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    desk.jobs.start(set_id, None, page_values(desk))
+    wait_for_job(desk, set_id)
+    assert desk.jobs.start(set_id, None, page_values(desk)) == {"job": None}
+    desk.add_picture(set_id, "more.png", png((10, 120, 10)))
+    assert desk.jobs.start(set_id, None, page_values(desk))["job"]["total"] == 1
+    wait_for_job(desk, set_id)
+
+
+def test_an_edit_survives_a_job_and_the_new_caption_stands_beside_it(desk: Desk) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    saved = desk.save_caption(set_id, picture, "mine", 0)
+    assert saved["ok"]
+    desk.jobs.start(set_id, None, page_values(desk))
+    wait_for_job(desk, set_id)
+    row = desk.rows.of_picture(set_id, picture)
+    assert (row["caption"], row["state"], row["revision"]) == ("mine", "edited", saved["revision"])
+    assert row["suggestion"] == "a red picture 40 wide under beam 3"
+
+
+def test_a_picture_that_fails_says_why_and_the_others_are_done(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, RED, POISON, RED)
+    desk.jobs.start(set_id, None, page_values(desk))
+    job = wait_for_job(desk, set_id)
+    assert (job["state"], job["done"], job["failed"]) == ("done", 3, 1)
+    rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
+    assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
+    assert "no usable answer" in rows[pictures[1]]["error"]
+
+
+def _gated_steps(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Each step of FakeClip's preparation waits for a release."""
+    leave = threading.Semaphore(0)
+    at_once = FakeClip.prepare_steps
+
+    def waiting(self: FakeClip, settings: Any, *, published: bool = False) -> Iterator[Any]:
+        for step in at_once(self, settings, published=published):
+            assert leave.acquire(timeout=20)
+            yield step
+
+    monkeypatch.setattr(FakeClip, "prepare_steps", waiting)
+    return leave
+
+
+def test_a_job_prepares_first_in_steps_that_let_others_in(
+    desk: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, [first, second] = set_with(desk, RED, (20, 20, 220))
+    FakeClip.unprepared = 400
+    leave = _gated_steps(monkeypatch)
+    desk.jobs.start(set_id, None, page_values(desk, clip_on=True))
+    for _ in range(2):
+        leave.release()
+    job = desk.jobs.newest(set_id)
+    while job is None or job["aside"] is None or job["aside"]["done"] < 200:
+        job = desk.jobs.newest(set_id)
+    assert (job["done"], job["total"], job["rate"]) == (0, 2, None)
+    assert (job["aside"]["title"], job["aside"]["text"]) == ("Preparing fake-clip", "200 of 400 labels")
+    assert job["aside"]["seconds_left"] > 0
+    asked = worker.ask(lambda: "let in")
+    leave.release()
+    assert asked.result(20) == "let in"
+    leave.release()
+    job = wait_for_job(desk, set_id)
+    assert (job["state"], job["done"], job["failed"], job["aside"]) == ("done", 2, 0, None)
+    assert all("cubism" in desk.rows.of_picture(set_id, picture)["caption"] for picture in (first, second))
+
+
+def test_stopping_a_preparation_keeps_what_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    leave = _gated_steps(monkeypatch)
+    started = desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=False)["job"]
+    assert (started["total"], started["done"]) == (0, 0)
+    with pytest.raises(CaptionerError, match="this set is being prepared for already; wait for it or stop it"):
+        desk.jobs.start(set_id, None, page_values(desk))
+    desk.jobs.stop(set_id)
+    leave.release()
+    assert wait_for_job(desk, set_id)["state"] == "cancelled"
+    assert FakeClip.unprepared in (900, 1000)
+
+
+def test_published_labels_are_fetched_only_when_asked_for_and_a_hub_that_is_away_is_told(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    FakeClip.unprepared = 1000
+    FakeClip.hub_is_away = True
+    desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=True)
+    job = wait_for_job(desk, set_id)
+    assert (job["state"], job["message"]) == (
+        "failed",
+        "The file of label embeddings could not be downloaded from the hub.",
+    )
+    FakeClip.hub_is_away = False
+    desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=True)
+    assert wait_for_job(desk, set_id)["state"] == "done"
+    assert FakeClip.unprepared == 0
+
+
+def test_a_picture_damaged_on_the_disk_costs_one_picture(desk: Desk, tmp_path: Path) -> None:
+    set_id, pictures = set_with(desk, RED, (30, 200, 30), (30, 30, 200))
+    digest = desk.workspace.view(set_id, pictures[1]).digest
+    stored = [
+        path for path in (tmp_path / "work").rglob(f"*{digest}*") if path.stat().st_size == len(png((30, 200, 30)))
+    ]
+    assert len(stored) == 1
+    stored[0].write_bytes(b"no picture any more")
+    desk.pictures._opened = Recent(2)  # forgets what the upload had opened
+    desk.jobs.start(set_id, None, None)
+    job = wait_for_job(desk, set_id)
+    assert (job["state"], job["done"], job["failed"]) == ("done", 3, 1)
+    rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
+    assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
+    assert rows[pictures[1]]["error"]
+
+
+def test_one_job_a_set_at_a_time_and_it_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = set_with(desk, RED, RED, RED, RED)
+    may_go = threading.Event()
+    at_once = FakeCaptioner.caption
+
+    def wait_first(self: FakeCaptioner, pictures: Any, settings: Any) -> Any:
+        assert may_go.wait(20)
+        return at_once(self, pictures, settings)
+
+    monkeypatch.setattr(FakeCaptioner, "caption", wait_first)
+    desk.jobs.start(set_id, None, page_values(desk))
+    with pytest.raises(CaptionerError, match="this set is being captioned already"):
+        desk.jobs.start(set_id, None, page_values(desk))
+    desk.jobs.stop(set_id)
+    may_go.set()
+    job = wait_for_job(desk, set_id)
+    assert job["state"] == "cancelled"
+    assert [row["state"] for row in desk.open_set(set_id)["rows"]].count("generated") == job["done"] <= 1
+
+
+def test_a_job_without_any_model_is_refused(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    with pytest.raises(SettingsError, match="every model is switched off"):
+        desk.jobs.start(set_id, None, page_values(desk, captioner_on=False))
