@@ -23,8 +23,9 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.report import Row, show
+from captioner.captions.plan import Plan
+from captioner.captions.review import caption_text
 from captioner.models.manager import ModelManager
-from captioner.pipeline import Plan, caption_text
 from captioner.records import Layer, Sentence, Tag
 from captioner.service.service import Desk
 from captioner.worker import Worker

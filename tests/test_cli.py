@@ -20,10 +20,10 @@ from PIL import Image
 
 from captioner import __main__ as command_line
 from captioner import export
+from captioner.captions.plan import Q_FACTOR, setting_groups
 from captioner.cli.progress import Progress
 from captioner.models import registry
 from captioner.models.blip import PRESETS
-from captioner.pipeline import Q_FACTOR, setting_groups
 from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
 
 FIELDS = [(group, field) for group in setting_groups() for field in group.settings.fields()]

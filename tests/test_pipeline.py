@@ -15,23 +15,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner import pipeline
 from captioner.captions.compose import Recipe
+from captioner.captions.layers import families_to_run
+from captioner.captions.plan import Plan, default_settings, setting_groups
+from captioner.captions.review import caption_text
 from captioner.errors import BadPicture, CaptionerError, ModelNotFound, SettingsError
 from captioner.models import registry
 from captioner.models.blip import PRESETS, SamplingSettings
 from captioner.models.manager import ModelManager
-from captioner.pipeline import (
-    PictureSource,
-    Plan,
-    can_draw,
-    caption_pictures,
-    caption_text,
-    draw_sentences,
-    families_to_run,
-    make_layers,
-    setting_groups,
-)
+from captioner.pipeline import PictureSource, can_draw, caption_pictures, draw_sentences, make_layers
+from captioner.preparation import can_prepare, duration, forecast_text, forecasts, prepare_steps
 from captioner.records import Layer, Sentence, Tag
 from captioner.settings import Settings
 from tests.fakes import NEW_FAMILY, POISON, FakeClip, FakeModel, ShapeSettings, fake_models
@@ -340,28 +333,28 @@ def test_without_a_captioner_it_goes_on_from_nothing(models: str, manager: Model
 def test_models_prepare_themselves_before_the_first_picture(models: str, manager: ModelManager) -> None:
     FakeClip.unprepared = 250
     plan = plan_of(models, clip="default", wd14="default")
-    assert pipeline.can_prepare(plan)
-    [(name, family, forecast)] = pipeline.forecasts(plan, manager)
+    assert can_prepare(plan)
+    [(name, family, forecast)] = forecasts(plan, manager)
     assert (name, family) == ("fake-clip", "clip")
-    assert pipeline.forecast_text(name, forecast) == "fake-clip has 250 labels to embed once, about 4 min"
-    assert list(pipeline.forecasts(plan, manager, only=["wd14"])) == []
-    assert list(pipeline.prepare_steps(plan, manager, only=["wd14"])) == []
-    told = [(name, step.done, step.total) for name, step in pipeline.prepare_steps(plan, manager)]
+    assert forecast_text(name, forecast) == "fake-clip has 250 labels to embed once, about 4 min"
+    assert list(forecasts(plan, manager, only=["wd14"])) == []
+    assert list(prepare_steps(plan, manager, only=["wd14"])) == []
+    told = [(name, step.done, step.total) for name, step in prepare_steps(plan, manager)]
     assert told == [("fake-clip", 100, 250), ("fake-clip", 200, 250), ("fake-clip", 250, 250)]
-    assert list(pipeline.forecasts(plan, manager)) == []
+    assert list(forecasts(plan, manager)) == []
 
 
 def test_what_takes_a_moment_is_not_foretold(models: str, manager: ModelManager) -> None:
     FakeClip.unprepared = 3
-    assert list(pipeline.forecasts(plan_of(models, clip="default"), manager)) == []
-    assert not pipeline.can_prepare(plan_of(models, wd14="default"))
+    assert list(forecasts(plan_of(models, clip="default"), manager)) == []
+    assert not can_prepare(plan_of(models, wd14="default"))
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.2, "1 s"), (89, "89 s"), (1860, "31 min"), (5399, "90 min"), (16_000, "4.4 h")]
 )
 def test_a_time_is_told_roughly(seconds: float, words: str) -> None:
-    assert pipeline.duration(seconds) == words
+    assert duration(seconds) == words
 
 
 # Captions
@@ -508,7 +501,8 @@ def test_what_a_picture_opens_with_a_bug_is_not_hidden(models: str, manager: Mod
 def test_plans_load_nothing_heavy() -> None:
     heavy = ["torch", "transformers", "open_clip", "onnxruntime", "gradio"]
     script = (
-        "import sys; from captioner.pipeline import Plan; Plan.from_flat({'wd14': 'wd14-demo', 'clip': 'clip-v1'})\n"
+        "import sys; from captioner.captions.plan import Plan\n"
+        "Plan.from_flat({'wd14': 'wd14-demo', 'clip': 'clip-v1'})\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
@@ -520,7 +514,7 @@ def test_every_settings_class_is_one() -> None:
         assert issubclass(group.settings, Settings)
         assert group.title
         if group.family:
-            assert pipeline.default_settings(group.family, "") == group.settings.from_mapping({})
+            assert default_settings(group.family, "") == group.settings.from_mapping({})
 
 
 def test_errors_are_results_of_the_projects_own_kind(models: str, manager: ModelManager) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from captioner.captions.review import NEAR_TAGS, TagFinding, other_sentences, tag_findings
-from captioner.pipeline import Plan, caption_text, kept_tags
+from captioner.captions.layers import kept_tags
+from captioner.captions.plan import Plan
+from captioner.captions.review import NEAR_TAGS, TagFinding, caption_text, other_sentences, tag_findings
 from captioner.records import Alternative, Layer, Sentence, Tag
 
 

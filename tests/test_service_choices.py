@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from captioner.captions.plan import Plan, setting_groups
 from captioner.errors import SettingsError
 from captioner.models.manager import ModelManager
-from captioner.pipeline import Plan, setting_groups
 from captioner.service.choices import to_flat
 from captioner.service.service import Desk
 from captioner.worker import Worker

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from captioner.captions.plan import setting_groups
 from captioner.errors import SettingsError
-from captioner.pipeline import setting_groups
 from captioner.settings import Effect, Field, Settings, choice, real, switch, whole, words
 
 

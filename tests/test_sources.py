@@ -270,12 +270,14 @@ def test_a_download_in_steps_stops_when_nobody_wants_it_any_more(tiny: Path, tmp
 
 PREPARE = """
 from captioner import pipeline
+from captioner.captions.plan import Plan
+from captioner.preparation import forecast_text, forecasts, prepare_steps
 from captioner.models.manager import ModelManager
 manager = ModelManager(models={models!r}, device="cpu")
-plan = pipeline.Plan.from_flat({{"captioner": "blip-base"}}, {models!r})
-told = [pipeline.forecast_text(name, forecast) for name, _, forecast in pipeline.forecasts(plan, manager)]
-steps = [[name, step.done <= step.total, step.what] for name, step in pipeline.prepare_steps(plan, manager)]
-after = len(list(pipeline.forecasts(plan, manager))) + len(list(pipeline.prepare_steps(plan, manager)))
+plan = Plan.from_flat({{"captioner": "blip-base"}}, {models!r})
+told = [forecast_text(name, forecast) for name, _, forecast in forecasts(plan, manager)]
+steps = [[name, step.done <= step.total, step.what] for name, step in prepare_steps(plan, manager)]
+after = len(list(forecasts(plan, manager))) + len(list(prepare_steps(plan, manager)))
 with manager.use("blip-base", "blip") as model:
     print(json.dumps([told, steps, after, model.device]))
 """

@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 
 from captioner.captions.compose import Recipe
+from captioner.captions.plan import setting_groups
 from captioner.models.blip import PRESETS
-from captioner.pipeline import setting_groups
 from captioner.settings import Settings, choice, kept_file, real, switch, whole, words
 from captioner.ui.controls import Controls
 from tests.gradio_blocks import laid_out

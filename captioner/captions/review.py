@@ -1,6 +1,6 @@
 """What became of each tag of a picture, and which other sentences it could have: what a person chooses from.
 
-Pure: layers and a plan go in, plain values come out, decided as `pipeline.caption_text` decides. Runs no model; knows
+Pure: layers and a plan go in, plain values come out, decided in one place. Runs no model; knows
 no page and no store.
 """
 
@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice, zip_longest
 from typing import Literal
 
-from captioner.captions.compose import ignored_by, piece_key, pieces_in, spell, written
+from captioner.captions.compose import compose, ignored_by, piece_key, pieces_in, spell, written
+from captioner.captions.layers import kept_tags, latest
+from captioner.captions.plan import Plan
 from captioner.models import registry
-from captioner.pipeline import Plan, caption_text, latest
-from captioner.records import Alternative, Layer, Sentence, Tag
+from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 
 NEAR_TAGS = 12
 """Tags of one tagger that are shown at once although they are not in the caption; the others wait behind "more"."""
@@ -45,6 +46,16 @@ class OtherSentence:
     text: str
     score: float | None
     caption: str
+
+
+def caption_text(layers: Sequence[Layer], plan: Plan, existing: str = "") -> Caption:
+    """The caption that layers make under a plan. Runs no model: thresholds and recipe work on stored scores.
+
+    Args: layers: of one picture; the newest of each family counts, families that are off do not.
+    """
+    said = latest(layers).get(plan.family) if plan.captioner else None
+    sentence = said.sentence if said else None
+    return compose(sentence, kept_tags(layers, plan), plan.recipe, existing=existing, sentence_source=plan.family)
 
 
 def tag_findings(layers: Sequence[Layer], plan: Plan, existing: str = "") -> list[TagFinding]:

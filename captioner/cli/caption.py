@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner import export, images, pipeline
+from captioner.captions.layers import kept_tags
+from captioner.captions.plan import Plan
 from captioner.cli.flags import (
     add_model_flags,
     add_setting_flags,
@@ -24,7 +26,8 @@ from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, printable, quiet
 from captioner.errors import CaptionerError, ExportError
-from captioner.pipeline import Captioned, PictureSource, Plan
+from captioner.pipeline import Captioned, PictureSource
+from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -148,7 +151,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     for flag, target, kind in (("--out", arguments.out, "DIR"), ("--zip", arguments.zip, "FILE")):
         if target == "":
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
-    if arguments.published_labels and not pipeline.can_prepare(plan):
+    if arguments.published_labels and not can_prepare(plan):
         raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
     if arguments.with_pictures and not (arguments.out or arguments.zip):
         raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
@@ -203,18 +206,18 @@ def _caption(
 
 def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     """What models must do once; announced and with a bar, since embedding the public words takes long on a CPU."""
-    found = list(pipeline.forecasts(plan, manager))
+    found = list(forecasts(plan, manager))
     if published and not any(forecast.download_mb for _, _, forecast in found):
         print(f"note: {_PUBLISHED} has no effect: none are missing that somebody published.", file=sys.stderr)
     for name, _, forecast in found:
-        note = f"{pipeline.forecast_text(name, forecast)}; Ctrl+C keeps what is done."
+        note = f"{forecast_text(name, forecast)}; Ctrl+C keeps what is done."
         if forecast.download_mb:
             does = "downloads" if published else "would download"
             note += f" {_PUBLISHED} {does} published ones instead ({forecast.download_mb:,} MB)."
         print(f"note: {note}", file=sys.stderr)
     bars: dict[tuple[str, str], Progress] = {}
     try:
-        for name, step in pipeline.prepare_steps(plan, manager, published=published):
+        for name, step in prepare_steps(plan, manager, published=published):
             bar = bars.setdefault((name, step.what), Progress(step.total, f"{step.what} ({name})"))
             bar.step(step.done)
     finally:
@@ -256,7 +259,7 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
             print(f"{printable(str(path))}: {printable(' '.join(caption.text.split()))}", flush=True)
         return
     sentence = next((layer.sentence.text for layer in captioned.layers if layer.sentence is not None), None)
-    tags = pipeline.kept_tags(captioned.layers, plan)
+    tags = kept_tags(captioned.layers, plan)
     shown: dict[str, Any] = {
         "picture": str(path),
         "caption": caption.text if caption else None,

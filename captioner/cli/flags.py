@@ -11,10 +11,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from captioner.captions.plan import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, SettingGroup, presets, setting_groups
 from captioner.cli.parser import WrongUse
 from captioner.models import registry
 from captioner.models.blip import SamplingSettings, q_factor_field
-from captioner.pipeline import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, SettingGroup, presets, setting_groups
 from captioner.settings import Field
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from captioner import export, images
+from captioner.captions.plan import CAPTIONER, Plan
 from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings, notes_without_effect
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
@@ -16,7 +17,6 @@ from captioner.cli.terminal import Download, check_device, printable, quiet
 from captioner.errors import CaptionerError, ExportError
 from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture, to_csv, to_html, to_json
 from captioner.models.blip import SamplingSettings
-from captioner.pipeline import CAPTIONER, Plan
 
 _EPILOG = """examples:
   # The grid EveryDream's users make by hand.

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from captioner.captions.plan import Plan, setting_groups
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.models import registry, sources
 from captioner.models.registry import ModelSpec
-from captioner.pipeline import Plan, setting_groups
 from captioner.workspace import Workspace
 
 SWITCH = "_on"

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from captioner.captions.layers import latest
+from captioner.captions.plan import Plan, setting_groups
 from captioner.captions.review import TagFinding, other_sentences, tag_findings
-from captioner.pipeline import Plan, can_draw, latest, setting_groups
+from captioner.pipeline import can_draw
 from captioner.records import Alternative, Layer
 
 

@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from captioner import pipeline
+from captioner.captions.layers import families_to_run
+from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, SettingsError
 from captioner.models.manager import ModelManager
-from captioner.pipeline import PictureLayers, Plan, families_to_run, make_layers
+from captioner.pipeline import PictureLayers, make_layers
+from captioner.preparation import prepare_steps
 from captioner.records import Layer
 from captioner.service.choices import Offer
 from captioner.service.pictures import Pictures
@@ -144,7 +146,7 @@ class Jobs:
     ) -> Iterator[Aside]:
         """What models do once before the first picture, as steps that do not count."""
         recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
-        for name, step in pipeline.prepare_steps(plan, self._manager, only=only, published=published):
+        for name, step in prepare_steps(plan, self._manager, only=only, published=published):
             if recent and (recent[-1][0] != step.what or recent[-1][1] == step.done):
                 recent.clear()  # something else began, or a step did not get further: the pace is measured anew
             recent.append((step.what, step.done, time.monotonic()))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from captioner.captions.plan import SettingGroup
 from captioner.errors import SettingsError
-from captioner.pipeline import SettingGroup
 
 
 class KeptFiles:

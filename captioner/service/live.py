@@ -11,20 +11,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from captioner import pipeline
+from captioner.captions.layers import families_to_run, sentence_read, sentence_to_read
+from captioner.captions.plan import Plan
+from captioner.captions.review import caption_text
 from captioner.captions.tokens import count_tokens
 from captioner.errors import CaptionerError, SettingsError
 from captioner.models.manager import ModelManager
-from captioner.pipeline import (
-    Plan,
-    can_draw,
-    caption_text,
-    draw_sentences,
-    families_to_run,
-    make_layers,
-    sentence_read,
-    sentence_to_read,
-)
+from captioner.pipeline import can_draw, draw_sentences, make_layers
+from captioner.preparation import forecast_text, forecasts
 from captioner.records import Alternative, Forecast, Layer
 from captioner.service.choices import Offer
 from captioner.service.details import details_of
@@ -114,7 +108,7 @@ class Live:
                 lambda: self._run_prepared(set_id, view, plan, missing, at_hand)
             ).result()
             for name, forecast in unprepared.items():
-                text = pipeline.forecast_text(name, forecast)
+                text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
             self._workspace.put_layers(set_id, fresh, label="Caption")
         self._workspace.set_settings(set_id, plan.to_flat())
@@ -174,7 +168,7 @@ class Live:
         self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
     ) -> tuple[list[Layer], dict[str, Forecast]]:
         """As `_run`, without the models that are not prepared, and what those have to prepare, by name."""
-        left_out = list(pipeline.forecasts(plan, self._manager, only=families))
+        left_out = list(forecasts(plan, self._manager, only=families))
         names = {family for _, family, _ in left_out}
         ready = [family for family in families if family not in names]
         layers = self._run(set_id, view, plan, ready, at_hand) if ready else []
@@ -236,8 +230,7 @@ class Live:
 def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
     """What `Live.preview` says of models that it left out."""
     sentences = [
-        f"{pipeline.forecast_text(name, forecast)}, and is left out until then."
-        for name, forecast in unprepared.items()
+        f"{forecast_text(name, forecast)}, and is left out until then." for name, forecast in unprepared.items()
     ]
     return {
         "text": " ".join(sentences),

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from captioner.pipeline import Plan, caption_text
+from captioner.captions.plan import Plan
+from captioner.captions.review import caption_text
 from captioner.records import Layer
 from captioner.service.choices import Offer
 from captioner.service.recent import Recent

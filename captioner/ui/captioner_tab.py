@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from captioner.pipeline import SettingGroup
+from captioner.captions.plan import SettingGroup
 from captioner.settings import Settings
 from captioner.ui.controls import Controls
 

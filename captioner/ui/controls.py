@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from captioner.pipeline import SettingGroup
+from captioner.captions.plan import SettingGroup
 from captioner.service.choices import SWITCH
 from captioner.settings import Field, Settings
 

@@ -17,9 +17,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 from fastapi import FastAPI
 
+from captioner.captions.plan import CAPTIONER, Plan, presets
 from captioner.errors import CaptionerError
 from captioner.models.sources import ModelChoice
-from captioner.pipeline import CAPTIONER, Plan, presets
 from captioner.service.choices import Offer
 from captioner.service.messages import message_of
 from captioner.service.service import Desk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from captioner.pipeline import SettingGroup
+from captioner.captions.plan import SettingGroup
 from captioner.settings import Settings
 from captioner.ui.controls import Controls
 

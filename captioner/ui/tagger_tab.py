@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from captioner.pipeline import SettingGroup
+from captioner.captions.plan import SettingGroup
 from captioner.settings import Settings
 from captioner.ui.controls import Controls
 
