@@ -41,6 +41,7 @@ from transformers.utils import logging
 from benchmarks import report
 from benchmarks.full_size import picture, save_full_size_blip
 from benchmarks.report import Row
+from captioner.contract import inputs
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
 
 SETTINGS = PRESETS["everydream-beam"]
@@ -223,7 +224,7 @@ def memory(folder: Path, device: str, threads: int, rounds: int) -> Rounds:
 def peak_of(side: str, folder: Path, device: str) -> float:
     """Caption one picture with one side, and give this process's peak in MB (of the device's memory on CUDA)."""
     if side == "ours":
-        BlipCaptioner.load(folder, device=device).caption([picture(0)], SETTINGS)
+        BlipCaptioner.load(folder, device=device).caption(inputs([picture(0)]), SETTINGS)
     else:
         Transformers(folder, device).tokens(picture(0), SETTINGS)
     if device == "cuda":

@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 
 from benchmarks.report import Row, show, timed
+from captioner.contract import inputs
 from taggers.wd14 import Wd14Settings, Wd14Tagger, to_wd14_input
 
 OUTPUTS = 10_861
@@ -33,9 +34,9 @@ def compare(folder: Path, pictures: Sequence[Image.Image], device: str) -> Itera
     tagger = Wd14Tagger.load(folder, device=device)
     peer = Peer(folder, tagger.runtime)
     settings = Wd14Settings()
-    tagger.tag(pictures[:1], settings)
+    tagger.tag(inputs(pictures[:1]), settings)
     peer.tag(pictures[0])
-    ours_s, ours = timed(lambda: tagger.tag(pictures, settings), 2)
+    ours_s, ours = timed(lambda: tagger.tag(inputs(pictures), settings), 2)
     peer_s, theirs = timed(lambda: [peer.tag(picture) for picture in pictures], 2)
     equal = all(_same({t.name: t.score for t in tags}, wanted) for tags, wanted in zip(ours, theirs, strict=True))
     count = len(pictures)

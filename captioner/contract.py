@@ -1,106 +1,236 @@
-"""What a model must and may offer, and what of the manager those who run models need. Loads nothing."""
+"""What a model must and may offer, how it is named, and what those who run models need of their manager. Loads nothing.
+
+A captioner derives from `Captioner`, a tagger from `Tagger`: what a class does not offer has a default here, so that
+whoever uses models asks none of them what they have. Its module imports nothing heavy; `load` does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
-from captioner.records import Sentence, Tag
+from captioner.records import Alternative, Forecast, Preparing, Sentence, Tag
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from captioner.models.registry import ModelSpec
     from captioner.settings import Settings
 
+Kind = Literal["captioner", "tagger"]
+Readable = Literal["sentence", "tags", "name", "existing"]
+"""What a model may read beside the picture: the captioner's sentence, the tags that taggers would put into the caption,
+the file's name, the caption that came along with it."""
 
-class Model(Protocol):
-    """What every model class offers. Its module imports nothing heavy; `load` does.
 
-    A family may have names of its own for models that are not registered:
-    `spec_for(name)`, static: the `registry.ModelSpec` such a name stands for, None for a name of another kind; a
-    ModelNotFound with the nearest names where it is of this kind and unknown.
-    `other_names`: which names those are, in words for a person.
-    `warning`: what a person should know about how a loaded model runs, to stand after its name; "" when all is well.
+@dataclass(frozen=True, slots=True)
+class PictureInput:
+    """A picture as a model gets it; beside the image only what its `reads` names, the rest is empty.
+
+    image: RGB, any size. name: the file's name, data and never a path. existing: the caption that came along.
+    sentence: what the captioner said. tags: as the caption would have them, each tagger's best first.
+    """
+
+    image: Image
+    name: str = ""
+    existing: str = ""
+    sentence: str = ""
+    tags: tuple[Tag, ...] = ()
+
+
+def inputs(pictures: Sequence[Image], sentences: Sequence[str] = ()) -> list[PictureInput]:
+    """Pictures as models get them, with the captioner's sentence about each where there are some."""
+    said = sentences or [""] * len(pictures)
+    return [PictureInput(image, sentence=sentence) for image, sentence in zip(pictures, said, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model by name.
+
+    entry: "module:Class" of a `Captioner` or `Tagger`. family: models that share a class and its settings; a caption
+    uses at most one of each family. repo: the hub id, None where nothing is fetched. files: what is downloaded from the
+    repo, patterns allowed; the weights file comes first. download_mb: what a first use fetches, 0 where that is not
+    known. defaults: settings fields whose best value differs for this model. tag: open_clip's pair of architecture and
+    pretrained. is_demo: shipped with the product in assets/demo/<name>, trained on drawn scenes.
+    """
+
+    name: str
+    kind: Kind
+    family: str
+    entry: str
+    repo: str | None = None
+    files: tuple[str, ...] = ()
+    licence: str
+    download_mb: int = 0
+    about: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    tag: tuple[str, str] | None = None
+    is_demo: bool = False
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether its files lie in a folder here; a model that runs elsewhere, or brings its own, has none."""
+        return self.repo is not None or self.is_demo
+
+    def load_class(self) -> type[Model]:
+        """The model class; importing it loads nothing heavy."""
+        module, _, name = self.entry.partition(":")
+        loaded: type[Model] = getattr(importlib.import_module(module), name)
+        return loaded
+
+
+class Model(ABC):
+    """What captioners and taggers have in common.
+
+    family: see `ModelSpec`. title: as people call the family. other_names: which names beside the registered ones
+    `spec_for` understands, in words for a person; "" for none. is_remote: it runs elsewhere, at an address. is_live: it
+    is cheap enough to run on every move of a slider.
     """
 
     family: ClassVar[str]
+    title: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]]
+    other_names: ClassVar[str] = ""
+    is_remote: ClassVar[bool] = False
+    is_live: ClassVar[bool] = True
 
     @classmethod
-    def load(cls, folder: Path, *, device: str) -> Model:
-        """The model in `folder`, ready on `device` ("cpu", "cuda", "cuda:1"); fp16 on CUDA, fp32 on the CPU.
+    @abstractmethod
+    def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Self:
+        """The model, ready on `device` ("cpu", "cuda", "cuda:1"); fp16 on CUDA, fp32 on the CPU.
 
+        Args: place: the folder of its files; of a model without a folder the name or address that was asked for.
+            spec: what the registry or the family knows of it; None for a folder that no registered name has.
         Raises:
             BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
             MissingPackage: the package that runs it is not installed.
         """
 
+    @classmethod
+    def spec_for(cls, name: str) -> ModelSpec | None:
+        """What a name that is not registered stands for; None for a name of another kind.
+
+        Raises: ModelNotFound: it is of this kind and nobody knows it; names the nearest ones.
+        """
+        return None
+
+    @classmethod
+    def accepts(cls, folder: Path) -> bool:
+        """Whether a folder of somebody's own looks like a model of this family, from its small files."""
+        return False
+
+    @staticmethod
+    def reads(settings: Any) -> Sequence[Readable]:
+        """What the model reads beside the picture, with these settings; it runs after those that make it."""
+        return ()
+
     @property
+    @abstractmethod
     def device(self) -> str:
         """Where its weights are now; for ONNX the provider really in use decides ("cpu" or "cuda")."""
 
     @property
+    @abstractmethod
     def precision(self) -> str:
         """fp32 or fp16."""
 
     @property
+    @abstractmethod
     def runtime(self) -> str:
         """torch, or the ONNX provider really in use (CUDAExecutionProvider, CPUExecutionProvider)."""
 
     @property
+    @abstractmethod
     def revision(self) -> str:
         """Short hexadecimal fingerprint of the weights file, so that a layer says which weights made it."""
 
     @property
+    @abstractmethod
     def size_bytes(self) -> int:
-        """Bytes its weights take where they are now."""
+        """Bytes its weights take where they are now, and what it remembers."""
 
+    @property
+    def warning(self) -> str:
+        """What a person should know about how it runs, to stand after its name; "" when all is well."""
+        return ""
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures are worth being asked at once."""
+        return 8
+
+    @abstractmethod
     def move_to(self, device: str) -> None:
         """Bring the weights to a device; "cpu" offloads."""
 
+    def release_memory(self) -> None:  # noqa: B027 - most have nothing
+        """Let go of what can be made again (a part of `size_bytes`)."""
 
-class Captioner(Model, Protocol):
-    """Says a sentence about each picture.
+    def forecast(self, settings: Any) -> Forecast:
+        """What is still to be prepared, once, before the first picture."""
+        return Forecast(0, "", 0.0)
 
-    Two methods are optional, and the page offers further draws where a class has them: `encode(pictures)`, and
-    `decode(encodings, settings, samples=n)`, whose sentences have the draws of the seeds that follow as alternatives.
-    """
+    def prepare_steps(self, settings: Any, *, published: bool = False) -> Iterator[Preparing]:
+        """What `forecast` tells of, a few seconds a step; what is done when this is closed stays done.
 
-    def caption(self, pictures: Sequence[Image], settings: Any) -> list[Sentence]:
+        Args: published: fetch what others have published instead of computing it, so that other machines are asked
+            only when the person wants it.
+        """
+        return iter(())
+
+
+class Captioner(Model):
+    """Says a sentence about each picture."""
+
+    @abstractmethod
+    def caption(self, inputs: Sequence[PictureInput], settings: Any) -> list[Sentence]:
         """One sentence a picture, in order; the size of the batch never changes a result.
 
-        Args: pictures: RGB, any size. settings: an instance of this class's `Settings`.
+        Args: settings: an instance of this class's `Settings`.
+        Raises: ModelFailed, OutOfMemory: of the whole call: whoever asks goes on picture by picture.
         """
 
+    def caption_grid(self, shown: PictureInput, grid: Sequence[Any]) -> list[Sentence]:
+        """One sentence for each settings object, all for one picture. Raises: as `caption`."""
+        return [self.caption([shown], settings)[0] for settings in grid]
 
-class Tagger(Model, Protocol):
-    """Gives each picture scored tags; which of them reach the caption is decided later by `keep`.
+    @staticmethod
+    def can_draw(settings: Any) -> bool:
+        """Whether `draw` may say other sentences under these settings."""
+        return False
 
-    Some methods are optional, and `pipeline` uses them where a class has them:
-    `prepare_steps(settings, published=False)`: what is to be done once before the first picture and takes long, as an
-    iterator of `Preparing`, a few seconds a step; what is done when it is closed stays done. published: fetch what
-    others have published instead of computing it, so that other machines are asked only when the person wants it.
-    `forecast(settings)`: the `Forecast` of that.
-    `uses_sentence(settings)`, static: whether `tag` goes on from the captioner's sentences; it then gets them as a
-    third argument, one a picture.
-    """
+    def draw(self, shown: PictureInput, settings: Any, *, skip: int, count: int) -> list[Alternative]:
+        """Further sentences for a picture by chance, where `can_draw` says so; some may be equal.
 
-    def tag(self, pictures: Sequence[Image], settings: Any) -> list[tuple[Tag, ...]]:
+        Args: skip: how many seeds from the settings' own on were drawn before.
+        """
+        raise NotImplementedError(f"{self.family} draws no sentences")
+
+
+class Tagger(Model):
+    """Gives each picture scored tags; which of them reach the caption is decided later by `select`."""
+
+    @abstractmethod
+    def tag(self, inputs: Sequence[PictureInput], settings: Any) -> list[tuple[Tag, ...]]:
         """All tags worth storing for each picture, best first, whatever the COMPOSE settings are.
 
-        Args: pictures: RGB, any size. settings: an instance of this class's `Settings`.
+        Args: settings: an instance of this class's `Settings`.
+        Raises: as `Captioner.caption`.
         """
 
     @staticmethod
-    def keep(tags: Sequence[Tag], settings: Any) -> list[Tag]:
+    @abstractmethod
+    def select(tags: Sequence[Tag], settings: Any) -> list[Tag]:
         """The tags that reach the caption under the COMPOSE settings, in caption order. Runs no model."""
 
 
 class ModelUser(Protocol):
-    """The side of `manager.ModelManager` that is needed here."""
+    """The side of `models.manager.ModelManager` that those who run models need."""
 
     def use(self, name: str, family: str, /) -> AbstractContextManager[Any]:
         """The loaded model for as long as the context lasts."""

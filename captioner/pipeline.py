@@ -11,12 +11,20 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from captioner.captions.layers import SENTENCE_READ, reads_sentence, sentence_of
-from captioner.captions.plan import Plan
+from captioner.captions.layers import (
+    in_reading_order,
+    latest,
+    read_families,
+    reads,
+    selected_tags,
+    sentence_of,
+    what_it_reads,
+)
+from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.review import caption_text
-from captioner.contract import ModelUser
+from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
 from captioner.errors import CaptionerError, ModelFailed
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
@@ -41,11 +49,12 @@ class PictureLayers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSource:
-    """A picture still to be opened. existing: the caption it brings along."""
+    """A picture still to be opened. existing: the caption it brings along. name: its file's name."""
 
     id: str
     open: Callable[[], Image]
     existing: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,7 @@ def caption_pictures(
     """
     waiting: deque[tuple[PictureSource, Captioned | None]] = deque()  # taken from sources, not yet yielded
 
-    def opened() -> Iterator[tuple[str, Image]]:
+    def opened() -> Iterator[tuple[str, PictureInput]]:
         for source in sources:
             if plan.recipe.existing == "keep" and source.existing.strip():
                 kept = caption_text((), plan, source.existing)
@@ -85,7 +94,7 @@ def caption_pictures(
                 waiting.append((source, Captioned(picture_id=source.id, error=error)))
             else:
                 waiting.append((source, None))
-                yield source.id, image
+                yield source.id, PictureInput(image, name=source.name, existing=source.existing)
 
     for batch in make_layers(opened(), plan, manager, batch_size=batch_size):
         for answer in batch:
@@ -102,7 +111,7 @@ def caption_pictures(
 
 
 def make_layers(
-    pictures: Iterable[tuple[str, Image]],
+    pictures: Iterable[tuple[str, PictureInput]],
     plan: Plan,
     manager: ModelUser,
     *,
@@ -117,9 +126,10 @@ def make_layers(
     setting the model cannot follow) is raised. Pictures are taken from the iterable as they are needed.
 
     Args:
-        pictures: (id, RGB picture).
-        only: families to ask, for when the other layers are there already. A tagger that goes on from the sentence
-            (CLIP's chain) takes it from `stored`, a picture's layers by its id, or else the captioner is asked too.
+        pictures: (id, picture with its name and existing caption).
+        only: families to ask, for when the other layers are there already. A model that reads others' layers (CLIP's
+            chain goes on from the sentence) takes them from `stored`, a picture's layers by its id, or else those
+            models are asked too.
         batch_pixels: a batch is closed early when its pictures have more, since they are held at full size.
     """
     source = iter(pictures)
@@ -128,107 +138,122 @@ def make_layers(
 
 
 def can_draw(plan: Plan) -> bool:
-    """Whether another draw may say another sentence: under nucleus sampling, from a captioner that draws several."""
-    return (
-        bool(plan.captioner)
-        and getattr(plan.sampling, "method", "") == "nucleus"
-        and hasattr(registry.family_class(plan.family), "decode")
-    )
+    """Whether another draw may say another sentence."""
+    captioner = plan.captioner
+    return bool(captioner.model) and registry.captioner_class(captioner.family).can_draw(captioner.settings)
 
 
-def draw_sentences(image: Image, plan: Plan, manager: ModelUser, *, skip: int, count: int) -> list[Alternative]:
-    """Further sentences for one picture: those of the seeds that follow the settings' own. Some may be equal.
+def draw_sentences(shown: PictureInput, plan: Plan, manager: ModelUser, *, skip: int, count: int) -> list[Alternative]:
+    """Further sentences for one picture by chance; some may be equal.
 
-    Args: plan: one that `can_draw`. skip: how many seeds from the settings' own on were drawn before.
-    Raises: as the captioner's `encode` and `decode`.
+    Args: plan: one that `can_draw`. skip: how many were drawn before.
+    Raises: as `Captioner.draw`.
     """
-    seed: int = plan.sampling.to_mapping()["seed"]
-    sampling = plan.sampling.replaced(seed=(seed + skip) % 2**31)
-    with manager.use(plan.captioner, plan.family) as model:
-        [drawn] = model.decode(model.encode([image]), sampling, samples=count)
-    return [Alternative(drawn.text, drawn.score), *drawn.alternatives]
+    captioner = plan.captioner
+    with manager.use(captioner.model, captioner.family) as model:
+        drawn: list[Alternative] = model.draw(shown, captioner.settings, skip=skip, count=count)
+    return drawn
 
 
-def _next_batch(source: Iterator[tuple[str, Image]], size: int, pixels: int) -> list[tuple[str, Image]]:
-    batch: list[tuple[str, Image]] = []
-    for picture_id, image in islice(source, size):
-        batch.append((picture_id, image))
-        pixels -= image.width * image.height
+def _next_batch(source: Iterator[tuple[str, PictureInput]], size: int, pixels: int) -> list[tuple[str, PictureInput]]:
+    batch: list[tuple[str, PictureInput]] = []
+    for picture_id, shown in islice(source, size):
+        batch.append((picture_id, shown))
+        pixels -= shown.image.width * shown.image.height
         if pixels <= 0:
             break
     return batch
 
 
 def _ask_models(
-    batch: Sequence[tuple[str, Image]],
+    batch: Sequence[tuple[str, PictureInput]],
     plan: Plan,
     manager: ModelUser,
     only: Collection[str] | None,
     stored: Mapping[str, Sequence[Layer]],
 ) -> list[PictureLayers]:
-    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
+    ordered = in_reading_order(plan)
+    wanted = {planned.family for planned in ordered} if only is None else set(only)
+    read_by_wanted = {
+        family for planned in ordered if planned.family in wanted for family in read_families(planned, plan)
+    }
     layers: dict[str, list[Layer]] = {picture_id: [] for picture_id, _ in batch}
     errors: dict[str, CaptionerError] = {}
-    for name, family in plan.models():
-        todo = [(picture_id, image) for picture_id, image in batch if picture_id not in errors]
-        if only is not None and family not in only:
-            is_read = any(reads_sentence(other, settings[other]) for other in only if other in settings)
-            if family != plan.family or not is_read:
+    for planned in ordered:
+        todo = [(picture_id, shown) for picture_id, shown in batch if picture_id not in errors]
+        if planned.family not in wanted:
+            if planned.family not in read_by_wanted:
                 continue
-            todo = [
-                (picture_id, image) for picture_id, image in todo if not sentence_of(stored.get(picture_id, ()), plan)
-            ]
-        if not todo:
-            continue
-        sentences: list[str] | None = None
-        if reads_sentence(family, settings[family]):
-            known = [(*stored.get(picture_id, ()), *layers[picture_id]) for picture_id, _ in todo]
-            sentences = [sentence_of(at_hand, plan) for at_hand in known]
-        with manager.use(name, family) as model:
-            answers = _answers(model, [image for _, image in todo], settings[family], sentences)
-            for place, ((picture_id, _), answer) in enumerate(zip(todo, answers, strict=True)):
-                if isinstance(answer, CaptionerError):
-                    errors[picture_id] = answer
-                    continue
-                run_settings = settings[family].to_mapping(Effect.RUN)
-                if sentences is not None:
-                    run_settings[SENTENCE_READ] = sentences[place]
-                layers[picture_id].append(_layer(picture_id, name, family, model.revision, run_settings, answer))
+            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()))]
+        if todo:
+            _ask(planned, todo, plan, manager, stored, layers, errors)
     return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
 
 
+def _ask(
+    planned: PlannedModel,
+    todo: Sequence[tuple[str, PictureInput]],
+    plan: Plan,
+    manager: ModelUser,
+    stored: Mapping[str, Sequence[Layer]],
+    layers: Mapping[str, list[Layer]],
+    errors: dict[str, CaptionerError],
+) -> None:
+    """Ask one model; what it says goes to `layers`, why it could not to `errors`."""
+    inputs, marks = [], []
+    for picture_id, shown in todo:
+        at_hand = (*stored.get(picture_id, ()), *layers[picture_id])
+        inputs.append(_input_for(planned, shown, plan, at_hand))
+        marks.append(what_it_reads(planned, plan, at_hand, shown.name, shown.existing))
+    with manager.use(planned.model, planned.family) as model:
+        size = model.batch_size
+        answers = [
+            answer
+            for start in range(0, len(inputs), size)
+            for answer in _answers(model, inputs[start : start + size], planned.settings)
+        ]
+        for (picture_id, _), read, answer in zip(todo, marks, answers, strict=True):
+            if isinstance(answer, CaptionerError):
+                errors[picture_id] = answer
+            else:
+                layers[picture_id].append(_layer(picture_id, planned, model.revision, read, answer))
+
+
+def _input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Sequence[Layer]) -> PictureInput:
+    """The picture with what this model reads, and nothing else."""
+    read = reads(planned)
+    return PictureInput(
+        shown.image,
+        name=shown.name if "name" in read else "",
+        existing=shown.existing if "existing" in read else "",
+        sentence=sentence_of(layers, plan) if "sentence" in read else "",
+        tags=tuple(selected_tags(layers, plan, but=planned.family)) if "tags" in read else (),
+    )
+
+
 def _answers(
-    model: Any, images: Sequence[Image], settings: Settings, sentences: Sequence[str] | None
+    model: Model, inputs: Sequence[PictureInput], settings: Settings
 ) -> list[Sentence | tuple[Tag, ...] | CaptionerError]:
     """What the model says about each picture, or why it could not: a failed batch is asked again one by one."""
     try:
-        if hasattr(model, "caption"):
-            return list(model.caption(images, settings))
-        if sentences is None:
-            return list(model.tag(images, settings))
-        return list(model.tag(images, settings, sentences))
+        if isinstance(model, Captioner):
+            return list(model.caption(inputs, settings))
+        assert isinstance(model, Tagger)
+        return list(model.tag(inputs, settings))
     except ModelFailed as error:
-        if len(images) == 1:
+        if len(inputs) == 1:
             return [error]
-    return [
-        answer
-        for place, image in enumerate(images)
-        for answer in _answers(model, [image], settings, None if sentences is None else [sentences[place]])
-    ]
+    return [answer for shown in inputs for answer in _answers(model, [shown], settings)]
 
 
 def _layer(
-    picture_id: str,
-    name: str,
-    family: str,
-    revision: str,
-    run_settings: Mapping[str, Any],
-    answer: Sentence | tuple[Tag, ...],
+    picture_id: str, planned: PlannedModel, revision: str, read: Mapping[str, str], answer: Sentence | tuple[Tag, ...]
 ) -> Layer:
+    run_settings = {**planned.settings.to_mapping(Effect.RUN), **read}
     return Layer(
         picture_id=picture_id,
-        model=name,
-        family=family,
+        model=planned.model,
+        family=planned.family,
         model_revision=revision,
         run_settings=run_settings,
         seed=run_settings.get("seed"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from captioner.captions.plan import Plan
-from captioner.contract import ModelUser
+from captioner.contract import Model, ModelUser
 from captioner.models import registry, sources
 from captioner.records import Forecast, Preparing
+from captioner.settings import Settings
 
 
 def can_prepare(plan: Plan) -> bool:
     """Whether a model of the plan may have something to prepare."""
-    return any(hasattr(registry.family_class(family), "prepare_steps") for _, family in plan.models())
+    return any(_prepares(planned.family) for planned in plan.running())
 
 
 def forecasts(
@@ -23,14 +24,13 @@ def forecasts(
     Those that are not on this machine have a download before all else. Loads those that could have something.
     Args: only: families that matter, all where it is None.
     """
-    settings = plan.settings()
-    for name, family in _models_of(plan, only):
+    for name, family, settings in _models_of(plan, only):
         spec = manager.to_download(name, family)
         if spec is not None:
             yield name, family, Forecast(spec.download_mb, "MB", None, is_download=True)
-        elif hasattr(registry.family_class(family), "forecast"):
+        elif _prepares(family):
             with manager.use(name, family) as model:
-                found: Forecast = model.forecast(settings[family])
+                found: Forecast = model.forecast(settings)
             if found.is_noticeable:
                 yield name, family, found
 
@@ -45,20 +45,28 @@ def prepare_steps(
     Args: only: as in `forecasts`. published: fetch what others have published instead (see `records.Tagger`).
     Yields: the model's name, and how far it is.
     """
-    settings = plan.settings()
-    for name, family in _models_of(plan, only):
+    for name, family, settings in _models_of(plan, only):
         spec = manager.to_download(name, family)
         if spec is not None:
             for done, total in sources.download_steps(spec):
                 yield name, Preparing(done // 1_000_000, total // 1_000_000 or spec.download_mb, "MB")
-        if hasattr(registry.family_class(family), "prepare_steps"):
+        if _prepares(family):
             with manager.use(name, family) as model:
-                for step in model.prepare_steps(settings[family], published=published):
+                for step in model.prepare_steps(settings, published=published):
                     yield name, step
 
 
-def _models_of(plan: Plan, families: Collection[str] | None) -> list[tuple[str, str]]:
-    return [(name, family) for name, family in plan.models() if families is None or family in families]
+def _prepares(family: str) -> bool:
+    """Whether models of a family may have something to prepare; only those are loaded to be asked."""
+    return registry.family_class(family).prepare_steps is not Model.prepare_steps
+
+
+def _models_of(plan: Plan, families: Collection[str] | None) -> list[tuple[str, str, Settings]]:
+    return [
+        (planned.model, planned.family, planned.settings)
+        for planned in plan.running()
+        if families is None or planned.family in families
+    ]
 
 
 def forecast_text(model: str, forecast: Forecast) -> str:

@@ -78,6 +78,25 @@ class Field:
         number = "a whole number" if self.kind is int else "a number"
         return f"{number} between {self.minimum:g} and {self.maximum:g}" + (f" {self.unit}" if self.unit else "")
 
+    def is_idle(self, values: Mapping[str, Any]) -> bool:
+        """Whether the field changes nothing beside these values, by its `only_when`. Args: values: by field name."""
+        if self.only_when is None:
+            return False
+        other, needed = self.only_when
+        return bool(values.get(other, needed) != needed)
+
+    def json_schema(self) -> dict[str, Any]:
+        """The field as JSON Schema describes a value (draft 2020-12), with its default and its help."""
+        kinds: dict[type, str] = {int: "integer", float: "number", bool: "boolean", str: "string"}
+        schema: dict[str, Any] = {"type": kinds[self.kind], "title": self.title, "description": self.help}
+        if self.options:
+            schema["enum"] = list(self.options)
+        elif self.kind is str:
+            schema["maxLength"] = self.max_length
+        if self.minimum is not None and self.maximum is not None:
+            schema |= {"minimum": self.minimum, "maximum": self.maximum}
+        return schema | ({} if self.default is None else {"default": self.default})
+
     def check(self, value: Any) -> Any:
         """The value in the field's own type.
 
@@ -275,6 +294,50 @@ class Settings:
             if name not in known:
                 raise SettingsError(f"{name} is not a setting here; the settings are {', '.join(sorted(known))}.")
         return cls(**values)
+
+    @classmethod
+    def presets(cls) -> Mapping[str, Self]:
+        """Known combinations of values by name; a class that has some overrides this."""
+        return {}
+
+    @classmethod
+    def aliases(cls) -> tuple[Field, ...]:
+        """Other names that users know for fields, accepted beside the declared ones and replaced by `resolve`."""
+        return ()
+
+    @classmethod
+    def resolve(cls, values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The values with aliases replaced by the fields they stand for, and what to tell the person about it.
+
+        Raises: SettingsError: an alias' value is not allowed.
+        """
+        return dict(values), ()
+
+    @classmethod
+    def alias_target(cls, alias: str, values: Mapping[str, Any]) -> str:
+        """The field that an alias stands for beside these values. A class that has aliases overrides this."""
+        raise KeyError(alias)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The class as a JSON Schema object (draft 2020-12): its fields and aliases, all optional."""
+        declared = (*cls._fields, *cls.aliases())
+        return {
+            "type": "object",
+            "properties": {field.name: field.json_schema() for field in declared},
+            "additionalProperties": False,
+        }
+
+    @classmethod
+    def effective(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that change something beside the others; names that are no fields stay."""
+        idle = {field.name for field in cls._fields if field.is_idle(values)}
+        return {name: value for name, value in values.items() if name not in idle}
+
+    def in_effect(self, effect: Effect | None = None) -> dict[str, Any]:
+        """As `to_mapping`, without the fields that change nothing beside the others' values."""
+        heeded = self.effective(self.to_mapping())
+        return {name: value for name, value in self.to_mapping(effect).items() if name in heeded}
 
     def to_mapping(self, effect: Effect | None = None) -> dict[str, Any]:
         """Field names and values, all of them or only the RUN or COMPOSE ones; JSON can hold them."""

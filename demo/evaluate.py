@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from captioner.contract import inputs
 from captioner.models.blip import BlipCaptioner, SamplingSettings
 from captioner.records import Tag
 from demo.drawing import draw
@@ -122,7 +123,7 @@ def withheld_sample(seed: int, count: int) -> Sample:
 def write_captions(blip: BlipCaptioner, pictures: Sequence[Image], settings: SamplingSettings) -> list[str]:
     sentences = []
     for start in range(0, len(pictures), _BATCH):
-        sentences += blip.caption(pictures[start : start + _BATCH], settings)
+        sentences += blip.caption(inputs(pictures[start : start + _BATCH]), settings)
     return [sentence.text for sentence in sentences]
 
 
@@ -169,7 +170,7 @@ def repeated_trigrams(caption: str) -> float:
 
 
 def clip_figures(clip: ClipTagger, sample: Sample) -> Figures:
-    layers = clip.tag(sample.pictures, ClipSettings())
+    layers = clip.tag(inputs(sample.pictures), ClipSettings())
     pairs = {pair_text(colour, noun) for colour, noun in PAIRS}
     rows = list(zip(layers, sample.scenes, strict=True))
     return {
@@ -201,7 +202,7 @@ def _best(tags: Sequence[Tag], vocabulary: str, among: set[str] | None = None) -
 
 
 def tagger_figures(wd14: Wd14Tagger, sample: Sample) -> Figures:
-    layers = wd14.tag(sample.pictures, Wd14Settings())
+    layers = wd14.tag(inputs(sample.pictures), Wd14Settings())
     kept = [{tag.name for tag in tags if tag.score >= THRESHOLD} for tags in layers]
     truth = [set(scene_tags(scene)) for scene in sample.scenes]
     ratings = [max((tag for tag in tags if tag.category == "rating"), key=lambda tag: tag.score) for tags in layers]
@@ -239,7 +240,9 @@ def measure(trio: Trio, seed: int, count: int) -> Figures:
         **tagger_figures(trio.wd14, sample),
         **decoding_figures(trio.blip, sample[:DECODING_COUNT]),
         "withheld_captions_nouns_and_colours": _share(v.nouns_and_colours_are_right for v in verdicts),
-        "withheld_clip_colour_noun": pair_accuracy(trio.clip.tag(withheld.pictures, ClipSettings()), withheld.scenes),
+        "withheld_clip_colour_noun": pair_accuracy(
+            trio.clip.tag(inputs(withheld.pictures), ClipSettings()), withheld.scenes
+        ),
     }
 
 

@@ -102,7 +102,7 @@ class DeepDanbooruTagger(OnnxTagger):
         return to_deepdanbooru_input(image, edge_px)
 
     @staticmethod
-    def keep(tags: Sequence[Tag], settings: DeepDanbooruSettings) -> list[Tag]:
+    def select(tags: Sequence[Tag], settings: DeepDanbooruSettings) -> list[Tag]:
         """General tags and characters at or above the threshold in the given order, then the rating if wanted."""
         kept = above_each(tags, dict.fromkeys(("general", "character"), settings.deepdanbooru_threshold))
         return kept + (first_of(tags, "rating") if settings.deepdanbooru_ratings else [])

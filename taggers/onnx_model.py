@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.contract import ModelSpec, PictureInput, Tagger
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
 from captioner.models import sources
 from captioner.records import Tag
@@ -157,8 +158,8 @@ class OnnxModel:
         )
 
 
-class OnnxTagger:
-    """What WD14 and DeepDanbooru share: a `records.Tagger` but for settings, preprocessing and `keep`."""
+class OnnxTagger(Tagger):
+    """What WD14 and DeepDanbooru share: a `Tagger` but for settings, preprocessing and `select`."""
 
     family: ClassVar[str]
     weights_name: ClassVar[str]
@@ -172,14 +173,13 @@ class OnnxTagger:
         self._revision = revision
 
     @classmethod
-    def load(cls, folder: Path, *, device: str) -> Self:
-        """The model in `folder`, ready on `device`.
+    def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Self:
+        """The model in a folder, ready on `device`.
 
-        Raises: BadModel, MissingPackage: as `records.Model.load`.
+        Raises: BadModel, MissingPackage: as `Model.load`.
         """
         import_onnxruntime()
-        if cls.subfolder and (folder / cls.subfolder).is_dir():
-            folder = folder / cls.subfolder
+        folder = cls._files_in(Path(place))
         weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
         sources.check_weights(weights)
         sources.check_weights(labels_path)
@@ -187,6 +187,16 @@ class OnnxTagger:
         model = OnnxModel(weights, device=device)
         check_fit(model, labels, labels_path)
         return cls(model, labels, sources.fingerprint(weights))
+
+    @classmethod
+    def _files_in(cls, folder: Path) -> Path:
+        return folder / cls.subfolder if cls.subfolder and (folder / cls.subfolder).is_dir() else folder
+
+    @classmethod
+    def accepts(cls, folder: Path) -> bool:
+        """Whether it has the network and its labels under the names that this family gives them."""
+        files = cls._files_in(folder)
+        return (files / cls.weights_name).is_file() and (files / cls.labels_name).is_file()
 
     def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
         """A picture as the network was trained to see it: (edge_px, edge_px, 3)."""
@@ -226,10 +236,10 @@ class OnnxTagger:
         """Open the session again on another provider."""
         self._model.move_to(device)
 
-    def tag(self, pictures: Sequence[Image], settings: object) -> list[tuple[Tag, ...]]:
+    def tag(self, inputs: Sequence[PictureInput], settings: object) -> list[tuple[Tag, ...]]:
         """Every tag of at least `STORED_MINIMUM` for each picture, best first, whatever the settings are."""
-        scores = self._model.run(pictures, self.to_input)
-        if pictures and scores.shape[1] != len(self._labels):
+        scores = self._model.run([shown.image for shown in inputs], self.to_input)
+        if inputs and scores.shape[1] != len(self._labels):
             raise BadModel(
                 f"{self._model.path} gives {scores.shape[1]:,} scores but {self.labels_name} names "
                 f"{len(self._labels):,} tags; download both again."

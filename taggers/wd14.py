@@ -62,6 +62,7 @@ class Wd14Tagger(OnnxTagger):
     """A WD14 model in an onnxruntime session."""
 
     family: ClassVar[str] = "wd14"
+    title: ClassVar[str] = "WD14"
     Settings: ClassVar[type[Wd14Settings]] = Wd14Settings
     weights_name = "model.onnx"
     labels_name = "selected_tags.csv"
@@ -71,7 +72,7 @@ class Wd14Tagger(OnnxTagger):
         return to_wd14_input(image, edge_px)
 
     @staticmethod
-    def keep(tags: Sequence[Tag], settings: Wd14Settings) -> list[Tag]:
+    def select(tags: Sequence[Tag], settings: Wd14Settings) -> list[Tag]:
         """Characters and general tags at or above their thresholds in the given order, then the rating if wanted."""
         lowest = {"general": settings.general_threshold, "character": settings.character_threshold}
         if settings.use_mcut:

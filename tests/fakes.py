@@ -21,10 +21,10 @@ from typing import Any, ClassVar
 
 from PIL.Image import Image
 
+from captioner.contract import Captioner, ModelSpec, PictureInput, Tagger
 from captioner.errors import ModelFailed, ModelNotFound
 from captioner.models import registry
-from captioner.models.blip import SamplingSettings
-from captioner.models.registry import ModelSpec
+from captioner.models.blip import BlipCaptioner, SamplingSettings
 from captioner.records import Alternative, Forecast, Preparing, Sentence, Tag
 from captioner.settings import Effect, Settings, whole
 from taggers import vocabularies
@@ -49,29 +49,35 @@ def colour_name(picture: Image) -> str:
 
 
 class FakeModel:
-    """What the three have in common. calls: the sizes of the batches that all fakes were asked for."""
+    """What all fakes have in common. calls: the sizes of the batches that all of them were asked for."""
 
     calls: ClassVar[list[int]] = []
-    device = "cpu"
-    precision = "fp32"
-    runtime = "fake"
-    revision = "abc123"
-    size_bytes = 1000
+    device: Any = "cpu"
+    precision: Any = "fp32"
+    runtime: Any = "fake"
+    revision: Any = "abc123"
+    size_bytes: Any = 1000
 
     @classmethod
-    def load(cls, folder: Path, *, device: str) -> Any:
+    def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Any:
         return cls()
 
     def move_to(self, device: str) -> None:
         self.device = device
 
 
-class FakeCaptioner(FakeModel):
+class FakeCaptioner(FakeModel, Captioner):
     family = "blip"
     Settings = SamplingSettings
+    can_draw = staticmethod(BlipCaptioner.can_draw)
 
-    def caption(self, pictures: Sequence[Image], settings: SamplingSettings) -> list[Sentence]:
-        return self.decode(self.encode(pictures), settings)
+    def caption(self, inputs: Sequence[PictureInput], settings: SamplingSettings) -> list[Sentence]:
+        return self.decode(self.encode([shown.image for shown in inputs]), settings)
+
+    def draw(self, shown: PictureInput, settings: SamplingSettings, *, skip: int, count: int) -> list[Alternative]:
+        after = settings.replaced(seed=(settings.seed + skip) % 2**31)
+        [drawn] = self.decode(self.encode([shown.image]), after, samples=count)
+        return [Alternative(drawn.text, drawn.score), *drawn.alternatives]
 
     def encode(self, pictures: Sequence[Image]) -> list[str]:
         self.calls.append(len(pictures))
@@ -89,7 +95,7 @@ class FakeCaptioner(FakeModel):
         return [Sentence(first.text, first.score, tuple(others)) for first, *others in found]
 
 
-class FakeClip(FakeModel):
+class FakeClip(FakeModel, Tagger):
     """labels_each: where not 0, it finds so many labels of each vocabulary, whatever the picture is.
     unprepared: labels that are still to be embedded, a hundred a step; nothing unless a test says so.
     """
@@ -101,8 +107,8 @@ class FakeClip(FakeModel):
     hub_is_away: ClassVar[bool] = False
     family = "clip"
     Settings = ClipSettings
-    keep = staticmethod(ClipTagger.keep)
-    uses_sentence = staticmethod(ClipTagger.uses_sentence)
+    select = staticmethod(ClipTagger.select)
+    reads = staticmethod(ClipTagger.reads)
 
     def forecast(self, settings: ClipSettings) -> Forecast:
         count = self.unprepared
@@ -117,13 +123,11 @@ class FakeClip(FakeModel):
             FakeClip.unprepared = 0 if published else max(0, FakeClip.unprepared - 100)
             yield Preparing(total - FakeClip.unprepared, total, "labels")
 
-    def tag(
-        self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
-    ) -> list[tuple[Tag, ...]]:
+    def tag(self, inputs: Sequence[PictureInput], settings: ClipSettings) -> list[tuple[Tag, ...]]:
+        pictures = [shown.image for shown in inputs]
         self.calls.append(len(pictures))
-        if self.uses_sentence(settings):
-            assert sentences is not None
-            return [(Tag(f"after {sentence!r}", 0.3, settings.mode, "clip"),) for sentence in sentences]
+        if self.reads(settings):
+            return [(Tag(f"after {shown.sentence!r}", 0.3, settings.mode, "clip"),) for shown in inputs]
         if self.labels_each:
             scored = [(number, kind) for number in range(self.labels_each) for kind in vocabularies.KINDS]
             tags = tuple(Tag(f"{kind} {number}", 0.5 - number / 1000, kind, "clip") for number, kind in scored)
@@ -149,13 +153,14 @@ class FakeClip(FakeModel):
         ]
 
 
-class FakeWd14(FakeModel):
+class FakeWd14(FakeModel, Tagger):
     family = "wd14"
     Settings = Wd14Settings
-    keep = staticmethod(Wd14Tagger.keep)
-    warning: ClassVar[str] = ""
+    select = staticmethod(Wd14Tagger.select)
+    warning: Any = ""
 
-    def tag(self, pictures: Sequence[Image], settings: Wd14Settings) -> list[tuple[Tag, ...]]:
+    def tag(self, inputs: Sequence[PictureInput], settings: Wd14Settings) -> list[tuple[Tag, ...]]:
+        pictures = [shown.image for shown in inputs]
         self.calls.append(len(pictures))
         return [
             tuple(
@@ -195,18 +200,18 @@ class ShapeSettings(Settings):
     shape_size: int = whole(8, 1, 64, "The smallest shape looked for.", unit="px")
 
 
-class ShapeTagger(FakeModel):
+class ShapeTagger(FakeModel, Tagger):
     """A tagger of a new family: what one new file and one registry line must suffice for."""
 
     family = "shapes"
     Settings = ShapeSettings
 
-    def tag(self, pictures: Sequence[Image], settings: ShapeSettings) -> list[tuple[Tag, ...]]:
+    def tag(self, inputs: Sequence[PictureInput], settings: ShapeSettings) -> list[tuple[Tag, ...]]:
         names = ["circle", "square", "star"]
-        return [tuple(Tag(name, 0.5, "shape", "shapes") for name in names) for _ in pictures]
+        return [tuple(Tag(name, 0.5, "shape", "shapes") for name in names) for _ in inputs]
 
     @staticmethod
-    def keep(tags: Sequence[Tag], settings: ShapeSettings) -> list[Tag]:
+    def select(tags: Sequence[Tag], settings: ShapeSettings) -> list[Tag]:
         return list(tags[: settings.max_shapes])
 
 

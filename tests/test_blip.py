@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from captioner.contract import inputs
 from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
 from captioner.models.blip import (
     PRESETS,
@@ -110,8 +111,8 @@ def test_nucleus_sampling_draws_the_tokens_of_plain_transformers_with_the_same_s
 def test_a_batch_says_of_each_picture_what_is_said_of_it_alone(
     captioner: BlipCaptioner, settings: SamplingSettings
 ) -> None:
-    together = captioner.caption(PICTURES[:4], settings)
-    alone = [captioner.caption([picture], settings)[0] for picture in PICTURES[:4]]
+    together = captioner.caption(inputs(PICTURES[:4]), settings)
+    alone = [captioner.caption(inputs([picture]), settings)[0] for picture in PICTURES[:4]]
     assert [sentence.text for sentence in together] == [sentence.text for sentence in alone]
     assert len({sentence.text for sentence in alone}) > 1
 
@@ -119,7 +120,7 @@ def test_a_batch_says_of_each_picture_what_is_said_of_it_alone(
 def test_the_seed_decides_what_nucleus_sampling_draws(captioner: BlipCaptioner) -> None:
     def draw(seed: int) -> list[str]:
         settings = PRESETS["everydream-nucleus"].replaced(seed=seed)
-        return [sentence.text for sentence in captioner.caption(PICTURES, settings)]
+        return [sentence.text for sentence in captioner.caption(inputs(PICTURES), settings)]
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)
@@ -128,7 +129,7 @@ def test_the_seed_decides_what_nucleus_sampling_draws(captioner: BlipCaptioner) 
 def test_drawing_leaves_the_global_random_state_alone(captioner: BlipCaptioner) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    captioner.caption(PICTURES[:1], PRESETS["everydream-nucleus"])
+    captioner.caption(inputs(PICTURES[:1]), PRESETS["everydream-nucleus"])
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -138,7 +139,7 @@ def test_scores_and_alternatives_are_those_of_the_beam_search(captioner: BlipCap
         SamplingSettings(num_beams=6, min_length=8, max_length=12, length_penalty=2.0, repetition_penalty=1.3),
     ):
         for picture in PICTURES:
-            sentence = captioner.caption([picture], settings)[0]
+            sentence = captioner.caption(inputs([picture]), settings)[0]
             output = plain.generate(picture, settings)
             expected: dict[str, float] = {}
             for row, score in zip(output.sequences.tolist(), output.sequences_scores.tolist(), strict=True):
@@ -153,7 +154,7 @@ def test_scores_and_alternatives_are_those_of_the_beam_search(captioner: BlipCap
 
 def test_the_score_of_a_greedy_sentence_is_its_log_probability(captioner: BlipCaptioner, plain: PlainBlip) -> None:
     settings = SamplingSettings(num_beams=1, min_length=1, max_length=30)
-    sentence = captioner.caption(PICTURES[:1], settings)[0]
+    sentence = captioner.caption(inputs(PICTURES[:1]), settings)[0]
     tokens = torch.tensor([plain.token_ids(PICTURES[0], settings)])
     pixels = plain.processor(images=PICTURES[0], return_tensors="pt")["pixel_values"]
     with torch.no_grad():
@@ -190,7 +191,7 @@ def test_a_model_in_half_precision_runs_in_full_on_the_cpu(folder: Path, tmp_pat
     (half / "config.json").write_text(json.dumps({**config, "dtype": "float16"}))
     captioner = BlipCaptioner.load(half, device="cpu")
     assert (captioner.precision, captioner.device, captioner.runtime) == ("fp32", "cpu", "torch")
-    assert captioner.caption(PICTURES[:1], SamplingSettings())[0].text
+    assert captioner.caption(inputs(PICTURES[:1]), SamplingSettings())[0].text
 
 
 def test_the_revision_tells_weights_apart(captioner: BlipCaptioner, folder: Path, tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_the_revision_tells_weights_apart(captioner: BlipCaptioner, folder: Path
 def test_loading_and_captioning_say_nothing_on_the_terminal(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     captioner = BlipCaptioner.load(folder, device="cpu")
     for settings in PRESETS.values():
-        captioner.caption(PICTURES[:1], settings)
+        captioner.caption(inputs(PICTURES[:1]), settings)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 
@@ -230,7 +231,7 @@ def test_without_the_fast_path_the_captions_are_the_same(
     captioner: BlipCaptioner, folder: Path, monkeypatch: pytest.MonkeyPatch, settings: SamplingSettings
 ) -> None:
     slow = slow_captioner(folder, monkeypatch)
-    ours, theirs = captioner.caption(PICTURES, settings), slow.caption(PICTURES, settings)
+    ours, theirs = captioner.caption(inputs(PICTURES), settings), slow.caption(inputs(PICTURES), settings)
     assert [one.text for one in ours] == [one.text for one in theirs]
     assert [one.score for one in ours] == pytest.approx([one.score for one in theirs], abs=1e-4)
     assert [[other.text for other in one.alternatives] for one in ours] == [
@@ -245,7 +246,7 @@ def test_unpacked_weights_give_the_same_captions(
     unpacked = BlipCaptioner.load(folder, device="cpu")
     assert (unpacked._decoder.is_fast, unpacked._decoder._is_packed) == (True, False)
     for settings in (BEAM_GRID[20], NUCLEUS_GRID[0]):
-        ours, theirs = captioner.caption(PICTURES, settings), unpacked.caption(PICTURES, settings)
+        ours, theirs = captioner.caption(inputs(PICTURES), settings), unpacked.caption(inputs(PICTURES), settings)
         assert [one.text for one in ours] == [one.text for one in theirs]
 
 
@@ -369,9 +370,9 @@ def test_other_settings_look_at_no_picture_again(folder: Path, monkeypatch: pyte
     monkeypatch.setattr(
         captioner._decoder._model.text_decoder, "keys_of", lambda states: seen.append(-1) or keys_of(states)
     )
-    captioner.caption(PICTURES[:2], SamplingSettings())
-    captioner.caption([PICTURES[1].copy(), PICTURES[2]], SamplingSettings(num_beams=2))
-    captioner.caption(PICTURES[:3], PRESETS["everydream-nucleus"])
+    captioner.caption(inputs(PICTURES[:2]), SamplingSettings())
+    captioner.caption(inputs([PICTURES[1].copy(), PICTURES[2]]), SamplingSettings(num_beams=2))
+    captioner.caption(inputs(PICTURES[:3]), PRESETS["everydream-nucleus"])
     assert seen == [2, -1, -1, 1, -1]
 
 
@@ -386,12 +387,12 @@ def test_what_is_remembered_of_pictures_counts_and_stays_within_its_limit(
     captioner.move_to("cpu")
     assert captioner.size_bytes == weights_bytes
     captioner._decoder._states.limit_bytes = 2 * states_bytes
-    captioner.caption(PICTURES, SamplingSettings())
+    captioner.caption(inputs(PICTURES), SamplingSettings())
     assert captioner._decoder._states.size_bytes == 2 * states_bytes
     keys = captioner._decoder._keys
     keys.limit_bytes = 1
     captioner._decoder.forget_pictures()
-    captioner.caption(PICTURES[:3], SamplingSettings())
+    captioner.caption(inputs(PICTURES[:3]), SamplingSettings())
     assert len(keys) == 1
 
 
@@ -519,7 +520,7 @@ def test_code_in_a_model_folder_is_not_run(folder: Path, tmp_path: Path) -> None
     config = json.loads((hostile / "config.json").read_text())
     config["auto_map"] = {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"}
     (hostile / "config.json").write_text(json.dumps(config))
-    BlipCaptioner.load(hostile, device="cpu").caption(PICTURES[:1], SamplingSettings())
+    BlipCaptioner.load(hostile, device="cpu").caption(inputs(PICTURES[:1]), SamplingSettings())
     assert not (tmp_path / "ran").exists()
 
 
@@ -539,7 +540,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_result(
 ) -> None:
     captioner = BlipCaptioner.load(folder, device="cpu")
     settings = SamplingSettings(num_beams=4)
-    expected = captioner.caption(PICTURES, settings)
+    expected = captioner.caption(inputs(PICTURES), settings)
     captioner._decoder.forget_pictures()
     whole = getattr(captioner._decoder, failing)
     sizes = []
@@ -551,7 +552,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_result(
         return whole(items, *more)
 
     monkeypatch.setattr(captioner._decoder, failing, small_memory)
-    assert [one.text for one in captioner.caption(PICTURES, settings)] == [one.text for one in expected]
+    assert [one.text for one in captioner.caption(inputs(PICTURES), settings)] == [one.text for one in expected]
     assert sizes == [6, 3, 2, 1, 3, 2, 1]
 
 
@@ -573,8 +574,8 @@ def test_a_bug_is_no_lack_of_memory() -> None:
 
 def test_a_max_length_without_room_after_the_prompt_is_refused(captioner: BlipCaptioner) -> None:
     with pytest.raises(SettingsError, match=r"max_length is 4, .*take 4; it must be at least 5"):
-        captioner.caption(PICTURES[:1], SamplingSettings(min_length=1, max_length=4))
-    assert captioner.caption(PICTURES[:1], SamplingSettings(min_length=1, max_length=5))
+        captioner.caption(inputs(PICTURES[:1]), SamplingSettings(min_length=1, max_length=4))
+    assert captioner.caption(inputs(PICTURES[:1]), SamplingSettings(min_length=1, max_length=5))
 
 
 # Settings and presets

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from captioner.contract import inputs
 from captioner.errors import ModelFailed
 from captioner.models.blip import BlipCaptioner, SamplingSettings, selfcheck
 from captioner.models.blip.graphs import StepGraphs
@@ -52,8 +53,8 @@ def test_steps_of_rounded_sizes_give_the_same_captions(
     captioner: BlipCaptioner, stepping: BlipCaptioner, settings: SamplingSettings
 ) -> None:
     for pictures in (PICTURES[:1], PICTURES, PICTURES[1:3]):
-        expected = captioner.caption(pictures, settings)
-        found = stepping.caption(pictures, settings)
+        expected = captioner.caption(inputs(pictures), settings)
+        found = stepping.caption(inputs(pictures), settings)
         assert [one.text for one in found] == [one.text for one in expected]
         assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=1e-4)
 
@@ -65,7 +66,7 @@ def test_a_size_is_recorded_once_and_other_settings_of_a_picture_copy_nothing(
     record = StepGraphs._record
     monkeypatch.setattr(StepGraphs, "_record", lambda self, *rest: recorded.append(rest[0]) or record(self, *rest))
     settings = SamplingSettings(num_beams=4, max_length=30, min_length=30)
-    stepping.caption(PICTURES[:1], settings)
+    stepping.caption(inputs(PICTURES[:1]), settings)
     assert len(recorded) == len(set(recorded)) > 0
     graphs = stepping._decoder._model.text_decoder.graphs
     before, size_bytes = list(recorded), stepping.size_bytes
@@ -73,11 +74,11 @@ def test_a_size_is_recorded_once_and_other_settings_of_a_picture_copy_nothing(
     with torch.inference_mode():
         kept[0, 0, 0, 0] += 1e-6
     changed = float(kept[0, 0, 0, 0])
-    stepping.caption(PICTURES[:1], settings.replaced(repetition_penalty=1.2))
+    stepping.caption(inputs(PICTURES[:1]), settings.replaced(repetition_penalty=1.2))
     assert recorded == before
     assert float(kept[0, 0, 0, 0]) == changed
     assert stepping.size_bytes == size_bytes
-    stepping.forget_pictures()
+    stepping.release_memory()
     assert stepping.size_bytes < size_bytes
 
 
@@ -86,7 +87,7 @@ def test_a_picture_without_numbers_spoils_no_later_search(captioner: BlipCaption
     settings = SamplingSettings(num_beams=4)
     good, bad = stepping.encode(PICTURES[:2])
     bad = dataclasses.replace(bad, states=torch.full_like(bad.states, math.nan), digest="bad")
-    expected = captioner.caption(PICTURES[:1], settings)
+    expected = captioner.caption(inputs(PICTURES[:1]), settings)
     for _ in range(2):
         with pytest.raises(ModelFailed, match="picture 2 of 2"):
             stepping.decode([good, bad], settings)
@@ -97,7 +98,7 @@ def test_memory_that_runs_out_while_it_grows_is_as_large_as_before(
     captioner: BlipCaptioner, stepping: BlipCaptioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = SamplingSettings(num_beams=20, min_length=60, max_length=60)
-    expected = captioner.caption(PICTURES, settings)
+    expected = captioner.caption(inputs(PICTURES), settings)
     keys = stepping._decoder._keys_of(stepping.encode(PICTURES[:1])[0])
     store = stepping._decoder._model.text_decoder.graphs.store(keys)
     new_zeros, made = torch.Tensor.new_zeros, []
@@ -109,7 +110,7 @@ def test_memory_that_runs_out_while_it_grows_is_as_large_as_before(
         return new_zeros(tensor, *size)
 
     monkeypatch.setattr(torch.Tensor, "new_zeros", once_no_memory)
-    assert [one.text for one in stepping.caption(PICTURES, settings)] == [one.text for one in expected]
+    assert [one.text for one in stepping.caption(inputs(PICTURES), settings)] == [one.text for one in expected]
     assert len(made) > 7
     assert len({keys.shape for pair in store.layers for keys in pair}) == 1
 

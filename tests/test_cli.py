@@ -20,13 +20,14 @@ from PIL import Image
 
 from captioner import __main__ as command_line
 from captioner import export
-from captioner.captions.plan import Q_FACTOR, setting_groups
+from captioner.captions.groups import setting_groups
 from captioner.cli.progress import Progress
 from captioner.models import registry
 from captioner.models.blip import PRESETS
+from captioner.models.blip.settings import Q_FACTOR
 from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
 
-FIELDS = [(group, field) for group in setting_groups() for field in group.settings.fields()]
+FIELDS = [(group, field) for group in setting_groups() for field in group.fields()]
 RED = "a red picture 40 wide under beam 3"
 BLUE = "a blue picture 40 wide under beam 3"
 
@@ -591,7 +592,7 @@ def test_settings_without_effect_are_said_so(shell: Shell, words: list[str], not
 def test_a_new_family_brings_its_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (40, 20), "red").save(tmp_path / "a.png")
     with fake_models(tmp_path / "models", NEW_FAMILY) as models:
-        words = [str(tmp_path / "a.png"), "--shapes", "default", "--max-shapes", "2", "--models", models]
+        words = [str(tmp_path / "a.png"), "--shapes", "default", "--shapes-max-shapes", "2", "--models", models]
         assert command_line.main(["caption", *words, "--device", "cpu"]) == 0
     assert capsys.readouterr().out.endswith(f"{RED}, circle, square\n")
 

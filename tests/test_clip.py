@@ -15,6 +15,7 @@ import torch
 from safetensors.numpy import load_file
 from safetensors.numpy import save_file as save_numpy
 
+from captioner.contract import ModelSpec, inputs
 from captioner.errors import BadModel, BadVocabulary, MissingPackage, ModelFailed, ModelNotFound, OutOfMemory
 from captioner.models import registry
 from captioner.records import Forecast, Preparing, Tag
@@ -71,7 +72,7 @@ def test_every_vocabulary_is_ranked_by_cosine_similarity(folder: Path) -> None:
     tagger = ClipTagger.load(folder, device="cpu")
     for seed in range(3):
         picture = random_picture(seed)
-        (tags,) = tagger.tag([picture], ClipSettings())
+        (tags,) = tagger.tag(inputs([picture]), ClipSettings())
         for kind, labels in WORDS.items():
             wanted = reference(tagger, picture, labels)
             found = [tag for tag in tags if tag.category == kind]
@@ -86,16 +87,16 @@ def test_every_vocabulary_is_ranked_by_cosine_similarity(folder: Path) -> None:
 def test_a_batch_gives_what_single_pictures_give(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tagger = ClipTagger.load(folder, device="cpu")
     pictures = [random_picture(seed, 30 + seed, 50) for seed in range(5)]
-    single = [tagger.tag([picture], ClipSettings())[0] for picture in pictures]
-    assert tagger.tag(pictures, ClipSettings()) == single
-    assert tagger.tag([], ClipSettings()) == []
+    single = [tagger.tag(inputs([picture]), ClipSettings())[0] for picture in pictures]
+    assert tagger.tag(inputs(pictures), ClipSettings()) == single
+    assert tagger.tag(inputs([]), ClipSettings()) == []
 
 
 def test_blank_and_repeated_labels_are_ranked_but_never_become_tags(tmp_path: Path) -> None:
     tagger = ClipTagger.load(tiny_clip(tmp_path / "m", {"mediums": ["x"]}), device="cpu")
     labels = ("cat", "", "dog", "cat", *(f"{noun} {n}" for n in range(5) for noun in NOUNS))
     tagger.vocabularies = {"flavors": Vocabulary("flavors", labels, "test")}
-    (tags,) = tagger.tag([random_picture(1)], ClipSettings())
+    (tags,) = tagger.tag(inputs([random_picture(1)]), ClipSettings())
     names = [tag.name for tag in tags]
     assert len(names) == len(set(names)) == STORED_LABELS
     assert "" not in names
@@ -111,9 +112,9 @@ def test_kept_are_the_best_of_each_vocabulary_in_the_given_order() -> None:
         Tag("f", 0.4, "mediums", "clip"),
     ]
     settings = ClipSettings(flavors=2, mediums=0)
-    assert [tag.name for tag in ClipTagger.keep(tags, settings)] == ["a", "b", "c"]
+    assert [tag.name for tag in ClipTagger.select(tags, settings)] == ["a", "b", "c"]
     fitting = settings.replaced(similarity_threshold=0.8)
-    assert [tag.name for tag in ClipTagger.keep(tags, fitting)] == ["a", "b"]
+    assert [tag.name for tag in ClipTagger.select(tags, fitting)] == ["a", "b"]
 
 
 def test_the_maxima_only_compose_and_there_is_one_for_each_kind() -> None:
@@ -130,7 +131,7 @@ def test_a_folder_without_own_words_ranks_the_public_ones(tmp_path: Path) -> Non
 
 def test_a_folder_whose_own_list_is_empty_tags_nothing(tmp_path: Path) -> None:
     tagger = ClipTagger.load(tiny_clip(tmp_path / "m", {}), device="cpu")
-    assert tagger.tag([random_picture(1)], ClipSettings()) == [()]
+    assert tagger.tag(inputs([random_picture(1)]), ClipSettings()) == [()]
 
 
 def test_it_says_what_it_is(folder: Path) -> None:
@@ -145,9 +146,9 @@ def test_it_says_what_it_is(folder: Path) -> None:
 
 def test_moving_keeps_the_results(folder: Path) -> None:
     tagger = ClipTagger.load(folder, device="cpu")
-    before = tagger.tag([random_picture(1)], ClipSettings())
+    before = tagger.tag(inputs([random_picture(1)]), ClipSettings())
     tagger.move_to("cpu")
-    assert tagger.tag([random_picture(1)], ClipSettings()) == before
+    assert tagger.tag(inputs([random_picture(1)]), ClipSettings()) == before
 
 
 def test_half_precision_weights_load_as_full_on_the_cpu(tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_half_precision_weights_load_as_full_on_the_cpu(tmp_path: Path) -> None:
     save_torch({name: tensor.half() for name, tensor in load_torch(path).items()}, path)
     tagger = ClipTagger.load(tmp_path / "m", device="cpu")
     assert tagger.precision == "fp32"
-    assert tagger.tag([random_picture(1)], ClipSettings())[0]
+    assert tagger.tag(inputs([random_picture(1)]), ClipSettings())[0]
 
 
 def test_half_precision_ranks_as_full_precision_does(folder: Path) -> None:
@@ -171,7 +172,7 @@ def test_half_precision_ranks_as_full_precision_does(folder: Path) -> None:
     )
     assert half.precision == "fp16"
     picture = random_picture(2)
-    (wanted,), (found,) = full.tag([picture], ClipSettings()), half.tag([picture], ClipSettings())
+    (wanted,), (found,) = full.tag(inputs([picture]), ClipSettings()), half.tag(inputs([picture]), ClipSettings())
     scores = {tag.name: tag.score for tag in wanted}
     assert {tag.name: tag.score for tag in found if tag.name in scores} == pytest.approx(
         {tag.name: scores[tag.name] for tag in found if tag.name in scores}, abs=1e-2
@@ -187,19 +188,19 @@ def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest
     assert tagger._labels is not None
     tagger._labels.matrix[0] = math.nan
     broken = next(iter(tagger.vocabularies.values())).labels[0]
-    (tags,) = tagger.tag([random_picture(1)], ClipSettings())
+    (tags,) = tagger.tag(inputs([random_picture(1)]), ClipSettings())
     assert broken not in [tag.name for tag in tags]
     assert all(math.isfinite(tag.score) for tag in tags)
     assert "clip gave no number for 1 similarities" in caplog.text
     tagger._labels.matrix[:] = math.nan
     with pytest.raises(ModelFailed, match="CLIP gave no number for this picture; leave it out"):
-        tagger.tag([random_picture(1)], ClipSettings())
+        tagger.tag(inputs([random_picture(1)]), ClipSettings())
 
 
 def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tagger = ClipTagger.load(folder, device="cpu")
     pictures = [random_picture(seed) for seed in range(5)]
-    wanted = tagger.tag(pictures, ClipSettings())
+    wanted = tagger.tag(inputs(pictures), ClipSettings())
     encode, sizes, most = tagger._model.encode_image, [], 1
 
     def encode_image(pixels: torch.Tensor) -> torch.Tensor:
@@ -210,13 +211,13 @@ def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytes
 
     monkeypatch.setattr(tagger._model, "encode_image", encode_image)
     monkeypatch.setattr("taggers.clip.tagger._CPU_BATCH", 4)
-    assert [[t.name for t in tags] for tags in tagger.tag(pictures, ClipSettings())] == [
+    assert [[t.name for t in tags] for tags in tagger.tag(inputs(pictures), ClipSettings())] == [
         [t.name for t in tags] for tags in wanted
     ]
     assert sizes == [4, 2, 1, 1, 1, 1, 1]
     most = 0
     with pytest.raises(OutOfMemory, match="found no memory for one picture on cpu"):
-        tagger.tag(pictures[:1], ClipSettings())
+        tagger.tag(inputs(pictures[:1]), ClipSettings())
 
 
 def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
@@ -227,17 +228,17 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
     yours = vocabularies.add_own("yours", b"a garden\n")
     tagger = ClipTagger.load(folder, device="cpu")
     picture = random_picture(1)
-    (without,) = tagger.tag([picture], ClipSettings())
+    (without,) = tagger.tag(inputs([picture]), ClipSettings())
     for name in (mine, yours, mine):
         labels = vocabularies.own(name).labels
-        (tags,) = tagger.tag([picture], ClipSettings(own_vocabulary=name))
+        (tags,) = tagger.tag(inputs([picture]), ClipSettings(own_vocabulary=name))
         own = {tag.name: tag.score for tag in tags if tag.category == "own"}
         assert own == pytest.approx(reference(tagger, picture, labels), abs=2e-3)
         assert tuple(tag for tag in tags if tag.category != "own") == without
-        kept = ClipTagger.keep(tags, ClipSettings(own_vocabulary=name, own_labels=1, flavors=0, mediums=0))
+        kept = ClipTagger.select(tags, ClipSettings(own_vocabulary=name, own_labels=1, flavors=0, mediums=0))
         assert [tag.name for tag in kept] == [max(own, key=lambda label: own[label])]
     with pytest.raises(BadVocabulary, match="called 'his'; add its file again"):
-        tagger.tag([picture], ClipSettings(own_vocabulary="his"))
+        tagger.tag(inputs([picture]), ClipSettings(own_vocabulary="his"))
 
 
 # Label embeddings on disk
@@ -246,12 +247,12 @@ def test_a_vocabulary_of_ones_own_is_ranked_beside_the_models(
 def test_labels_are_embedded_once_and_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ClipTagger.load(folder, device="cpu")
     assert first.forecast(RANK).count == len(FLAVORS) + 3
-    tags = first.tag([random_picture(1)], ClipSettings())
+    tags = first.tag(inputs([random_picture(1)]), ClipSettings())
     assert first.forecast(RANK).count == 0
     second = ClipTagger.load(folder, device="cpu")
     assert second.forecast(RANK) == NOTHING_LEFT
     monkeypatch.setattr(second._text, "encode", lambda tokens: pytest.fail("embedded again"))
-    assert second.tag([random_picture(1)], ClipSettings()) == tags
+    assert second.tag(inputs([random_picture(1)]), ClipSettings()) == tags
 
 
 def test_progress_is_told_up_to_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +265,9 @@ def test_progress_is_told_up_to_the_end(folder: Path, monkeypatch: pytest.Monkey
 
 def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taggers.clip.labels.CHUNK", 20)
-    wanted = [tag.name for tag in ClipTagger.load(folder, device="cpu").tag([random_picture(1)], ClipSettings())[0]]
+    wanted = [
+        tag.name for tag in ClipTagger.load(folder, device="cpu").tag(inputs([random_picture(1)]), ClipSettings())[0]
+    ]
     for path in cache_folder().rglob("*.safetensors"):
         path.unlink()
 
@@ -278,7 +281,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, monkeypatch: 
     counted = []
     encode = resumed._text.encode
     monkeypatch.setattr(resumed._text, "encode", lambda tokens: counted.append(len(tokens)) or encode(tokens))
-    assert [tag.name for tag in resumed.tag([random_picture(1)], ClipSettings())[0]] == wanted
+    assert [tag.name for tag in resumed.tag(inputs([random_picture(1)]), ClipSettings())[0]] == wanted
     assert sum(counted) == len(FLAVORS) - 40
     assert [path.name for path in cache_folder().rglob("*.chunks*")] == []
 
@@ -520,7 +523,7 @@ def test_published_embeddings_are_fetched_once_and_used(
     assert fetch(tagger)[-1] in (Preparing(0, 1, MEGABYTES), Preparing(1, 1, MEGABYTES))
     assert tagger.published() == {}
     assert tagger.forecast(RANK) == NOTHING_LEFT
-    (tags,) = tagger.tag([random_picture(1)], ClipSettings())
+    (tags,) = tagger.tag(inputs([random_picture(1)]), ClipSettings())
     wanted = reference(tagger, random_picture(1), PUBLISHED.labels)
     assert {tag.name: tag.score for tag in tags} == pytest.approx(wanted, abs=2e-3)
     assert hub_server.gets("ViT-L-14_openai_mediums.safetensors") == [""]
@@ -575,7 +578,7 @@ def test_nothing_is_offered_for_weights_or_words_of_ones_own(tmp_path: Path, hub
 
 
 @pytest.mark.parametrize("spec", [spec for spec in registry.of_family("clip") if spec.tag], ids=lambda spec: spec.name)
-def test_every_registered_model_has_a_published_name(spec: registry.ModelSpec) -> None:
+def test_every_registered_model_has_a_published_name(spec: ModelSpec) -> None:
     assert spec.tag is not None
     wanted = {"clip-v1": "ViT-L-14_openai_flavors", "clip-v2": "ViT-H-14_laion2b_s32b_b79k_flavors"}
     assert file_name(spec.tag, "flavors") == wanted[spec.name] + ".safetensors"

@@ -4,13 +4,14 @@ import sys
 
 import pytest
 
+from captioner.contract import ModelSpec
 from captioner.errors import MissingPackage, ModelNotFound
 from captioner.models import registry
 from taggers.clip import ClipTagger, pairs
 
 
 @pytest.mark.parametrize("spec", [spec for spec in registry.of_family("clip") if spec.tag], ids=lambda spec: spec.name)
-def test_the_registered_models_are_what_open_clip_means(spec: registry.ModelSpec) -> None:
+def test_the_registered_models_are_what_open_clip_means(spec: ModelSpec) -> None:
     assert spec.tag is not None
     found = pairs.spec_for("/".join(spec.tag))
     assert found is not None

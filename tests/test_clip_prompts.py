@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from captioner.contract import inputs
 from captioner.settings import SettingsError
 from taggers.clip import ClipSettings, ClipTagger, prompts
 from taggers.clip.prompts import Prompt, Scored
@@ -198,18 +199,18 @@ def test_the_switches_of_the_chain_say_what_it_may_end_with(both: tuple[ClipTagg
 def test_a_prompt_is_the_sentence_and_its_tags(both: tuple[ClipTagger, Any], mode: str) -> None:
     tagger, _ = both
     picture, settings = random_picture(3), ClipSettings(mode=mode, max_flavors=6, min_flavors=2)
-    (tags,) = tagger.tag([picture], settings, ["a boat"])
+    (tags,) = tagger.tag(inputs([picture], ["a boat"]), settings)
     assert tags
     assert ", ".join(["a boat", *(tag.name for tag in tags)]) == tagger.interrogate(picture, settings, "a boat").text
     assert {tag.category for tag in tags} == {mode}
-    assert ClipTagger.keep(tags, settings) == list(tags)
+    assert ClipTagger.select(tags, settings) == list(tags)
 
 
 @pytest.mark.parametrize("mode", ["chain", "classic", "fast", "best"])
 def test_without_a_sentence_the_prompt_is_the_tags(both: tuple[ClipTagger, Any], mode: str) -> None:
     tagger, _ = both
     picture, settings = random_picture(4), ClipSettings(mode=mode, max_flavors=4, min_flavors=2)
-    (tags,) = tagger.tag([picture], settings)
+    (tags,) = tagger.tag(inputs([picture]), settings)
     text = tagger.interrogate(picture, settings).text
     assert tags
     assert text == ", ".join(tag.name for tag in tags)
@@ -217,15 +218,15 @@ def test_without_a_sentence_the_prompt_is_the_tags(both: tuple[ClipTagger, Any],
 
 def test_tags_of_another_mode_than_the_asked_one_are_not_kept(both: tuple[ClipTagger, Any]) -> None:
     tagger, _ = both
-    ranked = tagger.tag([random_picture(1)], ClipSettings())[0]
-    chained = tagger.tag([random_picture(1)], ClipSettings(mode="chain"), ["a boat"])[0]
-    assert ClipTagger.keep(ranked, ClipSettings(mode="chain")) == []
-    assert ClipTagger.keep(chained, ClipSettings(mode="rank")) == []
+    ranked = tagger.tag(inputs([random_picture(1)]), ClipSettings())[0]
+    chained = tagger.tag(inputs([random_picture(1)], ["a boat"]), ClipSettings(mode="chain"))[0]
+    assert ClipTagger.select(ranked, ClipSettings(mode="chain")) == []
+    assert ClipTagger.select(chained, ClipSettings(mode="rank")) == []
 
 
 def test_only_rank_does_without_the_sentence() -> None:
     modes = next(field.options for field in ClipSettings.fields() if field.name == "mode")
-    assert [mode for mode in modes if not ClipTagger.uses_sentence(ClipSettings(mode=mode))] == ["rank"]
+    assert [mode for mode in modes if not ClipTagger.reads(ClipSettings(mode=mode))] == ["rank"]
 
 
 def test_an_unknown_mode_is_refused() -> None:

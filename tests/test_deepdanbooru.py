@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from captioner.contract import inputs
 from captioner.errors import BadModel
 from captioner.models import registry
 from captioner.records import Tag
@@ -78,7 +79,7 @@ def test_padding_repeats_the_edge_and_channels_are_red_first() -> None:
 def test_it_tags_from_a_folder_or_the_repositorys_subfolder(tmp_path: Path, subfolder: str) -> None:
     tiny_deepdanbooru(tmp_path / subfolder)
     tagger = DeepDanbooruTagger.load(tmp_path, device="cpu")
-    (tags,) = tagger.tag([Image.new("RGB", (20, 20), (200, 30, 40))], DeepDanbooruSettings())
+    (tags,) = tagger.tag(inputs([Image.new("RGB", (20, 20), (200, 30, 40))]), DeepDanbooruSettings())
     weights = np.random.default_rng(1).normal(0, 3, (3, len(TAGS)))
     wanted = 1 / (1 + np.exp(-(np.array([200, 30, 40]) / 255 @ weights)))
     scores = {name: score for (name, _), score in zip(TAGS, wanted, strict=True) if score >= 0.01}
@@ -105,7 +106,7 @@ def test_the_threshold_really_filters(settings: dict[str, object], names: list[s
         Tag("rating:explicit", 0.4, "rating", "deepdanbooru"),
         Tag("c", 0.3, "general", "deepdanbooru"),
     ]
-    kept = DeepDanbooruTagger.keep(tags, DeepDanbooruSettings.from_mapping(settings))
+    kept = DeepDanbooruTagger.select(tags, DeepDanbooruSettings.from_mapping(settings))
     assert [tag.name for tag in kept] == names
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from captioner.__main__ import main
+from captioner.contract import PictureInput, inputs
 from captioner.errors import SettingsError
 from captioner.lab.grid import (
     MAX_CELLS,
@@ -42,21 +42,22 @@ class Echo:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def encode(self, pictures: Sequence[Image.Image]) -> list[Any]:
-        return list(pictures)
-
-    def decode_grid(self, encoding: Any, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+    def caption_grid(self, shown: PictureInput, grid: Sequence[SamplingSettings]) -> list[Sentence]:
         self.asked.append(len(grid))
         return [Sentence(f"{cell.num_beams} beams, {cell.min_length} <tokens> & {cell.top_p}") for cell in grid]
 
 
 def echo(x: str, y: str | None = None, base: SamplingSettings = BASE) -> Any:
-    grid = make_grid(parse_axis(x), parse_axis(y) if y else None, base)
+    grid = make_grid(parse_axis(x, SamplingSettings), parse_axis(y, SamplingSettings) if y else None, base)
     return sweep_picture(random_picture(0), grid, Echo())
 
 
 def test_a_grid_has_a_cell_for_each_combination_row_by_row() -> None:
-    grid = make_grid(parse_axis("repetition_penalty=0.6,1,1.4"), parse_axis("min_length=5,15"), BASE)
+    grid = make_grid(
+        parse_axis("repetition_penalty=0.6,1,1.4", SamplingSettings),
+        parse_axis("min_length=5,15", SamplingSettings),
+        BASE,
+    )
     assert [(cell.min_length, cell.repetition_penalty) for cell in grid.cells] == [
         *[(5, penalty) for penalty in (0.6, 1.0, 1.4)],
         *[(15, penalty) for penalty in (0.6, 1.0, 1.4)],
@@ -73,7 +74,7 @@ def test_one_axis_alone_is_one_row() -> None:
 
 
 def test_flags_spelling_is_understood_in_axes() -> None:
-    assert parse_axis("--min-length=5, 6").values == (5, 6)
+    assert parse_axis("--min-length=5, 6", SamplingSettings).values == (5, 6)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_flags_spelling_is_understood_in_axes() -> None:
 )
 def test_an_axis_that_cannot_be_is_refused(axis: str, message: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(message)):
-        parse_axis(axis)
+        parse_axis(axis, SamplingSettings)
 
 
 @pytest.mark.parametrize(
@@ -113,16 +114,16 @@ def test_an_axis_that_cannot_be_is_refused(axis: str, message: str) -> None:
 )
 def test_a_grid_that_cannot_be_is_refused(x: str, y: str | None, message: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(message)):
-        make_grid(parse_axis(x), parse_axis(y) if y else None, BASE)
+        make_grid(parse_axis(x, SamplingSettings), parse_axis(y, SamplingSettings) if y else None, BASE)
 
 
 def test_equal_settings_are_searched_once_and_said_to_be_equal_and_why() -> None:
-    grid = make_grid(parse_axis("q_factor=0.01,1,20,100,200"), None, PRESETS["everydream-nucleus"])
+    grid = make_grid(parse_axis("q_factor=0.01,1,20,100,200", SamplingSettings), None, PRESETS["everydream-nucleus"])
     captioner = Echo()
     sweep = sweep_picture(random_picture(0), grid, captioner)
     assert captioner.asked == [2]
     assert sweep.groups == ("", "A", "A", "A", "A")
-    assert "q_factor is top_p here, and from 1 up there is no such filter" in sweep.reasons["A"]
+    assert "q_factor is top_p here, where these values mean the same" in sweep.reasons["A"]
     assert "q_factor=20; q_factor=100" in sweep.reasons["A"]
     assert len(grid.notes) == 3
 
@@ -134,7 +135,7 @@ def test_a_setting_without_effect_is_named_as_the_reason() -> None:
 
 
 def test_equal_captions_of_different_settings_are_said_to_be_found_twice() -> None:
-    grid = make_grid(parse_axis("min_length=5,6,7"), None, BASE)
+    grid = make_grid(parse_axis("min_length=5,6,7", SamplingSettings), None, BASE)
     sweep = compare(grid, [Sentence("a dog"), Sentence("a cat"), Sentence("a dog")])
     assert sweep.groups == ("A", "", "A")
     assert sweep.reasons["A"].startswith("the same sentence was found with different settings (min_length=5; min")
@@ -214,7 +215,7 @@ def test_the_command_writes_a_page_a_csv_and_a_json_for_each_picture(
     value = json.loads((tmp_path / "out" / "cat.json").read_text(encoding="utf-8"))
     captioner = BlipCaptioner.load(Path(tiny), device="cpu")
     for cell in value["cells"]:
-        alone = captioner.caption([random_picture(1)], SamplingSettings.from_mapping(cell["settings"]))[0]
+        alone = captioner.caption(inputs([random_picture(1)]), SamplingSettings.from_mapping(cell["settings"]))[0]
         assert cell["caption"] == alone.text
         assert cell["settings"]["num_beams"] == 2
     assert "data:image/webp;base64,UklGR" in (tmp_path / "out" / "cat.html").read_text(encoding="utf-8")

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from captioner.contract import ModelSpec, Tagger
 from captioner.errors import BadModel, CaptionerError, ModelNotFound, OutOfMemory
 from captioner.models import manager as manager_module
 from captioner.models import registry, sources
 from captioner.models.manager import ModelManager, resolve_device
-from captioner.models.registry import ModelSpec
 from captioner.settings import Settings
 from tests.tiny_models import save_tiny_blip
 
@@ -32,18 +32,24 @@ class WeightlessModel:
     runtime = "none"
     revision = "0" * 12
     size_bytes = 100
+    warning = ""
+    other_names = ""
+    spec_for = Tagger.spec_for
 
     def __init__(self, name: str, device: str) -> None:
         self.name = name
         self.device = device
 
     @classmethod
-    def load(cls, folder: Path, *, device: str) -> WeightlessModel:
+    def load(cls, place: Path, *, device: str, spec: ModelSpec | None = None) -> WeightlessModel:
         time.sleep(cls.load_s)
-        if folder.name == "broken":
-            raise BadModel(f"{folder} is broken")
-        cls.happened.append(f"load {folder.name} on {device}")
-        return cls(folder.name, device)
+        if place.name == "broken":
+            raise BadModel(f"{place} is broken")
+        cls.happened.append(f"load {place.name} on {device}")
+        return cls(place.name, device)
+
+    def release_memory(self) -> None:
+        """It remembers nothing."""
 
     def move_to(self, device: str) -> None:
         self.happened.append(f"move {self.name} to {device}")
@@ -141,7 +147,7 @@ def test_what_a_model_remembers_of_pictures_goes_before_its_weights(models: str,
     class Remembering(WeightlessModel):
         size_bytes = 200
 
-        def forget_pictures(self) -> None:
+        def release_memory(self) -> None:
             self.happened.append(f"{self.name} forgets")
             self.size_bytes = 100
 
@@ -167,7 +173,7 @@ class Card:
         self.on_card: set[str] = set()
         load, move_to = WeightlessModel.load.__func__, WeightlessModel.move_to  # type: ignore[attr-defined]
 
-        def crowded_load(cls: type[WeightlessModel], folder: Path, *, device: str) -> WeightlessModel:
+        def crowded_load(cls: type[WeightlessModel], folder: Path, *, device: str, **known: Any) -> WeightlessModel:
             self.place(folder.name, device)
             return load(cls, folder, device=device)
 

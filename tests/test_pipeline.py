@@ -16,9 +16,11 @@ import pytest
 from PIL import Image
 
 from captioner.captions.compose import Recipe
-from captioner.captions.layers import families_to_run
-from captioner.captions.plan import Plan, default_settings, setting_groups
+from captioner.captions.groups import setting_groups
+from captioner.captions.layers import due
+from captioner.captions.plan import Plan, default_settings
 from captioner.captions.review import caption_text
+from captioner.contract import ModelSpec, PictureInput
 from captioner.errors import BadPicture, CaptionerError, ModelNotFound, SettingsError
 from captioner.models import registry
 from captioner.models.blip import PRESETS, SamplingSettings
@@ -47,6 +49,10 @@ def plain(colour: Any = "red", width: int = 40) -> Image.Image:
     return Image.new("RGB", (width, 20), colour)
 
 
+def shown(colour: str | tuple[int, int, int] = "red", width: int = 40) -> PictureInput:
+    return PictureInput(plain(colour, width))
+
+
 def plan_of(models: str, **values: Any) -> Plan:
     return Plan.from_flat(values, models)
 
@@ -56,8 +62,8 @@ def plan_of(models: str, **values: Any) -> Plan:
 
 def test_an_empty_mapping_is_the_default_captioner_alone() -> None:
     plan = Plan.from_flat({})
-    assert plan.captioner == registry.of_family("blip")[0].name
-    assert (plan.taggers, plan.sampling, plan.recipe) == ((), SamplingSettings(), Recipe())
+    assert plan.captioner.model == registry.of_family("blip")[0].name
+    assert (plan.taggers, plan.captioner.settings, plan.recipe) == ((), SamplingSettings(), Recipe())
     assert [choice.family for choice in plan.switched_off] == list(registry.families("tagger"))
 
 
@@ -68,8 +74,8 @@ def has_demo(family: str) -> bool:
 def test_the_demo_trio_is_the_default_under_demo() -> None:
     families = [family for family in registry.families("tagger") if has_demo(family)]
     plan = Plan.from_flat(dict.fromkeys(families, "default"), "demo")
-    assert len(plan.models()) == 1 + len(families)
-    assert all(registry.find(model).is_demo for model, _ in plan.models())
+    assert len(plan.running()) == 1 + len(families)
+    assert all(registry.find(model).is_demo for model in [planned.model for planned in plan.running()])
 
 
 def test_a_family_without_a_demo_model_says_so_under_demo(tmp_path: Path) -> None:
@@ -79,7 +85,7 @@ def test_a_family_without_a_demo_model_says_so_under_demo(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("spec", registry.MODELS, ids=lambda spec: spec.name)
-def test_every_model_can_be_named_and_brings_its_defaults(spec: registry.ModelSpec) -> None:
+def test_every_model_can_be_named_and_brings_its_defaults(spec: ModelSpec) -> None:
     key = "captioner" if spec.kind == "captioner" else spec.family
     plan = Plan.from_flat({key: spec.name})
     flat = plan.to_flat()
@@ -95,8 +101,8 @@ def test_a_given_value_wins_over_the_models_default() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_presets_values_are_taken_and_single_fields_win(preset: str) -> None:
-    assert Plan.from_flat({"preset": preset}).sampling == PRESETS[preset]
-    changed = Plan.from_flat({"preset": preset, "num_beams": 7}).sampling
+    assert Plan.from_flat({"preset": preset}).captioner.settings == PRESETS[preset]
+    changed = Plan.from_flat({"preset": preset, "num_beams": 7}).captioner.settings
     assert changed == PRESETS[preset].replaced(num_beams=7)
 
 
@@ -128,7 +134,7 @@ def test_a_plan_survives_json_and_back() -> None:
 
 def test_settings_of_a_tagger_that_is_off_are_checked_and_remembered() -> None:
     plan = Plan.from_flat({"wd14": "", "general_threshold": 0.7})
-    assert "wd14" not in [family for _, family in plan.models()]
+    assert "wd14" not in [planned.family for planned in plan.running()]
     back_on = Plan.from_flat({**plan.to_flat(), "wd14": "wd14-demo"})
     assert back_on.to_flat()["general_threshold"] == 0.7
     with pytest.raises(SettingsError, match="general_threshold is 2; it must be a number between 0 and 1"):
@@ -137,7 +143,7 @@ def test_settings_of_a_tagger_that_is_off_are_checked_and_remembered() -> None:
 
 def test_a_captioner_may_be_off() -> None:
     plan = Plan.from_flat({"captioner": "", "wd14": "wd14-demo"})
-    assert plan.models() == (("wd14-demo", "wd14"),)
+    assert [(planned.model, planned.family) for planned in plan.running()] == [("wd14-demo", "wd14")]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_groups_come_in_order_and_their_field_names_are_unique() -> None:
     groups = setting_groups()
     assert groups[0].key == "captioner" and groups[-1].key == "recipe"
     assert [group.key for group in groups[1:-1]] == list(registry.families("tagger"))
-    names = [field.name for group in groups for field in group.settings.fields()]
+    names = [field.name for group in groups for field in group.fields()]
     assert len(names) == len(set(names))
     reserved = {"captioner", "preset", "q_factor", *registry.families()}
     assert not reserved & set(names)
@@ -199,11 +205,11 @@ def test_groups_come_in_order_and_their_field_names_are_unique() -> None:
 def test_a_new_family_is_one_class_and_one_registry_line(tmp_path: Path) -> None:
     with fake_models(tmp_path, NEW_FAMILY) as models:
         assert "shapes" in [group.key for group in setting_groups()]
-        plan = plan_of(models, shapes="default", shape_size=16)
+        plan = plan_of(models, shapes="default", shapes_shape_size=16)
         choice = next(choice for choice in plan.taggers if choice.family == "shapes")
         assert choice.settings == ShapeSettings(max_shapes=1, shape_size=16)
         manager = ModelManager(models=models, device="cpu")
-        [[result]] = make_layers([("a", plain())], plan, manager)
+        [[result]] = make_layers([("a", shown())], plan, manager)
         assert result.layers[1].run_settings == {"shape_size": 16}
         assert caption_text(result.layers, plan).text == "a red picture 40 wide under beam 3, circle"
         manager.close()
@@ -215,21 +221,21 @@ def test_a_new_family_is_one_class_and_one_registry_line(tmp_path: Path) -> None
 def test_every_model_of_the_plan_makes_a_layer(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, clip="default", wd14="default", seed=7)
     before = time.time()
-    [[result]] = make_layers([("a", plain())], plan, manager)
+    [[result]] = make_layers([("a", shown())], plan, manager)
     assert result.error is None
     assert [layer.family for layer in result.layers] == ["blip", "clip", "wd14"]
     blip, _, wd14 = result.layers
     assert blip.sentence is not None
     assert (blip.sentence.text, blip.sentence.score) == ("a red picture 40 wide under beam 3", -0.5)
     assert (blip.picture_id, blip.model, blip.model_revision, blip.seed) == ("a", "fake-blip", "abc123", 7)
-    assert blip.run_settings == plan.sampling.to_mapping()
+    assert blip.run_settings == plan.captioner.settings.to_mapping()
     assert before <= blip.created_at <= time.time()
     assert wd14.tags is not None and "hat" in [tag.name for tag in wd14.tags]
     assert (wd14.run_settings, wd14.seed) == ({}, None)
 
 
 def test_pictures_come_back_in_order_whatever_the_batch(models: str, manager: ModelManager) -> None:
-    pictures = [(str(number), plain(width=10 + number)) for number in range(7)]
+    pictures = [(str(number), shown(width=10 + number)) for number in range(7)]
     plan = plan_of(models)
     for size in (1, 3, 7, 50):
         results = [result for batch in make_layers(pictures, plan, manager, batch_size=size) for result in batch]
@@ -240,7 +246,7 @@ def test_pictures_come_back_in_order_whatever_the_batch(models: str, manager: Mo
 
 
 def test_large_pictures_close_a_batch_early(models: str, manager: ModelManager) -> None:
-    pictures = ((str(number), plain(width=100)) for number in range(5))
+    pictures = ((str(number), shown(width=100)) for number in range(5))
     batches = list(make_layers(pictures, plan_of(models), manager, batch_size=4, batch_pixels=4000))
     assert [len(batch) for batch in batches] == [2, 2, 1]
 
@@ -248,10 +254,10 @@ def test_large_pictures_close_a_batch_early(models: str, manager: ModelManager) 
 def test_pictures_are_taken_only_when_their_batch_is_due(models: str, manager: ModelManager) -> None:
     taken = []
 
-    def pictures() -> Iterator[tuple[str, Image.Image]]:
+    def pictures() -> Iterator[tuple[str, PictureInput]]:
         for number in range(6):
             taken.append(number)
-            yield str(number), plain()
+            yield str(number), shown()
 
     steps = make_layers(pictures(), plan_of(models), manager, batch_size=2)
     next(steps)
@@ -259,7 +265,7 @@ def test_pictures_are_taken_only_when_their_batch_is_due(models: str, manager: M
 
 
 def test_one_bad_picture_costs_one_picture(models: str, manager: ModelManager) -> None:
-    pictures = [("a", plain()), ("bad", plain(POISON)), ("c", plain("blue"))]
+    pictures = [("a", shown()), ("bad", shown(POISON)), ("c", shown("blue"))]
     [batch] = make_layers(pictures, plan_of(models, wd14="default"), manager)
     assert [result.error is None for result in batch] == [True, False, True]
     assert batch[1].error is not None and batch[1].error.code == "model_failed"
@@ -269,27 +275,27 @@ def test_one_bad_picture_costs_one_picture(models: str, manager: ModelManager) -
 
 def test_a_model_that_is_not_there_is_raised_and_no_result(models: str, manager: ModelManager) -> None:
     with pytest.raises(ModelNotFound):
-        list(make_layers([("a", plain())], plan_of(models, captioner="nowhere"), manager))
+        list(make_layers([("a", shown())], plan_of(models, captioner="nowhere"), manager))
 
 
 def test_only_the_families_asked_for_run(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, clip="default", wd14="default")
-    [[result]] = make_layers([("a", plain())], plan, manager, only={"wd14"})
+    [[result]] = make_layers([("a", shown())], plan, manager, only={"wd14"})
     assert [layer.family for layer in result.layers] == ["wd14"]
 
 
 def test_only_changed_run_settings_and_models_need_a_run(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, wd14="default")
-    assert families_to_run([], plan) == ("blip", "wd14")
-    [[result]] = make_layers([("a", plain())], plan, manager)
-    assert families_to_run(result.layers, plan) == ()
+    assert due([], plan) == ("blip", "wd14")
+    [[result]] = make_layers([("a", shown())], plan, manager)
+    assert due(result.layers, plan) == ()
     flat = plan.to_flat()
-    assert families_to_run(result.layers, plan_of(models, **{**flat, "general_threshold": 0.9, "prefix": "x"})) == ()
-    assert families_to_run(result.layers, plan_of(models, **{**flat, "num_beams": 5})) == ("blip",)
-    assert families_to_run(result.layers, plan_of(models, **{**flat, "seed": 5, "top_p": 0.5})) == ()
-    assert families_to_run(result.layers, plan_of(models, **{**flat, "method": "nucleus"})) == ("blip",)
-    assert families_to_run(result.layers, plan_of(models, **{**flat, "clip": "default"})) == ("clip",)
-    assert families_to_run(result.layers, replace(plan, captioner="other")) == ("blip",)
+    assert due(result.layers, plan_of(models, **{**flat, "general_threshold": 0.9, "prefix": "x"})) == ()
+    assert due(result.layers, plan_of(models, **{**flat, "num_beams": 5})) == ("blip",)
+    assert due(result.layers, plan_of(models, **{**flat, "seed": 5, "top_p": 0.5})) == ()
+    assert due(result.layers, plan_of(models, **{**flat, "method": "nucleus"})) == ("blip",)
+    assert due(result.layers, plan_of(models, **{**flat, "clip": "default"})) == ("clip",)
+    assert due(result.layers, replace(plan, captioner=replace(plan.captioner, model="other"))) == ("blip",)
 
 
 # Taggers that go on from the sentence
@@ -297,25 +303,25 @@ def test_only_changed_run_settings_and_models_need_a_run(models: str, manager: M
 
 def test_a_tagger_may_go_on_from_the_sentence(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, clip="default", mode="chain")
-    [[result]] = make_layers([("a", plain())], plan, manager)
+    [[result]] = make_layers([("a", shown())], plan, manager)
     assert result.layers[1].tags is not None
     assert result.layers[1].tags[0].name == "after 'a red picture 40 wide under beam 3'"
-    assert families_to_run(result.layers, plan) == ()
+    assert due(result.layers, plan) == ()
 
 
 def test_it_runs_again_when_the_sentence_changes(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, clip="default", mode="chain")
-    [[result]] = make_layers([("a", plain())], plan, manager)
+    [[result]] = make_layers([("a", shown())], plan, manager)
     more_beams = plan_of(models, clip="default", mode="chain", num_beams=5)
-    assert families_to_run(result.layers, more_beams) == ("blip", "clip")
-    [[again]] = make_layers([("a", plain())], more_beams, manager, only={"blip"})
-    assert families_to_run((*result.layers, *again.layers), more_beams) == ("clip",)
+    assert due(result.layers, more_beams) == ("blip", "clip")
+    [[again]] = make_layers([("a", shown())], more_beams, manager, only={"blip"})
+    assert due((*result.layers, *again.layers), more_beams) == ("clip",)
 
 
 def test_it_takes_a_stored_sentence_and_else_has_it_made(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, clip="default", mode="chain")
     stored = [layer("blip", text="a stored dog")]
-    pictures = [("a", plain()), ("b", plain("blue"))]
+    pictures = [("a", shown()), ("b", shown("blue"))]
     [results] = make_layers(pictures, plan, manager, only={"clip"}, stored={"a": stored})
     assert [[made.family for made in result.layers] for result in results] == [["clip"], ["blip", "clip"]]
     assert [result.layers[-1].run_settings["sentence"] for result in results] == [
@@ -326,7 +332,7 @@ def test_it_takes_a_stored_sentence_and_else_has_it_made(models: str, manager: M
 
 def test_without_a_captioner_it_goes_on_from_nothing(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, captioner="", clip="default", mode="classic")
-    [[result]] = make_layers([("a", plain())], plan, manager)
+    [[result]] = make_layers([("a", shown())], plan, manager)
     assert result.layers[0].tags is not None and result.layers[0].tags[0].name == "after ''"
 
 
@@ -423,7 +429,7 @@ def test_a_thousand_pictures_recompose_in_a_tenth_of_a_second() -> None:
 
 
 def test_a_layer_keeps_the_ten_best_sentences_of_a_search(models: str, manager: ModelManager) -> None:
-    [[result]] = make_layers([("a", plain())], plan_of(models, num_beams=20), manager)
+    [[result]] = make_layers([("a", shown())], plan_of(models, num_beams=20), manager)
     [blip] = result.layers
     assert blip.sentence is not None
     assert [other.text[-6:] for other in blip.sentence.alternatives] == [*(f"beam {n}" for n in range(2, 10)), "eam 10"]
@@ -431,10 +437,10 @@ def test_a_layer_keeps_the_ten_best_sentences_of_a_search(models: str, manager: 
 
 def test_further_draws_take_the_seeds_that_follow(models: str, manager: ModelManager) -> None:
     plan = plan_of(models, method="nucleus", seed=2**31 - 3)
-    drawn = draw_sentences(plain(), plan, manager, skip=1, count=2)
+    drawn = draw_sentences(shown(), plan, manager, skip=1, count=2)
     start = "a red picture 40 wide under nucleus seed"
     assert [one.text for one in drawn] == [f"{start} {2**31 - 2}", f"{start} {2**31 - 1}"]
-    assert draw_sentences(plain(), plan, manager, skip=4, count=1)[0].text == f"{start} 1"
+    assert draw_sentences(shown(), plan, manager, skip=4, count=1)[0].text == f"{start} 1"
 
 
 def test_only_nucleus_sampling_can_draw_again(models: str) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 
+from captioner.contract import Captioner, ModelSpec, Tagger
 from captioner.errors import ModelNotFound
 from captioner.models import registry
-from captioner.models.registry import ModelSpec
 from captioner.settings import Settings
 
 each_model = pytest.mark.parametrize("spec", registry.MODELS, ids=lambda spec: spec.name)
@@ -26,10 +27,8 @@ def test_every_model_class_offers_what_its_kind_must(spec: ModelSpec) -> None:
     model_class = spec.load_class()
     assert model_class.family == spec.family
     assert issubclass(model_class.Settings, Settings)
-    for name in ("load", "device", "precision", "runtime", "revision", "size_bytes", "move_to"):
-        assert hasattr(model_class, name)
-    own = {"captioner": ["caption"], "tagger": ["tag", "keep"]}[spec.kind]
-    assert all(callable(getattr(model_class, name)) for name in own)
+    assert issubclass(model_class, {"captioner": Captioner, "tagger": Tagger}[spec.kind])
+    assert not inspect.isabstract(model_class)
 
 
 @each_model

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from captioner.captions.layers import kept_tags
+from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
 from captioner.captions.review import NEAR_TAGS, TagFinding, caption_text, other_sentences, tag_findings
 from captioner.records import Alternative, Layer, Sentence, Tag
@@ -98,7 +98,7 @@ def test_what_is_called_kept_is_in_the_caption_and_passed_the_tagger() -> None:
         for recipe in ({}, {"ignore": "h*"}, {"drop_implied": True}, {"max_tags": 2}):
             plan = plan_of(general_threshold=threshold, **recipe)
             pieces = caption_text(layers, plan).text.split(", ")
-            passing = {tag.name for tag in kept_tags(layers, plan)}
+            passing = {tag.name for tag in selected_tags(layers, plan)}
             for one in tag_findings(layers, plan):
                 assert (one.standing == "kept") == (one.tag.name in passing and one.text in pieces)
 

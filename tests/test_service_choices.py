@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from captioner.captions.plan import Plan, setting_groups
+from captioner.captions.groups import setting_groups
+from captioner.captions.plan import Plan
 from captioner.errors import SettingsError
 from captioner.models.manager import ModelManager
 from captioner.service.choices import to_flat

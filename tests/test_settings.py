@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from captioner.captions.plan import setting_groups
+from captioner.captions.groups import setting_groups
 from captioner.errors import SettingsError
 from captioner.settings import Effect, Field, Settings, choice, real, switch, whole, words
 

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from captioner.captions.compose import Recipe
-from captioner.captions.plan import setting_groups
+from captioner.captions.groups import group_of, setting_groups
 from captioner.models.blip import PRESETS
 from captioner.settings import Settings, choice, kept_file, real, switch, whole, words
 from captioner.ui.controls import Controls
@@ -73,10 +73,16 @@ def test_help_is_shown_as_it_is_written_although_gradio_reads_markdown() -> None
     assert r"\* stands for anything: \*\_background" in controls.components["ignore"].info
 
 
-def test_the_script_learns_presets_and_conditions() -> None:
-    described = _controls().described({"one": Everything(count=1)})
-    assert described["only_when"] == {"seed": ["method", "dice"]}
-    assert described["presets"]["one"]["count"] == 1
+def test_the_script_learns_which_field_depends_on_which() -> None:
+    assert _controls().described()["only_when"] == {"seed": ["method", "dice"]}
+
+
+def test_the_script_learns_families_only_where_there_are_several() -> None:
+    controls = Controls()
+    controls.families({"blip-base": "blip", "blip-large": "blip"})
+    assert controls.described()["families"] == {}
+    controls.families({"blip-base": "blip", "other": "others"})
+    assert controls.described()["families"] == {"blip-base": "blip", "other": "others"}
 
 
 def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -> None:
@@ -84,7 +90,7 @@ def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -
     group = next(group for group in setting_groups() if group.key == "wd14")
 
     def lay_out() -> None:
-        controls.model(group, [("one", "one"), ("two", "two")], value="one", is_on=True)
+        controls.model(group.key, group.title, [("one", "one"), ("two", "two")], value="one", is_on=True)
         controls.fields(group, group.settings())
 
     laid_out(lay_out)
@@ -96,8 +102,9 @@ def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -
 
 
 def test_every_preset_is_offered_with_all_its_values() -> None:
-    described = _controls().described(PRESETS)
-    assert described["presets"] == {name: preset.to_mapping() for name, preset in PRESETS.items()}
+    controls = _controls()
+    controls.presets(group_of("blip", "captioner"))
+    assert controls.described()["presets"] == {name: preset.to_mapping() for name, preset in PRESETS.items()}
 
 
 def test_one_name_twice_is_a_bug() -> None:

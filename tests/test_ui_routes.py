@@ -181,7 +181,7 @@ def test_every_field_of_every_group_has_a_control(desk: Desk) -> None:
     built = in_loop(page.build, desk)
     ids = {block.elem_id for block in built.blocks.values()}
     for group in desk.offer.groups:
-        for declared in group.settings.fields():
+        for declared in group.fields():
             assert f"setting-{declared.name}" in ids
         if group.family:
             assert {f"setting-{group.key}", f"setting-{group.key}_on"} <= ids

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from captioner.__main__ import main
+from captioner.contract import inputs
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory, SettingsError
 from captioner.models.manager import ModelManager
 from captioner.records import Tag
@@ -75,7 +76,7 @@ def test_padding_is_white_and_centred_and_channels_are_blue_first() -> None:
 
 def test_scores_are_the_networks_own_and_best_first(tmp_path: Path) -> None:
     tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cpu")
-    (tags,) = tagger.tag([plain((200, 30, 40))], Wd14Settings())
+    (tags,) = tagger.tag(inputs([plain((200, 30, 40))]), Wd14Settings())
     weights = np.random.default_rng(0).normal(0, 0.02, (3, len(TAGS))).astype(np.float32)
     wanted = 1 / (1 + np.exp(-(np.array([40.0, 30.0, 200.0]) @ weights)))
     by_name = {tag.name: tag.score for tag in tags}
@@ -93,13 +94,13 @@ def test_a_batch_gives_what_single_pictures_give(
 ) -> None:
     tagger = Wd14Tagger.load(tiny_wd14(tmp_path, batch=batch), device="cpu")
     pictures = [picture(20 + n, 30 - n, n) for n in range(5)]
-    single = [tagger.tag([image], Wd14Settings())[0] for image in pictures]
+    single = [tagger.tag(inputs([image]), Wd14Settings())[0] for image in pictures]
     monkeypatch.setitem(onnx_model._BATCH, "CPUExecutionProvider", 4)
-    together = tagger.tag(pictures, Wd14Settings())
+    together = tagger.tag(inputs(pictures), Wd14Settings())
     assert [[t.name for t in tags] for tags in together] == [[t.name for t in tags] for tags in single]
     for one, many in zip(single, together, strict=True):
         assert [t.score for t in many] == pytest.approx([t.score for t in one], abs=1e-6)
-    assert tagger.tag([], Wd14Settings()) == []
+    assert tagger.tag(inputs([]), Wd14Settings()) == []
 
 
 def test_edge_and_batch_are_read_from_the_graph(tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_moving_opens_the_session_on_the_other_provider(tmp_path: Path, cuda: di
     tagger.move_to("cuda")
     tagger.move_to("cpu")
     assert (tagger.device, len(cuda["opened"])) == ("cpu", 3)
-    assert tagger.tag([plain((1, 2, 3))], Wd14Settings())
+    assert tagger.tag(inputs([plain((1, 2, 3))]), Wd14Settings())
 
 
 def test_a_batch_that_finds_no_memory_is_halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,11 +222,11 @@ def test_a_batch_that_finds_no_memory_is_halved(tmp_path: Path, monkeypatch: pyt
             return session.run(names, feed)
 
     tagger._model._session = Small(1)
-    assert len(tagger.tag([plain((n, 0, 0)) for n in range(5)], Wd14Settings())) == 5
+    assert len(tagger.tag(inputs([plain((n, 0, 0)) for n in range(5)]), Wd14Settings())) == 5
     assert sizes == [4, 2, 1, 1, 1, 1, 1]
     tagger._model._session = Small(0)
     with pytest.raises(OutOfMemory, match="found no memory for one picture"):
-        tagger.tag([plain((1, 0, 0))], Wd14Settings())
+        tagger.tag(inputs([plain((1, 0, 0))]), Wd14Settings())
 
 
 def test_nan_scores_are_left_out_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -233,13 +234,13 @@ def test_nan_scores_are_left_out_and_reported(tmp_path: Path, caplog: pytest.Log
     bias[4] = np.nan
     save_onnx(tmp_path / "model.onnx", np.zeros((3, len(TAGS)), np.float32), bias=bias)
     save_labels(tmp_path / "selected_tags.csv")
-    (tags,) = Wd14Tagger.load(tmp_path, device="cpu").tag([plain((1, 2, 3))], Wd14Settings())
+    (tags,) = Wd14Tagger.load(tmp_path, device="cpu").tag(inputs([plain((1, 2, 3))]), Wd14Settings())
     assert [t.name for t in tags] == [name for name, _ in TAGS if name != "reddish"]
     assert f"gave no number for 1 of {len(TAGS)} tags" in caplog.text
     bias[:] = np.nan
     save_onnx(tmp_path / "model.onnx", np.zeros((3, len(TAGS)), np.float32), bias=bias)
     with pytest.raises(ModelFailed, match="wd14 gave no number for this picture; leave it out"):
-        Wd14Tagger.load(tmp_path, device="cpu").tag([plain((1, 2, 3))], Wd14Settings())
+        Wd14Tagger.load(tmp_path, device="cpu").tag(inputs([plain((1, 2, 3))]), Wd14Settings())
 
 
 def test_scores_that_are_no_probabilities_are_refused(tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def test_scores_that_are_no_probabilities_are_refused(tmp_path: Path) -> None:
     save_labels(tmp_path / "selected_tags.csv")
     tagger = Wd14Tagger.load(tmp_path, device="cpu")
     with pytest.raises(ModelFailed, match="not probabilities"):
-        tagger.tag([plain((9, 9, 9))], Wd14Settings())
+        tagger.tag(inputs([plain((9, 9, 9))]), Wd14Settings())
 
 
 TAGGED = [
@@ -273,12 +274,12 @@ TAGGED = [
     ],
 )  # fmt: skip
 def test_what_is_kept(settings: dict[str, object], names: list[str]) -> None:
-    assert [tag.name for tag in Wd14Tagger.keep(TAGGED, Wd14Settings(**settings))] == names
+    assert [tag.name for tag in Wd14Tagger.select(TAGGED, Wd14Settings(**settings))] == names
 
 
 def test_automatic_thresholds_admit_no_unlikely_character() -> None:
     tags = [Tag("mocha_(dog)", 0.14, "character", "wd14"), Tag("mikan_(cat)", 0.02, "character", "wd14")]
-    assert Wd14Tagger.keep(tags, Wd14Settings(use_mcut=True)) == []
+    assert Wd14Tagger.select(tags, Wd14Settings(use_mcut=True)) == []
 
 
 def test_every_setting_only_composes() -> None:

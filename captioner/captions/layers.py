@@ -1,66 +1,22 @@
-"""Which of a picture's layers count, and which of a plan's models must run to bring them up to date. Runs no model."""
+"""Which of a picture's layers count, what each model reads of the others', and which must run. Runs no model."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from captioner.captions.plan import Plan
+from captioner.captions.plan import Plan, PlannedModel
+from captioner.contract import Readable
+from captioner.errors import SettingsError
 from captioner.models import registry
 from captioner.records import Layer, Tag
-from captioner.settings import Effect, Settings
+from captioner.settings import Effect
 
 SENTENCE_READ = "sentence"
-"""Among a layer's run settings, for taggers that go on from the captioner's sentence: which one they were given."""
-
-
-def families_to_run(layers: Sequence[Layer], plan: Plan) -> tuple[str, ...]:
-    """The families whose layer is missing or was made by another model or other RUN settings than the plan's.
-
-    Fields that have no effect do not count: another seed changes nothing under beam search.
-    A tagger that goes on from the sentence runs again when the captioner does, or another sentence stands there now.
-    """
-    current = latest(layers)
-    settings = plan.settings()
-    sentence = sentence_of(layers, plan)
-    due: list[str] = []
-    for model, family in plan.models():
-        expected = settings[family].to_mapping(Effect.RUN)
-        is_reading = reads_sentence(family, settings[family])
-        if is_reading:
-            expected[SENTENCE_READ] = sentence
-        layer = current.get(family)
-        if (
-            layer is None
-            or layer.model != model
-            or _effective(layer.run_settings, settings[family]) != _effective(expected, settings[family])
-            or (is_reading and plan.family in due)
-        ):
-            due.append(family)
-    return tuple(due)
-
-
-def kept_tags(layers: Sequence[Layer], plan: Plan) -> list[Tag]:
-    """The tags that pass each tagger's COMPOSE settings, best first within a tagger, before the recipe."""
-    current = latest(layers)
-    kept: list[Tag] = []
-    for choice in plan.taggers:
-        layer = current.get(choice.family)
-        if layer is not None and layer.tags is not None:
-            kept += registry.family_class(choice.family).keep(layer.tags, choice.settings)
-    return kept
-
-
-def sentence_to_read(family: str, layers: Sequence[Layer], plan: Plan) -> str | None:
-    """The sentence among a picture's layers that a family's tagger goes on from ("" for none); None: it reads none."""
-    settings = {choice.family: choice.settings for choice in plan.taggers}.get(family)
-    return None if settings is None or not reads_sentence(family, settings) else sentence_of(layers, plan)
-
-
-def sentence_read(layer: Layer) -> str | None:
-    """The sentence that a tagger went on from when it made this layer; None: it read none."""
-    read: str | None = layer.run_settings.get(SENTENCE_READ)
-    return read
+OTHERS_READ = "read"
+"""Among a layer's run settings, what its model read beside the picture: the sentence as it is, the rest as a digest."""
 
 
 def latest(layers: Sequence[Layer]) -> dict[str, Layer]:
@@ -68,24 +24,111 @@ def latest(layers: Sequence[Layer]) -> dict[str, Layer]:
     return {layer.family: layer for layer in sorted(layers, key=lambda layer: layer.created_at)}
 
 
-def reads_sentence(family: str, settings: Settings) -> bool:
-    """Whether a tagger with these settings goes on from the captioner's sentence, by its `uses_sentence`."""
-    uses_sentence = getattr(registry.family_class(family), "uses_sentence", None)
-    return uses_sentence is not None and bool(uses_sentence(settings))
-
-
 def sentence_of(layers: Sequence[Layer], plan: Plan) -> str:
     """What the plan's captioner said last; "" when it is off or said nothing yet."""
-    said = latest(layers).get(plan.family) if plan.captioner else None
+    said = latest(layers).get(plan.captioner.family) if plan.captioner.model else None
     return said.sentence.text if said and said.sentence else ""
 
 
-def _effective(run_settings: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """The run settings without fields that by their own `only_when` have no effect among these values."""
-    idle = {
-        declared.name
-        for declared in settings.fields()
-        if declared.only_when
-        and run_settings.get(declared.only_when[0], declared.only_when[1]) != declared.only_when[1]
-    }
-    return {name: value for name, value in run_settings.items() if name not in idle}
+def selected_tags(layers: Sequence[Layer], plan: Plan, *, but: str = "") -> list[Tag]:
+    """The tags that pass each tagger's COMPOSE settings, best first within a tagger, before the recipe.
+
+    Args: but: a family to leave out.
+    """
+    current = latest(layers)
+    selected: list[Tag] = []
+    for planned in plan.taggers:
+        layer = current.get(planned.family)
+        if layer is not None and layer.tags is not None and planned.family != but:
+            selected += registry.tagger_class(planned.family).select(layer.tags, planned.settings)
+    return selected
+
+
+def reads(planned: PlannedModel) -> frozenset[Readable]:
+    """What a planned model reads beside the picture."""
+    return frozenset(registry.family_class(planned.family).reads(planned.settings))
+
+
+def read_families(planned: PlannedModel, plan: Plan) -> frozenset[str]:
+    """The families whose layers a planned model reads."""
+    read = reads(planned)
+    found = {plan.captioner.family} if "sentence" in read and plan.captioner.model else set()
+    if "tags" in read:
+        found |= {tagger.family for tagger in plan.taggers}
+    return frozenset(found - {planned.family})
+
+
+def in_reading_order(plan: Plan) -> tuple[PlannedModel, ...]:
+    """What would run, each after those whose layers it reads; else in the plan's order.
+
+    Raises: SettingsError: two models read each other.
+    """
+    waiting = list(plan.running())
+    ordered: list[PlannedModel] = []
+    while waiting:
+        done = {planned.family for planned in ordered}
+        is_off = {planned.family for planned in plan.switched_off}
+        ready = next((one for one in waiting if read_families(one, plan) <= done | is_off), None)
+        if ready is None:
+            names = " and ".join(planned.model for planned in waiting)
+            raise SettingsError(f"{names} read each other's results, so that none can begin; switch one of them off.")
+        waiting.remove(ready)
+        ordered.append(ready)
+    return tuple(ordered)
+
+
+def what_it_reads(
+    planned: PlannedModel, plan: Plan, layers: Sequence[Layer], name: str = "", existing: str = ""
+) -> dict[str, str]:
+    """What a planned model would read now, as its layer keeps it; empty where it reads nothing.
+
+    Args: layers: the picture's. name, existing: its file's name, and the caption that came along.
+    """
+    read = reads(planned)
+    kept = {SENTENCE_READ: sentence_of(layers, plan)} if "sentence" in read else {}
+    others: dict[str, Any] = {}
+    if "tags" in read:
+        others["tags"] = [[tag.source, tag.name] for tag in selected_tags(layers, plan, but=planned.family)]
+    if "name" in read:
+        others["name"] = name
+    if "existing" in read:
+        others["existing"] = existing
+    if others:
+        text = json.dumps(others, sort_keys=True, ensure_ascii=True)
+        kept[OTHERS_READ] = hashlib.sha256(text.encode()).hexdigest()
+    return kept
+
+
+def what_it_read(layer: Layer) -> dict[str, str]:
+    """What a layer's model read, in the form of `what_it_reads`."""
+    return {name: layer.run_settings[name] for name in (SENTENCE_READ, OTHERS_READ) if name in layer.run_settings}
+
+
+def run_key(planned: PlannedModel, read: Mapping[str, str]) -> tuple[Any, ...]:
+    """What identifies a run on a picture: equal keys give equal layers.
+
+    Fields that have no effect do not count: another seed changes nothing under beam search.
+    """
+    values = planned.settings.in_effect(Effect.RUN)
+    return (planned.family, planned.model, *sorted(values.items()), *sorted(read.items()))
+
+
+def due(layers: Sequence[Layer], plan: Plan, name: str = "", existing: str = "") -> tuple[str, ...]:
+    """The families whose layer is missing, or was made by another run than the plan's.
+
+    A model that reads others' layers runs again when they do, or when they say something else now.
+    Args: layers: of one picture. name, existing: as `what_it_reads`.
+    """
+    current = latest(layers)
+    found: list[str] = []
+    for planned in in_reading_order(plan):
+        layer = current.get(planned.family)
+        read = what_it_reads(planned, plan, layers, name, existing)
+        if (
+            layer is None
+            or layer.model != planned.model
+            or planned.settings.effective(layer.run_settings) != planned.settings.in_effect(Effect.RUN) | read
+            or read_families(planned, plan) & set(found)
+        ):
+            found.append(planned.family)
+    return tuple(found)

@@ -1,65 +1,27 @@
-"""A flat mapping of settings -> which models to ask, how, and what recipe makes text of what they say: a `Plan`.
+"""A flat mapping of settings (see `groups`) -> which models to ask, how, and what recipe makes text of it: a `Plan`.
 
-The flat mapping is the form in which the HTTP API, a stored caption set and the command line hold settings:
-
-    {"captioner": "blip-base", "preset": "everydream-beam", "num_beams": 8,
-     "wd14": "wd-vit-tagger-v3", "general_threshold": 0.4, "clip": "", "separator": ", "}
-
-`captioner` and each tagger family name a model or its folder; "" switches it off and "default" takes the family's
-default. Field names are unique across the settings classes, so every other key is a field of one of them. A tagger is
-off unless it is named; the captioner is on unless it is "". Runs no model; knows no page, no store and no picture.
+The flat mapping is the form in which the HTTP API, a stored caption set and the command line hold settings. `captioner`
+and each tagger family name a model, its folder or its address; "" switches it off and "default" takes the default. A
+tagger is off unless it is named; the captioner is on unless it is "". Runs no model; knows no page and no store.
 """
 
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from captioner.captions.compose import Recipe
-from captioner.errors import ModelNotFound, SettingsError
+from captioner.captions.groups import CAPTIONER, DEFAULT, PRESET, SettingGroup, group_of, known_names, setting_groups
+from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.models import registry, sources
-from captioner.models.blip import SamplingSettings, resolve_q_factor
-from captioner.settings import Field, Settings
-
-CAPTIONER = "captioner"
-
-
-PRESET = "preset"
-
-
-DEFAULT = "default"
-
-
-Q_FACTOR = Field(
-    name="q_factor",
-    kind=float,
-    minimum=0.01,
-    maximum=10_000.0,
-    help="EveryDream's name: the repetition penalty under beam search, top_p under nucleus sampling.",
-)
-"""Another name for a sampling field, accepted beside the declared ones; `resolve_q_factor` says which it becomes."""
+from captioner.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettingGroup:
-    """One settings class as the page and the command line show it.
-
-    key: what names its model in the flat mapping ("captioner" or a tagger's family), or "recipe", which has no model.
-    family: the model family, "" for the recipe.
-    """
-
-    key: str
-    title: str
-    settings: type[Settings]
-    family: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaggerChoice:
-    """A tagger, its model's name or folder ("" when it is off), and its settings."""
+class PlannedModel:
+    """A model of a plan: its family, its name, folder or address ("" when it is off), and its settings."""
 
     family: str
     model: str
@@ -70,22 +32,22 @@ class TaggerChoice:
 class Plan:
     """What to run and how to make captions of it.
 
-    captioner: a model's name or folder, "" for none. family: the captioner's. taggers: those that are on, in registry
-    order. switched_off: the others, whose settings are checked and remembered, so that switching one on again brings
-    its values back. notes: what was understood differently from how it was written, in sentences.
+    captioner: its model is "" when none writes a sentence. taggers: those that are on, in registry order. switched_off:
+    all other families, whose settings are checked and remembered, so that switching one on brings its values back.
+    carried: what stored settings hold that means nothing here (of a package that is not installed, of a newer version):
+    it is stored again as it was. notes: what was understood differently from how it was written, in sentences.
     """
 
-    captioner: str
-    family: str
-    sampling: Settings
-    taggers: tuple[TaggerChoice, ...] = ()
+    captioner: PlannedModel
+    taggers: tuple[PlannedModel, ...] = ()
+    switched_off: tuple[PlannedModel, ...] = ()
     recipe: Recipe = field(default_factory=lambda: Recipe.from_mapping({}))
-    switched_off: tuple[TaggerChoice, ...] = ()
+    carried: Mapping[str, Any] = field(default_factory=dict, hash=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any], models: str = "auto") -> Self:
-        """The plan that a flat mapping describes. Asks no disk for models; `check_models` does.
+        """The plan that a flat mapping describes. Whether a model's files are here, `check_models` says.
 
         A preset's values replace the captioner's defaults, and single fields given beside it win over it. A model's
         own defaults (`ModelSpec.defaults`) stand behind what is given.
@@ -96,80 +58,79 @@ class Plan:
             ModelNotFound: a model name of the wrong kind, or no default model in a folder of models.
         """
         _check_names(values)
-        name = _model_name(values, CAPTIONER, DEFAULT)
-        family = _captioner_family(name)
-        name = _default_model(family, models) if name == DEFAULT else name
-        sampling, notes = _sampling(values, family, name)
-        choices = [_tagger_choice(values, tagger_family, models) for tagger_family in registry.families("tagger")]
+        captioner, notes = _captioner(values, models)
+        taggers = [_tagger(values, family, models) for family in registry.families("tagger")]
         return cls(
-            captioner=name,
-            family=family,
-            sampling=sampling,
-            taggers=tuple(choice for choice in choices if choice.model),
+            captioner=captioner,
+            taggers=tuple(tagger for tagger in taggers if tagger.model),
             recipe=Recipe.from_mapping(_own_fields(values, Recipe)),
-            switched_off=tuple(choice for choice in choices if not choice.model),
+            switched_off=(
+                *(
+                    PlannedModel(family=family, model="", settings=_settings(values, group_of(family, "captioner"), ""))
+                    for family in registry.families("captioner")
+                    if family != captioner.family
+                ),
+                *(tagger for tagger in taggers if not tagger.model),
+            ),
             notes=notes,
+        )
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any], models: str = "auto") -> Self:
+        """The plan of settings that were stored, perhaps by another version or with other models installed.
+
+        Read field by field: what is not known is carried along, a value that is not allowed is left at its default, and
+        the notes name each. An empty mapping gives the defaults.
+        """
+        known = set(known_names())
+        carried = {name: value for name, value in values.items() if name not in known}
+        usable = {name: value for name, value in values.items() if name in known}
+        notes = [_kept_note(carried)] if carried else []
+        for group in setting_groups():
+            notes += _drop_refused(usable, group)
+        for key in (CAPTIONER, *registry.families("tagger")):
+            notes += _drop_unknown_model(usable, key, models)
+        plan = cls.from_flat(usable, models)
+        return cls(
+            captioner=plan.captioner,
+            taggers=plan.taggers,
+            switched_off=plan.switched_off,
+            recipe=plan.recipe,
+            carried=carried,
+            notes=(*notes, *plan.notes),
         )
 
     def to_flat(self) -> dict[str, Any]:
         """The mapping that makes this plan again, with every field written out; JSON can hold it."""
-        flat: dict[str, Any] = {CAPTIONER: self.captioner, **self.sampling.to_mapping()}
-        for choice in (*self.taggers, *self.switched_off):
-            flat |= {choice.family: choice.model, **choice.settings.to_mapping()}
+        flat = {**self.carried, CAPTIONER: self.captioner.model}
+        captioners = registry.families("captioner")
+        for planned in (self.captioner, *self.taggers, *self.switched_off):
+            group = group_of(planned.family, "captioner" if planned.family in captioners else "tagger")
+            flat |= group.to_flat(planned.settings.to_mapping())
+            if group.kind == "tagger":
+                flat[planned.family] = planned.model
         return flat | self.recipe.to_mapping()
 
-    def models(self) -> tuple[tuple[str, str], ...]:
-        """(model, family) of everything that would run."""
-        own = ((self.captioner, self.family),) if self.captioner else ()
-        return (*own, *((choice.model, choice.family) for choice in self.taggers))
-
-    def settings(self) -> dict[str, Settings]:
-        """By family, the settings of everything that would run."""
-        return {self.family: self.sampling} | {choice.family: choice.settings for choice in self.taggers}
+    def running(self) -> tuple[PlannedModel, ...]:
+        """What would run, the captioner first."""
+        return (*((self.captioner,) if self.captioner.model else ()), *self.taggers)
 
     def check_models(self, models: str = "auto", *, progress: sources.Progress | None = None) -> None:
         """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
 
         Raises: ModelNotFound, BadModel, MissingPackage: as `sources.find_model`.
         """
-        for name, family in self.models():
-            sources.find_model(name, family, models, progress=progress)
-
-
-def setting_groups() -> tuple[SettingGroup, ...]:
-    """Every settings class once: captioners, taggers in registry order, the recipe last."""
-    groups = []
-    for kind in ("captioner", "tagger"):
-        for index, family in enumerate(registry.families(kind)):
-            model_class = registry.family_class(family)
-            key = CAPTIONER if kind == "captioner" and index == 0 else family
-            title = getattr(model_class, "title", family.upper())
-            groups.append(SettingGroup(key=key, title=title, settings=model_class.Settings, family=family))
-    return (*groups, SettingGroup(key="recipe", title="Caption text", settings=Recipe))
-
-
-def presets(family: str) -> Mapping[str, Settings]:
-    """A captioner family's presets by name; a module that has none offers none."""
-    module = importlib.import_module(registry.of_family(family)[0].entry.partition(":")[0])
-    found: Mapping[str, Settings] = getattr(module, "PRESETS", {})
-    return found
+        for planned in self.running():
+            sources.find_model(planned.model, planned.family, models, progress=progress)
 
 
 def default_settings(family: str, model: str) -> Settings:
     """A family's settings as a model wants them: the class's defaults, then the model's own."""
-    settings: Settings = registry.family_class(family).Settings.from_mapping(_model_defaults(model))
-    return settings
-
-
-def _known_names() -> list[str]:
-    names = [CAPTIONER, PRESET, *registry.families("tagger")]
-    for group in setting_groups():
-        names += [declared.name for declared in group.settings.fields()]
-    return [*names, Q_FACTOR.name]
+    return registry.family_class(family).Settings.from_mapping(_model_defaults(model))
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
-    known = _known_names()
+    known = known_names()
     for name in values:
         if name in known:
             continue
@@ -194,19 +155,39 @@ def _default_model(family: str, models: str) -> str:
     return name
 
 
-def _captioner_family(name: str) -> str:
-    """The family of a captioner by name; a folder, "default" and "" mean the first family.
-
-    Raises: ModelNotFound: the name is a tagger's.
-    """
+def _captioner(values: Mapping[str, Any], models: str) -> tuple[PlannedModel, tuple[str, ...]]:
+    """The captioner and its settings: its defaults, the model's, the preset's, the given fields; and what to tell."""
+    name = _model_name(values, CAPTIONER, DEFAULT)
     first = registry.families("captioner")[0]
-    for spec in registry.MODELS:
-        if spec.name == name and spec.kind != "captioner":
-            captioners = ", ".join(spec.name for spec in registry.MODELS if spec.kind == "captioner")
-            raise ModelNotFound(f"{name} is a tagger and writes no sentences; the captioners are {captioners}.")
-        if spec.name == name:
-            return spec.family
-    return first
+    family = first if name in ("", DEFAULT) else sources.family_of(name, "captioner", models) or first
+    name = _default_model(family, models) if name == DEFAULT else name
+    group = group_of(family, "captioner")
+    chosen = dict(_model_defaults(name))
+    preset = values.get(PRESET, "")
+    if preset != "":
+        known = group.settings.presets()
+        if not isinstance(preset, str) or preset not in known:
+            names = ", ".join(known) or "none"
+            raise SettingsError(f"no preset is called {str(preset)[:80]!r}; the presets are {names}.")
+        chosen = known[preset].to_mapping()
+    resolved, notes = group.settings.resolve(chosen | group.own(values))
+    return PlannedModel(family=family, model=name, settings=group.settings.from_mapping(resolved)), notes
+
+
+def _tagger(values: Mapping[str, Any], family: str, models: str) -> PlannedModel:
+    name = _model_name(values, family, "")
+    if name == DEFAULT:
+        name = _default_model(family, models)
+    spec = next((spec for spec in registry.MODELS if spec.name == name), None)
+    if spec is not None and spec.family != family:
+        names = ", ".join(spec.name for spec in registry.of_family(family))
+        raise ModelNotFound(f"{name} is a {spec.family} model; {family} takes one of {names}, or a folder.")
+    return PlannedModel(family=family, model=name, settings=_settings(values, group_of(family, "tagger"), name))
+
+
+def _settings(values: Mapping[str, Any], group: SettingGroup, model: str) -> Settings:
+    resolved, _ = group.settings.resolve({**_model_defaults(model), **group.own(values)})
+    return group.settings.from_mapping(resolved)
 
 
 def _own_fields(values: Mapping[str, Any], settings: type[Settings]) -> dict[str, Any]:
@@ -217,34 +198,49 @@ def _model_defaults(model: str) -> Mapping[str, Any]:
     return next((spec.defaults for spec in registry.MODELS if spec.name == model), {})
 
 
-def _sampling(values: Mapping[str, Any], family: str, model: str) -> tuple[Settings, tuple[str, ...]]:
-    """The captioner's settings: its defaults, the model's, the preset's, the given fields; and what to tell."""
-    settings_class: type[Settings] = registry.family_class(family).Settings
-    chosen = dict(_model_defaults(model))
-    preset = values.get(PRESET, "")
-    if preset != "":
-        known = presets(family)
-        if not isinstance(preset, str) or preset not in known:
-            names = ", ".join(known) or "none"
-            raise SettingsError(f"no preset is called {str(preset)[:80]!r}; the presets are {names}.")
-        chosen = known[preset].to_mapping()
-    chosen |= _own_fields(values, settings_class)
-    notes: tuple[str, ...] = ()
-    if Q_FACTOR.name in values:
-        if not issubclass(settings_class, SamplingSettings):
-            raise SettingsError(f"{Q_FACTOR.name} is a setting of BLIP; the captioner here is {model}.")
-        chosen, notes = resolve_q_factor({**chosen, Q_FACTOR.name: values[Q_FACTOR.name]})
-    return settings_class.from_mapping(chosen), notes
+# Reading what was stored
 
 
-def _tagger_choice(values: Mapping[str, Any], family: str, models: str) -> TaggerChoice:
-    name = _model_name(values, family, "")
-    if name == DEFAULT:
-        name = _default_model(family, models)
-    spec = next((spec for spec in registry.MODELS if spec.name == name), None)
-    if spec is not None and spec.family != family:
-        names = ", ".join(spec.name for spec in registry.of_family(family))
-        raise ModelNotFound(f"{name} is a {spec.family} model; {family} takes one of {names}, or a folder.")
-    settings_class = registry.family_class(family).Settings
-    chosen = {**_model_defaults(name), **_own_fields(values, settings_class)}
-    return TaggerChoice(family=family, model=name, settings=settings_class.from_mapping(chosen))
+def _kept_note(carried: Mapping[str, Any]) -> str:
+    names = ", ".join(sorted(carried)[:10]) + (f" and {len(carried) - 10} more" if len(carried) > 10 else "")
+    return f"Not known here and kept as stored: {names}. They belong to another version or a package not installed."
+
+
+def _drop_refused(usable: dict[str, Any], group: SettingGroup) -> list[str]:
+    """Take a class's values that it refuses out of the mapping. Returns: a sentence for each."""
+    notes = []
+    for declared in (*group.fields(), *group.aliases()):
+        if declared.name in usable:
+            try:
+                declared.check(usable[declared.name])
+            except SettingsError as error:
+                notes.append(f"A stored setting is left at its default: {error}")
+                del usable[declared.name]
+    try:
+        group.settings.from_mapping(group.own(usable))
+    except SettingsError as error:  # each is allowed, but not beside the others
+        names = list(group.to_flat(group.own(usable)))
+        notes.append(f"Stored settings ({', '.join(names)}) are left at their defaults: {error}")
+        for name in names:
+            del usable[name]
+    return notes
+
+
+def _drop_unknown_model(usable: dict[str, Any], key: str, models: str) -> list[str]:
+    """Take a model's name that nobody knows out of the mapping. Returns: a sentence where that was so."""
+    name = usable.get(key)
+    if name in (None, "", DEFAULT):
+        return []
+    try:
+        if isinstance(name, str) and (
+            sources.family_of(name, "captioner", models)
+            if key == CAPTIONER
+            else sources.family_of(name, "tagger", models) == key
+        ):
+            return []
+        reason = f"no {key} model of that name is here"
+    except CaptionerError as error:
+        reason = str(error).rstrip(".")
+    del usable[key]
+    does = "the default stands in for it" if key == CAPTIONER else "it is off"
+    return [f"The stored model {str(name)[:80]!r} is left aside ({reason}): {does}."]

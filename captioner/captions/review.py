@@ -12,7 +12,7 @@ from itertools import chain, islice, zip_longest
 from typing import Literal
 
 from captioner.captions.compose import compose, ignored_by, piece_key, pieces_in, spell, written
-from captioner.captions.layers import kept_tags, latest
+from captioner.captions.layers import latest, selected_tags
 from captioner.captions.plan import Plan
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
@@ -53,9 +53,10 @@ def caption_text(layers: Sequence[Layer], plan: Plan, existing: str = "") -> Cap
 
     Args: layers: of one picture; the newest of each family counts, families that are off do not.
     """
-    said = latest(layers).get(plan.family) if plan.captioner else None
+    said = latest(layers).get(plan.captioner.family) if plan.captioner.model else None
     sentence = said.sentence if said else None
-    return compose(sentence, kept_tags(layers, plan), plan.recipe, existing=existing, sentence_source=plan.family)
+    tags = selected_tags(layers, plan)
+    return compose(sentence, tags, plan.recipe, existing=existing, sentence_source=plan.captioner.family)
 
 
 def tag_findings(layers: Sequence[Layer], plan: Plan, existing: str = "") -> list[TagFinding]:
@@ -71,7 +72,7 @@ def tag_findings(layers: Sequence[Layer], plan: Plan, existing: str = "") -> lis
         layer = current.get(choice.family)
         if layer is None or layer.tags is None:
             continue
-        passing = set(registry.family_class(choice.family).keep(layer.tags, choice.settings))
+        passing = set(registry.tagger_class(choice.family).select(layer.tags, choice.settings))
         found: list[TagFinding] = []
         for tag in layer.tags:
             text = written(tag.name, recipe)
@@ -95,14 +96,14 @@ def other_sentences(
 
     Args: layers, existing: as `tag_findings`. drawn: further ones that are in no layer.
     """
-    layer = latest(layers).get(plan.family) if plan.captioner else None
+    layer = latest(layers).get(plan.captioner.family) if plan.captioner.model else None
     if layer is None or layer.sentence is None:
         return []
     others: dict[str, Alternative] = {}
     for other in (*layer.sentence.alternatives, *drawn):
         if other.text.strip() and other.text != layer.sentence.text:
             others.setdefault(other.text, other)
-    tags = [other for other in layers if other.family != plan.family]
+    tags = [other for other in layers if other.family != plan.captioner.family]
     made = []
     for other in others.values():
         said = replace(layer, sentence=Sentence(other.text, other.score))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner import export, images, pipeline
-from captioner.captions.layers import kept_tags
+from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
 from captioner.cli.flags import (
     add_model_flags,
@@ -259,7 +259,7 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
             print(f"{printable(str(path))}: {printable(' '.join(caption.text.split()))}", flush=True)
         return
     sentence = next((layer.sentence.text for layer in captioned.layers if layer.sentence is not None), None)
-    tags = kept_tags(captioned.layers, plan)
+    tags = selected_tags(captioned.layers, plan)
     shown: dict[str, Any] = {
         "picture": str(path),
         "caption": caption.text if caption else None,

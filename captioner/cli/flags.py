@@ -11,10 +11,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from captioner.captions.plan import CAPTIONER, DEFAULT, PRESET, Q_FACTOR, Plan, SettingGroup, presets, setting_groups
+from captioner.captions.groups import CAPTIONER, DEFAULT, SettingGroup, known_names, setting_groups
+from captioner.captions.plan import Plan
 from captioner.cli.parser import WrongUse
 from captioner.models import registry
-from captioner.models.blip import SamplingSettings, q_factor_field
 from captioner.settings import Field
 
 
@@ -27,10 +27,8 @@ def add_setting_flags(parser: argparse.ArgumentParser, *, keys: Collection[str] 
         if keys is not None and group.key not in keys:
             continue
         section = parser.add_argument_group(_heading(group))
-        for field in group.settings.fields():
+        for field in (*group.fields(), *group.aliases()):
             _add_field(section, field)
-        if issubclass(group.settings, SamplingSettings):
-            _add_field(section, Q_FACTOR)
 
 
 def add_model_flags(section: argparse._ArgumentGroup, *, kinds: Collection[str] = ("captioner", "tagger")) -> None:
@@ -39,23 +37,21 @@ def add_model_flags(section: argparse._ArgumentGroup, *, kinds: Collection[str] 
     _add(
         section, "--captioner", "NAME|DIR", f"who writes the sentence: {', '.join(captioners)}, a folder, or '' (none)"
     )
-    names = dict.fromkeys(name for family in registry.families("captioner") for name in presets(family))
+    names = dict.fromkeys(name for group in setting_groups("captioner") for name in group.settings.presets())
     _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
     for family in registry.families("tagger") if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
         shown = known if len(known) <= 4 else [known[0], "...", known[-1]]
-        other = getattr(registry.family_class(family), "other_names", "")
+        other = registry.family_class(family).other_names
         listed = ", ".join([*shown, *([other] if other else [])])
         _add(section, f"--{family}", "NAME|DIR", f"add tags: {listed}, a folder, or {DEFAULT}")
 
 
 def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The given model and settings flags as the flat mapping for `Plan.from_flat`."""
-    names = [CAPTIONER, PRESET, Q_FACTOR.name, *registry.families("tagger")]
-    names += [field.name for group in setting_groups() for field in group.settings.fields()]
     given = vars(arguments)
-    flat = {name: given[name] for name in names if name in given}
-    for field in (field for group in setting_groups() for field in group.settings.fields()):
+    flat = {name: given[name] for name in known_names() if name in given}
+    for field in (field for group in setting_groups() for field in group.fields()):
         if field.keeper and flat.get(field.name):
             flat[field.name] = _kept(field, flat[field.name])
     return flat
@@ -78,16 +74,17 @@ def check_flags_have_effect(flat: dict[str, Any], plan: Plan) -> None:
 
     Raises: WrongUse: names the flag and the one that is missing.
     """
-    running = {family for _, family in plan.models()}
+    running = {planned.family for planned in plan.running()}
     if not running:
         raise WrongUse("there is nothing to run: --captioner is empty and no tagger is named.")
     for group in setting_groups():
         if not group.family or group.family in running:
             continue
-        own = (*group.settings.fields(), Q_FACTOR) if group.key == CAPTIONER else group.settings.fields()
-        for field in own:
+        for field in (*group.fields(), *group.aliases()):
             if field.name in flat:
-                raise WrongUse(f"{field.flag} has no effect without --{group.key}; add --{group.key} {DEFAULT}.")
+                is_default = group.kind == "tagger" or group.family == registry.families("captioner")[0]
+                needed = DEFAULT if is_default else registry.of_family(group.family)[0].name
+                raise WrongUse(f"{field.flag} has no effect without --{group.key}; add --{group.key} {needed}.")
 
 
 def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection[str] = ()) -> list[str]:
@@ -95,22 +92,25 @@ def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection
 
     Args: varied: settings that take several values in this run (a sweep's axes).
     """
-    settings = {**plan.settings(), "": plan.recipe}
+    settings = {planned.family: planned.settings for planned in plan.running()} | {"": plan.recipe}
     notes = []
     for group in setting_groups():
-        values = settings[group.family].to_mapping() if group.family in settings else {}
-        for field in group.settings.fields():
-            if field.name not in flat or field.only_when is None or field.name in varied:
-                continue
-            other, needed = field.only_when
-            if other in values and other not in varied and values[other] != needed:
-                given = _as_written(field, flat[field.name])
-                notes.append(f"{given} has no effect under --{other} {values[other]}, only under {needed}.")
-    replaced = q_factor_field(settings[plan.family].to_mapping())
-    if Q_FACTOR.name in flat and replaced in flat:
-        field = next(field for field in plan.sampling.fields() if field.name == replaced)
-        given, winner = _as_written(field, flat[replaced]), _as_written(Q_FACTOR, flat[Q_FACTOR.name])
-        notes.append(f"{given} has no effect: {winner} takes its place.")
+        if group.family not in settings:
+            continue
+        own = settings[group.family]
+        values = group.to_flat(own.to_mapping())
+        for field in group.fields():
+            if field.name in flat and field.name not in varied and field.is_idle(values):
+                other, needed = field.only_when or ("", "")
+                if other not in varied:
+                    given = _as_written(field, flat[field.name])
+                    notes.append(f"{given} has no effect under --{other} {values[other]}, only under {needed}.")
+        for alias in group.aliases():
+            target = group.prefix + own.alias_target(alias.name.removeprefix(group.prefix), own.to_mapping())
+            if alias.name in flat and target in flat:
+                replaced = next(field for field in group.fields() if field.name == target)
+                given, winner = _as_written(replaced, flat[target]), _as_written(alias, flat[alias.name])
+                notes.append(f"{given} has no effect: {winner} takes its place.")
     return notes
 
 

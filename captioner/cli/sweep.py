@@ -8,15 +8,16 @@ import sys
 from pathlib import Path
 
 from captioner import export, images
-from captioner.captions.plan import CAPTIONER, Plan
+from captioner.captions.groups import CAPTIONER
+from captioner.captions.plan import Plan
 from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings, notes_without_effect
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, printable, quiet
+from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, ExportError
 from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture, to_csv, to_html, to_json
-from captioner.models.blip import SamplingSettings
 
 _EPILOG = """examples:
   # The grid EveryDream's users make by hand.
@@ -64,14 +65,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> tuple[Plan, Grid]:
     flat = flat_settings(arguments)
     plan = Plan.from_flat(flat, arguments.models)
-    if not plan.captioner or not isinstance(plan.sampling, SamplingSettings):
-        raise WrongUse("a sweep needs a captioner with sampling settings; leave out --captioner ''.")
+    if not plan.captioner.model:
+        raise WrongUse("a sweep needs a captioner; leave out --captioner ''.")
     check_device(arguments.device)
     if not arguments.out:
         raise WrongUse("--out is empty; give --out DIR, where the grids go.")
-    x = parse_axis(arguments.x)
-    y = parse_axis(arguments.y) if arguments.y is not None else None
-    grid = make_grid(x, y, plan.sampling)
+    settings = type(plan.captioner.settings)
+    x = parse_axis(arguments.x, settings)
+    y = parse_axis(arguments.y, settings) if arguments.y is not None else None
+    grid = make_grid(x, y, plan.captioner.settings)
     idle = notes_without_effect(flat, plan, varied=[axis.name for axis in (x, y) if axis])
     for note in dict.fromkeys((*plan.notes, *grid.notes, *idle)):
         print(f"note: {note}", file=sys.stderr)
@@ -92,12 +94,12 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
             for picture, name in zip(pictures, names, strict=True):
                 try:
                     image = images.open_picture(picture.path, follow_links=True).image
-                    with manager.use(plan.captioner, plan.family) as captioner:
-                        found = sweep_picture(image, grid, captioner)
+                    with manager.use(plan.captioner.model, plan.captioner.family) as captioner:
+                        found = sweep_picture(PictureInput(image, name=picture.path.name), grid, captioner)
                     shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
-                    page = to_html(found, picture.path.name, plan.captioner, shown)
+                    page = to_html(found, picture.path.name, plan.captioner.model, shown)
                     target.write(f"{name}.csv", to_csv(found, picture.path.name))
-                    target.write(f"{name}.json", to_json(found, picture.path.name, plan.captioner))
+                    target.write(f"{name}.json", to_json(found, picture.path.name, plan.captioner.model))
                     target.write(f"{name}.html", page)
                 except ExportError as error:  # the disk is full, say: the rest would fail too
                     stop, failed = error, len(pictures) - done

@@ -13,27 +13,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+from captioner.contract import Captioner, PictureInput
 from captioner.errors import SettingsError
-from captioner.models.blip import SamplingSettings, resolve_q_factor
 from captioner.records import Sentence
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from captioner.settings import Settings
 
 MAX_CELLS = 400
-_Q_FACTOR = "q_factor"
-
-
-class GridCaptioner(Protocol):
-    """A captioner that searches many settings for one picture at once."""
-
-    def encode(self, pictures: Sequence[Image]) -> list[Any]:
-        """What it makes of each picture."""
-
-    def decode_grid(self, encoding: Any, grid: Sequence[SamplingSettings]) -> list[Sentence]:
-        """One sentence for each settings object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +38,7 @@ class Grid:
 
     x: Axis
     y: Axis | None
-    cells: tuple[SamplingSettings, ...]
+    cells: tuple[Settings, ...]
     notes: tuple[str, ...]
 
     @property
@@ -80,32 +67,29 @@ class Sweep:
     reasons: dict[str, str]
 
 
-def parse_axis(text: str) -> Axis:
-    """ "min_length=5,15,22" -> an axis. Any sampling setting may be one, and EveryDream's q_factor.
+def parse_axis(text: str, settings: type[Settings]) -> Axis:
+    """ "min_length=5,15,22" -> an axis. Any field of the captioner's settings may be one, and any of their aliases.
 
     Raises: SettingsError: no such setting, a value that is not allowed, no value, or one twice.
     """
     name, equals, listed = text.partition("=")
     name = name.strip().removeprefix("--").replace("-", "_")
-    fields = {field.name: field for field in SamplingSettings.fields()}
-    if name not in fields and name != _Q_FACTOR:
-        close = difflib.get_close_matches(name, [*fields, _Q_FACTOR], n=1)
-        advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join([*fields, _Q_FACTOR])}."
+    fields = {field.name: field for field in (*settings.fields(), *settings.aliases())}
+    if name not in fields:
+        close = difflib.get_close_matches(name, fields, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(fields)}."
         raise SettingsError(f"{name[:80]!r} is no setting that an axis can have; {advice}")
     words = tuple(word.strip() for word in listed.split(",")) if equals else ()
     if not words or "" in words:
         raise SettingsError(f"the axis {text[:80]!r} needs values: {name}=VALUE,VALUE,...")
-    if name == _Q_FACTOR:
-        values: tuple[Any, ...] = tuple(_number(word) for word in words)
-    else:
-        values = tuple(fields[name].parse(word) for word in words)
+    values = tuple(fields[name].parse(word) for word in words)
     for place, value in enumerate(values):
         if value in values[:place]:
             raise SettingsError(f"the axis {name} has the value {words[place]} twice.")
     return Axis(name, values, words)
 
 
-def make_grid(x: Axis, y: Axis | None, base: SamplingSettings) -> Grid:
+def make_grid(x: Axis, y: Axis | None, base: Settings) -> Grid:
     """All combinations of the axes' values, the rest as in `base`; checked before any model runs.
 
     Raises: SettingsError: more than 400 cells, one setting on both axes, or a combination that is not allowed.
@@ -115,14 +99,14 @@ def make_grid(x: Axis, y: Axis | None, base: SamplingSettings) -> Grid:
         raise SettingsError(f"the grid has {count} cells; it may have {MAX_CELLS}. Leave some values out.")
     if y and (x.name == y.name or _target(x.name, base) == _target(y.name, base)):
         raise SettingsError(f"both axes set {_target(x.name, base)}; each axis needs a setting of its own.")
-    cells: list[SamplingSettings] = []
+    cells: list[Settings] = []
     notes: dict[str, None] = {}
     for row in y.values if y else (None,):
         for column in x.values:
             chosen = {x.name: column} | ({y.name: row} if y else {})
             try:
-                resolved, said = resolve_q_factor({**base.to_mapping(), **chosen})
-                cells.append(SamplingSettings.from_mapping(resolved))
+                resolved, said = base.resolve({**base.to_mapping(), **chosen})
+                cells.append(type(base).from_mapping(resolved))
             except SettingsError as error:
                 shown = ", ".join(f"{name}={value}" for name, value in chosen.items())
                 raise SettingsError(f"the cell {shown} is not possible: {error}") from error
@@ -130,14 +114,13 @@ def make_grid(x: Axis, y: Axis | None, base: SamplingSettings) -> Grid:
     return Grid(x, y, tuple(cells), tuple(notes))
 
 
-def sweep_picture(picture: Image, grid: Grid, captioner: GridCaptioner) -> Sweep:
-    """The grid's captions for a picture. The picture is looked at once, and equal settings are searched once.
+def sweep_picture(picture: PictureInput, grid: Grid, captioner: Captioner) -> Sweep:
+    """The grid's captions for a picture. Equal settings are searched once.
 
-    Raises: ModelFailed, OutOfMemory, SettingsError: as the captioner's `decode_grid`.
+    Raises: ModelFailed, OutOfMemory, SettingsError: as `Captioner.caption_grid`.
     """
-    (encoding,) = captioner.encode([picture])
     different = list({_in_effect(cell): cell for cell in grid.cells}.values())
-    found = dict(zip(map(_in_effect, different), captioner.decode_grid(encoding, different), strict=True))
+    found = dict(zip(map(_in_effect, different), captioner.caption_grid(picture, different), strict=True))
     return compare(grid, [found[_in_effect(cell)] for cell in grid.cells])
 
 
@@ -218,10 +201,11 @@ def to_html(sweep: Sweep, picture_name: str, model: str, picture_webp_base64: st
     listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
     on_axes = {_target(axis.name, grid.cells[0]) for axis in (grid.x, grid.y) if axis}
     centre = grid.cells[grid.centre]
+    values = centre.to_mapping()
     fixed = {
-        field.name: getattr(centre, field.name)
+        field.name: values[field.name]
         for field in centre.fields()
-        if field.name not in on_axes and field.only_when in (None, ("method", centre.method))
+        if field.name not in on_axes and not field.is_idle(values)
     }
     shown = ", ".join(
         f"{name} {value!r}" if isinstance(value, str) else f"{name} {value}" for name, value in fixed.items()
@@ -269,44 +253,35 @@ def _why(grid: Grid, cells: Sequence[int]) -> str:
     where = "; ".join(" ".join(f"{name}={word}" for name, word in grid.where(cell).items()) for cell in cells)
     if len(settings) > 1:
         return f"the same sentence was found with different settings ({where})."
-    method = grid.cells[cells[0]].method
+    cell = grid.cells[cells[0]]
+    on_axes = (grid.x.name, grid.y.name if grid.y else "")
     idle = [
         f"{field.name} has an effect only under {field.only_when[1]}"
-        for field in SamplingSettings.fields()
-        if field.only_when and field.only_when != ("method", method)
-        if field.name in (grid.x.name, grid.y.name if grid.y else "")
+        for field in cell.fields()
+        if field.only_when and field.is_idle(cell.to_mapping()) and field.name in on_axes
     ]
     if idle:
         return f"the settings mean the same, for {' and '.join(idle)} ({where})."
-    if _Q_FACTOR in grid.where(0):
-        return (
-            f"the settings mean the same, for q_factor is top_p here, and from 1 up there is no such filter ({where})."
-        )
+    aliased = [
+        f"{alias.name} is {_target(alias.name, cell)} here, where these values mean the same"
+        for alias in cell.aliases()
+        if alias.name in on_axes
+    ]
+    if aliased:
+        return f"the settings mean the same, for {' and '.join(aliased)} ({where})."
     return f"the settings mean the same ({where})."
 
 
-def _in_effect(settings: SamplingSettings) -> tuple[Any, ...]:
-    """What of the settings the search heeds: no fields of the other method, and no length penalty with one beam."""
-    heeded = [
-        getattr(settings, field.name)
-        for field in settings.fields()
-        if field.only_when in (None, ("method", settings.method))
-        if not (field.name == "length_penalty" and settings.num_beams == 1)
-    ]
-    return tuple(heeded)
+def _in_effect(settings: Settings) -> tuple[Any, ...]:
+    """What of the settings the search heeds."""
+    return tuple(sorted(settings.in_effect().items()))
 
 
-def _target(name: str, base: SamplingSettings) -> str:
-    if name != _Q_FACTOR:
+def _target(name: str, base: Settings) -> str:
+    """The field that an axis sets."""
+    if name not in {alias.name for alias in base.aliases()}:
         return name
-    return "top_p" if base.method == "nucleus" else "repetition_penalty"
-
-
-def _number(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise SettingsError(f"q_factor is {word[:80]!r}; it must be a number.") from None
+    return base.alias_target(name, base.to_mapping())
 
 
 def _letter(number: int) -> str:

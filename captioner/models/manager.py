@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.models import sources
-from captioner.models.registry import ModelSpec
 from captioner.models.sources import ModelSource, Progress
 
 # What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
@@ -49,7 +49,7 @@ class ModelReport:
 @dataclass(slots=True)
 class _Kept:
     source: ModelSource
-    model: Any
+    model: Model
     users: int = 0
     is_offloaded: bool = False
 
@@ -138,7 +138,7 @@ class ModelManager:
                 revision=kept.model.revision,
                 size_bytes=kept.model.size_bytes,
                 is_in_use=kept.users > 0,
-                warning=f"{kept.source.name} {warning}" if (warning := getattr(kept.model, "warning", "")) else "",
+                warning=f"{kept.source.name} {kept.model.warning}" if kept.model.warning else "",
             )
             for kept in everything
         ]
@@ -171,10 +171,14 @@ class ModelManager:
             self._make_room(0)
             return kept
 
-    def _load(self, source: ModelSource) -> Any:
+    def _load(self, source: ModelSource) -> Model:
         model_class = source.load_class()
         self._make_room(_weights_bytes(source))
-        return self._or_with_room(source.name, lambda: model_class.load(source.folder, device=self.device))
+
+        def load() -> Model:
+            return model_class.load(source.place, device=self.device, spec=source.spec)
+
+        return self._or_with_room(source.name, load)
 
     def _bring_back(self, kept: _Kept) -> None:
         def move() -> None:
@@ -231,10 +235,9 @@ class ModelManager:
                 return
             if kept.users or kept.is_offloaded:
                 continue
-            if hasattr(kept.model, "forget_pictures"):  # what a captioner remembers is cheaper to make again
-                kept.model.forget_pictures()
-                if self._used_bytes() + more_bytes <= budget_bytes:
-                    return
+            kept.model.release_memory()  # what it remembers is cheaper to make again than the model is to load
+            if self._used_bytes() + more_bytes <= budget_bytes:
+                return
             self._step_back(key, kept)
 
     def _step_back(self, key: tuple[str, str], kept: _Kept) -> None:
@@ -284,6 +287,8 @@ def resolve_device(wish: str) -> str:
 
 def _weights_bytes(source: ModelSource) -> int:
     """What loading may need, from the size of the largest file: right for weights stored in the precision of use."""
+    if source.folder is None:
+        return 0
     return max((path.stat().st_size for path in source.folder.iterdir() if path.is_file()), default=0)
 
 

@@ -1,56 +1,16 @@
 """Every model the product knows by name: what class runs it, where its files come from, what they weigh.
 
 A new captioner or tagger is one new file and its lines here; sliders, flags, sweep axes, API fields and export
-manifests follow from the class's settings. Loads no model and imports model classes only when asked for one.
+manifests follow from the class's settings. Models of installed packages come in by `captioner.models.plug_ins`, through
+the same door. Loads no model and imports model classes only when asked for one.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import cast
 
+from captioner.contract import Captioner, Kind, Model, ModelSpec, Tagger
 from captioner.errors import ModelNotFound
-
-Kind = Literal["captioner", "tagger"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """One model by name.
-
-    entry: "module:Class" of a `records.Captioner` or `records.Tagger`. family: models that share a class and its
-    settings; a caption uses at most one of each family. repo: the hub id; None for the demo models, which ship in
-    assets/demo/<name>. files: what is downloaded from the repo, patterns allowed; the weights file comes first.
-    download_mb: what a first use fetches, 0 where that is not known. defaults: settings fields whose best value differs
-    for this model.
-    tag: open_clip's (architecture, pretrained) pair.
-    """
-
-    name: str
-    kind: Kind
-    family: str
-    entry: str
-    repo: str | None = None
-    files: tuple[str, ...] = ()
-    licence: str
-    download_mb: int = 0
-    about: str
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    tag: tuple[str, str] | None = None
-
-    @property
-    def is_demo(self) -> bool:
-        """Shipped with the product and trained on drawn scenes."""
-        return self.repo is None
-
-    def load_class(self) -> type[Any]:
-        """The model class; importing it loads nothing heavy."""
-        module, _, name = self.entry.partition(":")
-        loaded: type[Any] = getattr(importlib.import_module(module), name)
-        return loaded
-
 
 _BLIP_FILES = (
     "model.safetensors",
@@ -76,6 +36,7 @@ def _blip(name: str, repo: str | None, download_mb: int, about: str, licence: st
         licence=licence,
         download_mb=download_mb,
         about=about,
+        is_demo=repo is None,
     )
 
 
@@ -93,6 +54,7 @@ def _clip(
         download_mb=download_mb,
         about=about,
         tag=tag,
+        is_demo=repo is None,
     )
 
 
@@ -161,8 +123,10 @@ MODELS: tuple[ModelSpec, ...] = (
         files=_WD14_FILES,
         licence="MIT",
         about="tiny, trained on drawn scenes",
+        is_demo=True,
     ),
 )
+BUILT_IN_FAMILIES = frozenset(spec.family for spec in MODELS)
 
 
 def find(name: str) -> ModelSpec:
@@ -177,19 +141,17 @@ def find(name: str) -> ModelSpec:
 
 
 def named_in_family(name: str, family: str) -> ModelSpec | None:
-    """What a name that is not registered stands for, by the family's own names (`spec_for` of its class); else None.
+    """What a name that is not registered stands for, by the family's own names (`Model.spec_for`); else None.
 
     Raises: ModelNotFound, MissingPackage: as `spec_for`.
     """
-    spec_for = getattr(family_class(family), "spec_for", None) if of_family(family) else None
-    found: ModelSpec | None = spec_for(name) if spec_for is not None else None
-    return found
+    return family_class(family).spec_for(name) if of_family(family) else None
 
 
 def names_in_words(family: str) -> str:
     """The names of a family's models, fit for a sentence: the registered ones, then its own kind of names."""
     names = [spec.name for spec in of_family(family)]
-    other = getattr(family_class(family), "other_names", "") if names else ""
+    other = family_class(family).other_names if names else ""
     return ", ".join([*names, *([other] if other else [])]) or "none"
 
 
@@ -203,6 +165,25 @@ def of_family(family: str) -> tuple[ModelSpec, ...]:
     return tuple(spec for spec in MODELS if spec.family == family)
 
 
-def family_class(family: str) -> type[Any]:
+def family_class(family: str) -> type[Model]:
     """The class that runs a family."""
     return of_family(family)[0].load_class()
+
+
+def captioner_class(family: str) -> type[Captioner]:
+    """As `family_class`, of a family of captioners."""
+    return cast("type[Captioner]", family_class(family))
+
+
+def tagger_class(family: str) -> type[Tagger]:
+    """As `family_class`, of a family of taggers."""
+    return cast("type[Tagger]", family_class(family))
+
+
+def prefix(family: str) -> str:
+    """What begins the names of a family's settings in the flat mapping, as flags and in the API.
+
+    The product's own families have none, since their names are made to differ; others have their family's name, so that
+    two packages can both have a setting called temperature.
+    """
+    return "" if family in BUILT_IN_FAMILIES else f"{family}_"

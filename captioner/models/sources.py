@@ -14,13 +14,14 @@ import struct
 import threading
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from captioner.contract import Kind, Model, ModelSpec
 from captioner.errors import BadModel, CaptionerError, MissingPackage, ModelNotFound
 from captioner.models import registry
-from captioner.models.registry import ModelSpec
 
 DEMO_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "demo"
 _WORDS = ("auto", "hub", "demo")
@@ -37,14 +38,23 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """Where a model's files are. name: as it was asked for. spec: None for a folder that no registered name has."""
+    """Where a model is.
+
+    name: as it was asked for. place: the folder of its files, or of a model without one its name or address. spec: None
+    for a folder that no registered name has.
+    """
 
     name: str
     family: str
-    folder: Path
+    place: Path | str
     spec: ModelSpec | None = None
 
-    def load_class(self) -> type[Any]:
+    @property
+    def folder(self) -> Path | None:
+        """The folder of its files, None for a model without one."""
+        return self.place if isinstance(self.place, Path) else None
+
+    def load_class(self) -> type[Model]:
         """The class that runs it; importing it loads nothing heavy."""
         return self.spec.load_class() if self.spec else registry.family_class(self.family)
 
@@ -95,10 +105,10 @@ def find_model(
     if models not in _WORDS and name_or_folder:
         folder = _models_folder(models) / name_or_folder
         if _is_folder(folder):
-            return ModelSource(name=name_or_folder, family=family, folder=folder)
+            return ModelSource(name=name_or_folder, family=family, place=folder)
     folder = _path(name_or_folder)
     if name_or_folder and _is_folder(folder):
-        return ModelSource(name=name_or_folder, family=family, folder=folder)
+        return ModelSource(name=name_or_folder, family=family, place=folder)
     if name_or_folder and os.path.exists(folder):  # noqa: PTH110 (as _is_folder)
         raise BadModel(f"{name_or_folder} is a file; a model is a folder with its weights and its configuration.")
     spec = registry.named_in_family(name_or_folder, family)
@@ -111,8 +121,8 @@ def find_model(
 
 
 def _named_source(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> ModelSource:
-    folder = _named_folder(spec, models, download, progress)
-    return ModelSource(name=spec.name, family=spec.family, folder=folder, spec=spec)
+    place = _named_folder(spec, models, download, progress) if spec.has_folder else spec.name
+    return ModelSource(name=spec.name, family=spec.family, place=place, spec=spec)
 
 
 def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> Path:
@@ -161,7 +171,7 @@ def default_model(family: str, models: str = "auto") -> str:
         return specs[0].name
     folder = _models_folder(models)
     for spec in specs:
-        if _is_folder(folder / spec.name):
+        if not spec.has_folder or _is_folder(folder / spec.name):
             return spec.name
     raise ModelNotFound(
         f"there is no {family} model in {models}; it takes a subfolder named {_names(family)}. "
@@ -188,10 +198,8 @@ def choose_trio(models: str = "auto") -> ModelChoice:
         _models_folder(models)
         names = {}
         for family in registry.families():
-            try:
+            with suppress(ModelNotFound):
                 names[family] = default_model(family, models)
-            except ModelNotFound:
-                continue
         if not names:
             raise ModelNotFound(
                 f"there is no model in {models}; it takes subfolders named as the models "
@@ -201,7 +209,9 @@ def choose_trio(models: str = "auto") -> ModelChoice:
     chosen: dict[str, ModelSpec] = {}
     missing = []
     for family in families:
-        real = [spec for spec in registry.of_family(family) if not spec.is_demo]
+        real = [spec for spec in registry.of_family(family) if spec.repo is not None]
+        if not real:
+            continue
         cached = next((spec for spec in real if is_cached(spec)), None)
         chosen[family] = cached or real[0]
         if cached is None:
@@ -220,6 +230,28 @@ def choose_trio(models: str = "auto") -> ModelChoice:
     )
 
 
+def family_of(name: str, kind: Kind, models: str = "auto") -> str | None:
+    """The family that runs a captioner or tagger, by its registered name, a name of the family's own, or its folder.
+
+    Returns: None where no family knows the name or takes the folder for one of its models.
+    Raises: ModelNotFound: the name is a model's of the other kind.
+    """
+    spec = next((spec for spec in registry.MODELS if spec.name == name), None)
+    if spec is not None and spec.kind != kind:
+        known = ", ".join(spec.name for spec in registry.MODELS if spec.kind == kind)
+        does = "is a tagger and writes no sentences" if kind == "captioner" else "is a captioner and gives no tags"
+        raise ModelNotFound(f"{name} {does}; the {kind}s are {known}.")
+    if spec is not None:
+        return spec.family
+    candidates = [_path(name)] if models in _WORDS else [_models_folder(models) / name, _path(name)]
+    folder = next((path for path in candidates if name and _is_folder(path)), None)
+    for family in registry.families(kind):
+        model_class = registry.family_class(family)
+        if model_class.accepts(folder) if folder else model_class.spec_for(name) is not None:
+            return family
+    return None
+
+
 def to_download(name: str, family: str, models: str = "auto") -> ModelSpec | None:
     """The hub model that a name stands for and that must be fetched before it is used; None for all that is here.
 
@@ -233,11 +265,13 @@ def to_download(name: str, family: str, models: str = "auto") -> ModelSpec | Non
             spec = registry.named_in_family(name, family)
         except CaptionerError:
             return None
-    return None if spec is None or is_cached(spec) else spec
+    return None if spec is None or spec.repo is None or is_cached(spec) else spec
 
 
 def is_cached(spec: ModelSpec) -> bool:
-    """All files of a model are on this machine; demo models count when they are in assets/demo. Asks no server."""
+    """All files that a model needs are on this machine; demo models' are in assets/demo. Asks no server."""
+    if not spec.has_folder:
+        return True
     return (DEMO_FOLDER / spec.name).is_dir() if spec.is_demo else cached_folder(spec) is not None
 
 

@@ -6,21 +6,19 @@ no picture and no model in memory.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from captioner.captions.plan import Plan, setting_groups
-from captioner.errors import CaptionerError, ModelNotFound, SettingsError
+from captioner.captions.groups import CAPTIONER, setting_groups
+from captioner.captions.plan import Plan
+from captioner.contract import ModelSpec
+from captioner.errors import ModelNotFound, SettingsError
 from captioner.models import registry, sources
-from captioner.models.registry import ModelSpec
 from captioner.workspace import Workspace
 
 SWITCH = "_on"
 """Ends the name of a control that switches a model on and off."""
-
-_log = logging.getLogger(__name__)
 
 
 class Offer:
@@ -37,22 +35,25 @@ class Offer:
         self.models = models
         self.choice = sources.choose_trio(models)
         self.groups = tuple(group for group in setting_groups() if self._has_model(group.family))
-        self.model_keys = tuple(group.key for group in self.groups if group.family)
-        self._family_of = {group.key: group.family for group in self.groups if group.family}
-        self.default_flat = Plan.from_flat({"captioner": self.model_name("captioner")}, models).to_flat()
+        self._families: dict[str, list[str]] = {}
+        for group in self.groups:
+            if group.family:
+                self._families.setdefault(group.key, []).append(group.family)
+        self.model_keys = tuple(self._families)
+        self.default_flat = Plan.from_flat({CAPTIONER: self.model_name(CAPTIONER)}, models).to_flat()
         self._known_models = {key: {name for _, name in self.model_choices(key)} for key in self.model_keys}
 
     # Models
 
     def model_name(self, key: str) -> str:
         """The model that a key ("captioner", "clip", ...) starts with."""
-        family = self._family_of[key]
+        family = self._families[key][0]
         return self.choice.names.get(family) or sources.default_model(family, self.models)
 
     def model_choices(self, key: str) -> list[tuple[str, str]]:
         """(what is shown, name) of the models a key can take, those that are here first."""
         choices: list[tuple[bool, str, str]] = []
-        for spec in registry.of_family(self._family_of[key]):
+        for spec in (spec for family in self._families[key] for spec in registry.of_family(family)):
             is_here = self._is_here(spec)
             if is_here or (self.models in ("auto", "hub") and not spec.is_demo):
                 shown = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
@@ -62,10 +63,15 @@ class Offer:
             choices.insert(0, (False, first, first))
         return [(shown, name) for _, shown, name in sorted(choices, key=lambda choice: choice[0])]
 
+    def captioner_families(self) -> dict[str, str]:
+        """The family of each captioner that can be chosen, by name."""
+        names = {name for _, name in self.model_choices(CAPTIONER)}
+        return {spec.name: spec.family for spec in registry.MODELS if spec.name in names}
+
     def takes_other_names(self, key: str) -> str:
         """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
-        names = getattr(registry.family_class(self._family_of[key]), "other_names", "")
-        return str(names) if self.models in ("auto", "hub") else ""
+        names = [registry.family_class(family).other_names for family in self._families[key]]
+        return " or ".join(filter(None, names)) if self.models in ("auto", "hub") else ""
 
     # Plans
 
@@ -90,7 +96,7 @@ class Offer:
         """
         if not isinstance(flat, Mapping):
             raise SettingsError(f"settings are {type(flat).__name__}; they must be a mapping of names to values.")
-        named = {"captioner": "default", **flat}
+        named = {CAPTIONER: "default", **flat}
         for key in self.model_keys:
             if named.get(key) == "default":
                 named[key] = self.model_name(key)
@@ -98,19 +104,13 @@ class Offer:
         return Plan.from_flat(named, self.models)
 
     def stored_plan(self, set_id: str) -> Plan:
-        """The plan of the set's stored settings, the defaults where it has none.
+        """The plan of the set's stored settings, the defaults where it has none; see `Plan.from_stored`."""
+        return Plan.from_stored(self._workspace.settings(set_id) or self.default_flat, self.models)
 
-        Settings that an older or differently started app stored and that mean nothing now are left aside, and said so
-        in the plan's notes.
-        """
-        stored = self._workspace.settings(set_id)
-        try:
-            return Plan.from_flat(stored or self.default_flat, self.models)
-        except CaptionerError as error:
-            _log.warning("the settings stored with a set are not understood: %s", error)
-            plan = Plan.from_flat(self.default_flat, self.models)
-            notes = (f"The settings stored with this set are not understood, so the defaults are shown: {error}",)
-            return Plan(**{**{name: getattr(plan, name) for name in plan.__slots__}, "notes": notes})
+    def store(self, set_id: str, plan: Plan, *, label: str = "Settings") -> None:
+        """Make a plan the set's settings; what is stored and means nothing here stays. Raises: as `set_settings`."""
+        carried = Plan.from_stored(self._workspace.settings(set_id), self.models).carried
+        self._workspace.set_settings(set_id, {**carried, **plan.to_flat()}, label=label)
 
     # What both go by
 
@@ -123,6 +123,8 @@ class Offer:
 
     def _is_here(self, spec: ModelSpec) -> bool:
         """Whether a model can be loaded without a download."""
+        if not spec.has_folder:
+            return True
         if self.models == "demo":
             return spec.is_demo
         if self.models in ("auto", "hub"):
@@ -140,7 +142,8 @@ class Offer:
         other = self.takes_other_names(key)
         if other and isinstance(name, str) and len(name) <= 200:
             try:
-                spec = registry.named_in_family(name.strip(), self._family_of[key])
+                named = (registry.named_in_family(name.strip(), family) for family in self._families[key])
+                spec = next(filter(None, named), None)
             except ModelNotFound as error:
                 raise SettingsError(str(error)) from error
             if spec is not None:

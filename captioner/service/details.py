@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from captioner.captions.groups import setting_groups
 from captioner.captions.layers import latest
-from captioner.captions.plan import Plan, setting_groups
+from captioner.captions.plan import Plan
 from captioner.captions.review import TagFinding, other_sentences, tag_findings
 from captioner.pipeline import can_draw
 from captioner.records import Alternative, Layer
@@ -29,7 +30,7 @@ def details_of(
     for finding in tag_findings(layers, plan, existing):
         categories = by_source.setdefault(finding.tag.source, {})
         categories.setdefault(finding.tag.category, []).append(_row(finding))
-    has_sentence = bool(plan.captioner) and plan.family in latest(layers)
+    has_sentence = bool(plan.captioner.model) and plan.captioner.family in latest(layers)
     return {
         "sources": [
             {

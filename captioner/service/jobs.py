@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from captioner.captions.layers import families_to_run
+from captioner.captions.layers import due
 from captioner.captions.plan import Plan
+from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, SettingsError
 from captioner.models.manager import ModelManager
 from captioner.pipeline import PictureLayers, make_layers
@@ -27,7 +28,7 @@ from captioner.workspace import Workspace
 from captioner.workspace_records import Failure, View
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 PACE_STEPS = 12  # steps of a preparation that the time left is reckoned from; the first ones may be quick
 GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
@@ -72,19 +73,19 @@ class Jobs:
 
     def start_plan(self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan) -> dict[str, Any]:
         """As `start`, for a plan."""
-        if not plan.models():
+        if not plan.running():
             raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
         if self._offer.models != "hub":  # under "hub" the job itself downloads what is missing
             plan.check_models(self._offer.models)
         wanted = None if picture_ids is None else set(picture_ids)
         with self._starting:
             self._refuse_second_job(set_id)
-            self._workspace.set_settings(set_id, plan.to_flat())
+            self._offer.store(set_id, plan)
             views = {view.id: view for view in self._workspace.views(set_id) if wanted is None or view.id in wanted}
             todo = [
                 (views[picture_id], families)
                 for picture_id, layers in self._workspace.layers_of(set_id, views)
-                if (families := families_to_run(layers, plan))
+                if (families := due(layers, plan, views[picture_id].name, views[picture_id].existing))
             ]
             if not todo:
                 return {"job": None}
@@ -120,13 +121,13 @@ class Jobs:
         yield from self._preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
-            opened: list[tuple[str, Image]] = []
+            opened: list[tuple[str, PictureInput]] = []
             results: list[PictureLayers] = []
             at_hand: dict[str, Sequence[Layer]] = {}  # where a tagger finds the sentence that it goes on from
             for view, _ in chunk:
                 try:
                     stored = self._workspace.layers(set_id, view.id)
-                    opened.append((view.id, self._pictures.open(set_id, view.id, view.digest)))
+                    opened.append((view.id, self._pictures.shown(set_id, view)))
                     at_hand[view.id] = [layer for layer in stored if layer.family not in families]
                 except CaptionerError as error:  # its file was damaged on the disk; the others go on
                     results.append(PictureLayers(view.id, error=error))

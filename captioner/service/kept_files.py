@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from captioner.captions.plan import SettingGroup
+from captioner.captions.groups import SettingGroup
 from captioner.errors import SettingsError
 
 
@@ -41,7 +41,7 @@ class KeptFiles:
 
     def _keeper(self, field: str) -> Any:
         for group in self._groups:
-            for declared in group.settings.fields():
+            for declared in group.fields():
                 if declared.name == field and declared.keeper:
                     return declared.load_keeper()
         raise SettingsError(f"{str(field)[:80]} is no setting that takes a file.")

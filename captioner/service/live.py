@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from captioner.captions.layers import families_to_run, sentence_read, sentence_to_read
+from captioner.captions.layers import due, in_reading_order, read_families, run_key, what_it_read, what_it_reads
 from captioner.captions.plan import Plan
 from captioner.captions.review import caption_text
 from captioner.captions.tokens import count_tokens
@@ -72,7 +72,7 @@ class Live:
         if not set_id:
             return {"text": None, "recomposed": False, "unprepared": None}
         before = self._offer.stored_plan(set_id)
-        self._workspace.set_settings(set_id, plan.to_flat())
+        self._offer.store(set_id, plan)
         recomposed = _compose_part(before) != _compose_part(plan)
         if not picture_id:
             return {"text": None, "recomposed": recomposed, "unprepared": None}
@@ -100,7 +100,7 @@ class Live:
         """
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
-        missing = families_to_run(stored, plan)
+        missing = due(stored, plan, view.name, view.existing)
         at_hand = [layer for layer in stored if layer.family not in missing]
         fresh: list[Layer] = []
         if missing:
@@ -111,7 +111,7 @@ class Live:
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
             self._workspace.put_layers(set_id, fresh, label="Caption")
-        self._workspace.set_settings(set_id, plan.to_flat())
+        self._offer.store(set_id, plan)
         return caption_text([*at_hand, *fresh], plan, view.existing).text
 
     def warm_up(self, set_id: str) -> None:
@@ -123,9 +123,9 @@ class Live:
 
         def load() -> None:
             count_tokens("a caption")  # reads CLIP's word list
-            for name, family in plan.models():
-                if self._manager.to_download(name, family) is None:  # a download is announced first
-                    with self._manager.use(name, family):
+            for planned in plan.running():
+                if self._manager.to_download(planned.model, planned.family) is None:  # a download is announced first
+                    with self._manager.use(planned.model, planned.family):
                         pass
 
         def report(future: Future[None]) -> None:
@@ -142,23 +142,28 @@ class Live:
     ) -> tuple[list[Layer], list[str]]:
         """Layers that serve a preview, and the families that must run for it.
 
-        A tagger that goes on from the sentence is asked again for another sentence, whatever its own settings are.
+        A model that reads others' layers is asked again for other ones, whatever its own settings are.
         """
         layers: list[Layer] = []
         missing: list[str] = []
         by_family = {layer.family: layer for layer in stored}
-        unfit = families_to_run(stored, plan)
-        settings_before = _run_part(before)
-        for family, part in _run_part(plan).items():
+        unfit = due(stored, plan, view.name, view.existing)
+        planned_before = {planned.family: planned for planned in before.running()}
+        for planned in in_reading_order(plan):
+            family = planned.family
             own = by_family.get(family)
-            sentence = sentence_to_read(family, layers, plan)
-            if sentence is not None and plan.family in missing:
-                missing.append(family)  # its sentence is still to come
+            read = what_it_reads(planned, plan, layers, view.name, view.existing)
+            if read_families(planned, plan) & set(missing):
+                missing.append(family)  # what it reads is still to come
             elif own is not None and family not in unfit:
                 layers.append(own)
-            elif (tried := self._previewed.get((view.digest, family, part, sentence))) is not None:
+            elif (tried := self._previewed.get((view.digest, run_key(planned, read)))) is not None:
                 layers.append(tried)
-            elif own is not None and settings_before.get(family) == part and sentence_read(own) == sentence:
+            elif (
+                own is not None
+                and family in planned_before
+                and run_key(planned_before[family], read) == run_key(planned, what_it_read(own))
+            ):
                 layers.append(own)  # the person changed something else
             else:
                 missing.append(family)
@@ -178,13 +183,14 @@ class Live:
         self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
     ) -> list[Layer]:
         """Runs on the worker's thread. Args: at_hand: the picture's other layers. Raises: what went wrong with it."""
-        picture = (view.id, self._pictures.open(set_id, view.id, view.digest))
+        picture = (view.id, self._pictures.shown(set_id, view))
         [[result]] = list(make_layers([picture], plan, self._manager, only=families, stored={view.id: at_hand}))
         if result.error is not None:
             raise result.error
-        parts = _run_part(plan)
+        by_family = {planned.family: planned for planned in plan.running()}
         for layer in result.layers:
-            self._previewed.put((view.digest, layer.family, parts[layer.family], sentence_read(layer)), layer)
+            key = run_key(by_family[layer.family], what_it_read(layer))
+            self._previewed.put((view.digest, key), layer)
         return list(result.layers)
 
     # Tags and other sentences
@@ -198,7 +204,7 @@ class Live:
         return self._details(view, self._workspace.layers(set_id, picture_id), self._offer.stored_plan(set_id))
 
     def _details(self, view: View, layers: Sequence[Layer], plan: Plan) -> dict[str, Any]:
-        drawn = self._drawn.get((view.digest, plan.family, _run_part(plan).get(plan.family)))
+        drawn = self._drawn.get((view.digest, run_key(plan.captioner, {})))
         return details_of(layers, plan, view.existing, drawn.sentences if drawn else ())
 
     def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,10 +225,10 @@ class Live:
 
     def _draw(self, set_id: str, view: View, plan: Plan) -> None:
         """Runs on the worker's thread."""
-        key = (view.digest, plan.family, _run_part(plan)[plan.family])
+        key = (view.digest, run_key(plan.captioner, {}))
         before = self._drawn.get(key) or _Drawn(seeds=1)  # the settings' own seed made the sentence itself
-        image = self._pictures.open(set_id, view.id, view.digest)
-        found = draw_sentences(image, plan, self._manager, skip=before.seeds, count=DRAWN_AT_ONCE)
+        shown = self._pictures.shown(set_id, view)
+        found = draw_sentences(shown, plan, self._manager, skip=before.seeds, count=DRAWN_AT_ONCE)
         sentences = {one.text: one for one in (*before.sentences, *found)}
         self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
 
@@ -239,18 +245,10 @@ def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
     }
 
 
-def _run_part(plan: Plan) -> dict[str, tuple[Any, ...]]:
-    """By family, what identifies a layer: model and RUN settings."""
-    settings = {plan.family: plan.sampling} | {choice.family: choice.settings for choice in plan.taggers}
-    return {
-        family: (model, *sorted(settings[family].to_mapping(Effect.RUN).items())) for model, family in plan.models()
-    }
-
-
 def _compose_part(plan: Plan) -> tuple[Any, ...]:
     """What decides how layers that are there become text."""
     return (
-        bool(plan.captioner),
+        bool(plan.captioner.model),
         plan.recipe,
-        *((choice.family, choice.settings.to_mapping(Effect.COMPOSE)) for choice in plan.taggers),
+        *((planned.family, planned.settings.to_mapping(Effect.COMPOSE)) for planned in plan.taggers),
     )

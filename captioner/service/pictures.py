@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from captioner import images
+from captioner.contract import PictureInput
 from captioner.service.recent import Recent
 from captioner.workspace import Workspace
+from captioner.workspace_records import View
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +34,10 @@ class Pictures:
             image = images.open_picture(self._workspace.picture_bytes(set_id, picture_id)).image
             self._opened.put(digest, image)
         return image
+
+    def shown(self, set_id: str, view: View) -> PictureInput:
+        """A picture as models get it, with its name and existing caption. Raises: as `open`."""
+        return PictureInput(self.open(set_id, view.id, view.digest), name=view.name, existing=view.existing)
 
     def preview_bytes(self, set_id: str, picture_id: str) -> bytes:
         """The picture re-encoded as WebP at a size to look at. Raises: UnknownSet, UnknownPicture, StoreError."""

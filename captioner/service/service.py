@@ -85,7 +85,10 @@ class Desk:
     def _warnings(self, set_id: str) -> list[str]:
         """What loaded models of the set's settings have to say about how they run."""
         warned = {(report.name, report.family): report.warning for report in self._manager.report() if report.warning}
-        return [warned[model] for model in self.offer.stored_plan(set_id).models() if model in warned] if warned else []
+        if not warned:
+            return []
+        running = [(planned.model, planned.family) for planned in self.offer.stored_plan(set_id).running()]
+        return [warned[model] for model in running if model in warned]
 
     def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "") -> dict[str, Any]:
         """Store an uploaded picture and return its row. Raises: UnknownSet, BadPicture, SettingsError, StoreError."""
@@ -222,7 +225,7 @@ class Desk:
         recipe = change(plan.recipe, name)
         entries = compose.ignored_by(name, recipe if is_ignored else plan.recipe)
         label = f"{'Ignore' if is_ignored else 'Stop ignoring'} {', '.join(entries) or name}"
-        self.workspace.set_settings(set_id, replace(plan, recipe=recipe).to_flat(), label=label[:200])
+        self.offer.store(set_id, replace(plan, recipe=recipe), label=label[:200])
         return {"ignore": recipe.ignore, "entries": list(entries)}
 
     def travel(self, set_id: str, *, is_undo: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from captioner.captions.plan import SettingGroup
+from captioner.captions.groups import SettingGroup
 from captioner.service.choices import SWITCH
 from captioner.settings import Field, Settings
 
@@ -34,6 +34,8 @@ class Controls:
         self.components: dict[str, Any] = {}
         self._only_when: dict[str, tuple[str, Any]] = {}
         self._keys: list[str] = []
+        self._presets: dict[str, dict[str, dict[str, Any]]] = {}  # by family: name -> flat values
+        self._families: dict[str, str] = {}
 
     def field(self, declared: Field, *, value: Any = None, **looks: Any) -> Any:
         """The control of one settings field: slider, number, checkbox, radio, dropdown or text box."""
@@ -47,61 +49,79 @@ class Controls:
 
     def fields(self, group: SettingGroup, defaults: Settings, names: Sequence[str] | None = None) -> None:
         """The controls of a group's fields, all or the named ones, in declared order."""
-        for declared in group.settings.fields():
+        values = group.to_flat(defaults.to_mapping())
+        for declared in group.fields():
             if names is None or declared.name in names:
-                self.field(declared, value=getattr(defaults, declared.name))
+                self.field(declared, value=values[declared.name])
 
     def model(
-        self, group: SettingGroup, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool, other: str = ""
+        self, key: str, title: str, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool, other: str = ""
     ) -> None:
         """A model's switch and its name; the name's box is hidden while there is nothing to choose.
 
-        Args: other: which names may be typed beside the choices, in words; "" for none.
+        Args: key: as `SettingGroup.key`. other: which names may be typed beside the choices, in words; "" for none.
         """
-        self._keys.append(group.key)
+        self._keys.append(key)
         switch = gr.Checkbox(
             value=is_on,
-            label=f"Use {group.title}",
-            elem_id=f"setting-{group.key}{SWITCH}",
+            label=f"Use {title}",
+            elem_id=f"setting-{key}{SWITCH}",
             elem_classes="cw-switch",
             interactive=True,
         )
-        self._keep(group.key + SWITCH, switch)
+        self._keep(key + SWITCH, switch)
         box = gr.Dropdown(
             choices=list(choices),
             value=value,
             label="Model",
             info=f"Choose, or type {other}." if other else None,
-            elem_id=f"setting-{group.key}",
+            elem_id=f"setting-{key}",
             interactive=True,
             allow_custom_value=bool(other),
             visible=True if len(choices) > 1 or other else "hidden",
         )
-        self._keep(group.key, box)
+        self._keep(key, box)
 
     @property
     def names(self) -> list[str]:
         """Names in the order of `components`."""
         return list(self.components)
 
-    def described(self, presets: Mapping[str, Settings]) -> dict[str, Any]:
-        """What the script must know: each preset's values, and which field depends on which other one's value."""
+    def presets(self, group: SettingGroup) -> dict[str, dict[str, Any]]:
+        """A captioner family's presets as flat values by name, remembered for the scripts."""
+        found = {name: group.to_flat(preset.to_mapping()) for name, preset in group.settings.presets().items()}
+        if found:
+            self._presets[group.family] = found
+        return found
+
+    def families(self, families: Mapping[str, str]) -> None:
+        """Which family each captioner's name belongs to; with more than one the script shows the chosen one's."""
+        self._families = dict(families) if len(set(families.values())) > 1 else {}
+
+    def described(self) -> dict[str, Any]:
+        """What the script must know: each preset's values, which field depends on which other one's value, and which
+        captioner is of which family."""
         return {
-            "presets": {name: preset.to_mapping() for name, preset in presets.items()},
+            "presets": {name: values for table in self._presets.values() for name, values in table.items()},
             "only_when": {name: list(condition) for name, condition in self._only_when.items()},
+            "families": self._families,
         }
 
     def collect_js(self) -> str:
-        """A script function that hands all values by name to the workbench; it answers with the preset's name."""
+        """A script function that hands all values by name to the workbench; it answers with each box's preset name."""
         return (
             f"(...values) => {{ const names = {json.dumps(self.names)};"
             " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
-            " return window.captioner ? window.captioner.settingsChanged(named) : 'custom'; }"
+            " window.captioner?.settingsChanged(named);"
+            f" const tables = {json.dumps(list(self._presets.values()))};"
+            " const found = tables.map((table) => Object.keys(table).find((name) =>"
+            " Object.entries(table[name]).every(([field, value]) => named[field] === value)) ?? 'custom');"
+            " return found.length === 1 ? found[0] : found; }"
         )
 
-    def preset_js(self, presets: Mapping[str, Settings]) -> str:
+    def preset_js(self) -> str:
         """A script function from a preset's name and all values to all values, the preset's fields replaced."""
-        table = {name: preset.to_mapping() for name, preset in presets.items()}
+        table = self.described()["presets"]
         return (
             f"(chosen, ...values) => {{ const names = {json.dumps(self.names)};"
             f" const preset = ({json.dumps(table)})[chosen] || {{}};"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -17,13 +17,13 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 from fastapi import FastAPI
 
-from captioner.captions.plan import CAPTIONER, Plan, presets
+from captioner.captions.groups import CAPTIONER
+from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError
 from captioner.models.sources import ModelChoice
 from captioner.service.choices import Offer
 from captioner.service.messages import message_of
 from captioner.service.service import Desk
-from captioner.settings import Settings
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.controls import Controls
 from captioner.ui.routes import add_routes
@@ -39,7 +39,6 @@ _ADDRESS_JS = "() => [new URLSearchParams(location.search).get('set') || '']"
 def build(desk: Desk) -> gr.Blocks:
     """The whole page; loads no model and nothing heavy."""
     plan = Plan.from_flat(desk.offer.default_flat, desk.offer.models)
-    captioner_presets = presets(plan.family)
     with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Column(elem_id="cw-page"):
             gr.HTML(
@@ -56,9 +55,9 @@ def build(desk: Desk) -> gr.Blocks:
                     elem_id="cw-bench",
                 )
                 with gr.Column(elem_id="cw-side", min_width=0):
-                    controls, preset = _lay_out_settings(desk.offer, plan, captioner_presets)
-        bench.js_on_load = workbench.script(controls.described(captioner_presets))
-        _wire(page, desk.offer, controls, preset, captioner_presets)
+                    controls, presets = _lay_out_settings(desk.offer, plan)
+        bench.js_on_load = workbench.script(controls.described())
+        _wire(page, desk.offer, controls, presets)
         api.add_endpoints(desk)
     return page
 
@@ -121,42 +120,42 @@ def banner_html(choice: ModelChoice) -> str:
     )
 
 
-def _lay_out_settings(offer: Offer, plan: Plan, captioner_presets: Mapping[str, Settings]) -> tuple[Controls, Any]:
+def _lay_out_settings(offer: Offer, plan: Plan) -> tuple[Controls, list[Any]]:
     controls = Controls()
-    groups = {group.key: group for group in offer.groups}
     gr.HTML(
         '<div id="cw-settings-message" role="alert" hidden></div>',
         js_on_load=None,
         apply_default_css=False,
         padding=False,
     )
-    of_tagger = {choice.family: choice.settings for choice in (*plan.taggers, *plan.switched_off)}
+    planned = (plan.captioner, *plan.taggers, *plan.switched_off)
+    defaults = {one.family: one.settings for one in planned}
+    controls.families(offer.captioner_families())
     with gr.Tabs(elem_id="cw-tabs"):
-        preset = captioner_tab.lay_out(
+        presets = captioner_tab.lay_out(
             controls,
-            groups[CAPTIONER],
+            [group for group in offer.groups if group.kind == "captioner"],
             offer.model_choices(CAPTIONER),
             model=offer.model_name(CAPTIONER),
-            defaults=plan.sampling,
-            presets=captioner_presets,
+            defaults=defaults,
+            other_names=offer.takes_other_names(CAPTIONER),
         )
-        for key, group in groups.items():
-            if group.family in of_tagger:
+        for group in offer.groups:
+            if group.kind == "tagger":
                 tagger_tab.lay_out(
                     controls,
                     group,
-                    offer.model_choices(key),
-                    model=offer.model_name(key),
-                    defaults=of_tagger[group.family],
-                    other_names=offer.takes_other_names(key),
+                    offer.model_choices(group.key),
+                    model=offer.model_name(group.key),
+                    defaults=defaults[group.family],
+                    other_names=offer.takes_other_names(group.key),
                 )
-        recipe_tab.lay_out(controls, groups["recipe"], defaults=plan.recipe)
-    return controls, preset
+            elif group.kind is None:
+                recipe_tab.lay_out(controls, group, defaults=plan.recipe)
+    return controls, presets
 
 
-def _wire(
-    page: gr.Blocks, offer: Offer, controls: Controls, preset: Any, captioner_presets: Mapping[str, Settings]
-) -> None:
+def _wire(page: gr.Blocks, offer: Offer, controls: Controls, presets: list[Any]) -> None:
     components = list(controls.components.values())
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -175,7 +174,7 @@ def _wire(
         js=_ADDRESS_JS,
         queue=False,
         **private,
-    ).then(None, components, [preset], js=controls.collect_js(), **private)
+    ).then(None, components, presets, js=controls.collect_js(), **private)
     # The script clicks this when an undo changed the settings.
     again = gr.Button("Show the stored settings", visible="hidden", elem_id="cw-reload-settings")
     again.click(load_settings, [address], components, js=_ADDRESS_JS, queue=False, **private)
@@ -183,12 +182,13 @@ def _wire(
         [component.change for component in components],
         None,
         components,
-        [preset],
+        presets,
         js=controls.collect_js(),
         trigger_mode="always_last",
         **private,
     )
-    preset.input(None, [preset, *components], components, js=controls.preset_js(captioner_presets), **private)
+    for preset in presets:
+        preset.input(None, [preset, *components], components, js=controls.preset_js(), **private)
 
 
 def server_functions(desk: Desk) -> list[ServerFunction]:

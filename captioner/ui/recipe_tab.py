@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from captioner.captions.plan import SettingGroup
+from captioner.captions.groups import SettingGroup
 from captioner.settings import Settings
 from captioner.ui.controls import Controls
 
@@ -14,7 +14,7 @@ _SHOWN = ("prefix", "suffix", "ignore", "replace", "class_name", "subject_name",
 def lay_out(controls: Controls, group: SettingGroup, *, defaults: Settings) -> None:
     """Adds the tab's controls."""
     with gr.Tab("Text", elem_id="tab-recipe"):
-        names = [declared.name for declared in group.settings.fields()]
+        names = [declared.name for declared in group.fields()]
         controls.fields(group, defaults, [name for name in names if name in _SHOWN])
         with gr.Accordion("More", open=False, elem_id="more-recipe"):
             controls.fields(group, defaults, [name for name in names if name not in _SHOWN])

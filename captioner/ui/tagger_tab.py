@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from captioner.captions.plan import SettingGroup
+from captioner.captions.groups import SettingGroup
 from captioner.settings import Settings
 from captioner.ui.controls import Controls
 
@@ -25,5 +25,5 @@ def lay_out(
     Args: other_names: which model names may be typed beside the choices, in words; "" for none.
     """
     with gr.Tab(group.title, elem_id=f"tab-{group.key}"):
-        controls.model(group, choices, value=model, is_on=False, other=other_names)
+        controls.model(group.key, group.title, choices, value=model, is_on=False, other=other_names)
         controls.fields(group, defaults)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from captioner.contract import ModelSpec
 from captioner.errors import MissingPackage, ModelNotFound
-from captioner.models.registry import ModelSpec
 
 _PIP = "pip install open_clip_torch"
 _FILES = ("open_clip_model.safetensors", "open_clip_config.json")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from captioner.contract import ModelSpec
 from captioner.errors import BadModel
 from captioner.models import sources
-from captioner.models.registry import ModelSpec
 from taggers.clip.labels import Embeddings, read_embeddings
 from taggers.vocabularies import Vocabulary
 

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel, OutOfMemory
 from captioner.models import registry, sources
-from captioner.models.registry import ModelSpec
 from captioner.records import Forecast, Preparing, Tag
 from captioner.settings import Effect, Settings, choice, kept_file, real, switch, whole
 from taggers import vocabularies
@@ -100,10 +100,11 @@ class ClipSettings(Settings):
     chain_movement: bool = switch(True, "The chain may end with an art movement.", only_when=_CHAIN)
 
 
-class ClipTagger:
+class ClipTagger(Tagger):
     """An open_clip model with its vocabularies."""
 
     family: ClassVar[str] = "clip"
+    title: ClassVar[str] = "CLIP"
     Settings: ClassVar[type[ClipSettings]] = ClipSettings
     other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
 
@@ -144,11 +145,12 @@ class ClipTagger:
         return pairs.spec_for(name)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str) -> ClipTagger:
-        """The model in `folder`, ready on `device`. Labels are embedded on first use, or by `prepare_steps`.
+    def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Self:
+        """The model in a folder, ready on `device`. Labels are embedded on first use, or by `prepare_steps`.
 
-        Raises: BadModel, MissingPackage: as `records.Model.load`. BadVocabulary: the folder's own words.
+        Raises: BadModel, MissingPackage: as `Model.load`. BadVocabulary: the folder's own words.
         """
+        folder = Path(place)
         open_clip = pairs.import_open_clip()
         weights = folder / _WEIGHTS
         sources.check_weights(weights)
@@ -173,7 +175,7 @@ class ClipTagger:
             ) from error
         _check_shapes(weights, model)
         model.eval().requires_grad_(False)
-        spec = _known_as(folder)
+        known_as = spec or _known_as(folder)
         return cls(
             model,
             preprocess,
@@ -181,7 +183,7 @@ class ClipTagger:
             known_words,
             device=device,
             revision=sources.fingerprint(weights),
-            tag=spec.tag if spec else None,
+            tag=known_as.tag if known_as else None,
         )
 
     @property
@@ -354,32 +356,34 @@ class ClipTagger:
             found.append(self._own[1])
         return [labels for labels in found if labels.tables]
 
-    @staticmethod
-    def uses_sentence(settings: ClipSettings) -> bool:
-        """Whether `tag` goes on from the captioner's sentences, so that a new sentence means new tags."""
-        return settings.mode != "rank"
+    @classmethod
+    def accepts(cls, folder: Path) -> bool:
+        """Whether it has open_clip's configuration."""
+        return (folder / _CONFIG).is_file()
 
-    def tag(
-        self, pictures: Sequence[Image], settings: ClipSettings, sentences: Sequence[str] | None = None
-    ) -> list[tuple[Tag, ...]]:
+    @staticmethod
+    def reads(settings: ClipSettings) -> Sequence[Readable]:
+        """All modes but rank go on from the captioner's sentence."""
+        return () if settings.mode == "rank" else ("sentence",)
+
+    def tag(self, inputs: Sequence[PictureInput], settings: ClipSettings) -> list[tuple[Tag, ...]]:
         """Tags with similarities. Embeds the labels first where `prepare_steps` was not run.
 
-        Args: sentences: what the captioner says about each picture; only modes other than rank read them.
         Returns: for rank the best `STORED_LABELS` labels of every vocabulary, best first, whatever the maxima are; for
             the other modes what they add to the sentence, in order, with the mode as category.
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
         labels = self._rankable(settings)
-        scorers = [self._scorer(labels, row) for batch in self._features(pictures) for row in batch.split(1)]
+        scorers = [
+            self._scorer(labels, row)
+            for batch in self._features([shown.image for shown in inputs])
+            for row in batch.split(1)
+        ]
         if settings.mode == "rank":
             return [scorer.rank() for scorer in scorers]
-        prompts = [
-            _prompt(scorer, settings, sentence)
-            for scorer, sentence in zip(scorers, sentences or [""] * len(scorers), strict=True)
-        ]
+        made = [_prompt(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
         return [
-            tuple(Tag(text, score, settings.mode, self.family) for text, score in prompt.additions)
-            for prompt in prompts
+            tuple(Tag(text, score, settings.mode, self.family) for text, score in prompt.additions) for prompt in made
         ]
 
     def interrogate(self, picture: Image, settings: ClipSettings, sentence: str = "") -> Prompt:
@@ -389,7 +393,7 @@ class ClipTagger:
         return _prompt(self._scorer(labels, features), settings, sentence)
 
     @staticmethod
-    def keep(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
+    def select(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
         """In the given order: of rank's tags the best N of each vocabulary that fit well enough, of another mode's
         tags all.
         """

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from captioner.contract import inputs
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
 from captioner.models.manager import ModelManager
 from tests.tiny_models import random_picture, save_tiny_blip
@@ -39,9 +40,9 @@ def test_steps_run_as_graphs_and_say_what_they_say_without(captioner: BlipCaptio
     for batches in ([PICTURES], [[picture] for picture in PICTURES]):
         for chosen in settings:
             decoder.graphs = None
-            expected = [one for batch in batches for one in captioner.caption(batch, chosen)]
+            expected = [one for batch in batches for one in captioner.caption(inputs(batch), chosen)]
             decoder.graphs = graphs
-            found = [one for batch in batches for one in captioner.caption(batch, chosen)]
+            found = [one for batch in batches for one in captioner.caption(inputs(batch), chosen)]
             same = [ours.text == theirs.text for ours, theirs in zip(found, expected, strict=True)]
             assert sum(same) >= len(PICTURES) - 1, "in half precision nearly equal words may trade places"
 
@@ -51,7 +52,7 @@ def test_its_scores_are_near_those_of_the_cpu(captioner: BlipCaptioner, folder: 
     """In half precision nearly equal words may trade places, so one caption of the six may differ."""
     start = PRESETS[name].replaced(method="beam", num_beams=1, min_length=1, max_length=6)
     on_cpu = BlipCaptioner.load(folder, device="cpu")
-    both = list(zip(captioner.caption(PICTURES, start), on_cpu.caption(PICTURES, start), strict=True))
+    both = list(zip(captioner.caption(inputs(PICTURES), start), on_cpu.caption(inputs(PICTURES), start), strict=True))
     same = [(ours, theirs) for ours, theirs in both if ours.text == theirs.text]
     assert len(same) >= len(PICTURES) - 1
     for ours, theirs in same:
@@ -62,15 +63,15 @@ def test_its_scores_are_near_those_of_the_cpu(captioner: BlipCaptioner, folder: 
 def test_the_same_seed_and_picture_give_the_same_sentence_again(
     captioner: BlipCaptioner, settings: SamplingSettings
 ) -> None:
-    first = [sentence.text for sentence in captioner.caption(PICTURES, settings)]
-    assert [sentence.text for sentence in captioner.caption(PICTURES, settings)] == first
+    first = [sentence.text for sentence in captioner.caption(inputs(PICTURES), settings)]
+    assert [sentence.text for sentence in captioner.caption(inputs(PICTURES), settings)] == first
 
 
 def test_it_steps_back_to_the_cpu_and_returns(folder: Path, tmp_path: Path) -> None:
     other = save_tiny_blip(tmp_path / "other", seed=1)
     manager = ModelManager(device="cuda", budget_bytes=1)
     with manager.use(str(folder), "blip") as captioner:
-        before = captioner.caption(PICTURES[:1], SamplingSettings())
+        before = captioner.caption(inputs(PICTURES[:1]), SamplingSettings())
     with manager.use(str(other), "blip"):
         pass
     assert {report.name: (report.state, report.device) for report in manager.report()} == {
@@ -79,6 +80,6 @@ def test_it_steps_back_to_the_cpu_and_returns(folder: Path, tmp_path: Path) -> N
     }
     with manager.use(str(folder), "blip") as captioner:
         assert captioner.device == "cuda:0"
-        assert captioner.caption(PICTURES[:1], SamplingSettings()) == before
+        assert captioner.caption(inputs(PICTURES[:1]), SamplingSettings()) == before
     manager.close()
     assert torch.cuda.is_available()

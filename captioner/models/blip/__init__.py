@@ -1,6 +1,6 @@
 """BLIP: a picture in, a sentence out. This face re-exports what others name; none of it loads tensor code."""
 
 from captioner.models.blip.captioner import BlipCaptioner
-from captioner.models.blip.settings import PRESETS, SamplingSettings, preset, q_factor_field, resolve_q_factor
+from captioner.models.blip.settings import PRESETS, SamplingSettings, preset, resolve_q_factor
 
-__all__ = ["PRESETS", "BlipCaptioner", "SamplingSettings", "preset", "q_factor_field", "resolve_q_factor"]
+__all__ = ["PRESETS", "BlipCaptioner", "SamplingSettings", "preset", "resolve_q_factor"]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from captioner.errors import MissingPackage
+from captioner.contract import Captioner, ModelSpec, PictureInput
+from captioner.errors import CaptionerError, MissingPackage
+from captioner.limits import read_json
 from captioner.models.blip.settings import SamplingSettings
-from captioner.records import Sentence
+from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,18 +23,19 @@ if TYPE_CHECKING:
     from captioner.models.blip.decoder import BlipDecoder, Encoding
 
 
-class BlipCaptioner:
+class BlipCaptioner(Captioner):
     """Says a sentence about each picture with a BLIP model; a thin front of `decoder.BlipDecoder`."""
 
     family: ClassVar[str] = "blip"
+    title: ClassVar[str] = "BLIP"
     Settings: ClassVar[type[Settings]] = SamplingSettings
 
     def __init__(self, decoder: BlipDecoder) -> None:
         self._decoder = decoder
 
     @classmethod
-    def load(cls, folder: Path, *, device: str) -> BlipCaptioner:
-        """The model in `folder` (config.json, model.safetensors, tokenizer and preprocessor files) on `device`.
+    def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Self:
+        """The model in a folder (config.json, model.safetensors, tokenizer and preprocessor files) on `device`.
 
         Raises:
             BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
@@ -44,7 +47,7 @@ class BlipCaptioner:
             if error.name and error.name.split(".")[0] in ("torch", "torchvision", "transformers", "safetensors"):
                 raise MissingPackage(f"BLIP needs {error.name}: pip install -r requirements.txt") from error
             raise
-        return cls(BlipDecoder.load(folder, device))
+        return cls(BlipDecoder.load(Path(place), device))
 
     @property
     def device(self) -> str:
@@ -75,7 +78,7 @@ class BlipCaptioner:
         """Bring the weights to a device; "cpu" offloads."""
         self._decoder.move_to(device)
 
-    def forget_pictures(self) -> None:
+    def release_memory(self) -> None:
         """Let go of what is remembered of pictures (part of `size_bytes`); it is made again when it is needed."""
         self._decoder.forget_pictures()
 
@@ -102,9 +105,34 @@ class BlipCaptioner:
         """
         return self._decoder.decode_grid(encoding, grid)
 
-    def caption(self, pictures: Sequence[Image], settings: SamplingSettings) -> list[Sentence]:
+    def caption(self, inputs: Sequence[PictureInput], settings: SamplingSettings) -> list[Sentence]:
         """One sentence a picture, in order; the size of the batch never changes a result.
 
         Raises: as `encode` and `decode`. An error is the whole call's: ask picture by picture to learn whose it is.
         """
-        return self.decode(self.encode(pictures), settings)
+        return self.decode(self.encode([shown.image for shown in inputs]), settings)
+
+    def caption_grid(self, shown: PictureInput, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+        """As `decode_grid`: all of them for far less than one call each."""
+        (encoding,) = self.encode([shown.image])
+        return self.decode_grid(encoding, grid)
+
+    @staticmethod
+    def can_draw(settings: SamplingSettings) -> bool:
+        """Nucleus sampling draws; beam search finds the same again."""
+        return settings.method == "nucleus"
+
+    def draw(self, shown: PictureInput, settings: SamplingSettings, *, skip: int, count: int) -> list[Alternative]:
+        """The sentences of the seeds that follow the settings' own. Raises: as `encode` and `decode`."""
+        after = settings.replaced(seed=(settings.seed + skip) % 2**31)
+        [drawn] = self.decode(self.encode([shown.image]), after, samples=count)
+        return [Alternative(drawn.text, drawn.score), *drawn.alternatives]
+
+    @classmethod
+    def accepts(cls, folder: Path) -> bool:
+        """Whether its config.json says that it is a BLIP."""
+        try:
+            config = read_json((folder / "config.json").read_bytes(), "config.json")
+        except (OSError, CaptionerError):
+            return False
+        return isinstance(config, dict) and config.get("model_type") == "blip"

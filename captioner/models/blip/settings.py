@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from captioner.errors import SettingsError
-from captioner.settings import Settings, choice, real, whole, words
+from captioner.settings import Field, Settings, choice, real, whole, words
 
 _BEAM = ("method", "beam")
 _NUCLEUS = ("method", "nucleus")
@@ -57,10 +57,44 @@ class SamplingSettings(Settings):
         """As `Settings.from_mapping`, and `q_factor` is understood too (see `resolve_q_factor`)."""
         return super().from_mapping(resolve_q_factor(values)[0])
 
+    @classmethod
+    def effective(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """As `Settings.effective`; a single beam is not compared by length with others."""
+        found = super().effective(values)
+        if found.get("num_beams") == 1:
+            found.pop("length_penalty", None)
+        return found
 
-def q_factor_field(values: Mapping[str, Any]) -> str:
-    """The field that EveryDream's `q_factor` stands for under the method among the values."""
-    return "top_p" if values.get("method", "beam") == "nucleus" else "repetition_penalty"
+    @classmethod
+    def presets(cls) -> Mapping[str, Self]:
+        """What other tools start with; see below."""
+        return PRESETS  # type: ignore[return-value]
+
+    @classmethod
+    def aliases(cls) -> tuple[Field, ...]:
+        """EveryDream's q_factor."""
+        return (Q_FACTOR,)
+
+    @classmethod
+    def resolve(cls, values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """As `resolve_q_factor`."""
+        return resolve_q_factor(values)
+
+    @classmethod
+    def alias_target(cls, alias: str, values: Mapping[str, Any]) -> str:
+        """Under nucleus sampling q_factor is top_p, under beam search the repetition penalty."""
+        if alias != Q_FACTOR.name:
+            raise KeyError(alias)
+        return "top_p" if values.get("method", "beam") == "nucleus" else "repetition_penalty"
+
+
+Q_FACTOR = Field(
+    name="q_factor",
+    kind=float,
+    minimum=0.01,
+    maximum=10_000.0,
+    help="EveryDream's name: the repetition penalty under beam search, top_p under nucleus sampling.",
+)
 
 
 def resolve_q_factor(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -76,7 +110,7 @@ def resolve_q_factor(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
     if "q_factor" not in resolved:
         return resolved, ()
     q_factor = resolved.pop("q_factor")
-    target = q_factor_field(resolved)
+    target = SamplingSettings.alias_target(Q_FACTOR.name, resolved)
     is_nucleus = target == "top_p"
     if isinstance(q_factor, bool) or not isinstance(q_factor, int | float) or not math.isfinite(q_factor):
         raise SettingsError(f"q_factor is {str(q_factor)[:80]}; it must be a number.")

@@ -72,6 +72,8 @@ const preview = (() => {
   function showApplying(values) {
     for (const [name, [other, value]] of Object.entries(CONTROLS.only_when))
       byId(`setting-${name}`)?.classList.toggle('cw-not-now', values[other] !== value);
+    for (const family of new Set(Object.values(CONTROLS.families)))
+      byId(`family-${family}`)?.classList.toggle('cw-not-now', CONTROLS.families[values.captioner] !== family);
   }
 
   /** All controls' values by name, each time one of them changes; returns what the preset box shows. */

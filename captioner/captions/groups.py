@@ -1,0 +1,91 @@
+"""Every settings class as page, command line and API name its fields: in one flat mapping for all of them.
+
+    {"captioner": "blip-base", "num_beams": 8, "wd14": "wd-vit-tagger-v3", "general_threshold": 0.4, "separator": ", "}
+
+Field names are unique across the product's own classes; those of other packages begin with their family's name. So
+every key is a model's ("captioner" or a tagger's family), "preset", or a field of one class. Loads no model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from captioner.captions.compose import Recipe
+from captioner.contract import Kind
+from captioner.models import registry
+from captioner.settings import Field, Settings
+
+CAPTIONER = "captioner"
+PRESET = "preset"
+DEFAULT = "default"
+RECIPE = "recipe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingGroup:
+    """One settings class as it is shown.
+
+    key: what names its model in the flat mapping: "captioner" for all captioners, of which one runs, else the tagger's
+    family; "recipe", which has no model. kind, family: the model's; None and "" for the recipe. prefix: what the names
+    of its fields begin with.
+    """
+
+    key: str
+    kind: Kind | None
+    title: str
+    settings: type[Settings]
+    family: str = ""
+    prefix: str = ""
+
+    def fields(self) -> tuple[Field, ...]:
+        """The declared fields, in order, under their names in the flat mapping."""
+        return tuple(self._renamed(field) for field in self.settings.fields())
+
+    def aliases(self) -> tuple[Field, ...]:
+        """Other names for fields, as `Settings.aliases`."""
+        return tuple(self._renamed(field) for field in self.settings.aliases())
+
+    def own(self, flat: Mapping[str, Any]) -> dict[str, Any]:
+        """What a flat mapping says of this class, by the class's own names; aliases are among them."""
+        names = [field.name for field in (*self.settings.fields(), *self.settings.aliases())]
+        return {name: flat[self.prefix + name] for name in names if self.prefix + name in flat}
+
+    def to_flat(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by the class's own names -> by those in the flat mapping."""
+        return {self.prefix + name: value for name, value in values.items()}
+
+    def _renamed(self, field: Field) -> Field:
+        only_when = (self.prefix + field.only_when[0], field.only_when[1]) if field.only_when else None
+        return dataclasses.replace(field, name=self.prefix + field.name, only_when=only_when)
+
+
+def setting_groups(kind: Kind | None = None) -> tuple[SettingGroup, ...]:
+    """The groups of all classes: captioners, taggers in registry order, the recipe last; or of one kind of models."""
+    kinds: tuple[Kind, ...] = (kind,) if kind else ("captioner", "tagger")
+    models = tuple(group_of(family, one) for one in kinds for family in registry.families(one))
+    recipe = SettingGroup(key=RECIPE, kind=None, title="Caption text", settings=Recipe)
+    return models if kind else (*models, recipe)
+
+
+def group_of(family: str, kind: Kind) -> SettingGroup:
+    """The group of a model family."""
+    model_class = registry.family_class(family)
+    return SettingGroup(
+        key=CAPTIONER if kind == "captioner" else family,
+        kind=kind,
+        title=model_class.title or family.upper(),
+        settings=model_class.Settings,
+        family=family,
+        prefix=registry.prefix(family),
+    )
+
+
+def known_names() -> list[str]:
+    """Every key that a flat mapping may have."""
+    names = [CAPTIONER, PRESET, *registry.families("tagger")]
+    for group in setting_groups():
+        names += [field.name for field in (*group.fields(), *group.aliases())]
+    return names
