@@ -110,6 +110,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     """
     from fastapi import FastAPI
 
+    from captioner.captions.groups import add_plug_ins
     from captioner.models.manager import ModelManager
     from captioner.service.service import Desk
     from captioner.ui import page
@@ -119,6 +120,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.worker import Worker
     from captioner.workspace import Workspace
 
+    add_plug_ins()
     manager = ModelManager(models=config.models, device=config.device)
     with Workspace(config.workspace) as workspace, Worker() as worker:
         app = page.mount(FastAPI(openapi_url=None), Desk(workspace, worker, manager))

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     asked = next((word for word in words if not word.startswith("-")), "")
+    from captioner.captions.groups import add_plug_ins
     from captioner.cli.parser import Parser, WrongUse
 
     if words and words[0].startswith("-") and words[0] not in ("-h", "--help"):
@@ -62,6 +63,7 @@ def _run(words: list[str]) -> int:
     for name, help_text in COMMANDS.items():
         command = commands.add_parser(name, help=help_text, description=f"{help_text.capitalize()}.")
         if name == asked:
+            add_plug_ins()
             module = importlib.import_module(f"captioner.cli.{name}")
             module.add_flags(command)
             command.set_defaults(parser=command, run=module.run)

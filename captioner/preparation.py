@@ -42,7 +42,7 @@ def prepare_steps(
     labels).
 
     What is done when this is closed is kept, and what is prepared already takes no step.
-    Args: only: as in `forecasts`. published: fetch what others have published instead (see `records.Tagger`).
+    Args: only: as in `forecasts`. published: fetch what others have published instead (see `contract.Model`).
     Yields: the model's name, and how far it is.
     """
     for name, family, settings in _models_of(plan, only):

@@ -15,7 +15,7 @@ from typing import Any
 
 from captioner.captions.compose import Recipe
 from captioner.contract import Kind
-from captioner.models import registry
+from captioner.models import plug_ins, registry
 from captioner.settings import Field, Settings
 
 CAPTIONER = "captioner"
@@ -81,6 +81,11 @@ def group_of(family: str, kind: Kind) -> SettingGroup:
         family=family,
         prefix=registry.prefix(family),
     )
+
+
+def add_plug_ins() -> None:
+    """Put the models of installed packages into the registry, but those whose settings clash with others' names."""
+    plug_ins.add_plug_ins(known_names())
 
 
 def known_names() -> list[str]:

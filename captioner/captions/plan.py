@@ -219,11 +219,20 @@ def _drop_refused(usable: dict[str, Any], group: SettingGroup) -> list[str]:
     try:
         group.settings.from_mapping(group.own(usable))
     except SettingsError as error:  # each is allowed, but not beside the others
-        names = list(group.to_flat(group.own(usable)))
-        notes.append(f"Stored settings ({', '.join(names)}) are left at their defaults: {error}")
-        for name in names:
+        own = group.own(usable)
+        names = next(([name] for name in own if _is_allowed(group, own, without=name)), list(own))
+        notes.append(f"A stored setting ({', '.join(names)}) is left at its default: {error}")
+        for name in group.to_flat(dict.fromkeys(names)):
             del usable[name]
     return notes
+
+
+def _is_allowed(group: SettingGroup, own: Mapping[str, Any], *, without: str) -> bool:
+    try:
+        group.settings.from_mapping({name: value for name, value in own.items() if name != without})
+    except SettingsError:
+        return False
+    return True
 
 
 def _drop_unknown_model(usable: dict[str, Any], key: str, models: str) -> list[str]:

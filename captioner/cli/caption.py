@@ -228,9 +228,9 @@ def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
 def _sources(pictures: Sequence[NamedPicture], existing: Sequence[str | CaptionerError]) -> Iterator[PictureSource]:
     for place, (picture, text) in enumerate(zip(pictures, existing, strict=True)):
         if isinstance(text, CaptionerError):
-            yield PictureSource(id=str(place), open=_Refused(text))
+            yield PictureSource(id=str(place), open=_Refused(text), name=picture.path.name)
         else:
-            yield PictureSource(id=str(place), open=_Opener(picture.path), existing=text)
+            yield PictureSource(id=str(place), open=_Opener(picture.path), existing=text, name=picture.path.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from captioner.models import registry, sources
+from captioner.models.plug_ins import refused_plug_ins
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         }
         for spec in registry.MODELS
     ]
+    for refused in refused_plug_ins():
+        print(f"note: the models of {refused.name} are left out: {refused.reason}", file=sys.stderr)
     if arguments.json:
         for row in rows:
             print(json.dumps(row))
@@ -39,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             (
                 str(row["name"]),
                 str(row["family"]),
-                str(row["repo"] or "ships with Captioner"),
+                str(row["repo"] or ("ships with Captioner" if row["is_demo"] else "a package")),
                 str(row["licence"]),
                 f"{row['download_mb']} MB" if row["repo"] else "-",
                 "yes" if row["is_here"] else "no",

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from captioner.captions.groups import CAPTIONER
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError
+from captioner.models.plug_ins import refused_plug_ins
 from captioner.models.sources import ModelChoice
 from captioner.service.choices import Offer
 from captioner.service.messages import message_of
@@ -44,7 +45,7 @@ def build(desk: Desk) -> gr.Blocks:
             gr.HTML(
                 html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-bar"
             )
-            banner = banner_html(desk.offer.choice)
+            banner = banner_html(desk.offer.choice) + plug_ins_html()
             if banner:
                 gr.HTML(banner, js_on_load=None, apply_default_css=False, elem_id="cw-banner")
             with gr.Row(elem_id="cw-main", equal_height=False):
@@ -117,6 +118,15 @@ def banner_html(choice: ModelChoice) -> str:
     return (
         '<div class="cw-banner" role="note"><div class="cw-banner-box">'
         f"<b>{title}</b><span>{reason} {advice}</span></div></div>"
+    )
+
+
+def plug_ins_html() -> str:
+    """What to say of packages whose models could not be taken in; nothing where there are none."""
+    return "".join(
+        '<div class="cw-banner" role="note"><div class="cw-banner-box"><b>Left out.</b>'
+        f"<span>The models of {html.escape(refused.name)}: {html.escape(refused.reason)}</span></div></div>"
+        for refused in refused_plug_ins()
     )
 
 
