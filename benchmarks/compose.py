@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.report import Row, show
 from captioner.captions.plan import Plan
-from captioner.captions.review import caption_text
+from captioner.captions.review import Reading
 from captioner.models.manager import ModelManager
 from captioner.records import Layer, Sentence, Tag
 from captioner.service.service import Desk
@@ -76,7 +76,7 @@ def measure(folder: Path, count: int) -> list[Row]:
         texts_ms, page_ms, compared = [], [], []
         for plan in plans:
             start = time.perf_counter()
-            texts = [caption_text(own, plan).text for own in layers]
+            texts = [Reading(own, plan).caption.text for own in layers]
             texts_ms.append(1000 * (time.perf_counter() - start))
             start = time.perf_counter()
             workspace.set_settings(set_id, plan.to_flat())

@@ -23,7 +23,7 @@ from captioner.captions.layers import (
     what_it_reads,
 )
 from captioner.captions.plan import Plan, PlannedModel
-from captioner.captions.review import caption_text
+from captioner.captions.review import Reading
 from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
 from captioner.errors import CaptionerError, ModelFailed
 from captioner.models import registry
@@ -85,7 +85,7 @@ def caption_pictures(
     def opened() -> Iterator[tuple[str, PictureInput]]:
         for source in sources:
             if plan.recipe.existing == "keep" and source.existing.strip():
-                kept = caption_text((), plan, source.existing)
+                kept = Reading((), plan, source.existing).caption
                 waiting.append((source, Captioned(picture_id=source.id, caption=kept, was_kept=True)))
                 continue
             try:
@@ -105,7 +105,7 @@ def caption_pictures(
             if answer.error is not None:
                 yield Captioned(picture_id=source.id, layers=answer.layers, error=answer.error)
             else:
-                caption = caption_text(answer.layers, plan, source.existing)
+                caption = Reading(answer.layers, plan, source.existing).caption
                 yield Captioned(picture_id=source.id, caption=caption, layers=answer.layers)
     yield from (done for _, done in waiting if done is not None)
 

@@ -3,7 +3,7 @@
 What a method has returned is on the disk, through a kill as through a power cut. Edits are compared and set: whoever
 saves names the revision the text was written on, and a text that somebody else changed meanwhile is never
 overwritten. Safe to use from many threads; one process at a time holds a workspace. Knows no Gradio and no model, and
-does not compose captions (`review.caption_text` does, from what `views` and `all_layers` give).
+does not compose captions (`captions.review` does, from what `views` and `all_layers` give).
 
 Beside this file: workspace_records (what is handed out), workspace_database (opening, transactions), workspace_schema
 (tables, migrations), workspace_journal (undo), workspace_views (reading), workspace_layers (layers as rows, cache),

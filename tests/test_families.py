@@ -12,7 +12,7 @@ from captioner import __main__ as command_line
 from captioner.captions.groups import CAPTIONER, known_names, setting_groups
 from captioner.captions.layers import due, in_reading_order
 from captioner.captions.plan import Plan
-from captioner.captions.review import caption_text
+from captioner.captions.review import Reading
 from captioner.contract import PictureInput
 from captioner.errors import SettingsError
 from captioner.models import registry, sources
@@ -95,7 +95,7 @@ def test_a_model_without_a_folder_is_loaded_by_its_name(models: str, manager: Mo
     plan.check_models(models)
     [[result]] = make_layers([("a", shown())], plan, manager)
     assert EchoCaptioner.places == ["echo-1"]
-    assert caption_text(result.layers, plan).text == "plain cat.png"
+    assert Reading(result.layers, plan).caption.text == "plain cat.png"
 
 
 @pytest.mark.parametrize("wish", ["auto", "hub", "demo"])

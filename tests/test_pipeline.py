@@ -19,7 +19,7 @@ from captioner.captions.compose import Recipe
 from captioner.captions.groups import setting_groups
 from captioner.captions.layers import due
 from captioner.captions.plan import Plan, default_settings
-from captioner.captions.review import caption_text
+from captioner.captions.review import Reading
 from captioner.contract import ModelSpec, PictureInput
 from captioner.errors import BadPicture, CaptionerError, ModelNotFound, SettingsError
 from captioner.models import registry
@@ -211,7 +211,7 @@ def test_a_new_family_is_one_class_and_one_registry_line(tmp_path: Path) -> None
         manager = ModelManager(models=models, device="cpu")
         [[result]] = make_layers([("a", shown())], plan, manager)
         assert result.layers[1].run_settings == {"shape_size": 16}
-        assert caption_text(result.layers, plan).text == "a red picture 40 wide under beam 3, circle"
+        assert Reading(result.layers, plan).caption.text == "a red picture 40 wide under beam 3, circle"
         manager.close()
 
 
@@ -385,24 +385,24 @@ HAIR = Tag("long_hair", 0.6, "general", "wd14")
 
 def test_thresholds_and_the_recipe_recompose_stored_scores() -> None:
     layers = [layer("blip", text="a dog"), layer("wd14", tags=(HAIR,))]
-    assert caption_text(layers, Plan.from_flat({"wd14": "wd14-demo"})).text == "a dog, long hair"
+    assert Reading(layers, Plan.from_flat({"wd14": "wd14-demo"})).caption.text == "a dog, long hair"
     high = Plan.from_flat({"wd14": "wd14-demo", "general_threshold": 0.7, "prefix": "ohwx"})
-    assert caption_text(layers, high).text == "ohwx, a dog"
+    assert Reading(layers, high).caption.text == "ohwx, a dog"
 
 
 def test_layers_of_models_that_are_off_do_not_count() -> None:
     layers = [layer("blip", text="a dog"), layer("wd14", tags=(HAIR,))]
-    assert caption_text(layers, Plan.from_flat({})).text == "a dog"
-    assert caption_text(layers, Plan.from_flat({"captioner": "", "wd14": "wd14-demo"})).text == "long hair"
+    assert Reading(layers, Plan.from_flat({})).caption.text == "a dog"
+    assert Reading(layers, Plan.from_flat({"captioner": "", "wd14": "wd14-demo"})).caption.text == "long hair"
 
 
 def test_the_newest_layer_of_a_family_counts() -> None:
     layers = [layer("blip", 2.0, text="new"), layer("blip", 1.0, text="old")]
-    assert caption_text(layers, Plan.from_flat({})).text == "new"
+    assert Reading(layers, Plan.from_flat({})).caption.text == "new"
 
 
 def test_parts_name_the_captioners_family() -> None:
-    caption = caption_text([layer("blip", text="a dog")], Plan.from_flat({}))
+    caption = Reading([layer("blip", text="a dog")], Plan.from_flat({})).caption
     assert [part.source for part in caption.parts] == ["blip"]
 
 
@@ -423,7 +423,7 @@ def test_a_thousand_pictures_recompose_in_a_tenth_of_a_second() -> None:
         plan = Plan.from_flat({"wd14": "wd14-demo", "general_threshold": threshold})
         started = time.process_time()
         for layers in pictures:
-            caption_text(layers, plan)
+            assert Reading(layers, plan).caption.text
         best = min(best, time.process_time() - started)
     assert best < 0.1
 

@@ -9,7 +9,7 @@ import pytest
 
 from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
-from captioner.captions.review import NEAR_TAGS, TagFinding, caption_text, other_sentences, tag_findings
+from captioner.captions.review import NEAR_TAGS, Reading, TagFinding
 from captioner.records import Alternative, Layer, Sentence, Tag
 
 
@@ -44,23 +44,23 @@ SCORES = wd14(long_hair=0.9, hair=0.5, hat=0.3, shoe=0.02)
 
 
 def test_a_threshold_decides_what_is_kept_and_what_is_out() -> None:
-    assert standings(tag_findings([SCORES], plan_of())) == {
+    assert standings(Reading([SCORES], plan_of()).tags) == {
         "long_hair": "kept",
         "hair": "kept",
         "hat": "out",
         "shoe": "out",
     }
-    assert standings(tag_findings([SCORES], plan_of(general_threshold=0.2)))["hat"] == "kept"
+    assert standings(Reading([SCORES], plan_of(general_threshold=0.2)).tags)["hat"] == "kept"
 
 
 def test_tags_are_told_as_captions_write_them_and_in_the_tagger_s_order() -> None:
-    found = tag_findings([SCORES], plan_of(replace="hat -> bonnet"))
+    found = Reading([SCORES], plan_of(replace="hat -> bonnet")).tags
     assert [one.text for one in found] == ["long hair", "hair", "bonnet", "shoe"]
     assert [one.tag.score for one in found] == [0.9, 0.5, 0.3, 0.02]
 
 
 def test_an_ignored_tag_names_the_entries_that_leave_it_out() -> None:
-    found = tag_findings([SCORES], plan_of(ignore="*_hair, long hair, Shoe"))
+    found = Reading([SCORES], plan_of(ignore="*_hair, long hair, Shoe")).tags
     assert {one.tag.name: one.ignored_by for one in found if one.standing == "ignored"} == {
         "long_hair": ("*_hair", "long hair"),
         "shoe": ("Shoe",),
@@ -79,16 +79,16 @@ def test_an_ignored_tag_names_the_entries_that_leave_it_out() -> None:
 )
 def test_what_the_recipe_leaves_out_is_not_called_kept(recipe: dict[str, Any], out: str) -> None:
     plan = plan_of(**recipe)
-    found = standings(tag_findings([SCORES], plan))
+    found = standings(Reading([SCORES], plan).tags)
     assert (found["long_hair"], found[out]) == ("kept", "out")
-    assert caption_text([SCORES], plan).text == "long hair"
+    assert Reading([SCORES], plan).caption.text == "long hair"
 
 
 def test_a_tag_that_another_source_says_already_is_kept() -> None:
     said = layer("blip", said=Sentence("hair"))
-    assert standings(tag_findings([said, SCORES], plan_of()))["hair"] == "kept"
-    assert standings(tag_findings([SCORES], plan_of(prefix="long hair, ")))["long_hair"] == "kept"
-    joined = tag_findings([SCORES], plan_of(existing="prepend"), existing="hair, mine")
+    assert standings(Reading([said, SCORES], plan_of()).tags)["hair"] == "kept"
+    assert standings(Reading([SCORES], plan_of(prefix="long hair, ")).tags)["long_hair"] == "kept"
+    joined = Reading([SCORES], plan_of(existing="prepend"), existing="hair, mine").tags
     assert standings(joined)["hair"] == "kept"
 
 
@@ -97,21 +97,21 @@ def test_what_is_called_kept_is_in_the_caption_and_passed_the_tagger() -> None:
     for threshold in (0.0, 0.1, 0.4, 1.0):
         for recipe in ({}, {"ignore": "h*"}, {"drop_implied": True}, {"max_tags": 2}):
             plan = plan_of(general_threshold=threshold, **recipe)
-            pieces = caption_text(layers, plan).text.split(", ")
+            pieces = Reading(layers, plan).caption.text.split(", ")
             passing = {tag.name for tag in selected_tags(layers, plan)}
-            for one in tag_findings(layers, plan):
+            for one in Reading(layers, plan).tags:
                 assert (one.standing == "kept") == (one.tag.name in passing and one.text in pieces)
 
 
 def test_taggers_that_are_off_or_did_not_run_say_nothing() -> None:
-    assert tag_findings([SCORES], Plan.from_flat({})) == []
-    assert tag_findings([SAID], plan_of()) == []
-    assert tag_findings([], plan_of()) == []
+    assert Reading([SCORES], Plan.from_flat({})).tags == []
+    assert Reading([SAID], plan_of()).tags == []
+    assert Reading([], plan_of()).tags == []
 
 
 def test_those_nearest_to_the_caption_are_shown_at_once() -> None:
     many = wd14(**{f"tag{n}": 0.9 - n * 0.02 for n in range(45)})
-    found = tag_findings([many], plan_of(general_threshold=0.8, ignore="tag0, tag44"))
+    found = Reading([many], plan_of(general_threshold=0.8, ignore="tag0, tag44")).tags
     assert [one.tag.name for one in found if one.standing == "kept"] == [f"tag{n}" for n in range(1, 6)]
     near = [one.tag.name for one in found if one.is_near and one.standing != "kept"]
     assert near == ["tag0", *(f"tag{n}" for n in range(6, 6 + NEAR_TAGS))]
@@ -120,29 +120,29 @@ def test_those_nearest_to_the_caption_are_shown_at_once() -> None:
 def test_every_vocabulary_has_its_share_of_the_nearest() -> None:
     tags = [Tag(f"flavor{n}", 0.3 - n / 1000, "flavors", "clip") for n in range(30)]
     tags += [Tag(f"artist{n}", 0.2 - n / 1000, "artists", "clip") for n in range(3)]
-    found = tag_findings([layer("clip", *tags)], Plan.from_flat({"clip": "clip-demo", "flavors": 2, "artists": 1}))
+    found = Reading([layer("clip", *tags)], Plan.from_flat({"clip": "clip-demo", "flavors": 2, "artists": 1})).tags
     near = [one.tag.name for one in found if one.is_near and one.standing == "out"]
     assert near == [*(f"flavor{n}" for n in range(2, 12)), "artist1", "artist2"]
 
 
 def test_other_sentences_are_composed_as_the_suggestion_is() -> None:
-    found = other_sentences([SAID, SCORES], plan_of(prefix="sks"), existing="kept, so left aside")
+    found = Reading([SAID, SCORES], plan_of(prefix="sks"), existing="kept, so left aside").other_sentences()
     assert [(one.text, one.score, one.caption) for one in found] == [
         ("a cat", -0.4, "sks, a cat, long hair, hair"),
         ("a cow", None, "sks, a cow, long hair, hair"),
     ]
-    joined = other_sentences([SAID], plan_of(existing="append"), existing="mine")
+    joined = Reading([SAID], plan_of(existing="append"), existing="mine").other_sentences()
     assert joined[0].caption == "a cat, mine"
 
 
 def test_drawn_sentences_come_after_and_each_is_told_once() -> None:
     drawn = [Alternative(text, -1.0) for text in ("a dog", "a cow", "a fox", "a fox", " ")]
-    assert [one.text for one in other_sentences([SAID], plan_of(), drawn=drawn)] == ["a cat", "a cow", "a fox"]
+    assert [one.text for one in Reading([SAID], plan_of()).other_sentences(drawn)] == ["a cat", "a cow", "a fox"]
 
 
 def test_without_a_captioner_there_is_no_other_sentence() -> None:
-    assert other_sentences([SAID], plan_of(captioner="")) == []
-    assert other_sentences([SCORES], plan_of()) == []
+    assert Reading([SAID], plan_of(captioner="")).other_sentences() == []
+    assert Reading([SCORES], plan_of()).other_sentences() == []
 
 
 def test_a_thousand_tags_are_judged_in_a_fiftieth_of_a_second() -> None:
@@ -152,6 +152,6 @@ def test_a_thousand_tags_are_judged_in_a_fiftieth_of_a_second() -> None:
     for number in range(8):
         plan = Plan.from_flat({"clip": "clip-demo", "flavors": number, "ignore": "flavors *2, mediums number 7"})
         started = time.process_time()
-        tag_findings([SAID, layer("clip", *tags)], plan)
+        assert Reading([SAID, layer("clip", *tags)], plan).tags
         best = min(best, time.process_time() - started)
     assert best < 0.02

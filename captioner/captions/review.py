@@ -1,13 +1,14 @@
-"""What became of each tag of a picture, and which other sentences it could have: what a person chooses from.
+"""What a picture's layers come to under a plan: its caption, what else it could be, and what became of each tag.
 
-Pure: layers and a plan go in, plain values come out, decided in one place. Runs no model; knows
-no page and no store.
+Pure: layers and a plan go in, plain values come out; each text is composed once, when it is first asked for. Runs no
+model; knows no page and no store.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice, zip_longest
 from typing import Literal
 
@@ -48,73 +49,94 @@ class OtherSentence:
     caption: str
 
 
-def caption_text(layers: Sequence[Layer], plan: Plan, existing: str = "") -> Caption:
-    """The caption that layers make under a plan. Runs no model: thresholds and recipe work on stored scores.
+class Reading:
+    """One picture's layers, read under a plan."""
 
-    Args: layers: of one picture; the newest of each family counts, families that are off do not.
-    """
-    said = latest(layers).get(plan.captioner.family) if plan.captioner.model else None
-    sentence = said.sentence if said else None
-    tags = selected_tags(layers, plan)
-    return compose(sentence, tags, plan.recipe, existing=existing, sentence_source=plan.captioner.family)
+    def __init__(self, layers: Sequence[Layer], plan: Plan, existing: str = "") -> None:
+        """Args: layers: the newest of each family counts, families that are off do not. existing: the caption that the
+        picture brought along."""
+        self._layers = layers
+        self._plan = plan
+        self._existing = existing
+        self._latest = latest(layers)
+        said = self._latest.get(plan.captioner.family) if plan.captioner.model else None
+        self._sentence = said.sentence if said else None
 
+    @cached_property
+    def caption(self) -> Caption:
+        """The caption, unless the person wrote another. Thresholds and recipe work on stored scores."""
+        return self._composed(self._sentence, self._existing)
 
-def tag_findings(layers: Sequence[Layer], plan: Plan, existing: str = "") -> list[TagFinding]:
-    """Every stored tag of the taggers that are on, each tagger's in its own order: best first.
+    @property
+    def has_sentence(self) -> bool:
+        """Whether the plan's captioner said something."""
+        return self._sentence is not None
 
-    Args: layers: of one picture. existing: the caption that the picture brought along.
-    """
-    recipe = plan.recipe
-    said = pieces_in(caption_text(layers, plan, _joined(existing, plan)), recipe)
-    current = latest(layers)
-    findings: list[TagFinding] = []
-    for choice in plan.taggers:
-        layer = current.get(choice.family)
-        if layer is None or layer.tags is None:
-            continue
-        passing = set(registry.tagger_class(choice.family).select(layer.tags, choice.settings))
-        found: list[TagFinding] = []
-        for tag in layer.tags:
-            text = written(tag.name, recipe)
-            standing: Standing = "out"
-            entries = ignored_by(tag.name, recipe) if text is None else ()
-            if entries:
-                standing = "ignored"
-            elif tag in passing and text is not None and piece_key(text) in said:
-                standing = "kept"
-            is_near = standing == "kept" or (standing == "ignored" and tag in passing)
-            found.append(TagFinding(tag, text or spell(tag.name, recipe), standing, is_near, entries))
-        near = _dealt(found, NEAR_TAGS)
-        findings += [replace(one, is_near=True) if place in near else one for place, one in enumerate(found)]
-    return findings
+    @property
+    def suggestion(self) -> Caption | None:
+        """What the layers say, where an existing caption may stand before it; None without layers."""
+        if not self._layers:
+            return None
+        return self._without_existing if self._is_existing_kept else self.caption
 
+    @cached_property
+    def tags(self) -> list[TagFinding]:
+        """Every stored tag of the taggers that are on, each tagger's in its own order: best first."""
+        recipe = self._plan.recipe
+        said = pieces_in(self.suggestion, recipe) if self.suggestion else frozenset()
+        findings: list[TagFinding] = []
+        for planned in self._plan.taggers:
+            layer = self._latest.get(planned.family)
+            if layer is None or layer.tags is None:
+                continue
+            passing = set(registry.tagger_class(planned.family).select(layer.tags, planned.settings))
+            found: list[TagFinding] = []
+            for tag in layer.tags:
+                text = written(tag.name, recipe)
+                standing: Standing = "out"
+                entries = ignored_by(tag.name, recipe) if text is None else ()
+                if entries:
+                    standing = "ignored"
+                elif tag in passing and text is not None and piece_key(text) in said:
+                    standing = "kept"
+                is_near = standing == "kept" or (standing == "ignored" and tag in passing)
+                found.append(TagFinding(tag, text or spell(tag.name, recipe), standing, is_near, entries))
+            near = _dealt(found, NEAR_TAGS)
+            findings += [replace(one, is_near=True) if place in near else one for place, one in enumerate(found)]
+        return findings
 
-def other_sentences(
-    layers: Sequence[Layer], plan: Plan, existing: str = "", drawn: Iterable[Alternative] = ()
-) -> list[OtherSentence]:
-    """The sentences that the captioner found beside its own, each once, with the caption it would make.
+    def other_sentences(self, drawn: Iterable[Alternative] = ()) -> list[OtherSentence]:
+        """The sentences that the captioner found beside its own, each once, with the caption it would make.
 
-    Args: layers, existing: as `tag_findings`. drawn: further ones that are in no layer.
-    """
-    layer = latest(layers).get(plan.captioner.family) if plan.captioner.model else None
-    if layer is None or layer.sentence is None:
-        return []
-    others: dict[str, Alternative] = {}
-    for other in (*layer.sentence.alternatives, *drawn):
-        if other.text.strip() and other.text != layer.sentence.text:
-            others.setdefault(other.text, other)
-    tags = [other for other in layers if other.family != plan.captioner.family]
-    made = []
-    for other in others.values():
-        said = replace(layer, sentence=Sentence(other.text, other.score))
-        caption = caption_text([*tags, said], plan, _joined(existing, plan)).text
-        made.append(OtherSentence(other.text, other.score, caption))
-    return made
+        Args: drawn: further ones that are in no layer.
+        """
+        if self._sentence is None:
+            return []
+        others: dict[str, Alternative] = {}
+        for other in (*self._sentence.alternatives, *drawn):
+            if other.text.strip() and other.text != self._sentence.text:
+                others.setdefault(other.text, other)
+        existing = "" if self._is_existing_kept else self._existing
+        return [
+            OtherSentence(other.text, other.score, self._composed(Sentence(other.text, other.score), existing).text)
+            for other in others.values()
+        ]
 
+    @property
+    def _is_existing_kept(self) -> bool:
+        return bool(self._existing.strip()) and self._plan.recipe.existing == "keep"
 
-def _joined(existing: str, plan: Plan) -> str:
-    """The existing caption where it is joined with what the layers make; where it is kept, they are shown without."""
-    return "" if plan.recipe.existing == "keep" else existing
+    @cached_property
+    def _without_existing(self) -> Caption:
+        return self._composed(self._sentence, "")
+
+    @cached_property
+    def _tags(self) -> list[Tag]:
+        return selected_tags(self._layers, self._plan)
+
+    def _composed(self, sentence: Sentence | None, existing: str) -> Caption:
+        source = self._plan.captioner.family
+        return compose(sentence, self._tags, self._plan.recipe, existing=existing, sentence_source=source)
 
 
 def _dealt(findings: Sequence[TagFinding], count: int) -> set[int]:

@@ -9,16 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from captioner.captions.groups import setting_groups
-from captioner.captions.layers import latest
 from captioner.captions.plan import Plan
-from captioner.captions.review import TagFinding, other_sentences, tag_findings
+from captioner.captions.review import Reading, TagFinding
 from captioner.pipeline import can_draw
-from captioner.records import Alternative, Layer
+from captioner.records import Alternative
 
 
-def details_of(
-    layers: Sequence[Layer], plan: Plan, existing: str = "", drawn: Sequence[Alternative] = ()
-) -> dict[str, Any]:
+def details_of(reading: Reading, plan: Plan, drawn: Sequence[Alternative] = ()) -> dict[str, Any]:
     """Tags by source and category, and the other sentences.
 
     Returns: {"sources": [{"source", "title", "categories": [{"category", "tags"}]}],
@@ -27,10 +24,9 @@ def details_of(
     """
     titles = {group.family: group.title for group in setting_groups()}
     by_source: dict[str, dict[str, list[list[Any]]]] = {}
-    for finding in tag_findings(layers, plan, existing):
+    for finding in reading.tags:
         categories = by_source.setdefault(finding.tag.source, {})
         categories.setdefault(finding.tag.category, []).append(_row(finding))
-    has_sentence = bool(plan.captioner.model) and plan.captioner.family in latest(layers)
     return {
         "sources": [
             {
@@ -42,9 +38,9 @@ def details_of(
         ],
         "sentences": [
             {"text": other.text, "score": other.score, "caption": other.caption}
-            for other in other_sentences(layers, plan, existing, drawn)
+            for other in reading.other_sentences(drawn)
         ],
-        "can_draw": has_sentence and can_draw(plan),
+        "can_draw": reading.has_sentence and can_draw(plan),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from captioner.captions.layers import due, in_reading_order, read_families, run_key, what_it_read, what_it_reads
 from captioner.captions.plan import Plan
-from captioner.captions.review import caption_text
+from captioner.captions.review import Reading
 from captioner.captions.tokens import count_tokens
 from captioner.errors import CaptionerError, SettingsError
 from captioner.models.manager import ModelManager
@@ -24,7 +24,6 @@ from captioner.service.choices import Offer
 from captioner.service.details import details_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
-from captioner.service.rows import composed_texts
 from captioner.settings import Effect
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -85,11 +84,11 @@ class Live:
                 lambda: self._run_prepared(set_id, view, plan, missing, layers)
             ).result()
             layers += fresh
-        composed, generated = composed_texts(layers, plan, view.existing)
+        reading = Reading(layers, plan, view.existing)
         return {
-            "text": generated or composed,
+            "text": (reading.suggestion or reading.caption).text,
             "recomposed": recomposed,
-            "details": self._details(view, layers, plan),
+            "details": self._details(view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
         }
 
@@ -112,7 +111,7 @@ class Live:
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
             self._workspace.put_layers(set_id, fresh, label="Caption")
         self._offer.store(set_id, plan)
-        return caption_text([*at_hand, *fresh], plan, view.existing).text
+        return Reading([*at_hand, *fresh], plan, view.existing).caption.text
 
     def warm_up(self, set_id: str) -> None:
         """Load the captioner in the background once the first picture has come: its caption is asked for next."""
@@ -201,11 +200,12 @@ class Live:
         Of its stored layers, under the set's settings, as its caption is. Raises: UnknownSet, UnknownPicture.
         """
         view = self._workspace.view(set_id, picture_id)
-        return self._details(view, self._workspace.layers(set_id, picture_id), self._offer.stored_plan(set_id))
+        plan = self._offer.stored_plan(set_id)
+        return self._details(view, Reading(self._workspace.layers(set_id, picture_id), plan, view.existing), plan)
 
-    def _details(self, view: View, layers: Sequence[Layer], plan: Plan) -> dict[str, Any]:
+    def _details(self, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
         drawn = self._drawn.get((view.digest, run_key(plan.captioner, {})))
-        return details_of(layers, plan, view.existing, drawn.sentences if drawn else ())
+        return details_of(reading, plan, drawn.sentences if drawn else ())
 
     def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
@@ -218,9 +218,10 @@ class Live:
             raise SettingsError("method is beam search or the captioner is off; only nucleus sampling can draw again.")
         view = self._workspace.view(set_id, picture_id)
         layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
-        known = len(self._details(view, layers, plan)["sentences"])
+        reading = Reading(layers, plan, view.existing)
+        known = len(self._details(view, reading, plan)["sentences"])
         self._worker.ask(lambda: self._draw(set_id, view, plan)).result()
-        details = self._details(view, layers, plan)
+        details = self._details(view, reading, plan)
         return {"details": details, "new": len(details["sentences"]) - known}
 
     def _draw(self, set_id: str, view: View, plan: Plan) -> None:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from captioner.captions.plan import Plan
-from captioner.captions.review import caption_text
-from captioner.records import Layer
+from captioner.captions.review import Reading
 from captioner.service.choices import Offer
 from captioner.service.recent import Recent
 from captioner.workspace import Workspace
@@ -76,18 +75,10 @@ class Rows:
         wanted = {view.id: view for view in views if kept.texts.get(view.id, (None,))[0] != view.layers_version}
         for picture_id, layers in self._workspace.layers_of(set_id, wanted):
             view = wanted[picture_id]
-            kept.texts[picture_id] = (view.layers_version, *composed_texts(layers, plan, view.existing))
+            reading = Reading(layers, plan, view.existing)
+            suggestion = reading.suggestion
+            kept.texts[picture_id] = (view.layers_version, reading.caption.text, suggestion.text if suggestion else "")
         return {view.id: kept.texts.get(view.id, (0, "", ""))[1:] for view in views}
-
-
-def composed_texts(layers: Sequence[Layer], plan: Plan, existing: str) -> tuple[str, str]:
-    """The composed caption, and what the layers alone make where that is not it ("" without layers)."""
-    composed = caption_text(layers, plan, existing).text
-    if not layers:
-        return composed, ""
-    if existing.strip() and plan.recipe.existing == "keep":
-        return composed, caption_text(layers, plan).text
-    return composed, composed
 
 
 def _state(view: View, composed: str) -> str:
