@@ -18,24 +18,17 @@ Knows the page by what a person sees: element ids and texts.
 from __future__ import annotations
 
 import argparse
-import io
-import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from benchmarks.report import Row, show
+from benchmarks.served import served, small_picture
 from captioner.workspace import Workspace
 from captioner.workspace_records import Upload
 from demo.drawing import draw
@@ -285,7 +278,7 @@ def fill(folder: Path, counts: Sequence[int]) -> dict[int, str]:
     with Workspace(folder) as workspace:
         for count in counts:
             sets[count] = workspace.create_set(f"{count} pictures")
-            uploads = (Upload(f"{number:05d}.png", _small_picture(count, number)) for number in range(count))
+            uploads = (Upload(f"{number:05d}.png", small_picture(count, number)) for number in range(count))
             added = workspace.add_pictures(sets[count], uploads)
             texts = {picture.id: f"{picture.name}, a drawn scene, flat colours" for picture in added}  # type: ignore[union-attr]
             workspace.apply_edits(sets[count], texts, "Captions")
@@ -300,37 +293,6 @@ def write_uploads(folder: Path, count: int) -> list[Path]:
         draw(scene_from_seed("upload", number), 1024).crop((0, 0, 1024, 768)).save(path, quality=90)
         paths.append(path)
     return paths
-
-
-@contextmanager
-def served(workspace: Path, temporary: Path) -> Iterator[str]:
-    """The app's address while it runs in a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--workspace", str(workspace), "--models", "demo"]
-    process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(1200):
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except OSError:
-                if process.poll() is not None:
-                    raise RuntimeError("the app did not start; its message is above") from None
-                time.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _small_picture(seed: int, number: int) -> bytes:
-    image = Image.new("RGB", (96, 96), (number % 256, number // 256 % 256, seed % 256))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _percentile(values: Sequence[float], share: int) -> float:
@@ -368,8 +330,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sets = fill(root / "workspace", [200, 2000, *big])
         browser = playwright.chromium.launch(executable_path=options.chromium, args=CHROMIUM_FLAGS)
         context = browser.new_context(viewport={"width": 1440, "height": 900})
-        with served(root / "workspace", root / "temporary") as url:
-            bench = Bench(url, context, sets, uploads)
+        with served(root / "workspace", root / "temporary") as app:
+            bench = Bench(app.url, context, sets, uploads)
             for name in names:
                 for row in GROUPS[name](bench):
                     limit = LIMITS.get(row.name)

@@ -1,11 +1,13 @@
 """The one thread that runs model work: what a person waits for comes before jobs, and jobs go in small steps.
 
-Two browsers cannot collide in a model, a moved slider never waits for a whole "caption all", and a job goes on when
-its tab closes. Knows no model, no picture and no page: it runs functions and iterators.
+Two browsers cannot collide in a model, a moved slider never waits for a whole "caption all", a job goes on when its tab
+closes, and no job stands still while others ask without pause. Knows no model, no picture and no page: it runs
+functions and iterators.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import threading
@@ -16,11 +18,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from captioner.turns import Turns
+
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
 FINISHED: tuple[JobState, ...] = ("done", "cancelled", "failed")
+Lane = Literal["asks", "jobs"]
+
+JOBS_SHARE = 1 / 8
+"""What all jobs together get of the worker's time while asks never pause: the tenth that is promised, and some more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,17 @@ class Aside:
     done: int
     total: int
     seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What a step yields when the job cannot go on before another job has: the job takes no turn meanwhile.
+
+    aside: what it waits for. until: asked on the worker's thread, before the job's turn would come; whether it is over.
+    """
+
+    aside: Aside
+    until: Callable[[], bool]
 
 
 class Job:
@@ -61,6 +80,7 @@ class Job:
         self.ended_at: float | None = None
         self._steps: Iterable[Any] | None = steps
         self._iterator: Iterator[Any] | None = None
+        self._pause: Pause | None = None
         self._is_cancel_asked = False
         self._has_ended = threading.Event()
 
@@ -79,7 +99,7 @@ class Job:
 
     def _end(self, state: JobState, message: str = "") -> None:
         iterator = self._iterator
-        self._steps = self._iterator = None
+        self._steps = self._iterator = self._pause = None  # and with them the pictures that they hold
         close = getattr(iterator, "close", None)
         if close is not None:
             try:
@@ -95,14 +115,22 @@ class Job:
 
 
 class Worker:
-    """One daemon thread that runs asks first and job steps otherwise, the jobs in the order they were started.
+    """One daemon thread that runs asks in their order and, when none waits, steps of jobs.
+
+    While asks never pause, jobs get `JOBS_SHARE` of the time: after a step, asks come first until they have used seven
+    times what it took. Where a step takes a seventh of an ask or more, an ask is thus held up by one step at most;
+    shorter steps follow each other until they have had their share. Owners take turns step by step, so that each gets
+    the same time; an owner's own jobs go one after the other.
 
     Use as a context manager or call `close`.
     """
 
-    def __init__(self, *, kept_jobs: int = 50) -> None:
-        """Args: kept_jobs: how many finished jobs are remembered for `jobs`."""
+    def __init__(self, *, kept_jobs: int = 50, clock: Callable[[], float] = time.monotonic) -> None:
+        """Args: kept_jobs: how many finished jobs are remembered for `jobs`. clock: seconds, to measure turns by."""
         self._kept_jobs = kept_jobs
+        self._clock = clock
+        self._lanes: Turns[Lane] = Turns({"asks": 1 - JOBS_SHARE, "jobs": JOBS_SHARE})
+        self._owners: Turns[str] = Turns()
         self._asks: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._jobs: list[Job] = []
         self._numbers = itertools.count(1)
@@ -112,7 +140,7 @@ class Worker:
         self._thread.start()
 
     def ask(self, function: Callable[[], Result]) -> Future[Result]:
-        """Run `function` on the worker's thread before any further job step.
+        """Run `function` on the worker's thread, before any further job step that is not due (see `Worker`).
 
         Returns: a future with its result or its exception. While it is queued, `Future.cancel` drops it: the way to
         forget a request that a newer one has made pointless.
@@ -126,13 +154,13 @@ class Worker:
         return future
 
     def start(self, steps: Iterable[Any], *, total: int, owner: str) -> Job:
-        """Run a job: each `next` on `steps` is one step, and asks run in between.
+        """Run a job: each `next` on `steps` is one step, and asks and other owners' steps run in between.
 
         A step that yields an exception object instead of raising it counts as failed, and the job goes on; one that
-        yields an `Aside` does not count; one that raises ends the job as failed with that message. What earlier steps
-        stored stays.
+        yields an `Aside` or a `Pause` does not count; one that raises ends the job as failed with that message. What
+        earlier steps stored stays.
 
-        Args: total: expected steps. owner: whose job it is, for `jobs`.
+        Args: total: expected steps. owner: whose job it is, for `jobs` and for the turns.
         Raises: RuntimeError: the worker is closed.
         """
         with self._changed:
@@ -170,26 +198,20 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            ask: tuple[Future[Any], Callable[[], Any]] | None = None
-            job: Job | None = None
             with self._changed:
-                while not self._is_closing:
-                    if self._asks:
-                        ask = self._asks.popleft()
-                        break
-                    # Cancelled ones first: a job that waits for a long one must not look undecided until that ends.
-                    open_jobs = [job for job in self._jobs if not job.is_finished]
-                    job = next((job for job in open_jobs if job._is_cancel_asked), next(iter(open_jobs), None))
-                    if job is not None:
-                        break
+                while not self._is_closing and (turn := self._next_turn()) is None:
                     self._changed.wait()
                 if self._is_closing:
                     break
-            if ask is not None:
-                _answer(*ask)
-            elif job is not None:
-                _step(job)
-            del ask, job  # else the last pictures stay in memory until the next request
+            assert turn is not None
+            lane, owner, action = turn
+            start = self._clock()
+            action()
+            seconds = self._clock() - start
+            self._lanes.charge(lane, seconds)
+            if owner is not None:
+                self._owners.charge(owner, seconds)
+            del turn, action  # else the last pictures stay in memory until the next request
         with self._changed:
             for future, _ in self._asks:
                 future.cancel()
@@ -197,6 +219,26 @@ class Worker:
             unfinished = [job for job in self._jobs if not job.is_finished]
         for job in unfinished:
             job._end("cancelled")
+
+    def _next_turn(self) -> tuple[Lane, str | None, Callable[[], None]] | None:
+        """The lane that is next, the owner when it is a job's, and what to do; None when nothing is to be done."""
+        first_jobs: dict[str, Job] = {}
+        for job in self._jobs:
+            if job.is_finished:
+                continue
+            if job._is_cancel_asked:  # ends at once, whoever's turn it is: it must not look undecided
+                return "jobs", job.owner, functools.partial(_step, job)
+            first_jobs.setdefault(job.owner, job)
+        ready = {owner: job for owner, job in first_jobs.items() if job._pause is None or job._pause.until()}
+        owner = self._owners.next(list(ready))
+        waiting: list[Lane] = ["asks"] if self._asks else []
+        lane = self._lanes.next([*waiting, "jobs"] if owner is not None else waiting)
+        if lane == "asks":
+            future, function = self._asks.popleft()
+            return lane, None, functools.partial(_answer, future, function)
+        if owner is None:
+            return None
+        return "jobs", owner, functools.partial(_step, ready[owner])
 
 
 def _answer(future: Future[Any], function: Callable[[], Any]) -> None:
@@ -227,7 +269,8 @@ def _step(job: Job) -> None:
         _log.warning("a job failed", exc_info=error)
         job._end("failed", _in_words(error))
     else:
-        job.aside = result if isinstance(result, Aside) else None
+        job._pause = result if isinstance(result, Pause) else None
+        job.aside = result.aside if isinstance(result, Pause) else result if isinstance(result, Aside) else None
         if job.aside is not None:
             job.counting_since = time.time()
         elif isinstance(result, BaseException):

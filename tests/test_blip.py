@@ -406,6 +406,18 @@ def test_a_cache_drops_the_least_recently_used() -> None:
     assert (cache.get("c"), cache.size_bytes) == ("new", 10)
 
 
+def test_a_cache_keeps_no_more_than_so_many_however_small_they_are() -> None:
+    cache: ByteCache[int] = ByteCache(1000, limit_count=3)
+    for number in range(5):
+        cache.put(number, number, 1)
+    assert (len(cache), cache.size_bytes, cache.get(1), cache.get(2)) == (3, 3, None, 2)
+
+
+def test_what_is_remembered_of_a_picture_holds_no_others_memory(captioner: BlipCaptioner) -> None:
+    for encoding in captioner.encode(PICTURES[:3]):
+        assert encoding.states.untyped_storage().nbytes() == encoding.size_bytes
+
+
 def test_more_samples_come_back_as_alternatives_with_the_seeds_that_follow(captioner: BlipCaptioner) -> None:
     settings = PRESETS["everydream-nucleus"].replaced(seed=5)
     encodings = captioner.encode(PICTURES[:2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,72 @@ def test_stopping_a_preparation_keeps_what_is_done(desk: Desk, monkeypatch: pyte
     leave.release()
     assert wait_for_job(desk, set_id)["state"] == "cancelled"
     assert FakeClip.unprepared in (900, 1000)
+
+
+def test_a_long_preparation_stops_no_other_sets_job(desk: Desk) -> None:
+    preparing, _ = set_with(desk, RED)
+    captioning, _ = set_with(desk, RED, (20, 20, 220))
+    FakeClip.unprepared = 10**12  # never done
+    desk.jobs.start_preparation(preparing, page_values(desk, clip_on=True), published=False)
+    desk.jobs.start(captioning, None, page_values(desk))
+    job = wait_for_job(desk, captioning)
+    assert (job["state"], job["done"]) == ("done", 2)
+    still = desk.jobs.newest(preparing)
+    assert still is not None
+    assert still["state"] == "running"
+    desk.jobs.stop(preparing)
+    assert wait_for_job(desk, preparing)["state"] == "cancelled"
+
+
+def _two_that_prepare_one_model(desk: Desk, worker: Worker, leave: threading.Semaphore) -> tuple[str, str]:
+    """Two sets whose jobs prepare the same model; the second is waiting for the first, which has done some."""
+    sets = set_with(desk, RED)[0], set_with(desk, RED)[0]
+    may_go = threading.Event()
+    worker.ask(lambda: may_go.wait(20))
+    for set_id in sets:
+        desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=False)
+    leave.release(1)
+    may_go.set()
+    until = time.monotonic() + 20
+    while (second := desk.jobs.newest(sets[1])) is None or second["aside"] is None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert second["aside"]["text"] == "fake-clip is being prepared for another set"
+    return sets
+
+
+def test_two_sets_prepare_a_model_once(desk: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeClip.unprepared = 1000
+    leave = _gated_steps(monkeypatch)
+    first, second = _two_that_prepare_one_model(desk, worker, leave)
+    leave.release(9)  # no more than one preparation of a thousand labels takes
+    assert [wait_for_job(desk, set_id)["state"] for set_id in (first, second)] == ["done", "done"]
+    assert FakeClip.unprepared == 0
+
+
+def test_who_waits_for_a_preparation_that_is_stopped_goes_on_with_it(
+    desk: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeClip.unprepared = 1000
+    leave = _gated_steps(monkeypatch)
+    first, second = _two_that_prepare_one_model(desk, worker, leave)
+    desk.jobs.stop(first)
+    leave.release(10)
+    assert wait_for_job(desk, first)["state"] == "cancelled"
+    assert wait_for_job(desk, second)["state"] == "done"
+    assert FakeClip.unprepared == 0
+
+
+def test_a_preparation_that_fails_for_one_set_does_not_fail_for_the_next(desk: Desk, worker: Worker) -> None:
+    FakeClip.unprepared = 200
+    FakeClip.hub_is_away = True
+    may_go = threading.Event()
+    worker.ask(lambda: may_go.wait(20))
+    first, second = set_with(desk, RED)[0], set_with(desk, RED)[0]
+    desk.jobs.start_preparation(first, page_values(desk, clip_on=True), published=True)
+    desk.jobs.start_preparation(second, page_values(desk, clip_on=True), published=False)
+    may_go.set()
+    assert [wait_for_job(desk, set_id)["state"] for set_id in (first, second)] == ["failed", "done"]
 
 
 def test_published_labels_are_fetched_only_when_asked_for_and_a_hub_that_is_away_is_told(desk: Desk) -> None:

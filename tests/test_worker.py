@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +39,26 @@ class Steps:
                 yield number
         finally:
             self.is_closed = True
+
+
+def test_a_finished_job_lets_go_of_what_its_steps_held(worker: Worker) -> None:
+    class Picture:
+        pass
+
+    picture = Picture()
+    gone = weakref.ref(picture)
+
+    def steps(held: Picture) -> Iterator[Picture]:
+        yield held
+        yield held
+
+    jobs = [worker.start(steps(picture), total=2, owner="me"), worker.start([picture], total=1, owner="you")]
+    del picture
+    assert all(job.wait(SOON_S) for job in jobs)
+    worker.ask(lambda: None).result(SOON_S)  # the worker has turned to something else
+    gc.collect()
+    assert gone() is None
+    assert worker.jobs() == jobs
 
 
 def test_an_ask_gives_its_result(worker: Worker) -> None:

@@ -1,7 +1,7 @@
 """Long work on a set: captioning its pictures and preparing models, started, told about, and stopped.
 
-A job goes on when its tab closes, lets a person's own questions in between its steps, and keeps what it finished. Each
-set has one at a time. Composes no caption and changes no edit.
+A job goes on when its tab closes, lets a person's own questions and other sets' jobs in between its steps, and keeps
+what it finished. Each set has one at a time. Composes no caption and changes no edit.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from captioner.errors import CaptionerError, SettingsError
 from captioner.models.manager import ModelManager
 from captioner.pipeline import PictureLayers, make_layers
 from captioner.preparation import prepare_steps
-from captioner.records import Layer
+from captioner.records import Layer, Preparing
 from captioner.service.choices import Offer
 from captioner.service.pictures import Pictures
-from captioner.worker import Aside, Job, Worker
+from captioner.worker import Aside, Job, Pause, Worker
 from captioner.workspace import Workspace
 from captioner.workspace_records import Failure, View
 
@@ -46,6 +46,7 @@ class Jobs:
         self._offer = offer
         self._pictures = pictures
         self._starting = threading.Lock()
+        self._in_preparation: set[tuple[str, str]] = set()  # models, (name, family); only the worker's thread asks
 
     def start(self, set_id: str, picture_ids: Sequence[str] | None, values: Mapping[str, Any] | None) -> dict[str, Any]:
         """Caption all pictures of a set (None) or some; goes on when the page is closed.
@@ -116,7 +117,7 @@ class Jobs:
 
     def _steps(
         self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
-    ) -> Iterator[Aside | Exception | None]:
+    ) -> Iterator[Aside | Pause | Exception | None]:
         """First what models must prepare; then one step a picture: None, or the error it failed with."""
         yield from self._preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
@@ -144,19 +145,39 @@ class Jobs:
 
     def _preparing(
         self, plan: Plan, *, only: Collection[str] | None = None, published: bool = False
-    ) -> Iterator[Aside]:
-        """What models do once before the first picture, as steps that do not count."""
-        recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
-        for name, step in prepare_steps(plan, self._manager, only=only, published=published):
-            if recent and (recent[-1][0] != step.what or recent[-1][1] == step.done):
-                recent.clear()  # something else began, or a step did not get further: the pace is measured anew
-            recent.append((step.what, step.done, time.monotonic()))
-            _, done, since = recent[0]
-            seconds_left = None
-            if step.done > done:
-                seconds_left = (time.monotonic() - since) / (step.done - done) * (step.total - step.done)
-            text = f"{step.done:,} of {step.total:,} {step.what}"
-            yield Aside(text, f"Preparing {name}", step.done, step.total, seconds_left)
+    ) -> Iterator[Aside | Pause]:
+        """What models do once before the first picture, as steps that do not count.
+
+        Sets take turns, but a model is prepared for one of them at a time: what two do side by side is done twice.
+        """
+        for planned in plan.running():
+            model = (planned.model, planned.family)
+            name, family = model
+            if only is not None and family not in only:
+                continue
+            while model in self._in_preparation:
+                waiting = Aside(f"{name} is being prepared for another set", f"Preparing {name}", 0, 0)
+                yield Pause(waiting, lambda model=model: model not in self._in_preparation)  # type: ignore[misc]
+            self._in_preparation.add(model)
+            try:
+                yield from _as_asides(name, prepare_steps(plan, self._manager, only={family}, published=published))
+            finally:
+                self._in_preparation.discard(model)
+
+
+def _as_asides(name: str, steps: Iterator[tuple[str, Preparing]]) -> Iterator[Aside]:
+    """The steps of a model's preparation as the page shows them, with the time that is left."""
+    recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
+    for _, step in steps:
+        if recent and (recent[-1][0] != step.what or recent[-1][1] == step.done):
+            recent.clear()  # something else began, or a step did not get further: the pace is measured anew
+        recent.append((step.what, step.done, time.monotonic()))
+        _, done, since = recent[0]
+        seconds_left = None
+        if step.done > done:
+            seconds_left = (time.monotonic() - since) / (step.done - done) * (step.total - step.done)
+        text = f"{step.done:,} of {step.total:,} {step.what}"
+        yield Aside(text, f"Preparing {name}", step.done, step.total, seconds_left)
 
 
 def _chunks(

@@ -30,10 +30,12 @@ class PictureKeys:
 
 
 class ByteCache(Generic[Value]):
-    """Values by key, the least recently used dropped when their bytes exceed the limit. Always keeps the newest."""
+    """Values by key, the least recently used dropped when there are too many or too large. Always keeps the newest."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, limit_count: int = 512) -> None:
+        """Args: limit_count: what bounds a small model's values, which would not reach the bytes in thousands."""
         self.limit_bytes = limit_bytes
+        self.limit_count = limit_count
         self.size_bytes = 0
         self._kept: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
 
@@ -53,7 +55,7 @@ class ByteCache(Generic[Value]):
             self.size_bytes -= self._kept.pop(key)[1]
         self._kept[key] = value, size_bytes
         self.size_bytes += size_bytes
-        while self.size_bytes > self.limit_bytes and len(self._kept) > 1:
+        while len(self._kept) > 1 and (self.size_bytes > self.limit_bytes or len(self._kept) > self.limit_count):
             _, (_, dropped) = self._kept.popitem(last=False)
             self.size_bytes -= dropped
 

@@ -51,7 +51,8 @@ Result = TypeVar("Result")
 class Encoding:
     """One picture as the picture tower left it.
 
-    states: (1, image tokens, width), on the model's device. digest: sha256 of the pixels, hexadecimal.
+    states: (1, image tokens, width), on the model's device; a copy, since a part of a batch would keep all of it in
+    memory. digest: sha256 of the pixels, hexadecimal.
     """
 
     states: torch.Tensor
@@ -245,7 +246,7 @@ class BlipDecoder:
     def _encode_batch(self, pictures: Sequence[Image]) -> list[torch.Tensor]:
         pixels = self._pictures(images=list(pictures), return_tensors="pt")["pixel_values"]
         pixels = pixels.to(self._model.device, self._model.dtype)
-        return list(self._model.vision_model(pixel_values=pixels).last_hidden_state.split(1))
+        return [one.clone() for one in self._model.vision_model(pixel_values=pixels).last_hidden_state.split(1)]
 
     def _find_named(
         self, batch: list[int], cells: Sequence[tuple[Encoding, SamplingSettings]]
