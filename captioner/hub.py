@@ -1,16 +1,13 @@
 """A model's name -> the folder its files are in, from the Hugging Face cache, the demo models or a folder of one's own.
 
-Everything loads from a folder, so a hub model, a demo model and a folder someone trained take one path. Also here:
-what must hold of a weights file before any library opens it. Loads no model.
+Everything loads from a folder, so a hub model, a demo model and a folder someone trained take one path. Loads no
+model; what may be in a folder, `models.weights` and `models.descriptions` say.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import os
-import struct
 import threading
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, wait
@@ -24,10 +21,6 @@ from captioner.registry import ModelSpec
 
 DEMO_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo"
 _WORDS = ("auto", "hub", "demo")
-
-# Formats that can run code when they are opened; they are named so that the error can say what is there instead.
-_PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-LFS_POINTER = b"version https://git-lfs"
 
 _STEP_S = 0.2  # between two steps of `download_steps`
 
@@ -322,69 +315,6 @@ def download_steps(
 
 class _Stopped(Exception):
     """Nobody wants the download any more."""
-
-
-def check_weights(path: Path) -> None:
-    """Refuse a weights file that must not or cannot be opened: a pickle, a Git LFS pointer, empty or cut short.
-
-    Raises: BadModel: naming the file and what to do; a file that is not there is one too.
-    """
-    if path.suffix in _PICKLE_SUFFIXES:
-        raise BadModel(f"{path} is a pickle, which can run code when it is opened; convert it to safetensors.")
-    wanted = "ONNX" if path.suffix == ".onnx" else "safetensors"
-    if not path.is_file():
-        pickles = sorted(other.name for other in _files(path.parent) if other.suffix in _PICKLE_SUFFIXES)
-        if pickles:
-            raise BadModel(
-                f"{path.parent} has no {path.name} but {', '.join(pickles)}, a format that can run code when it is "
-                f"opened; convert it to {wanted}."
-            )
-        raise BadModel(f"{path.parent} has no {path.name}; copy the model's folder again, with all its files.")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(64)
-        if start.startswith(LFS_POINTER):
-            raise BadModel(f"{path} is a Git LFS pointer, not the weights; fetch them with git lfs pull.")
-        if size == 0:
-            raise BadModel(f"{path} is empty; download it again.")
-        if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-            raise BadModel(f"{path} is a pickle under another name, which can run code when it is opened; refused.")
-        if path.suffix == ".safetensors":
-            _check_safetensors(path, size, start, file.seek, file.read)
-
-
-def _check_safetensors(
-    path: Path, size: int, start: bytes, seek: Callable[[int], int], read: Callable[[int], bytes]
-) -> None:
-    """The layout: 8 bytes length of the header, the header as JSON, then the tensors it gives offsets of."""
-    damaged = BadModel(f"{path} is no safetensors file or is damaged; download it again.")
-    if size < 8:
-        raise damaged
-    (header_size,) = struct.unpack("<Q", start[:8])
-    if header_size > 100_000_000:  # the library's own limit
-        raise damaged
-    if 8 + header_size > size:
-        raise BadModel(f"{path} is cut short ({size} bytes); download it again.")
-    seek(8)
-    try:
-        header = json.loads(read(header_size))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        expected = 8 + header_size + max(ends, default=0)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        raise damaged from None
-    if size < expected:
-        raise BadModel(f"{path} is cut short: {size} of {expected} bytes; download it again.")
-    if not ends:
-        raise BadModel(f"{path} holds no tensors; download it again.")
-
-
-def fingerprint(path: Path) -> str:
-    """The first 12 hexadecimal digits of a file's sha256; read off the name where the Hugging Face cache has it."""
-    target = path.resolve().name
-    if path.is_symlink() and len(target) == 64 and all(letter in "0123456789abcdef" for letter in target):
-        return target[:12]
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def keep_quiet() -> None:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner import hub, registry
+from captioner import registry
 from captioner.errors import BadModel, OutOfMemory
+from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Forecast, Preparing, Tag
 from captioner.registry import ModelSpec
 from captioner.settings import Effect, Settings, choice, kept_file, real, switch, whole
@@ -149,7 +150,7 @@ class ClipTagger:
         """
         open_clip = clip_pairs.import_open_clip()
         weights = folder / _WEIGHTS
-        hub.check_weights(weights)
+        check_weights(weights)
         config = _read_config(folder)
         known_words = vocabularies.for_model(folder)
         name = f"local-dir:{folder}"
@@ -178,7 +179,7 @@ class ClipTagger:
             tokenizer,
             known_words,
             device=device,
-            revision=hub.fingerprint(weights),
+            revision=fingerprint(weights),
             tag=spec.tag if spec else None,
         )
 
@@ -510,7 +511,7 @@ def _known_as(folder: Path) -> ModelSpec | None:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / _CONFIG
-    hub.check_weights(path)
+    check_weights(path)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         is_whole = all(isinstance(config["model_cfg"][key], dict) for key in ("vision_cfg", "text_cfg"))

@@ -20,8 +20,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner import hub
 from captioner.errors import BadModel
+from captioner.models.weights import check_weights
 from taggers.vocabularies import Vocabulary
 
 CHUNK = 256
@@ -93,7 +93,7 @@ class LabelCache:
     def missing(self, vocabulary: Vocabulary) -> int:
         """How many labels are still to be computed. Looks at names and sizes only."""
         with contextlib.suppress(BadModel):
-            hub.check_weights(self.path(vocabulary))
+            check_weights(self.path(vocabulary))
             return 0
         done = len([*self._chunk_folder(vocabulary).glob("*.safetensors")]) * CHUNK
         return max(len(vocabulary.labels) - done, 0)

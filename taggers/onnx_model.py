@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner import hub
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
+from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Tag
 from captioner.thresholds import STORED_MINIMUM
 
@@ -181,12 +181,12 @@ class OnnxTagger:
         if cls.subfolder and (folder / cls.subfolder).is_dir():
             folder = folder / cls.subfolder
         weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
-        hub.check_weights(weights)
-        hub.check_weights(labels_path)
+        check_weights(weights)
+        check_weights(labels_path)
         labels = read_labels(labels_path)
         model = OnnxModel(weights, device=device)
         check_fit(model, labels, labels_path)
-        return cls(model, labels, hub.fingerprint(weights))
+        return cls(model, labels, fingerprint(weights))
 
     def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
         """A picture as the network was trained to see it: (edge_px, edge_px, 3)."""

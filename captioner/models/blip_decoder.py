@@ -27,6 +27,7 @@ from captioner.models.blip import SamplingSettings
 from captioner.models.blip_cache import ByteCache, PictureKeys, PrefixTree
 from captioner.models.blip_graphs import StepGraphs
 from captioner.models.blip_search import Found, NotNumbers, group_key, in_short, rows_each, search
+from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Alternative, Sentence
 
 WEIGHTS = "model.safetensors"
@@ -119,7 +120,7 @@ class BlipDecoder:
                     "it may belong to another model."
                 )
             _check_tokens(folder, model.config.text_config)
-            return cls(model.to(device), processor, hub.fingerprint(folder / WEIGHTS))
+            return cls(model.to(device), processor, fingerprint(folder / WEIGHTS))
 
     @property
     def device(self) -> str:
@@ -408,7 +409,7 @@ def _check_folder(folder: Path) -> None:
     if not isinstance(config, dict) or config.get("model_type") != "blip":
         kind = config.get("model_type") if isinstance(config, dict) else None
         raise BadModel(f"{folder} holds a model of type {kind!r}; a captioner here is of type 'blip'.")
-    hub.check_weights(folder / WEIGHTS)
+    check_weights(folder / WEIGHTS)
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         raise BadModel(f"{folder} has no {' and no '.join(_TOKENIZER_FILES)}; copy all the model's files.")
     if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
