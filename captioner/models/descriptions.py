@@ -124,16 +124,8 @@ def check_all(values: Any, rules: Rules, where: str) -> None:
 
     Raises: BadModel: a key that has no rule, a value that its rule does not allow, or no mapping.
     """
+    _refuse_unknown(values, rules, where)  # first, since it says more than a value that is out of its bounds
     chosen(values, rules, where)
-    for key, value in values.items():
-        rule = rules.get(key)
-        if rule is None:
-            raise BadModel(
-                f"{where} has {shown(key, max_length=60)}, which is none of what it may say here, since a folder could "
-                "name code or a download by it; take the model from somewhere else, or another model."
-            )
-        if not isinstance(rule, Rule):
-            check_all(value, rule, f"{where}, {key}")
 
 
 def chosen(values: Any, rules: Rules, where: str) -> dict[str, Any]:
@@ -157,6 +149,19 @@ def chosen(values: Any, rules: Rules, where: str) -> dict[str, Any]:
             )
         found[key] = value
     return found
+
+
+def _refuse_unknown(values: Any, rules: Rules, where: str) -> None:
+    """Raises: BadModel: a key that has no rule."""
+    for key, value in values.items() if isinstance(values, dict) else ():
+        rule = rules.get(key)
+        if rule is None:
+            raise BadModel(
+                f"{where} has {shown(key, max_length=60)}, which is none of what it may say here, since a folder could "
+                "name code or a download by it; take the model from somewhere else, or another model."
+            )
+        if not isinstance(rule, Rule):
+            _refuse_unknown(value, rule, f"{where}, {key}")
 
 
 def _refuse_code(values: dict[str, Any], path: Path) -> None:
