@@ -486,7 +486,7 @@ def change_vocabulary(vocabulary: Any) -> Any:
         ("tokenizer.json", change_vocabulary([]), "has no vocabulary of up to 1,000,000 tokens; copy or download"),
         (
             "tokenizer.json",
-            change_vocabulary({"dog": 70}),
+            change_vocabulary({"[UNK]": 0, "dog": 70}),
             "has a vocabulary up to token 70, but the model knows tokens",
         ),
     ],

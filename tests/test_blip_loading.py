@@ -154,6 +154,7 @@ def test_special_tokens_beside_the_vocabulary_keep_their_numbers(tiny: Path, tmp
         (lambda v: v.update(added_tokens=[{"content": "a"}]), "an added token without id or content"),
         (lambda v: v.update(added_tokens=[{"id": -1, "content": "a"}]), "added_tokens has id -1, but it must be"),
         (lambda v: v.update(added_tokens=[3]), "added_tokens is not a JSON object"),
+        (lambda v: v["model"]["vocab"].pop("[UNK]"), r"has no \[UNK\], which stands for words it lacks"),
         (lambda v: v["model"].update(vocab={"a": "b"}), "has no vocabulary of up to"),
         (lambda v: v["model"].update(vocab={"a" * 1001: 1}), "has no vocabulary of up to"),
         (lambda v: v["model"].update(vocab={"a": -1}), "has no vocabulary of up to"),

@@ -176,24 +176,32 @@ def _read_tokenizer(folder: Path) -> tuple[dict[str, Any], dict[str, int], dict[
     values = chosen(read_description(path), _TOKENIZER, str(path)) if path.is_file() else {}
     for name in ("tokenizer_class", "processor_class"):
         values.pop(name, None)
-    for name in _TOKEN_NAMES:
-        if name in values:
-            values[name] = _content(values[name])
-    extra = [*(values.pop("extra_special_tokens", None) or []), *(values.pop("additional_special_tokens", None) or [])]
-    values["extra_special_tokens"] = [*dict.fromkeys(map(_content, extra))]
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        return values, *_read_vocabulary(path)
-    path = folder / "vocab.txt"
+    values |= {name: _content(values[name]) for name in _TOKEN_NAMES if name in values}
+    values = {name: value for name, value in values.items() if value is not None}
+    extra = [*values.pop("extra_special_tokens", []), *values.pop("additional_special_tokens", [])]
+    values["extra_special_tokens"] = [content for token in extra if (content := _content(token)) is not None]
+    is_list = not (folder / "tokenizer.json").is_file()
+    path = folder / ("vocab.txt" if is_list else "tokenizer.json")
     if not path.is_file():
         raise BadModel(f"{folder} has no tokenizer.json and no vocab.txt; copy all the model's files.")
+    vocabulary, added = (_read_word_list(path), {}) if is_list else _read_vocabulary(path)
+    unknown = values.get("unk_token") or "[UNK]"
+    if unknown not in vocabulary:
+        raise BadModel(
+            f"{path} has no {shown(unknown)}, which stands for words it lacks; copy or download the model's folder "
+            "again."
+        )
+    return values, vocabulary, added
+
+
+def _read_word_list(path: Path) -> dict[str, int]:
     text = read_text(path, max_bytes=_MAX_VOCABULARY_BYTES)
     try:
         lines = text.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise BadModel(f"{path} is not UTF-8 text; download it again.") from error
     tokens = [line.removesuffix("\r") for line in lines[: -1 if lines[-1] == "" else None]]
-    return values, _checked({token: number for number, token in enumerate(tokens)}, path), {}
+    return _checked({token: number for number, token in enumerate(tokens)}, path)
 
 
 def _read_vocabulary(path: Path) -> tuple[dict[str, int], dict[int, AddedToken]]:
