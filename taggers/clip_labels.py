@@ -219,9 +219,10 @@ def read_embeddings(path: Path, vocabulary: Vocabulary) -> Embeddings:
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     numpy_files = importlib.import_module("safetensors.numpy")
     try:
+        check_weights(path)  # a published file is somebody else's
         tensors: dict[str, NDArray[Any]] = numpy_files.load_file(str(path))
     except Exception as error:
-        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
+        if not isinstance(error, OSError | BadModel) and type(error).__name__ != "SafetensorError":
             raise
         raise ValueError(str(error)) from error
     return tensors
