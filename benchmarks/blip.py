@@ -80,8 +80,10 @@ class Transformers:
 
     def __init__(self, folder: Path, device: str) -> None:
         dtype = torch.float16 if device == "cuda" else torch.float32
-        self.model = BlipForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval().to(device)
-        self.processor = BlipProcessor.from_pretrained(folder)
+        self.model = (
+            BlipForConditionalGeneration.from_pretrained(folder, dtype=dtype, trust_remote_code=False).eval().to(device)
+        )
+        self.processor = BlipProcessor.from_pretrained(folder, trust_remote_code=False)
 
     def tokens(self, image: Any, settings: SamplingSettings) -> list[int]:
         """The best sentence's tokens up to the end token."""

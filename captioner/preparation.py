@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 
 from captioner.captions.plan import Plan
 from captioner.contract import Model, ModelUser
-from captioner.models import registry, sources
+from captioner.models import registry
+from captioner.models.download import download_steps
 from captioner.records import Forecast, Preparing
 from captioner.settings import Settings
 
@@ -48,7 +49,7 @@ def prepare_steps(
     for name, family, settings in _models_of(plan, only):
         spec = manager.to_download(name, family)
         if spec is not None:
-            for done, total in sources.download_steps(spec):
+            for done, total in download_steps(spec):
                 yield name, Preparing(done // 1_000_000, total // 1_000_000 or spec.download_mb, "MB")
         if _prepares(family):
             with manager.use(name, family) as model:

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Tagger
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
-from captioner.models import sources
+from captioner.limits import MAX_NAME_LENGTH
+from captioner.models.descriptions import read_text
+from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Tag
 from taggers.thresholds import STORED_MINIMUM
 
@@ -35,6 +37,11 @@ _PIP = "pip install onnxruntime-gpu[cuda,cudnn] (without an NVIDIA card: pip ins
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 # Pictures a run. More than one gains nothing on a CPU, and costs memory; results are the same either way.
 _BATCH = {_CUDA: 16, _CPU: 1}
+
+# What a file may ask for: published taggers take 448 and 512 pixels and name some 10,000 tags in 0.4 MB.
+_MAX_EDGE_PX = 2048
+_MAX_FIXED_BATCH = 64
+_MAX_LABELS_BYTES = 10_000_000
 
 Prepare = Callable[["Image", int], NDArray[np.float32]]
 
@@ -72,6 +79,16 @@ class OnnxModel:
             )
         self.edge_px = int(shape[1])
         self.fixed_batch = shape[0] if isinstance(shape[0], int) else None
+        if not 1 <= self.edge_px <= _MAX_EDGE_PX:
+            raise BadModel(
+                f"{path} takes pictures of {self.edge_px:,} pixels an edge; a tagger takes 1 to {_MAX_EDGE_PX:,}. "
+                "Take another model."
+            )
+        if self.fixed_batch is not None and not 1 <= self.fixed_batch <= _MAX_FIXED_BATCH:
+            raise BadModel(
+                f"{path} takes {self.fixed_batch:,} pictures at once; a tagger takes 1 to {_MAX_FIXED_BATCH}. "
+                "Take another model."
+            )
         outputs = given[0].shape[-1]
         self.output_count = outputs if isinstance(outputs, int) else None
         self.input_name, self.output_name = taken[0].name, given[0].name
@@ -181,12 +198,11 @@ class OnnxTagger(Tagger):
         import_onnxruntime()
         folder = cls._files_in(Path(place))
         weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
-        sources.check_weights(weights)
-        sources.check_weights(labels_path)
+        check_weights(weights)
         labels = read_labels(labels_path)
         model = OnnxModel(weights, device=device)
         check_fit(model, labels, labels_path)
-        return cls(model, labels, sources.fingerprint(weights))
+        return cls(model, labels, fingerprint(weights))
 
     @classmethod
     def _files_in(cls, folder: Path) -> Path:
@@ -260,8 +276,9 @@ def read_labels(path: Path, name_column: str = "name") -> tuple[Label, ...]:
 
     Raises: BadModel: not UTF-8 text, columns missing, a row without a name or with an unknown category, or no rows.
     """
+    data = read_text(path, max_bytes=_MAX_LABELS_BYTES)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadModel(f"{path} is not UTF-8 text; download it again.") from error
     labels = []
@@ -275,6 +292,11 @@ def read_labels(path: Path, name_column: str = "name") -> tuple[Label, ...]:
                 raise BadModel(
                     f"{path}, line {rows.line_num}: category {row['category']!r} of {name!r} is not one of "
                     f"{', '.join(CATEGORIES)}; download it again."
+                )
+            if len(name) > MAX_NAME_LENGTH:
+                raise BadModel(
+                    f"{path}, line {rows.line_num}: a name has {len(name):,} letters, at most {MAX_NAME_LENGTH:,} are "
+                    "taken; download it again."
                 )
             labels.append(Label(name, category))
     except csv.Error as error:

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 
 from captioner.errors import BadVocabulary, MissingPackage
-from captioner.models import sources
+from captioner.models.weights import LFS_POINTER
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
 """Every kind of public vocabulary, in the order in which a caption names them."""
@@ -140,7 +140,7 @@ def read(path: Path, kind: str) -> Vocabulary:
 
 def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
     """As `read`, from bytes; `origin` names them in errors."""
-    if data.startswith(sources.LFS_POINTER):
+    if data.startswith(LFS_POINTER):
         raise BadVocabulary(f"{origin} is a Git LFS pointer, not the words; fetch them with git lfs pull.")
     try:
         text = data.decode("utf-8-sig")

@@ -474,7 +474,8 @@ def test_tensors_of_another_size_are_refused(folder: Path, tmp_path: Path) -> No
     tensors["vision_model.post_layernorm.weight"] = torch.zeros(7)
     save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(
-        BadModel, match=r"tensors in model\.safetensors have other sizes than its config\.json says; copy"
+        BadModel,
+        match=r"post_layernorm\.weight has shape \[7\] but config\.json makes it \[32\]; .* Download both again",
     ):
         BlipCaptioner.load(broken, device="cpu")
 
@@ -486,19 +487,30 @@ def change_text_config(name: str, value: Any) -> Any:
     return change
 
 
+def change_vocabulary(vocabulary: Any) -> Any:
+    return lambda values: {**values, "model": {**values["model"], "vocab": vocabulary}}
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("preprocessor_config.json", lambda _: [], "cannot be loaded as a BLIP model: .*; copy or download"),
-        ("config.json", lambda config: {**config, "text_config": 3}, "cannot be loaded as a BLIP model: .*; copy"),
-        ("config.json", change_text_config("vocab_size", 7), "have other sizes than its config.json says; copy"),
+        ("preprocessor_config.json", lambda _: [], "is not a JSON object; copy or download"),
+        ("config.json", lambda config: {**config, "text_config": 3}, "text_config is not a JSON object; copy"),
+        ("config.json", change_text_config("vocab_size", 7), r"has shape .* but config.json makes it \[7"),
+        ("config.json", change_text_config("num_attention_heads", 7), "cannot be loaded as a BLIP model: .*; copy or"),
         (
             "config.json",
             change_text_config("sep_token_id", 9999),
             r"has sep_token_id 9999, but the model knows tokens 0",
         ),
         ("config.json", change_text_config("bos_token_id", -1), r"has bos_token_id -1, but the model knows tokens 0"),
-        ("tokenizer.json", lambda _: {}, r"cannot be loaded as a BLIP model: .*; copy or download the model's folder"),
+        ("tokenizer.json", lambda _: {}, "holds no WordPiece vocabulary, .*; copy or download the model's folder"),
+        ("tokenizer.json", change_vocabulary([]), "has no vocabulary of up to 1,000,000 tokens; copy or download"),
+        (
+            "tokenizer.json",
+            change_vocabulary({"[UNK]": 0, "dog": 70}),
+            "has a vocabulary up to token 70, but the model knows tokens",
+        ),
     ],
 )
 def test_a_damaged_description_is_refused_and_told_what_to_do(
@@ -522,18 +534,8 @@ def test_a_model_of_another_kind_is_refused(folder: Path, tmp_path: Path) -> Non
 def test_a_configuration_that_is_no_json_is_refused(folder: Path, tmp_path: Path) -> None:
     broken = spoil(folder, tmp_path / "broken")
     (broken / "config.json").write_text("{")
-    with pytest.raises(BadModel, match=r"config\.json is no JSON"):
+    with pytest.raises(BadModel, match=r"config\.json cannot be read as JSON"):
         BlipCaptioner.load(broken, device="cpu")
-
-
-def test_code_in_a_model_folder_is_not_run(folder: Path, tmp_path: Path) -> None:
-    hostile = spoil(folder, tmp_path / "hostile")
-    (hostile / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Evil: pass\n")
-    config = json.loads((hostile / "config.json").read_text())
-    config["auto_map"] = {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"}
-    (hostile / "config.json").write_text(json.dumps(config))
-    BlipCaptioner.load(hostile, device="cpu").caption(inputs(PICTURES[:1]), SamplingSettings())
-    assert not (tmp_path / "ran").exists()
 
 
 def test_scores_that_are_not_numbers_are_an_error_and_not_a_caption(folder: Path) -> None:

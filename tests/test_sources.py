@@ -1,4 +1,4 @@
-"""Names become folders, damaged weights are refused, and the hub is asked only when it should be.
+"""captioner.models.sources: names become folders, and the hub is asked only when it should be.
 
 What downloads runs in a process of its own with its own cache, because huggingface_hub reads its environment when it
 is imported. Every such process is stopped by a hook when it connects to anything but the test's own server.
@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from captioner.errors import BadModel, ModelNotFound
 from captioner.models import registry, sources
@@ -43,8 +39,10 @@ def guard(event, arguments):
         os.write(2, f"looks up {arguments[0]}".encode())
         os._exit(99)
 sys.addaudithook(guard)
+from captioner.contract import inputs
 from captioner.models import sources
 from captioner.models import registry
+from captioner.models.download import cached_folder, download_steps
 from captioner.errors import CaptionerError
 blip_base = registry.find("blip-base")
 """
@@ -133,7 +131,7 @@ from PIL import Image
 from captioner.models.manager import ModelManager
 from captioner.models.blip import SamplingSettings
 with ModelManager(device="cpu").use("blip-base", "blip") as captioner:
-    sentence = captioner.caption([Image.open("picture.png").convert("RGB")], SamplingSettings())[0]
+    sentence = captioner.caption(inputs([Image.open("picture.png").convert("RGB")]), SamplingSettings())[0]
     print(json.dumps([captioner.revision, sentence.text]))
 """
     revision, text = answer(caption, home, None, HF_HUB_OFFLINE="1")
@@ -148,7 +146,7 @@ from PIL import Image
 from captioner.models.manager import ModelManager
 from captioner.models.blip import SamplingSettings
 with ModelManager(device="cpu").use({str(tiny)!r}, "blip") as captioner:
-    print(json.dumps(captioner.caption([Image.open("picture.png").convert("RGB")], SamplingSettings())[0].text))
+    print(json.dumps(captioner.caption(inputs([Image.open("picture.png").convert("RGB")]), SamplingSettings())[0].text))
 """
     assert answer(caption, tmp_path / "home", None)  # not offline: the guard would see a request
 
@@ -214,7 +212,7 @@ def test_no_server_and_no_cache_is_told_offline(tmp_path: Path) -> None:
 
 def test_nothing_is_told_about_this_machine(server: HubServer, tmp_path: Path) -> None:
     code = """
-sources.cached_folder(blip_base)
+cached_folder(blip_base)
 import huggingface_hub.constants
 from huggingface_hub.utils import send_telemetry
 send_telemetry("topic"); import time; time.sleep(0.3)
@@ -226,7 +224,7 @@ print(json.dumps(huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY))
 
 STEPS = """
 import threading, time
-steps = sources.download_steps(blip_base, otherwise="or do without")
+steps = download_steps(blip_base, otherwise="or do without")
 seen = []
 try:
     while True:
@@ -243,7 +241,7 @@ else:
         if thread.name == "captioner-download":
             thread.join(20)
     left = [thread.name for thread in threading.enumerate() if thread.name == "captioner-download"]
-    print(json.dumps([seen[-1][0], left, sources.cached_folder(blip_base) is None]))
+    print(json.dumps([seen[-1][0], left, cached_folder(blip_base) is None]))
 """
 
 
@@ -516,84 +514,3 @@ def test_a_folder_of_models_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (dict(choice.names), choice.is_demo) == ({"blip": "blip-large"}, False)
     with pytest.raises(ModelNotFound, match="there is no model in"):
         sources.choose_trio(str(tmp_path / "blip-large"))
-
-
-# Weights files
-
-
-def weights(folder: Path, data: bytes | None = None, name: str = "model.safetensors") -> Path:
-    path = folder / name
-    if data is None:
-        save_file({"weight": torch.zeros(100)}, path)
-    else:
-        path.write_bytes(data)
-    return path
-
-
-def test_a_whole_file_passes(tmp_path: Path) -> None:
-    sources.check_weights(weights(tmp_path))
-    sources.check_weights(weights(tmp_path, b"\x08\x07", "model.onnx"))
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx"])
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "is empty; download it again"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer.*git lfs pull"),
-        (pickle.dumps({"weight": 1}), "is a pickle under another name"),
-    ],
-)
-def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str, data: bytes, message: str) -> None:
-    with pytest.raises(BadModel, match=message):
-        sources.check_weights(weights(tmp_path, data, name))
-
-
-def test_a_zipped_pickle_is_refused_by_content(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "model.safetensors", "w") as archive:
-        archive.writestr("archive/data.pkl", b"")
-    with pytest.raises(BadModel, match="run code"):
-        sources.check_weights(tmp_path / "model.safetensors")
-
-
-def test_a_pickle_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match="convert it to safetensors"):
-        sources.check_weights(tmp_path / "pytorch_model.bin")
-
-
-@pytest.mark.parametrize("keep", [1, 7, 8, 30, -1])
-def test_a_file_cut_short_anywhere_is_refused(tmp_path: Path, keep: int) -> None:
-    path = weights(tmp_path)
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(BadModel, match=r"cut short|damaged"):
-        sources.check_weights(path)
-
-
-@pytest.mark.parametrize(
-    "header", [b"[]", b'{"a": 1}', b'{"a": {"data_offsets": []}}', b"\xff\xfe", b'{"a": {"data_offsets": [0, "9"]}}']
-)
-def test_a_header_of_another_shape_is_refused(tmp_path: Path, header: bytes) -> None:
-    with pytest.raises(BadModel, match="damaged"):
-        sources.check_weights(weights(tmp_path, len(header).to_bytes(8, "little") + header))
-
-
-def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match="holds no tensors"):
-        sources.check_weights(weights(tmp_path, (2).to_bytes(8, "little") + b"{}"))
-
-
-def test_a_missing_file_says_what_is_there_instead(tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match=r"has no model\.safetensors; copy"):
-        sources.check_weights(tmp_path / "model.safetensors")
-    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
-    with pytest.raises(BadModel, match=r"has no model\.safetensors but pytorch_model\.bin"):
-        sources.check_weights(tmp_path / "model.safetensors")
-
-
-def test_the_fingerprint_is_the_start_of_the_sha256(tmp_path: Path) -> None:
-    path = weights(tmp_path, b"abc")
-    assert sources.fingerprint(path) == "ba7816bf8f01"
-    blob = tmp_path / ("f" * 64)
-    blob.write_bytes(b"as the cache stores it")
-    (tmp_path / "link.safetensors").symlink_to(blob)
-    assert sources.fingerprint(tmp_path / "link.safetensors") == "f" * 12

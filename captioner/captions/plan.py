@@ -16,6 +16,7 @@ from captioner.captions.compose import Recipe
 from captioner.captions.groups import CAPTIONER, DEFAULT, PRESET, SettingGroup, group_of, known_names, setting_groups
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.models import registry, sources
+from captioner.models.download import Progress
 from captioner.settings import Settings
 
 
@@ -115,7 +116,7 @@ class Plan:
         """What would run, the captioner first."""
         return (*((self.captioner,) if self.captioner.model else ()), *self.taggers)
 
-    def check_models(self, models: str = "auto", *, progress: sources.Progress | None = None) -> None:
+    def check_models(self, models: str = "auto", *, progress: Progress | None = None) -> None:
         """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
 
         Raises: ModelNotFound, BadModel, MissingPackage: as `sources.find_model`.

@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeVar
 from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.models import sources
-from captioner.models.sources import ModelSource, Progress
+from captioner.models.download import Progress
+from captioner.models.sources import ModelSource
 
 # What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
 _CARD_SHARE = 0.85

@@ -1,39 +1,24 @@
 """A model's name -> the folder its files are in, from the Hugging Face cache, the demo models or a folder of one's own.
 
-Everything loads from a folder, so a hub model, a demo model and a folder someone trained take one path. Also here:
-what must hold of a weights file before any library opens it. Loads no model.
+Everything loads from a folder, so a hub model, a demo model and a folder someone trained take one path. Loads no
+model; what may be in a folder, `models.weights` and `models.descriptions` say.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import json
 import os
-import struct
-import threading
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from captioner.contract import Kind, Model, ModelSpec
-from captioner.errors import BadModel, CaptionerError, MissingPackage, ModelNotFound
+from captioner.errors import BadModel, CaptionerError, ModelNotFound
 from captioner.models import registry
+from captioner.models.download import Progress, cached_folder, download_model
 
 DEMO_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "demo"
 _WORDS = ("auto", "hub", "demo")
-
-# Formats that can run code when they are opened; they are named so that the error can say what is there instead.
-_PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-LFS_POINTER = b"version https://git-lfs"
-
-_STEP_S = 0.2  # between two steps of `download_steps`
-
-Progress = Callable[[int, int], None]
-"""Called with bytes so far and bytes in all (0 while unknown) as a download goes on; from other threads too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +26,7 @@ class ModelSource:
     """Where a model is.
 
     name: as it was asked for. place: the folder of its files, or of a model without one its name or address. spec: None
-    for a folder that no registered name has.
+    for a folder that is not named after a registered one.
     """
 
     name: str
@@ -108,7 +93,7 @@ def find_model(
             return ModelSource(name=name_or_folder, family=family, place=folder)
     folder = _path(name_or_folder)
     if name_or_folder and _is_folder(folder):
-        return ModelSource(name=name_or_folder, family=family, place=folder)
+        return ModelSource(name=name_or_folder, family=family, place=folder, spec=_named_after(folder, family))
     if name_or_folder and os.path.exists(folder):  # noqa: PTH110 (as _is_folder)
         raise BadModel(f"{name_or_folder} is a file; a model is a folder with its weights and its configuration.")
     spec = registry.named_in_family(name_or_folder, family)
@@ -118,6 +103,16 @@ def find_model(
         f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are "
         f"{registry.names_in_words(family)}."
     )
+
+
+def _named_after(folder: Path, family: str) -> ModelSpec | None:
+    """The hub model that a folder is named after: by our name, its repository's, or the hub cache's."""
+    for spec in registry.of_family(family):
+        if spec.repo is not None:
+            cached_as = "models--" + spec.repo.replace("/", "--")
+            if folder.name in (spec.name, spec.repo.rpartition("/")[2]) or cached_as in folder.parts:
+                return spec
+    return None
 
 
 def _named_source(spec: ModelSpec, models: str, download: bool, progress: Progress | None) -> ModelSource:
@@ -273,211 +268,6 @@ def is_cached(spec: ModelSpec) -> bool:
     if not spec.has_folder:
         return True
     return (DEMO_FOLDER / spec.name).is_dir() if spec.is_demo else cached_folder(spec) is not None
-
-
-def cached_folder(spec: ModelSpec) -> Path | None:
-    """The snapshot of a hub model in the Hugging Face cache, when it is complete. Asks no server."""
-    library = _huggingface_hub()
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    assert spec.repo is not None
-    try:
-        folder = Path(library.snapshot_download(spec.repo, allow_patterns=list(spec.files), local_files_only=True))
-    except (LocalEntryNotFoundError, OSError):
-        return None
-    # A cache written by an older huggingface_hub has no listing to prove it complete: the weights come last, as the
-    # biggest file, and the configuration is asked for as well.
-    return folder if all((folder / name).is_file() for name in spec.files[:2]) else None
-
-
-def download_model(
-    spec: ModelSpec, progress: Progress | None = None, *, otherwise: str = "or use --models demo"
-) -> Path:
-    """Fetch a hub model into the ordinary Hugging Face cache.
-
-    A connection that breaks is taken up again where it broke; after a failure the next call fetches only the files
-    that are not complete (huggingface_hub 2.4 keeps no part of a file between two calls).
-
-    Raises: ModelNotFound: the server cannot be reached or has no such model, or the disk is full; says which.
-    """
-    library = _huggingface_hub()
-    assert spec.repo is not None
-    try:
-        folder = Path(
-            library.snapshot_download(spec.repo, allow_patterns=list(spec.files), tqdm_class=_progress_bar(progress))
-        )
-    except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
-        detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelNotFound(
-            f"{spec.name}{f' ({spec.download_mb} MB)' if spec.download_mb else ''} could not be downloaded from "
-            f"{spec.repo}: {detail.rstrip('.')}. Try again (files that are complete are kept), {otherwise}."
-        ) from error
-    missing = [name for name in spec.files[:2] if not (folder / name).is_file()]
-    if missing:
-        raise BadModel(
-            f"the repository {spec.repo} has no {' and no '.join(missing)}, which {spec.name} needs; pickles are not "
-            "taken instead. Choose another model."
-        )
-    return folder
-
-
-def download_steps(
-    spec: ModelSpec, *, otherwise: str = "or use --models demo"
-) -> Generator[tuple[int, int], None, Path]:
-    """As `download_model`, but in steps, so that who asks can do other things in between, or stop by closing it.
-
-    Yields: bytes so far and bytes in all, 0 while that is not known, a few times a second. Returns: the folder.
-    """
-    done_bytes = total_bytes = 0
-    is_stopped = threading.Event()
-    answer: Future[Path] = Future()
-
-    def note(so_far: int, in_all: int) -> None:
-        nonlocal done_bytes, total_bytes
-        if is_stopped.is_set():
-            raise _Stopped  # there is no other way to end huggingface_hub's download
-        done_bytes, total_bytes = so_far, in_all
-
-    def download() -> None:
-        try:
-            answer.set_result(download_model(spec, note, otherwise=otherwise))
-        except BaseException as error:  # noqa: BLE001 - raised again by result()
-            answer.set_exception(error)
-
-    threading.Thread(target=download, name="captioner-download", daemon=True).start()
-    try:
-        while not answer.done():
-            wait([answer], timeout=_STEP_S)
-            yield done_bytes, total_bytes
-    finally:
-        is_stopped.set()
-    return answer.result()
-
-
-class _Stopped(Exception):
-    """Nobody wants the download any more."""
-
-
-def check_weights(path: Path) -> None:
-    """Refuse a weights file that must not or cannot be opened: a pickle, a Git LFS pointer, empty or cut short.
-
-    Raises: BadModel: naming the file and what to do; a file that is not there is one too.
-    """
-    if path.suffix in _PICKLE_SUFFIXES:
-        raise BadModel(f"{path} is a pickle, which can run code when it is opened; convert it to safetensors.")
-    wanted = "ONNX" if path.suffix == ".onnx" else "safetensors"
-    if not path.is_file():
-        pickles = sorted(other.name for other in _files(path.parent) if other.suffix in _PICKLE_SUFFIXES)
-        if pickles:
-            raise BadModel(
-                f"{path.parent} has no {path.name} but {', '.join(pickles)}, a format that can run code when it is "
-                f"opened; convert it to {wanted}."
-            )
-        raise BadModel(f"{path.parent} has no {path.name}; copy the model's folder again, with all its files.")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(64)
-        if start.startswith(LFS_POINTER):
-            raise BadModel(f"{path} is a Git LFS pointer, not the weights; fetch them with git lfs pull.")
-        if size == 0:
-            raise BadModel(f"{path} is empty; download it again.")
-        if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-            raise BadModel(f"{path} is a pickle under another name, which can run code when it is opened; refused.")
-        if path.suffix == ".safetensors":
-            _check_safetensors(path, size, start, file.seek, file.read)
-
-
-def _check_safetensors(
-    path: Path, size: int, start: bytes, seek: Callable[[int], int], read: Callable[[int], bytes]
-) -> None:
-    """The layout: 8 bytes length of the header, the header as JSON, then the tensors it gives offsets of."""
-    damaged = BadModel(f"{path} is no safetensors file or is damaged; download it again.")
-    if size < 8:
-        raise damaged
-    (header_size,) = struct.unpack("<Q", start[:8])
-    if header_size > 100_000_000:  # the library's own limit
-        raise damaged
-    if 8 + header_size > size:
-        raise BadModel(f"{path} is cut short ({size} bytes); download it again.")
-    seek(8)
-    try:
-        header = json.loads(read(header_size))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        expected = 8 + header_size + max(ends, default=0)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        raise damaged from None
-    if size < expected:
-        raise BadModel(f"{path} is cut short: {size} of {expected} bytes; download it again.")
-    if not ends:
-        raise BadModel(f"{path} holds no tensors; download it again.")
-
-
-def fingerprint(path: Path) -> str:
-    """The first 12 hexadecimal digits of a file's sha256; read off the name where the Hugging Face cache has it."""
-    target = path.resolve().name
-    if path.is_symlink() and len(target) == 64 and all(letter in "0123456789abcdef" for letter in target):
-        return target[:12]
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-
-
-def keep_quiet() -> None:
-    """Switch off what huggingface_hub would send about this machine. To be called before it or transformers is used.
-
-    It reads the environment when it is imported, which gradio may have done already, hence the constant too.
-    """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    import huggingface_hub.constants as constants
-
-    constants.HF_HUB_DISABLE_TELEMETRY = True
-
-
-def _huggingface_hub() -> Any:
-    try:
-        import huggingface_hub
-        import huggingface_hub.errors
-    except ModuleNotFoundError as error:
-        raise MissingPackage(
-            "Models are found with huggingface_hub, which is not installed: pip install huggingface_hub"
-        ) from error
-    keep_quiet()
-    return huggingface_hub
-
-
-def _transport_errors() -> tuple[type[Exception], ...]:
-    """What the HTTP client under huggingface_hub raises when a connection breaks.
-
-    Which client that is depends on its version (requests, httpx, httpx2), so the session is asked.
-    """
-    from huggingface_hub.utils import get_session
-
-    client = importlib.import_module(type(get_session()).__module__.split(".")[0])
-    return tuple(
-        kind for name in ("HTTPError", "TransportError") if isinstance(kind := getattr(client, name, None), type)
-    )
-
-
-def _progress_bar(progress: Progress | None) -> type[Any]:
-    """A tqdm class that draws nothing and hands the bytes written to `progress`.
-
-    snapshot_download makes several bars of it: files, bytes received, bytes written; only the last is reported.
-    """
-    from huggingface_hub.utils import tqdm
-
-    class Counter(tqdm):  # type: ignore[misc,valid-type]
-        def __init__(self, *args: Any, **keywords: Any) -> None:
-            self._is_reported = keywords.get("name") == "huggingface_hub.snapshot_download"
-            keywords["disable"] = True
-            super().__init__(*args, **keywords)
-            self.total = keywords.get("total") or 0
-            self.n = keywords.get("initial") or 0
-
-        def update(self, n: float | None = 1) -> None:
-            self.n += n or 0
-            if self._is_reported and progress is not None:
-                progress(int(self.n), int(self.total or 0))
-
-    return Counter
 
 
 def _names(family: str) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.errors import BadModel
-from captioner.models import sources
+from captioner.models.weights import check_weights
 from taggers.vocabularies import Vocabulary
 
 CHUNK = 256
@@ -93,7 +93,7 @@ class LabelCache:
     def missing(self, vocabulary: Vocabulary) -> int:
         """How many labels are still to be computed. Looks at names and sizes only."""
         with contextlib.suppress(BadModel):
-            sources.check_weights(self.path(vocabulary))
+            check_weights(self.path(vocabulary))
             return 0
         done = len([*self._chunk_folder(vocabulary).glob("*.safetensors")]) * CHUNK
         return max(len(vocabulary.labels) - done, 0)
@@ -219,9 +219,10 @@ def read_embeddings(path: Path, vocabulary: Vocabulary) -> Embeddings:
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     numpy_files = importlib.import_module("safetensors.numpy")
     try:
+        check_weights(path)  # a published file is somebody else's
         tensors: dict[str, NDArray[Any]] = numpy_files.load_file(str(path))
     except Exception as error:
-        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
+        if not isinstance(error, OSError | BadModel) and type(error).__name__ != "SafetensorError":
             raise
         raise ValueError(str(error)) from error
     return tensors

@@ -1,7 +1,8 @@
 """open_clip's own names: "ViT-B-32/laion2b_s34b_b79k" -> the hub repository that has these weights as safetensors.
 
 open_clip itself falls back to pickles where a repository has nothing else; here such a pair is refused by name, or when
-its repository turns out to have no safetensors file. Asks no server.
+its repository turns out to have no safetensors file. So is one whose texts are read by another tokenizer than CLIP's,
+which open_clip would fetch from somewhere else. Asks no server.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def spec_for(name: str) -> ModelSpec | None:
     """The model that an open_clip name stands for; None for a name that has not the form of one.
 
     Raises:
-        ModelNotFound: open_clip knows no such pair (the nearest names are given), or has it as a pickle only.
+        ModelNotFound: open_clip knows no such pair (the nearest names are given), has it as a pickle only, or it does
+            not read texts with CLIP's own tokenizer.
         MissingPackage: open_clip is not installed.
     """
     architecture, slash, pretrained = name.partition("/")
@@ -89,6 +91,13 @@ def spec_for(name: str) -> ModelSpec | None:
         raise ModelNotFound(
             f"{pair.name} is published as a pickle only{where}, which can run code when it is opened; "
             "take a pair that has safetensors, such as ViT-B-32/laion2b_s34b_b79k."
+        )
+    text = import_open_clip().get_model_config(pair.architecture)["text_cfg"]
+    fetched = text.get("hf_tokenizer_name") or text.get("hf_model_name")
+    if fetched:
+        raise ModelNotFound(
+            f"{pair.name} reads texts with the tokenizer of {fetched}, which is not loaded here; take a pair "
+            "with CLIP's own tokenizer, such as ViT-B-32/laion2b_s34b_b79k."
         )
     return ModelSpec(
         name=pair.name,

@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 from captioner.contract import ModelSpec
 from captioner.errors import BadModel
-from captioner.models import sources
+from captioner.models.download import cached_folder, download_steps
 from taggers.clip.labels import Embeddings, read_embeddings
 from taggers.vocabularies import Vocabulary
 
@@ -57,9 +57,9 @@ def fetch_steps(tag: tuple[str, str], vocabulary: Vocabulary) -> Generator[tuple
         download_mb=download_mb(tag, vocabulary),
         about="label embeddings",
     )
-    folder = sources.cached_folder(spec)
+    folder = cached_folder(spec)
     if folder is None:
-        folder = yield from sources.download_steps(spec, otherwise="or embed the labels here")
+        folder = yield from download_steps(spec, otherwise="or embed the labels here")
     path = folder / name
     try:
         return read_embeddings(path, vocabulary)

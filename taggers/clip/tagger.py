@@ -1,13 +1,12 @@
 """CLIP interrogation: pictures -> the words of each vocabulary that fit best, with similarities.
 
 A model folder holds `open_clip_config.json` and `open_clip_model.safetensors`, and may hold its own vocabularies.
-Imports nothing heavy. Beside it: `text` runs the text tower, `labels` keeps label embeddings on disk,
-`ranking` ranks them, `prompts` makes prompts, `published` and `pairs` know what the hub has.
+Imports nothing heavy. Beside it: `loading` makes a folder a model, `text` runs the text tower, `labels` keeps label
+embeddings on disk, `ranking` ranks them, `prompts` makes prompts, `published` and `pairs` know what the hub has.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -19,11 +18,11 @@ from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel, OutOfMemory
-from captioner.models import registry, sources
+from captioner.models.weights import fingerprint
 from captioner.records import Forecast, Preparing, Tag
 from captioner.settings import Effect, Settings, choice, kept_file, real, switch, whole
 from taggers import vocabularies
-from taggers.clip import pairs, prompts
+from taggers.clip import loading, pairs, prompts
 from taggers.clip.labels import Embeddings, LabelCache
 from taggers.clip.prompts import Prompt
 from taggers.clip.published import download_mb, fetch_steps
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 _SAMPLE = 48
 """Labels that a forecast embeds to measure the speed."""
 
-_CONFIG = "open_clip_config.json"
-_WEIGHTS = "open_clip_model.safetensors"
 # Pictures a run. More than one gains nothing on a CPU.
 _CPU_BATCH = 1
 _CUDA_BATCH = 32
@@ -151,39 +148,17 @@ class ClipTagger(Tagger):
         Raises: BadModel, MissingPackage: as `Model.load`. BadVocabulary: the folder's own words.
         """
         folder = Path(place)
-        open_clip = pairs.import_open_clip()
-        weights = folder / _WEIGHTS
-        sources.check_weights(weights)
-        config = _read_config(folder)
-        known_words = vocabularies.for_model(folder)
-        name = f"local-dir:{folder}"
-        try:
-            model, _, preprocess = open_clip.create_model_and_transforms(
-                name,
-                precision="fp16" if device.startswith("cuda") else "fp32",
-                device=device,
-                force_quick_gelu=needs_quick_gelu(folder, config),
-            )
-            tokenizer = open_clip.get_tokenizer(name)
-        except Exception as error:  # open_clip and safetensors raise what they like for a damaged folder
-            if type(error).__name__ == "OutOfMemoryError":
-                raise OutOfMemory(f"{folder.name} does not fit on {device}; use --device cpu.") from error
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = " ".join(lines)[:600] or type(error).__name__
-            raise BadModel(
-                f"{weights} does not fit {_CONFIG} beside it, or one is damaged; download both again. {reason}"
-            ) from error
-        _check_shapes(weights, model)
-        model.eval().requires_grad_(False)
-        known_as = spec or _known_as(folder)
+        config = loading.read_config(folder)
+        words = vocabularies.for_model(folder)
+        model, preprocess, tokenizer = loading.build(folder, config, device, spec)
         return cls(
             model,
             preprocess,
             tokenizer,
-            known_words,
+            words,
             device=device,
-            revision=sources.fingerprint(weights),
-            tag=known_as.tag if known_as else None,
+            revision=fingerprint(folder / loading.WEIGHTS),
+            tag=spec.tag if spec else None,
         )
 
     @property
@@ -359,7 +334,7 @@ class ClipTagger(Tagger):
     @classmethod
     def accepts(cls, folder: Path) -> bool:
         """Whether it has open_clip's configuration."""
-        return (folder / _CONFIG).is_file()
+        return (folder / loading.CONFIG).is_file()
 
     @staticmethod
     def reads(settings: ClipSettings) -> Sequence[Readable]:
@@ -487,59 +462,3 @@ class _LabelEncoder:
     def embed(self, tokens: Tensor) -> Embeddings:
         features = self._tagger._text.encode(tokens)
         return np.asarray((features / features.norm(dim=-1, keepdim=True)).half().cpu().numpy(), np.float16)
-
-
-def needs_quick_gelu(folder: Path, config: Mapping[str, Any]) -> bool:
-    """Whether the weights were trained with OpenAI's quick GELU, whatever the configuration says.
-
-    open_clip builds such weights with the ordinary GELU where a configuration lacks the switch, and only warns. Its own
-    table knows which repositories hold such weights, so for folders known by their name it is forced.
-    """
-    if config["model_cfg"].get("quick_gelu"):
-        return True
-    spec = _known_as(folder)
-    names = {folder.name, *(part.rpartition("--")[2] for part in folder.parts if part.startswith("models--"))}
-    if spec is not None and spec.repo is not None:
-        names.add(spec.repo.rpartition("/")[2])
-    return any(pair.quick_gelu and pair.repository.rpartition("/")[2] in names for pair in pairs.known())
-
-
-def _known_as(folder: Path) -> ModelSpec | None:
-    """The registered hub model that a folder is named after, by our name, the repository's or the hub cache's."""
-    for spec in registry.of_family("clip"):
-        if spec.repo is not None:
-            cached_as = "models--" + spec.repo.replace("/", "--")
-            if folder.name in (spec.name, spec.repo.rpartition("/")[2]) or cached_as in folder.parts:
-                return spec
-    return None
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG
-    sources.check_weights(path)
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        is_whole = all(isinstance(config["model_cfg"][key], dict) for key in ("vision_cfg", "text_cfg"))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadModel(f"{path} is not an open_clip configuration; download it again.") from error
-    if not is_whole:
-        raise BadModel(f"{path} is not an open_clip configuration; download it again.")
-    return dict(config)
-
-
-def _check_shapes(weights: Path, model: Any) -> None:
-    """open_clip stretches position tables that do not fit, in silence; here that is an error.
-
-    Raises: BadModel.
-    """
-    from safetensors import safe_open
-
-    state = model.state_dict()
-    with safe_open(str(weights), framework="numpy") as file:
-        for name in file.keys():  # noqa: SIM118  (the file is no mapping)
-            shape = list(file.get_slice(name).get_shape())
-            if name in state and list(state[name].shape) != shape and shape not in ([], [1]):
-                raise BadModel(
-                    f"{weights}: {name} has shape {shape} but {_CONFIG} makes it {list(state[name].shape)}; the two "
-                    "files are not of the same model. Download both again."
-                )

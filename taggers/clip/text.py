@@ -34,7 +34,7 @@ def text_tower(model: Any) -> CausalTextTower | PlainTextTower:
 
 
 class PlainTextTower:
-    """open_clip's own `encode_text` in batches: for text towers that are not causal (SigLIP, Hugging Face's)."""
+    """open_clip's own `encode_text` in batches: for text towers of another build (CoCa's)."""
 
     def __init__(self, model: Any) -> None:
         self._model = model

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,22 +15,18 @@ from typing import Any, TypeVar
 
 import torch
 from PIL.Image import Image
-from safetensors import safe_open
-from transformers import BlipConfig, BlipForConditionalGeneration, BlipProcessor
 from transformers.utils import logging as transformers_logging
 
-from captioner.errors import BadModel, ModelFailed, OutOfMemory, SettingsError
-from captioner.models import sources
-from captioner.models.blip import fast, selfcheck
+from captioner.errors import ModelFailed, OutOfMemory, SettingsError
+from captioner.models.blip import fast, loading, selfcheck
 from captioner.models.blip.cache import ByteCache, PictureKeys
 from captioner.models.blip.graphs import StepGraphs
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
 from captioner.models.blip.settings import SamplingSettings
 from captioner.models.blip.tree import PrefixTree
+from captioner.models.download import keep_quiet
+from captioner.models.weights import fingerprint
 from captioner.records import Alternative, Sentence
-
-WEIGHTS = "model.safetensors"
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")  # either will do
 
 # What goes through the decoder together: more rows gain nothing on a CPU and cost memory, and each picture brings its
 # cross-attention keys and values, 42 MB for BLIP base in fp32.
@@ -67,11 +62,11 @@ class Encoding:
 class BlipDecoder:
     """A BLIP model in memory, with its tokenizer and picture processor. Made by `load`; one thread at a time."""
 
-    def __init__(self, model: Any, processor: Any, revision: str, *, is_fast: bool = True) -> None:
+    def __init__(self, model: Any, pictures: Any, tokenizer: Any, revision: str, *, is_fast: bool = True) -> None:
         """Args: model: a BlipForConditionalGeneration on its device. is_fast: use `fast` where it works."""
         self._model = model.eval()
-        self._pictures = processor.image_processor
-        self._tokenizer = processor.tokenizer
+        self._pictures = pictures
+        self._tokenizer = tokenizer
         self._prompt_ids: dict[str, tuple[int, ...]] = {}
         self._states: ByteCache[Encoding] = ByteCache(_STATES_BYTES)
         self._keys: ByteCache[PictureKeys] = ByteCache(_KEYS_BYTES)
@@ -91,37 +86,11 @@ class BlipDecoder:
 
         Raises: BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
         """
-        _check_folder(folder)
-        sources.keep_quiet()
-        dtype = torch.float16 if device.startswith("cuda") else torch.float32
+        keep_quiet()
         with _quiet():
-            try:
-                model, report = BlipForConditionalGeneration.from_pretrained(
-                    None,
-                    config=BlipConfig.from_pretrained(folder, local_files_only=True),
-                    state_dict=_read_weights(folder / WEIGHTS),  # of safetensors only
-                    dtype=dtype,
-                    output_loading_info=True,
-                )
-                processor = BlipProcessor.from_pretrained(folder, local_files_only=True)
-            except Exception as error:  # transformers, tokenizers and safetensors raise what they like for bad files
-                if _is_out_of_memory(error):
-                    raise
-                detail = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
-                if "ignore_mismatched_sizes" in str(error):  # advice for programmers
-                    detail = f"tensors in {WEIGHTS} have other sizes than its config.json says"
-                raise BadModel(
-                    f"{folder} cannot be loaded as a BLIP model: {detail}; copy or download the model's folder again."
-                ) from error
-            missing = sorted(report["missing_keys"])
-            if missing:
-                more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-                raise BadModel(
-                    f"{folder / WEIGHTS} lacks tensors that its config.json asks for: {', '.join(missing[:3])}{more}; "
-                    "it may belong to another model."
-                )
-            _check_tokens(folder, model.config.text_config)
-            return cls(model.to(device), processor, sources.fingerprint(folder / WEIGHTS))
+            dtype = torch.float16 if device.startswith("cuda") else torch.float32
+            model, pictures, tokenizer = loading.load(folder, dtype)
+            return cls(model.to(device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
 
     @property
     def device(self) -> str:
@@ -370,7 +339,7 @@ def in_halves(function: Callable[[Sequence[Item]], list[Result]], items: Sequenc
     try:
         return function(items)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not loading.is_out_of_memory(error):
             raise
         if len(items) == 1:
             raise OutOfMemory(
@@ -381,55 +350,6 @@ def in_halves(function: Callable[[Sequence[Item]], list[Result]], items: Sequenc
         torch.cuda.empty_cache()
     middle = (len(items) + 1) // 2
     return in_halves(function, items[:middle]) + in_halves(function, items[middle:])
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)  # torch on the CPU
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """A safetensors file's tensors, each in memory of its own, so that packing one frees it.
-
-    transformers would map the file: all of it stays in memory until the last tensor goes, beside the packed weights.
-    """
-    with safe_open(path, framework="pt", backend="pread") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-
-
-def _check_folder(folder: Path) -> None:
-    """Raises: BadModel: what is missing or wrong, before any library looks at it."""
-    if not folder.is_dir():
-        raise BadModel(f"{folder} is no folder; a BLIP model is one, with {WEIGHTS} and config.json.")
-    config_path = folder / "config.json"
-    if not config_path.is_file():
-        raise BadModel(f"{folder} has no config.json; copy the model's folder again, with all its files.")
-    try:
-        config = json.loads(config_path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadModel(f"{config_path} is no JSON; copy the model's folder again.") from error
-    if not isinstance(config, dict) or config.get("model_type") != "blip":
-        kind = config.get("model_type") if isinstance(config, dict) else None
-        raise BadModel(f"{folder} holds a model of type {kind!r}; a captioner here is of type 'blip'.")
-    sources.check_weights(folder / WEIGHTS)
-    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
-        raise BadModel(f"{folder} has no {' and no '.join(_TOKENIZER_FILES)}; copy all the model's files.")
-    if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
-        raise BadModel(f"{folder} has no preprocessor_config.json; copy all the model's files.")
-
-
-def _check_tokens(folder: Path, config: Any) -> None:
-    """Raises: BadModel: a token that a search needs is not among the words the model knows."""
-    for name in ("bos_token_id", "sep_token_id", "pad_token_id"):
-        token_id = getattr(config, name)
-        if token_id is None and name == "pad_token_id":  # a search does without
-            continue
-        if not isinstance(token_id, int) or not 0 <= token_id < config.vocab_size:
-            raise BadModel(
-                f"{folder / 'config.json'} has {name} {token_id}, but the model knows tokens 0 to "
-                f"{config.vocab_size - 1}; copy or download the model's folder again."
-            )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,87 @@
+"""taggers.clip.loading: which configurations of open_clip load, and that they load as open_clip has them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from captioner.errors import BadModel
+from captioner.models.weights import check_shapes
+from taggers.clip import loading
+from tests.tiny_clip import CONFIG, tiny_clip
+
+WORDS = {"mediums": ["a photo"]}
+
+
+def described(folder: Path, name: str) -> Path:
+    """A folder with the configuration of one of open_clip's architectures, and weights that nobody opens."""
+    config = {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": CONFIG["preprocess_cfg"]}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file({"a": torch.zeros(1)}, folder / loading.WEIGHTS)
+    return folder
+
+
+def test_every_architecture_is_taken_unless_its_texts_are_read_by_somebody_elses_tokenizer(tmp_path: Path) -> None:
+    taken = refused = 0
+    for name in open_clip.list_models():
+        folder = described(tmp_path, name)
+        if "hf_tokenizer_name" in open_clip.get_model_config(name)["text_cfg"]:
+            with pytest.raises(BadModel, match=r"text_cfg has (hf_tokenizer_name|hf_model_name)"):
+                loading.read_config(folder)
+            refused += 1
+        else:
+            loading.read_config(folder)
+            taken += 1
+    assert taken > 80
+    assert refused > 20
+
+
+@pytest.mark.parametrize(
+    "name", ["ViT-L-14-quickgelu", "ViT-H-14", "RN50", "convnext_base_w", "EVA02-B-16", "coca_ViT-B-32"]
+)
+def test_the_size_of_an_architecture_is_known_without_memory_for_it(tmp_path: Path, name: str) -> None:
+    config = loading.read_config(described(tmp_path, name))
+    shapes = loading._asked_shapes(config["model_cfg"])
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) > 50_000_000
+    with pytest.raises(BadModel, match=r"asks for a model of \d"):
+        check_shapes(tmp_path / loading.WEIGHTS, shapes, "open_clip_config.json")
+
+
+def test_keys_beside_the_two_that_open_clip_reads_do_no_harm(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS)
+    preprocessing = {**CONFIG["preprocess_cfg"], "size": [32, 32], "mode": "RGB", "fill_color": 0, "newer": 1}
+    config = {**CONFIG, "preprocess_cfg": preprocessing, "library": "open_clip"}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    model, _, _ = loading.build(folder, loading.read_config(folder), "cpu", None)
+    assert model.visual.image_size == (32, 32)
+
+
+def test_texts_become_the_tokens_that_open_clip_gives_them(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS, text_cfg={**CONFIG["model_cfg"]["text_cfg"], "context_length": 20})
+    _, _, tokenizer = loading.build(folder, loading.read_config(folder), "cpu", None)
+    texts = ["a photo of a cat", "", "é — 犬 " * 20, "A  Photo"]
+    assert torch.equal(tokenizer(texts), open_clip.get_tokenizer(f"local-dir:{folder}")(texts))
+
+
+@pytest.mark.parametrize(
+    "model_config",
+    [
+        {"vision_cfg": {"timm_model_name": "vit_tiny_patch16_224", "image_size": 224}},
+        {"text_cfg": {**CONFIG["model_cfg"]["text_cfg"], "vocab_size": 1000}},
+        {"text_cfg": {**CONFIG["model_cfg"]["text_cfg"], "hf_tokenizer_name": ""}},
+    ],
+    ids=["another tower", "fewer tokens than the tokenizer has", "an empty name"],
+)
+def test_what_open_clips_own_architectures_never_say_is_refused(
+    tmp_path: Path, model_config: dict[str, object]
+) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS)
+    config = {**CONFIG, "model_cfg": {**CONFIG["model_cfg"], **model_config}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(BadModel, match=r"timm_model_name|vocab_size 1000|hf_tokenizer_name"):
+        loading.read_config(folder)
