@@ -13,6 +13,7 @@ from captioner.errors import CaptionerError, SettingsError
 
 MAX_CAPTION_LENGTH = 10_000
 MAX_NAME_LENGTH = 1_000
+MAX_CHANGED_LETTERS = 20_000_000  # old and new captions of one bulk change, that is of one answer
 MAX_JSON_BYTES = 50_000_000  # a tokenizer's vocabulary is 3 MB; an index of sharded weights stays under 10 MB
 
 

@@ -175,9 +175,9 @@ class Desk:
         label, change = bulk.change_of(operation, values)
         wanted = None if picture_ids is None else set(picture_ids)
         views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
+        rows = self.rows.of_views(set_id, views)
         changes = []
-        for row in self.rows.of_views(set_id, views):
-            after = change(row["caption"])
+        for row, after in zip(rows, change([(row["name"], row["caption"]) for row in rows]), strict=True):
             if after != row["caption"]:
                 changes.append(
                     {
