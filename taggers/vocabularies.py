@@ -21,6 +21,7 @@ from pathlib import Path
 
 from captioner import hub
 from captioner.errors import BadVocabulary, MissingPackage
+from captioner.limits import MAX_LABEL_LENGTH
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
 """Every kind of public vocabulary, in the order in which a caption names them."""
@@ -124,7 +125,8 @@ def public(kind: str) -> Vocabulary:
 def read(path: Path, kind: str) -> Vocabulary:
     """A user's or a model's own list: one label a line, UTF-8; blank lines and repeated labels are left out.
 
-    Raises: BadVocabulary: not a file, not UTF-8, no label in it, or more than `MAXIMUM_LABELS` lines.
+    Raises: BadVocabulary: not a file, not UTF-8, no label in it, more than `MAXIMUM_LABELS` lines, or a line that is
+        longer than a label may be (CLIP reads 77 tokens of it, and takes a time that grows with the square of a word).
     """
     if not os.path.isfile(path):  # noqa: PTH113 (Path's own raises for a name that is too long)
         raise BadVocabulary(f"{path} is not a file; a vocabulary is a text file with one label a line.")
@@ -153,6 +155,17 @@ def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
         lines.pop()
     if len(lines) > MAXIMUM_LABELS:
         raise BadVocabulary(f"{origin} has {len(lines):,} lines; a vocabulary may have {MAXIMUM_LABELS:,}. Split it.")
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LABEL_LENGTH and len(line.strip()) > MAX_LABEL_LENGTH:
+            advice = (
+                "It looks like JSON: write the labels one a line, without brackets, quotes and commas."
+                if text.lstrip()[:1] in ("[", "{")
+                else "Write one label a line, or shorten it."
+            )
+            raise BadVocabulary(
+                f"{origin} has {len(line.strip()):,} characters in line {number:,}; a label may have "
+                f"{MAX_LABEL_LENGTH}. {advice}"
+            )
     labels = tuple(dict.fromkeys(label for line in lines if (label := line.strip())))
     if not labels:
         raise BadVocabulary(f"{origin} has no label; write one label a line.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from captioner.errors import SettingsError, UnknownSet
@@ -93,6 +95,20 @@ def test_a_bulk_change_over_a_newer_edit_changes_nothing_and_says_whose(desk: De
     answer = desk.apply_bulk(set_id, shown["label"], {change["id"]: change for change in shown["changes"]})
     assert answer == {"ok": False, "conflicts": ["1.png"]}
     assert desk.rows.of_picture(set_id, pictures[0])["caption"] == "one"
+
+
+def test_a_set_that_stores_half_a_character_opens(desk: Desk) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    desk.jobs.start(set_id, None, page_values(desk, num_beams=7))
+    wait_for_job(desk, set_id)
+    stored = desk.workspace.settings(set_id)
+    desk.workspace.set_settings(set_id, {**stored, "prefix": "half \ud83d "})
+    opened = desk.open_set(set_id)
+    json.dumps(opened, ensure_ascii=False).encode()
+    assert opened["rows"][0]["caption"] == "half \ufffd a red picture 40 wide under beam 7"
+    assert opened["notes"] == []
+    with pytest.raises(SettingsError, match="prefix holds half a character"):
+        desk.live.preview(set_id, picture, page_values(desk, prefix="half \ud83d"))
 
 
 def test_undo_of_nothing_says_so(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from captioner import hub, registry
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
+from captioner.limits import check_mapping, value_shown, without_halves
 from captioner.pipeline import Plan, setting_groups
 from captioner.registry import ModelSpec
 from captioner.workspace import Workspace
@@ -76,9 +77,7 @@ class Offer:
         """
         if values is None:
             return Plan.from_flat(self.default_flat, self.models)
-        if not isinstance(values, Mapping):
-            raise SettingsError(f"settings are {type(values).__name__}; they must be a mapping of names to values.")
-        flat = to_flat(values, self.model_keys)
+        flat = to_flat(check_mapping(values, "settings"), self.model_keys)
         for key in self.model_keys:
             flat[key] = self._checked_model(key, flat.get(key, ""))
         return Plan.from_flat({**self.default_flat, **flat}, self.models)
@@ -88,9 +87,7 @@ class Offer:
 
         Raises: SettingsError, ModelNotFound.
         """
-        if not isinstance(flat, Mapping):
-            raise SettingsError(f"settings are {type(flat).__name__}; they must be a mapping of names to values.")
-        named = {"captioner": "default", **flat}
+        named = {"captioner": "default", **check_mapping(flat, "settings")}
         for key in self.model_keys:
             if named.get(key) == "default":
                 named[key] = self.model_name(key)
@@ -103,7 +100,11 @@ class Offer:
         Settings that an older or differently started app stored and that mean nothing now are left aside, and said so
         in the plan's notes.
         """
-        stored = self._workspace.settings(set_id)
+        stored = {
+            # Half a character, which an earlier version stored, would keep the set from being shown at all.
+            name: without_halves(value) if isinstance(value, str) else value
+            for name, value in self._workspace.settings(set_id).items()
+        }
         try:
             return Plan.from_flat(stored or self.default_flat, self.models)
         except CaptionerError as error:
@@ -146,7 +147,7 @@ class Offer:
             if spec is not None:
                 return spec.name
         known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
-        raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
+        raise SettingsError(f"{key} is {value_shown(name)}; it must be one of {known}.")
 
 
 def to_flat(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
