@@ -19,6 +19,7 @@ MAX_NAME_LENGTH = 1_000
 MAX_ID_LENGTH = 64
 MAX_SETTINGS = 1_000  # entries of a mapping of settings; all that there are make about a hundred
 MAX_PICTURES = 100_000  # that one request may name
+MAX_TAG_LENGTH = 500  # of one that a person types
 MAX_LABEL_LENGTH = 300  # of a vocabulary; the longest published label has 52 characters
 MAX_WHOLE = 2**63 - 1  # the largest whole number that SQLite and Arrow hold
 MAX_CHANGED_LETTERS = 20_000_000  # old and new captions of one bulk change, that is of one answer

@@ -147,8 +147,8 @@ def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BadVocabulary(f"{origin} is not UTF-8 text (line {line}); save it as UTF-8.") from error
+        number = data.count(b"\n", 0, error.start) + 1
+        raise BadVocabulary(f"{origin} is not UTF-8 text (line {number}); save it as UTF-8.") from error
     # Not splitlines(): that would also split at signs that may stand inside a label.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines[-1] == "":

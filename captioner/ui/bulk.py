@@ -19,7 +19,7 @@ from typing import Any
 
 from captioner import pattern_process
 from captioner.errors import SettingsError
-from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS
+from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS, MAX_TAG_LENGTH
 from captioner.settings import Settings, choice, switch, words
 
 PATTERN_LIMIT_S = 1.0
@@ -57,7 +57,7 @@ class Affix(Settings):
 class TagChange(Settings):
     """A tag added, removed or moved."""
 
-    tag: str = words("", "The tag.", max_length=500)
+    tag: str = words("", "The tag.", max_length=MAX_TAG_LENGTH)
     what: str = choice("add", ("add", "remove", "move"), "What to do with it.")
     where: str = choice("end", ("front", "end"), "Where to put it.")
 
