@@ -3,7 +3,8 @@
 The desk's own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part:
 `offer` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the
 page shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
-holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Safe to use from
+holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls
+has checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from
 many threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
 """
 
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from captioner import compose
-from captioner.errors import SettingsError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.manager import ModelManager
 from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
@@ -54,14 +54,12 @@ class Desk:
         """Everything the page shows of a set, and what to tell about its settings. Raises: UnknownSet."""
         return {**self.changes(set_id, -1), "notes": list(self.offer.stored_plan(set_id).notes)}
 
-    def changes(self, set_id: str, since: Any) -> dict[str, Any]:
+    def changes(self, set_id: str, since: int) -> dict[str, Any]:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
             changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings.
         """
-        if isinstance(since, bool) or not isinstance(since, int):
-            since = -1
         changes = self.workspace.changes_since(set_id, since)
         rows = self.rows.of_views(set_id, changes.views)
         if changes.settings is not None and not changes.is_everything:
@@ -102,8 +100,6 @@ class Desk:
 
     def rename_set(self, set_id: str, name: str) -> dict[str, Any]:
         """Give the set a name; it is the zip's name too."""
-        if not isinstance(name, str):
-            raise SettingsError(f"the name is {type(name).__name__}; it must be text.")
         self.workspace.rename_set(set_id, name.strip())
         return {"name": name.strip()}
 
@@ -134,9 +130,7 @@ class Desk:
         return answer if saved.ok else {**answer, "conflict": saved.conflict}
 
     def count_tokens(self, text: str) -> dict[str, Any]:
-        """How many CLIP tokens a text takes, the limit, and what lies beyond it."""
-        if not isinstance(text, str):
-            raise SettingsError(f"the text is {type(text).__name__}; it must be text.")
+        """How many CLIP tokens a caption takes, the limit, and what lies beyond it."""
         return {"tokens": count_tokens(text), "limit": USABLE_TOKENS, "beyond": text[cut_at(text, USABLE_TOKENS) :]}
 
     def token_counts(self, set_id: str) -> dict[str, Any]:
@@ -199,7 +193,7 @@ class Desk:
         applied = self.workspace.apply_edits(
             set_id,
             {picture_id: change["after"] for picture_id, change in changes.items()},
-            str(label)[:200],
+            label[:200],
             revisions={picture_id: change["revision"] for picture_id, change in changes.items()},
         )
         if applied.ok:
@@ -216,8 +210,6 @@ class Desk:
         Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
         Raises: SettingsError, UnknownSet.
         """
-        if not isinstance(name, str):
-            raise SettingsError(f"the tag is {type(name).__name__}; it must be text.")
         plan = self.offer.stored_plan(set_id) if values is None else self.offer.plan_of(values)
         change = compose.with_ignored if is_ignored else compose.without_ignored
         recipe = change(plan.recipe, name)
