@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from captioner import hub, registry
+from captioner.cli.terminal import say, say_json
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     if arguments.json:
         for row in rows:
-            print(json.dumps(row))
+            say_json(row)
         return 0
     table = [("NAME", "FAMILY", "WHERE", "LICENCE", "DOWNLOAD", "HERE", "WHAT")]
     for row in rows:
@@ -48,5 +48,5 @@ def run(arguments: argparse.Namespace) -> int:
         )
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     return 0
