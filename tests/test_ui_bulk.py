@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -112,19 +113,26 @@ def pattern(find: str, replacement: str = "") -> dict[str, Any]:
     ],
 )
 def test_a_pattern_costs_little_before_it_is_refused(find: str, reason: str) -> None:
+    with at_most_seconds(3):  # 0.2 s on a quiet core
+        with pytest.raises(SettingsError, match=reason):
+            preview(pattern(find), "a cat")
+
+
+@contextmanager
+def at_most_seconds(limit_s: float) -> Iterator[None]:
+    """Of processor time, in the processes that are started meanwhile."""
     resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with pytest.raises(SettingsError, match=reason):
-        preview(pattern(find), "a cat")
+    yield
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3, "0.7 s on a quiet core"
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < limit_s
 
 
 def test_the_process_of_a_pattern_is_refused_memory_beyond_its_limit() -> None:
     pytest.importorskip("resource")
     asked = {**pattern("a{100000000}c"), "match_case": True, "texts": [], "max_length": 9, "one_s": 1, "all_s": 1}
     code = (
-        "import json, resource, sys; from captioner import pattern_process;"
+        "import resource; from captioner import pattern_process; pattern_process.COMPILE_LIMIT_S = 60;"
         f"print(list(pattern_process.answers({asked!r})));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
@@ -152,10 +160,9 @@ def test_a_pattern_replaces_as_the_package_regex_does() -> None:
 
 
 def test_a_pattern_that_does_not_end_is_given_up_in_time() -> None:
-    began = time.monotonic()
-    with pytest.raises(SettingsError, match=r"took longer than 1 s on 2.png; simplify it"):
-        preview(pattern("(a+)+$"), "a cat", "a" * 5000 + "b")
-    assert time.monotonic() - began < 20
+    with at_most_seconds(10):
+        with pytest.raises(SettingsError, match=r"took longer than 1 s on 2.png; simplify it"):
+            preview(pattern("(a+)+$"), "a cat", "a" * 5000 + "b")
 
 
 def test_a_slow_pattern_is_given_up_over_many_captions(monkeypatch: pytest.MonkeyPatch) -> None:

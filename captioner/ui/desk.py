@@ -10,6 +10,7 @@ many threads. Knows no Gradio and no HTTP; every error that a person can mend is
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from captioner.ui.kept_files import KeptFiles
 from captioner.ui.live import Live
 from captioner.ui.offer import Offer
 from captioner.ui.pictures import Pictures
+from captioner.ui.recent import Recent
 from captioner.ui.rows import Rows
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -36,6 +38,7 @@ class Desk:
     def __init__(self, workspace: Workspace, worker: Worker, manager: ModelManager) -> None:
         self.workspace = workspace
         self._manager = manager
+        self._counted: Recent[bytes, int] = Recent(100_000)
         self.offer = Offer(manager.models, workspace)
         self.kept_files = KeptFiles(self.offer.groups)
         self.pictures = Pictures(workspace)
@@ -136,7 +139,16 @@ class Desk:
     def token_counts(self, set_id: str) -> dict[str, Any]:
         """CLIP tokens of every caption of the set, by picture id."""
         rows = self.rows.of_views(set_id, self.workspace.views(set_id))
-        return {"limit": USABLE_TOKENS, "counts": {row["id"]: count_tokens(row["caption"]) for row in rows}}
+        return {"limit": USABLE_TOKENS, "counts": {row["id"]: self._count(row["caption"]) for row in rows}}
+
+    def _count(self, text: str) -> int:
+        """A caption's tokens, counted once: asking for thousands of long captions again and again costs little."""
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        count = self._counted.get(digest)
+        if count is None:
+            count = count_tokens(text)
+            self._counted.put(digest, count)
+        return count
 
     def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
         """Write the set's captions to a zip at `target`; returns the name to save it under.
