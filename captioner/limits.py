@@ -124,10 +124,14 @@ def read_json(data: bytes | str, name: str, *, error: type[CaptionerError] = Cap
         raise error(f"{name} cannot be read as JSON: {reason}.") from cause
 
 
-def shown(text: str, *, max_length: int = 200) -> str:
-    """A text from outside as a log or a message may hold it: cut, and without control characters.
+def printable(text: str) -> str:
+    """A text from outside without control characters and halves of characters, a replacement in the place of each.
 
     A terminal obeys control characters, and a line break begins a line that looks like one of ours.
     """
-    cut = text if len(text) <= max_length else text[: max_length - 1] + "…"
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def shown(text: str, *, max_length: int = 200) -> str:
+    """The same, cut: as a log or a message may hold it."""
+    return printable(text if len(text) <= max_length else text[: max_length - 1] + "…")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from captioner import hub
 from captioner.errors import BadVocabulary, MissingPackage
-from captioner.limits import MAX_LABEL_LENGTH
+from captioner.limits import MAX_LABEL_LENGTH, shown
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
 """Every kind of public vocabulary, in the order in which a caption names them."""
@@ -99,7 +99,7 @@ def for_model(folder: Path) -> Mapping[str, Vocabulary]:
         return {kind: public(kind) for kind in KINDS}
     for path in sorted(own.glob("*.txt")):
         if path.stem not in KINDS:
-            _log.warning("%s is not used: a vocabulary is one of %s", path, ", ".join(KINDS))
+            _log.warning("%s is not used: a vocabulary is one of %s", shown(str(path)), ", ".join(KINDS))
     return {kind: read(path, kind) for kind in KINDS if (path := own / f"{kind}.txt").is_file()}
 
 

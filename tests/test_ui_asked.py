@@ -132,12 +132,12 @@ def test_a_picture_that_is_no_upload_costs_only_itself(desk: Desk) -> None:
         {"path": str(stored)},
         {"path": "/etc/passwd"},
         7,
-        {"path": "a\0b", "orig_name": "b.png"},
+        {"path": "a\0b", "orig_name": "b\ud83d"},
         {"path": str(stored)},
     ]
     answer = add(set_id, files)
     assert [one["name"] for one in answer["added"]] == ["red.png", "red.png"]
-    assert [one["name"] for one in answer["refused"]] == ["passwd", "file 3", "b.png"]
+    assert [one["name"] for one in answer["refused"]] == ["passwd", "file 3", "b\\ud83d"]
     assert {one["message"] for one in answer["refused"]} == {
         "Files must be uploaded first; gradio_client's handle_file does it."
     }

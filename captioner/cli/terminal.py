@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from captioner import limits
 from captioner.cli.parser import WrongUse
 
 
 def printable(text: str) -> str:
-    """Without control characters and halves of characters, which a file's name may hold and a terminal obeys."""
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """As `limits.printable`, and without what this terminal's encoding does not hold."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return text.encode(encoding, errors="replace").decode(encoding)
+    return limits.printable(text).encode(encoding, errors="replace").decode(encoding)
 
 
 def say(text: str) -> None:

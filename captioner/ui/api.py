@@ -19,7 +19,7 @@ from gradio.utils import get_upload_folder
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.export import WRITERS
 from captioner.images import MAX_BYTES
-from captioner.limits import MAX_NAME_LENGTH, check_text
+from captioner.limits import MAX_NAME_LENGTH, check_text, spelt_out
 from captioner.settings import Settings, choice, switch
 from captioner.ui.asked import Shape, caption, identifier, listed, present, settings, text, whole
 from captioner.ui.desk import Desk
@@ -157,9 +157,9 @@ def _name(file: Any) -> str:
     if not isinstance(file, dict):
         return ""
     name, path = file.get("orig_name"), file.get("path")
-    if isinstance(name, str) and name:
-        return name[:MAX_NAME_LENGTH]
-    return path.rpartition("/")[2][:MAX_NAME_LENGTH] if isinstance(path, str) else ""
+    if not (isinstance(name, str) and name):
+        name = path.rpartition("/")[2] if isinstance(path, str) else ""
+    return spelt_out(name[:MAX_NAME_LENGTH])[:MAX_NAME_LENGTH]
 
 
 def _job(desk: Desk, job_id: str) -> Job:

@@ -13,7 +13,7 @@ from typing import Any
 
 from captioner import hub, registry
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
-from captioner.limits import check_mapping, value_shown, without_halves
+from captioner.limits import check_mapping, shown, value_shown, without_halves
 from captioner.pipeline import Plan, setting_groups
 from captioner.registry import ModelSpec
 from captioner.workspace import Workspace
@@ -56,12 +56,12 @@ class Offer:
         for spec in registry.of_family(self._family_of[key]):
             is_here = self._is_here(spec)
             if is_here or (self.models in ("auto", "hub") and not spec.is_demo):
-                shown = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
-                choices.append((not is_here, shown, spec.name))
+                text = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
+                choices.append((not is_here, text, spec.name))
         first = self.model_name(key)
         if first not in {name for _, _, name in choices}:
             choices.insert(0, (False, first, first))
-        return [(shown, name) for _, shown, name in sorted(choices, key=lambda choice: choice[0])]
+        return [(text, name) for _, text, name in sorted(choices, key=lambda choice: choice[0])]
 
     def takes_other_names(self, key: str) -> str:
         """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
@@ -108,7 +108,7 @@ class Offer:
         try:
             return Plan.from_flat(stored or self.default_flat, self.models)
         except CaptionerError as error:
-            _log.warning("the settings stored with a set are not understood: %s", error)
+            _log.warning("the settings stored with a set are not understood: %s", shown(str(error), max_length=500))
             plan = Plan.from_flat(self.default_flat, self.models)
             notes = (f"The settings stored with this set are not understood, so the defaults are shown: {error}",)
             return Plan(**{**{name: getattr(plan, name) for name in plan.__slots__}, "notes": notes})
