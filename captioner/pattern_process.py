@@ -16,29 +16,26 @@ from __future__ import annotations
 
 import importlib
 import json
-import operator
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MEMORY_LIMIT_BYTES = 64_000_000  # over what the texts themselves take
 COMPILE_LIMIT_S = 0.5
 
 
-def replaced(
-    pattern: Any, replacement: Callable[[Any], str], text: str, *, max_length: int, timeout_s: float
-) -> str | None:
+def replaced(pattern: Any, replacement: str, text: str, *, max_length: int, timeout_s: float) -> str | None:
     """The text with each match replaced; None where the result has more than `max_length` characters.
 
     The result is looked at while it grows, since a replacement can repeat what was found.
-    Args: pattern: of the package regex. replacement: what to put there, of a match.
-    Raises: TimeoutError.
+    Args: pattern: of the package regex. replacement: what to put there; \\1 is the first group.
+    Raises: TimeoutError. re.error, IndexError: the replacement names no group of the pattern.
     """
     found: list[tuple[int, int, str]] = []
     letters = 0
     for match in pattern.finditer(text, timeout=timeout_s):
-        found.append((*match.span(), replacement(match)))
+        found.append((*match.span(), match.expand(replacement)))
         letters += len(found[-1][2])
         if letters > max_length:
             return None
@@ -54,7 +51,6 @@ def replaced(
 def answers(asked: Mapping[str, Any]) -> Iterator[Any]:
     """The lines of the protocol above."""
     regex: Any = importlib.import_module("regex")  # it carries no types
-    expand = operator.methodcaller("expand", asked["replacement"])
     refusal = "pattern"
     left_s = asked["all_s"]
     try:
@@ -67,7 +63,7 @@ def answers(asked: Mapping[str, Any]) -> Iterator[Any]:
             if left_s <= 0:
                 raise TimeoutError
             timeout_s = min(left_s, asked["one_s"])
-            new = replaced(pattern, expand, text, max_length=asked["max_length"], timeout_s=timeout_s)
+            new = replaced(pattern, asked["replacement"], text, max_length=asked["max_length"], timeout_s=timeout_s)
             if new is None:
                 yield {"refused": "long_one"}
                 return
@@ -94,6 +90,8 @@ class _Limits:
 
         in_use = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         limit = in_use + MEMORY_LIMIT_BYTES
+        _, highest = resource.getrlimit(resource.RLIMIT_DATA)  # nobody may raise what the system's owner has set
+        limit = limit if highest == resource.RLIM_INFINITY else min(limit, highest)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which ends the process, whatever it is doing
         signal.setitimer(signal.ITIMER_PROF, COMPILE_LIMIT_S)

@@ -176,9 +176,10 @@ def _replacing(operation: Replace) -> Callable[[str], str | None]:
 
 
 def _with_text(pattern: Any, replacement: str, text: str) -> str | None:
-    return pattern_process.replaced(
-        pattern, lambda match: replacement, text, max_length=MAX_CAPTION_LENGTH, timeout_s=PATTERN_LIMIT_S
-    )
+    found = pattern.findall(text, timeout=PATTERN_LIMIT_S)
+    if len(text) - sum(map(len, found)) + len(found) * len(replacement) > MAX_CAPTION_LENGTH:
+        return None if found else text
+    return str(pattern.sub(replacement.replace("\\", "\\\\"), text, timeout=PATTERN_LIMIT_S)) if found else text
 
 
 def _with_pattern(operation: Replace, captions: Captions) -> list[str]:
