@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from captioner.cli.terminal import note
 from captioner.errors import CaptionerError
 
 COMMANDS = {
@@ -33,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except CaptionerError as error:
-        print(f"captioner: {error}", file=sys.stderr)
+        note(f"captioner: {error}")
         return 2
     except KeyboardInterrupt:
-        print("captioner: stopped.", file=sys.stderr)
+        note("captioner: stopped.")
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does. Python would complain again when it flushes on exit.

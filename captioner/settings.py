@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from captioner.errors import SettingsError
-from captioner.limits import MAX_CAPTION_LENGTH
+from captioner.limits import MAX_CAPTION_LENGTH, check_text, is_finite, value_shown
 
 
 class Effect(Enum):
@@ -100,7 +99,7 @@ class Field:
     def check(self, value: Any) -> Any:
         """The value in the field's own type.
 
-        Raises: SettingsError: wrong type, NaN, infinite or out of range; names field, value and range.
+        Raises: SettingsError: wrong type, half a character, NaN, infinite or out of range; names field, value, range.
         """
         if self.kind is bool:
             if not isinstance(value, bool):
@@ -113,8 +112,8 @@ class Field:
                 or (self.options and value not in self.options)
             ):
                 raise self._refuse(value)
-            return value
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return check_text(value, self.name, max_length=self.max_length)
+        if not is_finite(value):
             raise self._refuse(value)
         if self.kind is int and value != int(value):
             raise self._refuse(value)
@@ -142,9 +141,7 @@ class Field:
         return self.check(number)
 
     def _refuse(self, value: Any) -> SettingsError:
-        shown = repr(value) if isinstance(value, str) else str(value)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        return SettingsError(f"{self.name} is {shown}; it must be {self.range_text}.")
+        return SettingsError(f"{self.name} is {value_shown(value)}; it must be {self.range_text}.")
 
 
 def _declare(default: Any, declared: Field) -> Any:

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 
 from captioner.errors import BadVocabulary, MissingPackage
+from captioner.limits import MAX_LABEL_LENGTH, shown
 from captioner.models.weights import LFS_POINTER
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
@@ -98,7 +99,7 @@ def for_model(folder: Path) -> Mapping[str, Vocabulary]:
         return {kind: public(kind) for kind in KINDS}
     for path in sorted(own.glob("*.txt")):
         if path.stem not in KINDS:
-            _log.warning("%s is not used: a vocabulary is one of %s", path, ", ".join(KINDS))
+            _log.warning("%s is not used: a vocabulary is one of %s", shown(str(path)), ", ".join(KINDS))
     return {kind: read(path, kind) for kind in KINDS if (path := own / f"{kind}.txt").is_file()}
 
 
@@ -124,7 +125,8 @@ def public(kind: str) -> Vocabulary:
 def read(path: Path, kind: str) -> Vocabulary:
     """A user's or a model's own list: one label a line, UTF-8; blank lines and repeated labels are left out.
 
-    Raises: BadVocabulary: not a file, not UTF-8, no label in it, or more than `MAXIMUM_LABELS` lines.
+    Raises: BadVocabulary: not a file, not UTF-8, no label in it, more than `MAXIMUM_LABELS` lines, or a line that is
+        longer than a label may be (CLIP reads 77 tokens of it, and takes a time that grows with the square of a word).
     """
     if not os.path.isfile(path):  # noqa: PTH113 (Path's own raises for a name that is too long)
         raise BadVocabulary(f"{path} is not a file; a vocabulary is a text file with one label a line.")
@@ -145,14 +147,25 @@ def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BadVocabulary(f"{origin} is not UTF-8 text (line {line}); save it as UTF-8.") from error
+        number = data.count(b"\n", 0, error.start) + 1
+        raise BadVocabulary(f"{origin} is not UTF-8 text (line {number}); save it as UTF-8.") from error
     # Not splitlines(): that would also split at signs that may stand inside a label.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines[-1] == "":
         lines.pop()
     if len(lines) > MAXIMUM_LABELS:
         raise BadVocabulary(f"{origin} has {len(lines):,} lines; a vocabulary may have {MAXIMUM_LABELS:,}. Split it.")
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LABEL_LENGTH and len(line.strip()) > MAX_LABEL_LENGTH:
+            advice = (
+                "It looks like JSON: write the labels one a line, without brackets, quotes and commas."
+                if text.lstrip()[:1] in ("[", "{")
+                else "Write one label a line, or shorten it."
+            )
+            raise BadVocabulary(
+                f"{origin} has {len(line.strip()):,} characters in line {number:,}; a label may have "
+                f"{MAX_LABEL_LENGTH}. {advice}"
+            )
     labels = tuple(dict.fromkeys(label for line in lines if (label := line.strip())))
     if not labels:
         raise BadVocabulary(f"{origin} has no label; write one label a line.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -157,6 +158,25 @@ def test_the_csv_has_a_line_a_cell() -> None:
     assert [(row["num_beams"], row["min_length"]) for row in rows] == [("1", "5"), ("2", "5"), ("1", "6"), ("2", "6")]
     assert {row["picture"] for row in rows} == {"cat, 1.png"}
     assert rows[0]["caption"] == "1 beams, 5 <tokens> & 0.9"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+def test_no_cell_of_the_csv_is_a_formula(start: str) -> None:
+    swept = echo("length_penalty=-1,2")
+    [first, _] = csv.DictReader(io.StringIO(to_csv(swept, f"{start}cmd()|x.png").decode(), newline=""))
+    assert first["picture"] == f"'{start}cmd()|x.png"
+    assert first["length_penalty"] == "-1", "a number is no formula"
+    said = dataclasses.replace(swept, sentences=(Sentence(f"{start}1+1"), Sentence("a cat - a dog")))
+    captions = [row["caption"] for row in csv.DictReader(io.StringIO(to_csv(said, "a.png").decode(), newline=""))]
+    assert captions == [f"'{start}1+1", "a cat - a dog"]
+
+
+def test_a_name_that_is_no_utf_8_is_spelt_out_everywhere() -> None:
+    swept = echo("num_beams=1,2")
+    name = b"\xff\xfe.png".decode(errors="surrogateescape")
+    for written in (to_csv(swept, name), to_json(swept, name, name), to_html(swept, name, name, "AAAA")):
+        assert "udcff" in written.decode()
+        assert "\ufffd" not in written.decode()
 
 
 def test_the_json_says_everything() -> None:

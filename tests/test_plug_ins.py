@@ -19,6 +19,7 @@ from captioner.models import plug_ins, registry
 from captioner.models.manager import ModelManager
 from captioner.service.service import Desk
 from captioner.ui import page
+from captioner.ui.script_functions import script_functions
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.fakes import fake_models
@@ -105,7 +106,7 @@ def test_they_caption_on_the_page_and_for_programs(loud: str, tmp_path: Path) ->
         desk = Desk(workspace, worker, manager)
         set_id = desk.new_set()["set"]
         picture = desk.add_picture(set_id, "a.png", png(RED))["id"]
-        functions = {function.__name__: function for function in page.server_functions(desk)}
+        functions = {function.__name__: function for function in script_functions(desk)}
         values = page_values(desk, captioner="loud-1", loud_marks=2)
         assert functions["preview"]({"set": set_id, "id": picture, "settings": values})["text"] == "40 pixels!!"
         app = in_loop(page.mount, FastAPI(), desk)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import random
+import string
+import time
+
 import pytest
 
 from captioner.errors import SettingsError, UnknownSet
@@ -54,7 +59,7 @@ def test_changes_are_only_what_changed(desk: Desk) -> None:
     changed = desk.changes(set_id, cursor)
     assert [row["id"] for row in changed["rows"]] == [pictures[1]]
     assert not changed["whole"]
-    for odd in (None, "7", True, 10**9, -5):
+    for odd in (10**9, -5, 2**70):
         assert desk.changes(set_id, odd)["whole"]
 
 
@@ -95,6 +100,20 @@ def test_a_bulk_change_over_a_newer_edit_changes_nothing_and_says_whose(desk: De
     assert desk.rows.of_picture(set_id, pictures[0])["caption"] == "one"
 
 
+def test_a_set_that_stores_half_a_character_opens(desk: Desk) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    desk.jobs.start(set_id, None, page_values(desk, num_beams=7))
+    wait_for_job(desk, set_id)
+    stored = desk.workspace.settings(set_id)
+    desk.workspace.set_settings(set_id, {**stored, "prefix": "half \ud83d "})
+    opened = desk.open_set(set_id)
+    json.dumps(opened, ensure_ascii=False).encode()
+    assert opened["rows"][0]["caption"] == "half \ufffd a red picture 40 wide under beam 7"
+    assert opened["notes"] == []
+    with pytest.raises(SettingsError, match="prefix holds half a character"):
+        desk.live.preview(set_id, picture, page_values(desk, prefix="half \ud83d"))
+
+
 def test_undo_of_nothing_says_so(desk: Desk) -> None:
     set_id, _ = set_with(desk, RED)
     while desk.travel(set_id, is_undo=True)["label"]:
@@ -125,6 +144,21 @@ def test_token_counts_are_of_the_captions_as_exported(desk: Desk) -> None:
     assert desk.token_counts(set_id) == {"limit": 75, "counts": {pictures[0]: 3, pictures[1]: 0}}
 
 
+def test_tokens_of_captions_without_end_are_counted_once(desk: Desk) -> None:
+    set_id, pictures = set_with(desk, *[RED] * 10)
+    numbers = random.Random(4)
+    for picture in pictures:
+        desk.save_caption(set_id, picture, "".join(numbers.choices(string.ascii_lowercase, k=10_000)), 0)
+    desk.count_tokens("warm up")
+    times_s = []
+    for _ in range(2):
+        start = time.process_time()
+        counted = desk.token_counts(set_id)
+        times_s.append(time.process_time() - start)
+    assert all(5_000 < count < 6_000 for count in counted["counts"].values())
+    assert times_s[1] < times_s[0] / 3, "a fiftieth on a quiet core"
+
+
 def test_an_ignored_tag_leaves_every_caption_and_undo_brings_it_back(desk: Desk) -> None:
     set_id, pictures = set_with(desk, RED, (20, 20, 220))
     desk.jobs.start(set_id, None, page_values(desk, wd14_on=True, ignore="cat"))
@@ -153,5 +187,3 @@ def test_a_tag_is_taken_off_the_ignore_list_with_what_the_page_shows(desk: Desk)
     assert desk.changes(set_id, -1)["undo"] == "Stop ignoring *_hair"
     assert desk.ignore_tag(set_id, "hat", None, is_ignored=False) == {"ignore": "", "entries": ["hat"]}
     assert desk.offer.stored_plan(set_id).to_flat()["num_beams"] == 9
-    with pytest.raises(SettingsError, match="the tag is int; it must be text"):
-        desk.ignore_tag(set_id, 7, page_values(desk), is_ignored=True)  # type: ignore[arg-type]

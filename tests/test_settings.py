@@ -50,6 +50,16 @@ def test_instances_are_frozen_comparable_and_hashable() -> None:
     assert len({Sample(), Sample(), Sample(count=4)}) == 2
 
 
+@pytest.mark.parametrize(("settings", "field"), ALL_FIELDS, ids=IDS)
+def test_every_field_refuses_half_a_character_and_numbers_without_end(settings: type[Settings], field: Field) -> None:
+    for value in ("\ud83d", 10**400, -(10**400), math.inf, math.nan):
+        with pytest.raises(SettingsError, match=field.name):
+            settings.from_mapping({field.name: value})
+        if isinstance(value, int):
+            with pytest.raises(SettingsError, match=field.name):
+                field.parse("half \ud83d" if field.kind is str else "9" * 400)
+
+
 def test_fields_are_named_only() -> None:
     with pytest.raises(TypeError):
         Sample(3)  # type: ignore[misc]
@@ -74,6 +84,9 @@ def test_fields_are_named_only() -> None:
         ({"is_on": "true"}, "is_on is 'true'; it must be true or false."),
         ({"method": "greedy"}, "method is 'greedy'; it must be one of beam, nucleus."),
         ({"method": 1}, "method is 1; it must be one of beam, nucleus."),
+        ({"count": 10**400}, "count is a number of about 400 digits; it must be a whole number between 1 and 20"),
+        ({"share": -(10**5000)}, "share is a number of about 5,000 digits"),
+        ({"text": "a\ud83d"}, r"text holds half a character (U+D83D) at position 2; delete it and type it again."),
         ({"text": "123456"}, "text is '123456'; it must be text of at most 5 characters."),
         ({"text": 5}, "text is 5; it must be text of at most 5 characters."),
     ],

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -62,6 +63,58 @@ def test_counts_what_open_clip_counts_on_random_text() -> None:
         assert tokens.count_tokens(text) == len(open_clip_tokenizer().encode(text)), repr(text)
 
 
+def test_counts_what_open_clip_counts_in_words_without_end() -> None:
+    numbers = random.Random(6)
+    for letters in ("ab", "aeiou", "etaoinshrdlu", "abcdefghijklmnopqrstuvwxyz", "!?.,;:-_", "éüßΣς日本語한"):
+        for length in (33, 200, 700):
+            word = "".join(numbers.choice(letters) for _ in range(length))
+            assert tokens._tokens(word) == plainly_merged(word)
+            assert tokens.count_tokens(word) == len(open_clip_tokenizer().encode(word)), word
+
+
+def plainly_merged(word: str) -> tuple[str, ...]:
+    """The merges as the paper has them: all pairs of the lowest rank, from left to right, again and again."""
+    merges = tokens._merges()
+    parts = [merges.byte_sign[byte] for byte in word.encode()]
+    parts[-1] += "</w>"
+    while ranks := [rank for pair in pairwise(parts) if (rank := merges.rank.get(pair)) is not None]:
+        merged: list[str] = []
+        was_merged = False
+        for part in parts:
+            if merged and merges.rank.get((merged[-1], part)) == min(ranks) and not was_merged:
+                merged[-1] += part
+                was_merged = True
+            else:
+                merged.append(part)
+                was_merged = False
+        parts = merged
+    return tuple(parts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(random.Random(7).choice("abcdefghijklmnopqrstuvwxyz") for _ in range(10_000)),
+        "&amp;" * 2_000,
+        "&amp; " + "a" * 9_900 + " &amp; schÃ¶n",
+        "Ã©a" * 3_333,
+        "\n" * 5_000 + "é\n" * 2_500,
+    ],
+    ids=("one word", "entities", "entities around a word", "mojibake", "lines"),
+)
+def test_the_longest_caption_costs_little_whatever_is_in_it(text: str) -> None:
+    tokens.count_tokens("warm up")
+    start = time.process_time()
+    tokens.cut_at(text, tokens.USABLE_TOKENS)
+    assert time.process_time() - start < 2, "0.2 s on a quiet core"
+
+
+def test_words_without_end_are_not_kept_in_memory() -> None:
+    tokens._kept_tokens.cache_clear()
+    tokens.count_tokens("a" * 33)
+    assert tokens._kept_tokens.cache_info().currsize == 0
+
+
 def test_seventy_five_are_what_an_untruncated_prompt_may_have() -> None:
     tokenize = open_clip_tokenizer()
     fitting = " ".join(["cat"] * tokens.USABLE_TOKENS)
@@ -101,6 +154,29 @@ def test_a_cut_finds_its_way_back_through_mended_text() -> None:
     assert text[: tokens.cut_at(text, 5)] == "salt &amp; pepper “and"
 
 
+def test_a_long_text_is_cut_where_a_short_one_is() -> None:
+    numbers = random.Random(8)
+    pieces = [
+        "a dog",
+        "&amp;",
+        "schÃ¶n",
+        "“and”",
+        "oil",
+        "&lt;b&gt;",
+        "tree",
+        "1girl",
+        "â€œso",
+        "naïve café",
+        "\n",
+        "red",
+    ]
+    for _ in range(30):
+        start = " ".join(numbers.choice(pieces) for _ in range(40))
+        long = start + " " + " ".join(numbers.choice(pieces) for _ in range(200))
+        for limit in (5, 20, 30):
+            assert tokens.cut_at(long, limit) == tokens.cut_at(start, limit), start
+
+
 def test_a_thousand_captions_are_counted_at_once() -> None:
     numbers = random.Random(2)
     words = ["a", "photo", "of", "blue", "cat", "standing", "beside", "houses", "trending", "artstation,", "intricate"]
@@ -123,7 +199,7 @@ def test_counting_imports_no_heavy_package() -> None:
 
 def test_a_missing_word_list_is_named_with_its_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens._merges.cache_clear()
-    tokens._tokens.cache_clear()
+    tokens._kept_tokens.cache_clear()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingPackage, match="pip install open_clip_torch"):
         tokens.count_tokens("a cat")

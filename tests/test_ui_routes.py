@@ -187,13 +187,6 @@ def test_every_field_of_every_group_has_a_control(desk: Desk) -> None:
             assert {f"setting-{group.key}", f"setting-{group.key}_on"} <= ids
 
 
-def test_server_functions_answer_what_a_person_can_mend_and_raise_bugs(desk: Desk) -> None:
-    functions: dict[str, Any] = {function.__name__: function for function in page.server_functions(desk)}
-    assert functions["open_set"]({"set": "nobody"})["error"]["code"] == "unknown_set"
-    with pytest.raises(KeyError):
-        functions["open_set"]({})
-
-
 def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(desk: Desk) -> None:
     assert page.banner_html(desk.offer.choice) == ""
     missing = (registry.find("blip-base"),)

@@ -1,6 +1,7 @@
 """taggers.vocabularies: the public lists to the letter, a folder's own lists, a user's files."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from captioner.errors import BadVocabulary, MissingPackage
+from captioner.limits import MAX_LABEL_LENGTH
 from taggers import vocabularies
 from taggers.clip import ClipSettings
 
@@ -230,3 +232,42 @@ def test_own_vocabularies_are_where_the_platform_keeps_user_data(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(Path, "home", lambda: Path("/home/u"))
     assert vocabularies.own_folder() == Path(wanted)
+
+
+# Lines without end
+
+
+def test_a_label_longer_than_any_real_one_is_refused_by_file_and_line(own_folder: Path, tmp_path: Path) -> None:
+    long = b"rot\n" + b"a" * 301 + b"\n"
+    message = r"words.txt has 301 characters in line 2; a label may have 300. Write one label a line"
+    (tmp_path / "words.txt").write_bytes(long)
+    with pytest.raises(BadVocabulary, match=message):
+        vocabularies.add_own("words.txt", long)
+    with pytest.raises(BadVocabulary, match=message):
+        vocabularies.add_own_file(tmp_path / "words.txt")
+    assert not own_folder.exists()
+    assert vocabularies.parse(b" " * 500 + b"a" * 300, "own", "words.txt").labels == ("a" * 300,)
+
+
+@pytest.mark.parametrize("data", [json.dumps(["rot", "blau"] * 100), json.dumps({"labels": ["rot"] * 100})])
+def test_minified_json_is_told_to_be_json(data: str) -> None:
+    with pytest.raises(
+        BadVocabulary, match=r"words.json has .* in line 1; .* It looks like JSON: write the labels one a"
+    ):
+        vocabularies.parse(data.encode(), "own", "words.json")
+
+
+def test_a_kept_file_with_a_line_without_end_is_refused_when_it_is_read(own_folder: Path) -> None:
+    label = "a" * 100_000
+    name = f"words-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    own_folder.mkdir()
+    (own_folder / f"{name}.txt").write_text(label + "\n")
+    with pytest.raises(BadVocabulary, match="has 100,000 characters in line 1"):
+        vocabularies.own(name)
+    with pytest.raises(BadVocabulary, match="has 100,000 characters in line 1"):
+        vocabularies.read(own_folder / f"{name}.txt", "flavors")
+
+
+@pytest.mark.parametrize("kind", vocabularies.KINDS)
+def test_every_published_label_is_shorter_than_the_limit(kind: str) -> None:
+    assert max(map(len, vocabularies.public(kind).labels)) < MAX_LABEL_LENGTH / 2

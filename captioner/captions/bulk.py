@@ -1,22 +1,41 @@
 """One change to many captions: find and replace, tags added, removed and moved, a class name replaced. Pure text.
 
-An operation is a small settings class, so that its values are checked as all settings are. Knows no store and no page.
+An operation is a small settings class, so that its values are checked as all settings are. Whatever it does, no result
+is longer than a caption may be, and time and memory have limits: a pattern, which is a small program of a stranger,
+runs in a process of its own (`pattern_process`). Knows no store and no page.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from captioner.captions import pattern_process
 from captioner.errors import SettingsError
+from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS, MAX_TAG_LENGTH
 from captioner.settings import Settings, choice, switch, words
 
-PATTERN_LIMIT_S = 1.0  # for one caption
-PATTERN_TOTAL_S = 5.0  # for all captions of a change
-"""What one regular expression may take on one caption; past that it is refused, since some never end."""
+PATTERN_LIMIT_S = 1.0
+"""What a regular expression may take on one caption; past that it is refused, since some never end."""
+CHANGE_LIMIT_S = 5.0
+"""What a change may take on all captions together. Both are processor time, so that a busy machine refuses nothing."""
+_PATIENCE_S = 60.0  # with a pattern's process, by the clock
+_PATTERNS_AT_ONCE = threading.BoundedSemaphore(2)
+
+Captions = Sequence[tuple[str, str]]
+"""(picture's name, caption) each."""
+Change = Callable[[Captions], list[str]]
+"""From captions to the new ones, in the same order.
+
+Raises: SettingsError: it takes too long, or a result is too long; the picture is named.
+"""
 
 
 class Replace(Settings):
@@ -38,7 +57,7 @@ class Affix(Settings):
 class TagChange(Settings):
     """A tag added, removed or moved."""
 
-    tag: str = words("", "The tag.", max_length=500)
+    tag: str = words("", "The tag.", max_length=MAX_TAG_LENGTH)
     what: str = choice("add", ("add", "remove", "move"), "What to do with it.")
     where: str = choice("end", ("front", "end"), "Where to put it.")
 
@@ -63,80 +82,149 @@ OPERATIONS: Mapping[str, type[Settings]] = {
 }
 
 
-def change_of(name: str, values: Mapping[str, Any]) -> tuple[str, Callable[[str], str]]:
-    """What an operation is called in the journal, and the function from old to new caption.
+def change_of(name: str, values: Mapping[str, Any]) -> tuple[str, Change]:
+    """What an operation is called in the journal, and the function from old to new captions.
 
-    Raises: SettingsError: an unknown operation, a value that is not allowed, nothing to look for, a bad pattern; and
-        from the function, a pattern that takes too long.
+    Raises: SettingsError: an unknown operation, a value that is not allowed, nothing to look for; and from the
+        function, see `Change`, a bad pattern too.
     """
     if not isinstance(name, str) or name not in OPERATIONS:
         raise SettingsError(f"operation is {str(name)[:40]!r}; it must be one of {', '.join(OPERATIONS)}.")
     operation: Any = OPERATIONS[name].from_mapping(values)
     if isinstance(operation, Replace):
-        return f"Replace {_short(operation.find)}", _replacing(operation)
+        _need(operation.find, "find")
+        change = partial(_with_pattern, operation) if operation.how == "pattern" else _one_by_one(_replacing(operation))
+        return f"Replace {_short(operation.find)}", change
     if isinstance(operation, Affix):
         _need(operation.text, "text")
-        return f"Put {_short(operation.text)} {operation.where}", partial(_with_affix, operation)
+        return f"Put {_short(operation.text)} {operation.where}", _one_by_one(partial(_with_affix, operation))
     if isinstance(operation, TagChange):
         _need(operation.tag.strip(), "tag")
-        return f"{operation.what.capitalize()} tag {_short(operation.tag)}", partial(_with_tag, operation)
+        label = f"{operation.what.capitalize()} tag {_short(operation.tag)}"
+        return label, _one_by_one(partial(_with_tag, operation))
     if isinstance(operation, Subject):
         _need(operation.class_name.strip(), "class_name")
         whole_word = rf"(?<!\w)(?:an?\s+)?{_regex().escape(operation.class_name.strip())}(?!\w)"
-        pattern = _regex().compile(whole_word, _regex().IGNORECASE)
-        name_text = operation.subject_name.strip()
-        return f"{operation.class_name} → {operation.subject_name}", lambda text: pattern.sub(lambda _: name_text, text)
-    return "Clear", lambda text: ""
+        pattern = _regex().compile(whole_word, _regex().IGNORECASE, cache_pattern=False)
+        label = f"{operation.class_name} → {operation.subject_name}"
+        return label, _one_by_one(partial(_with_text, pattern, operation.subject_name.strip()))
+    return "Clear", lambda captions: [""] * len(captions)
 
 
-def _replacing(operation: Replace) -> Callable[[str], str]:
-    _need(operation.find, "find")
+def _one_by_one(change_one: Callable[[str], str | None]) -> Change:
+    """A change of each caption by itself. Args: change_one: the new text, None where it would be too long."""
+
+    def change(captions: Captions) -> list[str]:
+        until_s = time.thread_time() + CHANGE_LIMIT_S
+
+        def results() -> Iterator[str]:
+            for name, text in captions:
+                if time.thread_time() > until_s:
+                    raise SettingsError(f"the change took longer than {CHANGE_LIMIT_S:g} s; choose fewer pictures.")
+                try:
+                    new = change_one(text)
+                except TimeoutError as error:
+                    raise SettingsError(f"the change took longer than {PATTERN_LIMIT_S:g} s on {name}.") from error
+                if new is None or (len(new) > MAX_CAPTION_LENGTH and new != text):
+                    raise _too_long(name)
+                yield new
+
+        return _bounded(captions, results())
+
+    return change
+
+
+def _bounded(captions: Captions, results: Iterable[str]) -> list[str]:
+    """The results as a list, unless what changes is too much for one answer. Raises: SettingsError."""
+    kept: list[str] = []
+    letters = 0
+    for (_, text), new in zip(captions, results, strict=True):
+        letters += len(text) + len(new) if new != text else 0
+        if letters > MAX_CHANGED_LETTERS:
+            raise SettingsError(
+                f"the change makes more than {MAX_CHANGED_LETTERS // 1_000_000} million letters of old and new "
+                "captions; choose fewer pictures."
+            )
+        kept.append(new)
+    return kept
+
+
+def _too_long(name: str) -> SettingsError:
+    return SettingsError(
+        f"the caption of {name} would get more than {MAX_CAPTION_LENGTH:,} characters, the most that a caption may "
+        "have; change the replacement, or leave that picture out."
+    )
+
+
+def _replacing(operation: Replace) -> Callable[[str], str | None]:
     regex = _regex()
     flags = 0 if operation.match_case else regex.IGNORECASE
-    if operation.how == "tag":
-        wanted = operation.find.strip() if operation.match_case else operation.find.strip().casefold()
-
-        def replace_tags(text: str) -> str:
-            tags = split(text)
-            new = [
-                operation.replacement.strip() if (tag if operation.match_case else tag.casefold()) == wanted else tag
-                for tag in tags
-            ]
-            return text if new == tags else join(dict.fromkeys(tag for tag in new if tag))
-
-        return replace_tags
     if operation.how == "text":
-        literal = regex.compile(regex.escape(operation.find), flags)
-        return lambda text: str(literal.sub(lambda _: operation.replacement, text))
-    try:
-        pattern = regex.compile(operation.find, flags)
-    except regex.error as error:
-        raise SettingsError(f"find is {operation.find!r}, which is no regular expression: {error}.") from error
+        literal = regex.compile(regex.escape(operation.find), flags, cache_pattern=False)
+        return partial(_with_text, literal, operation.replacement)
+    wanted = operation.find.strip() if operation.match_case else operation.find.strip().casefold()
 
-    spent_s = 0.0
+    def replace_tags(text: str) -> str:
+        tags = split(text)
+        new = [
+            operation.replacement.strip() if (tag if operation.match_case else tag.casefold()) == wanted else tag
+            for tag in tags
+        ]
+        return text if new == tags else join(dict.fromkeys(tag for tag in new if tag))
 
-    def too_slow(limit_s: float, which: str) -> SettingsError:
-        return SettingsError(
-            f"find is {operation.find!r}, which took longer than {limit_s:g} s on {which}; simplify it."
-        )
+    return replace_tags
 
-    def replace_pattern(text: str) -> str:
-        nonlocal spent_s
-        if spent_s >= PATTERN_TOTAL_S:
-            raise too_slow(PATTERN_TOTAL_S, "these captions together")
-        start_s = time.monotonic()
+
+def _with_text(pattern: Any, replacement: str, text: str) -> str | None:
+    found = pattern.findall(text, timeout=PATTERN_LIMIT_S)
+    if len(text) - sum(map(len, found)) + len(found) * len(replacement) > MAX_CAPTION_LENGTH:
+        return None if found else text
+    return str(pattern.sub(replacement.replace("\\", "\\\\"), text, timeout=PATTERN_LIMIT_S)) if found else text
+
+
+def _with_pattern(operation: Replace, captions: Captions) -> list[str]:
+    """A regular expression's change of all captions, in a process with limits."""
+    asked = {
+        **{name: getattr(operation, name) for name in ("find", "replacement", "match_case")},
+        "texts": [text for _, text in captions],
+        "max_length": MAX_CAPTION_LENGTH,
+        "one_s": PATTERN_LIMIT_S,
+        "all_s": CHANGE_LIMIT_S,
+    }
+    # -P: the folder of this package, whose modules have names such as tokens, is not searched for other modules.
+    command = [sys.executable, "-P", pattern_process.__file__]
+    with _PATTERNS_AT_ONCE:
         try:
-            return str(pattern.sub(operation.replacement, text, timeout=PATTERN_LIMIT_S))
-        except TimeoutError as error:
-            raise too_slow(PATTERN_LIMIT_S, "one caption") from error
-        except (regex.error, IndexError) as error:
-            raise SettingsError(
-                f"replacement is {operation.replacement!r}, which does not fit the pattern: {error}."
-            ) from error
-        finally:
-            spent_s += time.monotonic() - start_s
+            ended = subprocess.run(
+                command, input=json.dumps(asked).encode(), capture_output=True, timeout=_PATIENCE_S, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _refused(operation, "slow_all", "", "") from error
+    if ended.returncode:
+        raise _refused(operation, "memory", "", "")  # the system ended it
+    *new, last = (json.loads(line) for line in ended.stdout.splitlines())
+    if "refused" in last:
+        name = captions[len(new)][0] if len(new) < len(captions) else ""
+        raise _refused(operation, last["refused"], last.get("reason", ""), name)
+    return _bounded(
+        captions, (text if fresh is None else fresh for (_, text), fresh in zip(captions, new, strict=True))
+    )
 
-    return replace_pattern
+
+def _refused(operation: Replace, code: str, reason: str, name: str) -> SettingsError:
+    find = _short(operation.find)
+    if code == "long_one":
+        return _too_long(name)
+    return SettingsError(
+        {
+            "pattern": f"find is {find}, which is no regular expression: {reason}.",
+            "replacement": f"replacement is {_short(operation.replacement)}, which does not fit the pattern: {reason}.",
+            "memory": f"find is {find}, which takes more time or memory than a pattern may; simplify it.",
+            "slow_one": f"find is {find}, which took longer than {PATTERN_LIMIT_S:g} s on {name}; simplify it.",
+            "slow_all": f"find is {find}, which took longer than {CHANGE_LIMIT_S:g} s on these captions together; "
+            "simplify it.",
+        }[code]
+    )
 
 
 def _with_affix(operation: Affix, text: str) -> str:

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from captioner.captions.tokens import count_tokens, cut_at
+from captioner.captions.wildcards import Wildcard, Wildcards
 from captioner.errors import SettingsError
+from captioner.limits import MAX_TAG_LENGTH
 from captioner.models import registry
 from captioner.records import Caption, Part, Sentence, Tag
 from captioner.settings import Effect, Settings, choice, switch, whole, words
@@ -186,8 +188,7 @@ def piece_key(text: str) -> str:
 
 def is_ignored(name: str, recipe: Recipe) -> bool:
     """Whether the recipe's ignore list names this tag."""
-    pattern = _ignored(recipe.ignore)
-    return pattern is not None and pattern.fullmatch(piece_key(name)) is not None
+    return _ignored(recipe.ignore).matches(piece_key(name))
 
 
 def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
@@ -195,7 +196,7 @@ def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
     if not is_ignored(name, recipe):
         return ()
     key = piece_key(name)
-    return tuple(entry for entry, pattern in _ignored_each(recipe.ignore) if pattern.fullmatch(key))
+    return tuple(entry for entry in _entries(recipe.ignore) if _wildcard(entry).match(key) is not None)
 
 
 def with_ignored(recipe: Recipe, name: str) -> Recipe:
@@ -289,7 +290,7 @@ class _Rules:
 
     def _spell(self, name: str) -> tuple[str, str] | None:
         matchable = piece_key(name)
-        if self._ignored is not None and self._ignored.fullmatch(matchable):
+        if self._ignored.matches(matchable):
             return None
         name = next((new for old in self._replacements if (new := old.of(matchable)) is not None), name)
         text = spell(name, self._recipe)
@@ -422,8 +423,8 @@ def _listed(entries: Sequence[str], before: str) -> str:
     return ("\n" if "\n" in before.strip() else ", ").join(entries)
 
 
-def _pattern(entry: str) -> str:
-    return "(.*)".join(re.escape(piece) for piece in _matchable_entry(entry).split("*"))
+def _wildcard(entry: str) -> Wildcard:
+    return Wildcard(_matchable_entry(entry))
 
 
 def _matchable_entry(entry: str) -> str:
@@ -432,30 +433,24 @@ def _matchable_entry(entry: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _ignored(ignore: str) -> re.Pattern[str] | None:
-    entries = _entries(ignore)
-    return re.compile("|".join(_pattern(entry) for entry in entries)) if entries else None
-
-
-@lru_cache(maxsize=16)
-def _ignored_each(ignore: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((entry, re.compile(_pattern(entry))) for entry in _entries(ignore))
+def _ignored(ignore: str) -> Wildcards:
+    return Wildcards([_matchable_entry(entry) for entry in _entries(ignore)])
 
 
 @dataclass(frozen=True, slots=True)
 class _Replacement:
-    pattern: re.Pattern[str]
+    old: Wildcard
     new: str
 
     def of(self, matchable: str) -> str | None:
         """The new name, each `*` in it standing for what the star in the same place matched; None: no match."""
-        found = self.pattern.fullmatch(matchable)
+        found = self.old.match(matchable)
         if found is None:
             return None
         pieces = self.new.split("*")
         filled = pieces[0]
         for index, piece in enumerate(pieces[1:]):
-            filled += (found.groups()[index] if index < len(found.groups()) else "*") + piece
+            filled += (found[index] if index < len(found) else "*") + piece
         return filled
 
 
@@ -467,7 +462,12 @@ def _replacements(replace: str) -> tuple[_Replacement, ...]:
         old, arrow, new = entry.partition("->")
         if not arrow or not old.strip():
             raise SettingsError(f"replace has {entry!r}; each entry must read: old tag -> new tag.")
-        made.append(_Replacement(re.compile(_pattern(old)), new.strip()))
+        if len(new.strip()) > MAX_TAG_LENGTH:
+            raise SettingsError(
+                f"replace has a new name of {len(new.strip()):,} characters for {old.strip()[:80]!r}; "
+                f"at most {MAX_TAG_LENGTH} are taken."
+            )
+        made.append(_Replacement(_wildcard(old), new.strip()))
     return tuple(made)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 from captioner.captions.compose import Recipe
 from captioner.captions.groups import CAPTIONER, DEFAULT, PRESET, SettingGroup, group_of, known_names, setting_groups
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
+from captioner.limits import without_halves
 from captioner.models import registry, sources
 from captioner.models.download import Progress
 from captioner.settings import Settings
@@ -83,6 +84,8 @@ class Plan:
         Read field by field: what is not known is carried along, a value that is not allowed is left at its default, and
         the notes name each. An empty mapping gives the defaults.
         """
+        # Half a character, which an earlier version stored, would keep the set from being shown at all.
+        values = {name: without_halves(value) if isinstance(value, str) else value for name, value in values.items()}
         known = set(known_names())
         carried = {name: value for name, value in values.items() if name not in known}
         usable = {name: value for name, value in values.items() if name in known}

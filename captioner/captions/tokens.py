@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
-from itertools import pairwise
+from heapq import heapify, heappop, heappush
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ _PIP = "pip install open_clip_torch"
 _MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
 _MERGE_COUNT = 48_894  # CLIP's vocabulary: 49,408 = 2 * 256 bytes + merges + start and end
 _WORD_END = "</w>"
+_KEPT_LENGTH = 32  # letters of a word whose tokens are remembered
+_COMPARED_LENGTH = 500  # letters of a text that are compared with its mended form in a time that grows with the square
+_WINDOW = 100  # letters of a longer one that are compared at once, from the first that differs on
 _SPECIAL = ("<start_of_text>", "<end_of_text>")
 # Contractions, runs of letters, single digits, runs of anything else.
 _WORD_PATTERN = "|".join((*_SPECIAL, "'s|'t|'re|'ve|'m|'ll|'d", r"[\p{L}]+", r"[\p{N}]", r"[^\s\p{L}\p{N}]+"))
@@ -112,32 +116,59 @@ def _clean(text: str) -> str:
     return " ".join(_mend(text).split()).lower()
 
 
-@lru_cache(maxsize=65_536)
 def _tokens(word: str) -> tuple[str, ...]:
     """A word of the pattern -> its tokens, spelled in byte signs, the last one with the end mark."""
+    # Only words of a caption's kind are kept: those without end would fill the memory.
+    return _kept_tokens(word) if len(word) <= _KEPT_LENGTH else _merged(word)
+
+
+@lru_cache(maxsize=32_768)
+def _kept_tokens(word: str) -> tuple[str, ...]:
+    return _merged(word)
+
+
+def _merged(word: str) -> tuple[str, ...]:
+    """The tokens of a word, in a time that grows little faster than its length.
+
+    The original looks through the whole word for its first pair in the merge list, joins that pair everywhere from left
+    to right, and begins anew. Here a heap holds the pairs by rank and place, and the word is a list of which each part
+    knows its neighbours, so that only what changed is looked at again.
+    """
     if word in _SPECIAL:
         return (word,)
     merges = _merges()
     parts = [merges.byte_sign[byte] for byte in word.encode("utf-8")]
     parts[-1] += _WORD_END
-    while len(parts) > 1:
-        ranks = [merges.rank.get(pair, _MERGE_COUNT) for pair in pairwise(parts)]
-        lowest = min(ranks)
-        if lowest == _MERGE_COUNT:
-            break
-        first = ranks.index(lowest)
-        pair = (parts[first], parts[first + 1])
-        merged: list[str] = []
-        index = 0
-        while index < len(parts):
-            if (*parts[index : index + 2],) == pair:
-                merged.append(pair[0] + pair[1])
-                index += 2
-            else:
-                merged.append(parts[index])
-                index += 1
-        parts = merged
-    return tuple(parts)
+    count = len(parts)
+    following = list(range(1, count + 1))  # the place of the next part, `count` behind the last
+    before = list(range(-1, count - 1))
+
+    def rank_at(place: int) -> int | None:
+        if place < 0 or not parts[place] or following[place] == count:
+            return None
+        return merges.rank.get((parts[place], parts[following[place]]))
+
+    pairs = [(rank, place) for place in range(count - 1) if (rank := rank_at(place)) is not None]
+    heapify(pairs)
+    while pairs:
+        lowest = pairs[0][0]
+        joined: list[int] = []
+        while pairs and pairs[0][0] == lowest:
+            _, place = heappop(pairs)
+            if rank_at(place) != lowest:  # a part of it was joined meanwhile
+                continue
+            second = following[place]
+            parts[place] += parts[second]
+            parts[second] = ""
+            following[place] = following[second]
+            if following[place] < count:
+                before[following[place]] = place
+            joined.append(place)
+        # New pairs wait until the old ones of this rank are all joined, as they do in the original.
+        for place in {*joined, *(before[place] for place in joined)}:
+            if (rank := rank_at(place)) is not None:
+                heappush(pairs, (rank, place))
+    return tuple(part for part in parts if part)
 
 
 def _token_count(word: str) -> int:
@@ -192,9 +223,37 @@ class _Cleaned:
         if self.mended == self.original:
             return end
         offset = 0
-        for tag, a0, a1, b0, b1 in SequenceMatcher(None, self.original, self.mended, autojunk=False).get_opcodes():
+        for is_letter_for_letter, a0, a1, b0, b1 in _stretches(self.original, self.mended):
             if b0 < end <= b1:
-                offset = a0 + (end - b0) if tag == "equal" or a1 - a0 == b1 - b0 else a1
-            elif tag == "delete" and b0 == end:
+                offset = a0 + (end - b0) if is_letter_for_letter else a1
+            elif b0 == b1 == end:
                 offset = a1  # the "amp;" of an "&amp;" belongs to the sign before it
         return offset
+
+
+def _stretches(original: str, mended: str) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Which part of one text became which of the other.
+
+    Returns: (whether letter for letter, from and to in original, from and to in mended).
+    """
+    if max(len(original), len(mended)) <= _COMPARED_LENGTH:
+        for tag, a0, a1, b0, b1 in SequenceMatcher(None, original, mended, autojunk=False).get_opcodes():
+            yield tag == "equal" or a1 - a0 == b1 - b0, a0, a1, b0, b1
+        return
+    a = b = 0
+    while a < len(original) or b < len(mended):
+        pairs = zip(original[a : a + _WINDOW], mended[b : b + _WINDOW], strict=False)
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if alike:
+            yield True, a, a + alike, b, b + alike
+            a, b = a + alike, b + alike
+            continue
+        matcher = SequenceMatcher(None, original[a : a + _WINDOW], mended[b : b + _WINDOW], autojunk=False)
+        next_a = next_b = 0
+        for tag, a0, a1, b0, b1 in matcher.get_opcodes():
+            if a0 + b0 and max(a1, b1) > _WINDOW // 2:
+                break  # towards its end a window does not see what belongs together
+            is_whole = tag == "equal" or a1 - a0 == b1 - b0 < _WINDOW
+            yield is_whole, a + a0, a + a1, b + b0, b + b1
+            next_a, next_b = a1, b1
+        a, b = a + next_a, b + next_b

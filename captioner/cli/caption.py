@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from captioner.cli.flags import (
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
-from captioner.cli.terminal import Download, check_device, printable, quiet
+from captioner.cli.terminal import Download, check_device, note, quiet, say, say_json
 from captioner.errors import CaptionerError, ExportError
 from captioner.pipeline import Captioned, PictureSource
 from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
@@ -115,10 +113,10 @@ def run(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             if not run.is_stopped:
                 raise
-        for note in output.notes() if run.done else ():
-            print(f"note: {note}", file=sys.stderr)
+        for text in output.notes() if run.done else ():
+            note(f"note: {text}")
         if stop is not None:
-            print(f"captioner: {stop}", file=sys.stderr)
+            note(f"captioner: {stop}")
         return run.end()
 
 
@@ -136,8 +134,8 @@ class _Run:
         """Print the last lines on stderr. Returns: the exit status."""
         if self.is_stopped:
             left = self.total - self.done - self.failed
-            print(f"captioner: stopped; {left} pictures were not reached.", file=sys.stderr)
-        print(f"{self.done} captioned, {self.failed} failed", file=sys.stderr)
+            note(f"captioner: stopped; {left} pictures were not reached.")
+        note(f"{self.done} captioned, {self.failed} failed")
         if self.is_stopped:
             return 130
         return 1 if self.failed else 0
@@ -155,8 +153,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
     if arguments.with_pictures and not (arguments.out or arguments.zip):
         raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
-    for note in (*plan.notes, *notes_without_effect(flat, plan)):
-        print(f"note: {note}", file=sys.stderr)
+    for text in (*plan.notes, *notes_without_effect(flat, plan)):
+        note(f"note: {text}")
     return plan
 
 
@@ -189,7 +187,7 @@ def _caption(
                     output.write(place, captioned)
                 progress.clear()
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
-                    print(f"note: {warning}", file=sys.stderr, flush=True)
+                    note(f"note: {warning}")
                     told.add(warning)
                 _show(pictures[place].path, captioned, plan, as_json=arguments.json)
                 run.done += captioned.error is None
@@ -208,13 +206,13 @@ def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     """What models must do once; announced and with a bar, since embedding the public words takes long on a CPU."""
     found = list(forecasts(plan, manager))
     if published and not any(forecast.download_mb for _, _, forecast in found):
-        print(f"note: {_PUBLISHED} has no effect: none are missing that somebody published.", file=sys.stderr)
+        note(f"note: {_PUBLISHED} has no effect: none are missing that somebody published.")
     for name, _, forecast in found:
-        note = f"{forecast_text(name, forecast)}; Ctrl+C keeps what is done."
+        text = f"{forecast_text(name, forecast)}; Ctrl+C keeps what is done."
         if forecast.download_mb:
             does = "downloads" if published else "would download"
-            note += f" {_PUBLISHED} {does} published ones instead ({forecast.download_mb:,} MB)."
-        print(f"note: {note}", file=sys.stderr)
+            text += f" {_PUBLISHED} {does} published ones instead ({forecast.download_mb:,} MB)."
+        note(f"note: {text}")
     bars: dict[tuple[str, str], Progress] = {}
     try:
         for name, step in prepare_steps(plan, manager, published=published):
@@ -254,9 +252,9 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
     error, caption = captioned.error, captioned.caption
     if not as_json:
         if error is not None:
-            print(f"{printable(str(path))}: {error}", file=sys.stderr, flush=True)
+            note(f"{path}: {error}")
         elif caption is not None:
-            print(f"{printable(str(path))}: {printable(' '.join(caption.text.split()))}", flush=True)
+            say(f"{path}: {' '.join(caption.text.split())}")
         return
     sentence = next((layer.sentence.text for layer in captioned.layers if layer.sentence is not None), None)
     tags = selected_tags(captioned.layers, plan)
@@ -267,7 +265,7 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
         "tags": [{"name": tag.name, "score": round(tag.score, 6), "source": tag.source} for tag in tags],
         "error": {"code": error.code, "message": str(error)} if error else None,
     }
-    print(json.dumps(shown, allow_nan=False), flush=True)  # ASCII: any terminal's encoding holds it
+    say_json(shown)
 
 
 class _Output:

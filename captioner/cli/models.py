@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 
+from captioner.cli.terminal import note, say, say_json
 from captioner.models import registry, sources
 from captioner.models.plug_ins import refused_plug_ins
 
@@ -32,10 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
         for spec in registry.MODELS
     ]
     for refused in refused_plug_ins():
-        print(f"note: the models of {refused.name} are left out: {refused.reason}", file=sys.stderr)
+        note(f"note: the models of {refused.name} are left out: {refused.reason}")
     if arguments.json:
         for row in rows:
-            print(json.dumps(row))
+            say_json(row)
         return 0
     table = [("NAME", "FAMILY", "WHERE", "LICENCE", "DOWNLOAD", "HERE", "WHAT")]
     for row in rows:
@@ -52,5 +51,5 @@ def run(arguments: argparse.Namespace) -> int:
         )
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     return 0

@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import Self, TextIO
 
+from captioner.cli.terminal import printable
+
 _BATCH_S = 0.1  # steps of the first batch end together; the rate counts from the last of them
 
 
@@ -19,7 +21,7 @@ class Progress:
 
     def __init__(self, total: int, unit: str, stream: TextIO | None = None) -> None:
         self._total = total
-        self._unit = unit
+        self._unit = printable(unit)  # it may name a folder of models
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._done = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import sys
 from pathlib import Path
 
 from captioner import export, images
@@ -14,7 +13,7 @@ from captioner.cli.flags import add_model_flags, add_setting_flags, flat_setting
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
-from captioner.cli.terminal import Download, check_device, printable, quiet
+from captioner.cli.terminal import Download, check_device, note, quiet, say
 from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, ExportError
 from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture, to_csv, to_html, to_json
@@ -75,8 +74,8 @@ def _plan(arguments: argparse.Namespace) -> tuple[Plan, Grid]:
     y = parse_axis(arguments.y, settings) if arguments.y is not None else None
     grid = make_grid(x, y, plan.captioner.settings)
     idle = notes_without_effect(flat, plan, varied=[axis.name for axis in (x, y) if axis])
-    for note in dict.fromkeys((*plan.notes, *grid.notes, *idle)):
-        print(f"note: {note}", file=sys.stderr)
+    for text in dict.fromkeys((*plan.notes, *grid.notes, *idle)):
+        note(f"note: {text}")
     return plan, grid
 
 
@@ -107,20 +106,20 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
                 except CaptionerError as error:
                     failed += 1
                     progress.clear()
-                    print(f"{printable(str(picture.path))}: {error}", file=sys.stderr)
+                    note(f"{picture.path}: {error}")
                 else:
                     done += 1
                     progress.clear()
-                    print(printable(str(Path(arguments.out) / f"{name}.html")), flush=True)
+                    say(str(Path(arguments.out) / f"{name}.html"))
                 progress.step(done + failed)
     except KeyboardInterrupt:
         is_stopped = True
-        print(f"captioner: stopped; {len(pictures) - done - failed} pictures were not reached.", file=sys.stderr)
+        note(f"captioner: stopped; {len(pictures) - done - failed} pictures were not reached.")
     finally:
         manager.close()
     if stop is not None:
-        print(f"captioner: {stop}", file=sys.stderr)
-    print(f"{done} swept, {failed} failed", file=sys.stderr)
+        note(f"captioner: {stop}")
+    note(f"{done} swept, {failed} failed")
     if is_stopped:
         return 130
     return 1 if failed else 0

@@ -1,22 +1,49 @@
-"""What subcommands that run models share: text a terminal can show, a quiet stderr, a download's progress."""
+"""What subcommands share: everything that they print, a quiet stderr, a download's progress.
+
+Whatever a terminal shows goes through `say` and `note`, since names of files, models and flags come from outside, and
+a terminal obeys the control characters in them.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
+from captioner import limits
 from captioner.cli.parser import WrongUse
 
 
 def printable(text: str) -> str:
-    """Without control characters and halves of characters, which a file's name may hold and a terminal obeys."""
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """As `limits.printable`, and without what this terminal's encoding does not hold."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return text.encode(encoding, errors="replace").decode(encoding)
+    return limits.printable(text).encode(encoding, errors="replace").decode(encoding)
+
+
+def say(text: str) -> None:
+    """One line of results, on stdout."""
+    print(printable(text), flush=True)
+
+
+def say_json(value: Any) -> None:
+    """One line of JSON on stdout, in ASCII, which any terminal's encoding holds; without control characters too."""
+    print(json.dumps(value, allow_nan=False).replace("\x7f", "\\u007f"), flush=True)
+
+
+def note(text: str) -> None:
+    """One line beside the results, on stderr."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+class _PrintableFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 def check_device(device: str) -> None:
@@ -36,12 +63,17 @@ class Download:
         if tenth != self._tenth:
             self._tenth = tenth
             total = f" of {total_bytes / 1e6:.0f}" if total_bytes else ""
-            print(f"downloading: {done_bytes / 1e6:.0f}{total} MB", file=sys.stderr, flush=True)
+            note(f"downloading: {done_bytes / 1e6:.0f}{total} MB")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep other packages' warnings off stderr, unless Python was asked for them (-W, PYTHONWARNINGS)."""
+    """Keep other packages' warnings off stderr, unless Python was asked for them (-W, PYTHONWARNINGS).
+
+    What is logged is printed as it is by Python where nobody has set up logging; it loses its control characters here.
+    """
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_PrintableFormatter())
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with ExitStack() as stack:

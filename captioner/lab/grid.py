@@ -1,7 +1,8 @@
 """One picture, one or two settings along axes -> a caption for each combination, and which of them are equal, and why.
 
 People choose a captioner's settings by comparing such grids. Knows no page and no command line; the page and the
-command line both show what comes out of here. Loads no model: it is handed one.
+command line both show what comes out of here. Loads no model: it is handed one. A file's name that is no UTF-8 is spelt
+out (\\udcff), and a CSV cell that a spreadsheet would take for a formula has an apostrophe before it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from captioner.contract import Captioner, PictureInput
 from captioner.errors import SettingsError
+from captioner.limits import spelt_out
 from captioner.records import Sentence
 from captioner.settings import Settings
 
@@ -152,13 +154,14 @@ def changed_words(text: str, centre: str) -> list[tuple[str, bool]]:
 
 
 def to_csv(sweep: Sweep, picture_name: str) -> bytes:
-    """A line a cell: picture, the axes' values, caption, score, letter of equal captions. UTF-8."""
+    """A line a cell: picture, the axes' values, caption, score, letter of equal captions. UTF-8; see `_csv_text`."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["picture", *sweep.grid.where(0), "caption", "score", "equal"])
     for cell, sentence in enumerate(sweep.sentences):
         score = "" if sentence.score is None else f"{sentence.score:.6g}"
-        writer.writerow([picture_name, *sweep.grid.where(cell).values(), sentence.text, score, sweep.groups[cell]])
+        texts = map(_csv_text, (picture_name, *sweep.grid.where(cell).values(), sentence.text))
+        writer.writerow([*texts, score, sweep.groups[cell]])
     return out.getvalue().encode("utf-8")
 
 
@@ -166,8 +169,8 @@ def to_json(sweep: Sweep, picture_name: str, model: str) -> bytes:
     """Everything about the sweep, with the settings of each cell. UTF-8."""
     grid = sweep.grid
     value = {
-        "picture": picture_name,
-        "model": model,
+        "picture": spelt_out(picture_name),
+        "model": spelt_out(model),
         "x": {"name": grid.x.name, "values": list(grid.x.values)},
         "y": {"name": grid.y.name, "values": list(grid.y.values)} if grid.y else None,
         "centre": grid.centre,
@@ -189,7 +192,7 @@ def to_json(sweep: Sweep, picture_name: str, model: str) -> bytes:
 
 def to_html(sweep: Sweep, picture_name: str, model: str, picture_webp_base64: str) -> bytes:
     """The grid as one page that needs no other file: picture, axes, captions, equal cells and changed words marked."""
-    grid = sweep.grid
+    grid, picture_name, model = sweep.grid, spelt_out(picture_name), spelt_out(model)
     corner = f"{grid.y.name} ↓ " if grid.y else ""
     head = "".join(f"<th scope='col'>{escape(word)}</th>" for word in grid.x.words)
     rows = []
@@ -282,6 +285,19 @@ def _target(name: str, base: Settings) -> str:
     if name not in {alias.name for alias in base.aliases()}:
         return name
     return base.alias_target(name, base.to_mapping())
+
+
+def _csv_text(text: str) -> str:
+    """A text as a CSV cell: what a spreadsheet would run as a formula gets an apostrophe, which it takes for "text".
+
+    Numbers are no formulas, whatever their sign. Source: OWASP, CSV Injection.
+    """
+    text = spelt_out(text)
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text
+    return text
 
 
 def _letter(number: int) -> str:

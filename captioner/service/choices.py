@@ -14,6 +14,7 @@ from captioner.captions.groups import CAPTIONER, setting_groups
 from captioner.captions.plan import Plan
 from captioner.contract import ModelSpec
 from captioner.errors import ModelNotFound, SettingsError
+from captioner.limits import check_mapping, value_shown
 from captioner.models import registry, sources
 from captioner.workspace import Workspace
 
@@ -56,12 +57,12 @@ class Offer:
         for spec in (spec for family in self._families[key] for spec in registry.of_family(family)):
             is_here = self._is_here(spec)
             if is_here or (self.models in ("auto", "hub") and not spec.is_demo):
-                shown = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
-                choices.append((not is_here, shown, spec.name))
+                text = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
+                choices.append((not is_here, text, spec.name))
         first = self.model_name(key)
         if first not in {name for _, _, name in choices}:
             choices.insert(0, (False, first, first))
-        return [(shown, name) for _, shown, name in sorted(choices, key=lambda choice: choice[0])]
+        return [(text, name) for _, text, name in sorted(choices, key=lambda choice: choice[0])]
 
     def captioner_families(self) -> dict[str, str]:
         """The family of each captioner that can be chosen, by name."""
@@ -82,9 +83,7 @@ class Offer:
         """
         if values is None:
             return Plan.from_flat(self.default_flat, self.models)
-        if not isinstance(values, Mapping):
-            raise SettingsError(f"settings are {type(values).__name__}; they must be a mapping of names to values.")
-        flat = to_flat(values, self.model_keys)
+        flat = to_flat(check_mapping(values, "settings"), self.model_keys)
         for key in self.model_keys:
             flat[key] = self._checked_model(key, flat.get(key, ""))
         return Plan.from_flat({**self.default_flat, **flat}, self.models)
@@ -94,9 +93,7 @@ class Offer:
 
         Raises: SettingsError, ModelNotFound.
         """
-        if not isinstance(flat, Mapping):
-            raise SettingsError(f"settings are {type(flat).__name__}; they must be a mapping of names to values.")
-        named = {CAPTIONER: "default", **flat}
+        named = {CAPTIONER: "default", **check_mapping(flat, "settings")}
         for key in self.model_keys:
             if named.get(key) == "default":
                 named[key] = self.model_name(key)
@@ -149,7 +146,7 @@ class Offer:
             if spec is not None:
                 return spec.name
         known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
-        raise SettingsError(f"{key} is {str(name)[:80]!r}; it must be one of {known}.")
+        raise SettingsError(f"{key} is {value_shown(name)}; it must be one of {known}.")
 
 
 def to_flat(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from captioner.errors import CaptionerError
+from captioner.limits import without_halves
 
 
 def message_of(error: BaseException) -> dict[str, str]:
@@ -12,7 +13,7 @@ def message_of(error: BaseException) -> dict[str, str]:
     """
     if not isinstance(error, CaptionerError):
         raise error
-    message = str(error)
+    message = without_halves(str(error))  # what it quotes may be anything, and an answer is UTF-8
     if message.partition(" ")[0].isalpha():  # else it is a name, which keeps its own spelling
         message = message[:1].upper() + message[1:]
     return {"code": error.code, "message": message}

@@ -3,12 +3,14 @@
 The desk's own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part:
 `offer` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the
 page shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
-holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Safe to use from
+holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls
+has checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from
 many threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,6 @@ from typing import Any
 
 from captioner.captions import bulk, compose
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
-from captioner.errors import SettingsError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Offer
@@ -24,6 +25,7 @@ from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
 from captioner.service.live import Live
 from captioner.service.pictures import Pictures
+from captioner.service.recent import Recent
 from captioner.service.rows import Rows
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -35,6 +37,7 @@ class Desk:
     def __init__(self, workspace: Workspace, worker: Worker, manager: ModelManager) -> None:
         self.workspace = workspace
         self._manager = manager
+        self._counted: Recent[bytes, int] = Recent(100_000)
         self.offer = Offer(manager.models, workspace)
         self.kept_files = KeptFiles(self.offer.groups)
         self.pictures = Pictures(workspace)
@@ -53,14 +56,12 @@ class Desk:
         """Everything the page shows of a set, and what to tell about its settings. Raises: UnknownSet."""
         return {**self.changes(set_id, -1), "notes": list(self.offer.stored_plan(set_id).notes)}
 
-    def changes(self, set_id: str, since: Any) -> dict[str, Any]:
+    def changes(self, set_id: str, since: int) -> dict[str, Any]:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
             changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings.
         """
-        if isinstance(since, bool) or not isinstance(since, int):
-            since = -1
         changes = self.workspace.changes_since(set_id, since)
         rows = self.rows.of_views(set_id, changes.views)
         if changes.settings is not None and not changes.is_everything:
@@ -104,8 +105,6 @@ class Desk:
 
     def rename_set(self, set_id: str, name: str) -> dict[str, Any]:
         """Give the set a name; it is the zip's name too."""
-        if not isinstance(name, str):
-            raise SettingsError(f"the name is {type(name).__name__}; it must be text.")
         self.workspace.rename_set(set_id, name.strip())
         return {"name": name.strip()}
 
@@ -136,15 +135,22 @@ class Desk:
         return answer if saved.ok else {**answer, "conflict": saved.conflict}
 
     def count_tokens(self, text: str) -> dict[str, Any]:
-        """How many CLIP tokens a text takes, the limit, and what lies beyond it."""
-        if not isinstance(text, str):
-            raise SettingsError(f"the text is {type(text).__name__}; it must be text.")
+        """How many CLIP tokens a caption takes, the limit, and what lies beyond it."""
         return {"tokens": count_tokens(text), "limit": USABLE_TOKENS, "beyond": text[cut_at(text, USABLE_TOKENS) :]}
 
     def token_counts(self, set_id: str) -> dict[str, Any]:
         """CLIP tokens of every caption of the set, by picture id."""
         rows = self.rows.of_views(set_id, self.workspace.views(set_id))
-        return {"limit": USABLE_TOKENS, "counts": {row["id"]: count_tokens(row["caption"]) for row in rows}}
+        return {"limit": USABLE_TOKENS, "counts": {row["id"]: self._count(row["caption"]) for row in rows}}
+
+    def _count(self, text: str) -> int:
+        """A caption's tokens, counted once: asking for thousands of long captions again and again costs little."""
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        count = self._counted.get(digest)
+        if count is None:
+            count = count_tokens(text)
+            self._counted.put(digest, count)
+        return count
 
     def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
         """Write the set's captions to a zip at `target`; returns the name to save it under.
@@ -177,9 +183,9 @@ class Desk:
         label, change = bulk.change_of(operation, values)
         wanted = None if picture_ids is None else set(picture_ids)
         views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
+        rows = self.rows.of_views(set_id, views)
         changes = []
-        for row in self.rows.of_views(set_id, views):
-            after = change(row["caption"])
+        for row, after in zip(rows, change([(row["name"], row["caption"]) for row in rows]), strict=True):
             if after != row["caption"]:
                 changes.append(
                     {
@@ -201,7 +207,7 @@ class Desk:
         applied = self.workspace.apply_edits(
             set_id,
             {picture_id: change["after"] for picture_id, change in changes.items()},
-            str(label)[:200],
+            label[:200],
             revisions={picture_id: change["revision"] for picture_id, change in changes.items()},
         )
         if applied.ok:
@@ -218,8 +224,6 @@ class Desk:
         Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
         Raises: SettingsError, UnknownSet.
         """
-        if not isinstance(name, str):
-            raise SettingsError(f"the tag is {type(name).__name__}; it must be text.")
         plan = self.offer.stored_plan(set_id) if values is None else self.offer.plan_of(values)
         change = compose.with_ignored if is_ignored else compose.without_ignored
         recipe = change(plan.recipe, name)

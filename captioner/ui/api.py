@@ -1,14 +1,15 @@
 """The HTTP API: named Gradio endpoints for programs, each a few lines over `desk`. Everything else is private.
 
-A set's id is what gives access; a job's id carries its set's. Whatever a program sends is checked by our own classes,
-and a refusal is a gr.Error whose message is the sentence. The functions' docstrings are the endpoints' descriptions.
+A set's id is what gives access; a job's id carries its set's. Whatever a program sends is checked (see `_SHAPES`), and
+a refusal is a gr.Error whose message is the sentence. The functions' docstrings are the endpoints' descriptions.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from gradio.utils import get_upload_folder
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.export import WRITERS
 from captioner.images import MAX_BYTES
+from captioner.limits import MAX_NAME_LENGTH, check_text, spelt_out
 from captioner.service.messages import message_of
 from captioner.service.service import Desk
 from captioner.settings import Settings, choice, switch
+from captioner.ui.asked import Shape, caption, identifier, listed, present, settings, text, whole
 from captioner.worker import Job
 
 
@@ -29,6 +32,20 @@ class ExportSettings(Settings):
 
     format: str = choice("txt", tuple(WRITERS), "The caption files' kind.")
     with_pictures: bool = switch(False, "Put the pictures in as well.")
+
+
+_SHAPES: Mapping[str, Shape] = {
+    "new_set": Shape(),
+    "add_pictures": Shape(set_id=identifier, files=listed(present)),
+    "caption_picture": Shape(set_id=identifier, picture_id=identifier, settings=settings),
+    "start_captioning": Shape(set_id=identifier, settings=settings),
+    "job": Shape(job_id=text(MAX_NAME_LENGTH)),
+    "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
+    "captions": Shape(set_id=identifier),
+    "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
+    "export_set": Shape(set_id=identifier, export=settings),
+}
+"""What each endpoint takes, by the names of its function's parameters."""
 
 
 def add_endpoints(desk: Desk) -> None:
@@ -46,8 +63,10 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
         """Adds pictures; returns {"added": [{"id", "name"}], "refused": [{"name", "code", "message"}]}."""
         desk.workspace.find_set(set_id)
         added, refused = [], []
-        for path, name in _uploaded(files):
+        for place, file in enumerate(files, 1):
+            name = _name(file) or f"file {place}"
             try:
+                path = _uploaded(file)
                 if path.stat().st_size > MAX_BYTES:
                     raise BadPicture(f"the file is over the limit of {MAX_BYTES >> 20} MiB.", code="too_big")
                 row = desk.add_picture(set_id, name, path.read_bytes())
@@ -93,8 +112,6 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
 
         Returns {"ok": true, "revision"}, or {"ok": false, "conflict": the stored text, "revision"}.
         """
-        if isinstance(base_revision, float) and base_revision == int(base_revision):
-            base_revision = int(base_revision)  # JSON knows one kind of number
         answer = desk.save_caption(set_id, picture_id, text, base_revision)
         if answer["ok"]:
             return {"ok": True, "revision": answer["revision"]}
@@ -102,8 +119,6 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
 
     def export_set(set_id: str, export: dict) -> dict:  # type: ignore[type-arg]
         """Returns a zip of the captions. export: {"format": "txt|caption", "with_pictures": false}."""
-        if not isinstance(export, dict):
-            raise SettingsError(f"export is {type(export).__name__}; it must be a mapping of names to values.")
         wanted = ExportSettings.from_mapping(export)
         folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # emptied when the app ends
         name = desk.export_set(set_id, folder / "set.zip", format=wanted.format, with_pictures=wanted.with_pictures)
@@ -122,23 +137,33 @@ def _upload_folder() -> Path:
     return folder.resolve()
 
 
-def _uploaded(files: Any) -> Iterator[tuple[Path, str]]:
-    """Path and name of each file that Gradio's upload took; never another file of this machine.
+def _uploaded(file: Any) -> Path:
+    """Where a file is that Gradio's upload took; never another file of this machine.
 
-    Raises: SettingsError: the value is no list of uploads, or names a file elsewhere.
+    Raises: SettingsError: the value is no upload, or names a file elsewhere.
     """
-    if not isinstance(files, list):
-        raise SettingsError(f"files are {type(files).__name__}; they must be a list of uploaded files.")
-    for file in files:
-        path = file.get("path") if isinstance(file, dict) else None
-        if not isinstance(path, str) or not Path(path).resolve().is_relative_to(_upload_folder()):
-            raise SettingsError("files must be uploaded first; gradio_client's handle_file does it.")
-        name = file.get("orig_name")
-        yield Path(path).resolve(), name if isinstance(name, str) and name else Path(path).name
+    path = file.get("path") if isinstance(file, dict) else None
+    try:
+        resolved = Path(check_text(path, "path", max_length=4096)).resolve()
+        if resolved.is_relative_to(_upload_folder()) and resolved.is_file():
+            return resolved
+    except (SettingsError, OSError, ValueError, RuntimeError):  # a NUL, a name too long, a circle of links
+        pass
+    raise SettingsError("files must be uploaded first; gradio_client's handle_file does it.")
+
+
+def _name(file: Any) -> str:
+    """What a file was called where it came from, cut to what can be stored; "" where nothing says."""
+    if not isinstance(file, dict):
+        return ""
+    name, path = file.get("orig_name"), file.get("path")
+    if not (isinstance(name, str) and name):
+        name = path.rpartition("/")[2] if isinstance(path, str) else ""
+    return spelt_out(name[:MAX_NAME_LENGTH])[:MAX_NAME_LENGTH]
 
 
 def _job(desk: Desk, job_id: str) -> Job:
-    set_id, _, number = job_id.rpartition(".") if isinstance(job_id, str) else ("", "", "")
+    set_id, _, number = job_id.rpartition(".")
     found = desk.jobs.find(set_id, number)
     if found is None:
         raise CaptionerError("there is no such job; jobs are forgotten when the app ends.", code="unknown_job")
@@ -146,12 +171,13 @@ def _job(desk: Desk, job_id: str) -> Job:
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, with errors that a person can mend as gr.Error."""
+    """The same function, given checked values, with errors that a person can mend as gr.Error."""
+    shape, signature = _SHAPES[function.__name__], inspect.signature(function)
 
     @functools.wraps(function)
     def answer(*values: Any, **named: Any) -> Any:
         try:
-            return function(*values, **named)
+            return function(**shape.read(signature.bind(*values, **named).arguments))
         except CaptionerError as error:
             raise gr.Error(message_of(error)["message"], print_exception=False) from error
 

@@ -1,6 +1,6 @@
 """The page: where everything stands, and which event leads where. Decides nothing; `desk` and its parts answer.
 
-The workbench (thumbnails, preview, editor) is one gr.HTML whose script calls the functions of `server_functions`;
+The workbench (thumbnails, preview, editor) is one gr.HTML whose script calls the functions of `script_functions`;
 the settings beside it are Gradio's own controls, made from the settings classes. Each time one of them changes, the
 script gets all values by name, stores and tries them through the same functions.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -23,13 +22,11 @@ from captioner.errors import CaptionerError
 from captioner.models.plug_ins import refused_plug_ins
 from captioner.models.sources import ModelChoice
 from captioner.service.choices import Offer
-from captioner.service.messages import message_of
 from captioner.service.service import Desk
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.controls import Controls
 from captioner.ui.routes import add_routes
-
-ServerFunction = Callable[[Any], dict[str, Any]]
+from captioner.ui.script_functions import script_functions
 
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -51,7 +48,7 @@ def build(desk: Desk) -> gr.Blocks:
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
                     html_template=workbench.read("workbench.html"),
-                    server_functions=server_functions(desk),
+                    server_functions=script_functions(desk),
                     apply_default_css=False,
                     elem_id="cw-bench",
                 )
@@ -199,96 +196,3 @@ def _wire(page: gr.Blocks, offer: Offer, controls: Controls, presets: list[Any])
     )
     for preset in presets:
         preset.input(None, [preset, *components], components, js=controls.preset_js(), **private)
-
-
-def server_functions(desk: Desk) -> list[ServerFunction]:
-    """What the workbench's script may call: each takes one mapping and returns one, an error as {"error": ...}."""
-
-    def new_set(request: Any) -> dict[str, Any]:
-        return desk.new_set(request.get("settings"))
-
-    def open_set(request: Any) -> dict[str, Any]:
-        return desk.open_set(request["set"])
-
-    def changes(request: Any) -> dict[str, Any]:
-        return desk.changes(request["set"], request.get("since"))
-
-    def save_caption(request: Any) -> dict[str, Any]:
-        return desk.save_caption(
-            request["set"], request["id"], request["text"], request["base"], is_step=bool(request.get("is_step"))
-        )
-
-    def count_tokens(request: Any) -> dict[str, Any]:
-        return desk.count_tokens(request["text"])
-
-    def preview(request: Any) -> dict[str, Any]:
-        return desk.live.preview(request["set"], request["id"], request["settings"])
-
-    def details(request: Any) -> dict[str, Any]:
-        return desk.live.details(request["set"], request["id"])
-
-    def draw_sentences(request: Any) -> dict[str, Any]:
-        return desk.live.draw_sentences(request["set"], request["id"], request["settings"])
-
-    def ignore_tag(request: Any) -> dict[str, Any]:
-        return desk.ignore_tag(
-            request["set"], request["tag"], request["settings"], is_ignored=bool(request["is_ignored"])
-        )
-
-    def start_job(request: Any) -> dict[str, Any]:
-        return desk.jobs.start(request["set"], request.get("ids"), request.get("settings"))
-
-    def prepare_models(request: Any) -> dict[str, Any]:
-        return desk.jobs.start_preparation(
-            request["set"], request["settings"], published=request.get("published") is True
-        )
-
-    def stop_job(request: Any) -> dict[str, Any]:
-        return desk.jobs.stop(request["set"])
-
-    def preview_bulk(request: Any) -> dict[str, Any]:
-        return desk.preview_bulk(request["set"], request.get("ids"), request["operation"], request["values"])
-
-    def apply_bulk(request: Any) -> dict[str, Any]:
-        return desk.apply_bulk(request["set"], request["label"], request["changes"])
-
-    def undo(request: Any) -> dict[str, Any]:
-        return desk.travel(request["set"], is_undo=True)
-
-    def redo(request: Any) -> dict[str, Any]:
-        return desk.travel(request["set"], is_undo=False)
-
-    def remove_pictures(request: Any) -> dict[str, Any]:
-        return desk.remove_pictures(request["set"], request["ids"])
-
-    def rename_set(request: Any) -> dict[str, Any]:
-        return desk.rename_set(request["set"], request["name"])
-
-    def known_sets(request: Any) -> dict[str, Any]:
-        return desk.known_sets(request["sets"])
-
-    def token_counts(request: Any) -> dict[str, Any]:
-        return desk.token_counts(request["set"])
-
-    def kept_files(request: Any) -> dict[str, Any]:
-        return desk.kept_files.listed(request["field"], request["names"])
-
-    functions = (
-        *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),
-        *(details, draw_sentences, ignore_tag),
-        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts, prepare_models, kept_files),
-    )
-    return [_answering(function) for function in functions]
-
-
-def _answering(function: ServerFunction) -> ServerFunction:
-    """The same function, with errors that a person can mend as an answer instead of an exception."""
-
-    def answer(request: Any) -> dict[str, Any]:
-        try:
-            return function(request)
-        except CaptionerError as error:
-            return {"error": message_of(error)}
-
-    answer.__name__ = function.__name__
-    return answer

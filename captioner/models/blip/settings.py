@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
 from captioner.errors import SettingsError
+from captioner.limits import is_finite, value_shown
 from captioner.settings import Field, Settings, choice, real, whole, words
 
 _BEAM = ("method", "beam")
@@ -112,8 +112,8 @@ def resolve_q_factor(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
     q_factor = resolved.pop("q_factor")
     target = SamplingSettings.alias_target(Q_FACTOR.name, resolved)
     is_nucleus = target == "top_p"
-    if isinstance(q_factor, bool) or not isinstance(q_factor, int | float) or not math.isfinite(q_factor):
-        raise SettingsError(f"q_factor is {str(q_factor)[:80]}; it must be a number.")
+    if not is_finite(q_factor):
+        raise SettingsError(f"q_factor is {value_shown(q_factor)}; it must be a number.")
     if q_factor < 0.01:
         raise SettingsError(f"q_factor is {q_factor:g}; it must be at least 0.01.")
     if not is_nucleus and q_factor > 5:
