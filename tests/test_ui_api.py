@@ -76,10 +76,18 @@ def test_a_file_of_the_server_s_own_machine_cannot_be_named(client: Client, file
         {"path": "/etc/passwd", "orig_name": "a.png"},
     ):
         # By hand, since gradio_client would upload what looks like a file of its own.
-        event = httpx.post(f"{client.src}gradio_api/call/add_pictures", json={"data": [set_id, [trick]]}).json()
-        answer = httpx.get(f"{client.src}gradio_api/call/add_pictures/{event['event_id']}", timeout=30).text
-        assert answer.startswith("event: error"), answer
+        answer = httpx.post(f"{client.src}gradio_api/call/add_pictures", json={"data": [set_id, [trick]]})
+        assert answer.status_code == 403
+        assert answer.json()["error"]["message"] == (
+            "Files must be uploaded first; gradio_client's handle_file does it."
+        )
     assert _call(client, "captions", set_id) == []
+
+
+def test_an_address_in_place_of_a_file_is_refused(client: Client) -> None:
+    set_id = _call(client, "new_set")
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        _call(client, "add_pictures", set_id, [handle_file("http://192.0.2.1/x.png")])
 
 
 def test_one_picture_is_captioned_with_settings(client: Client, files: list[Path]) -> None:
