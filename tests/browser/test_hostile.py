@@ -121,9 +121,7 @@ def evil() -> Iterator[tuple[int, list[str]]]:
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """One that lets everybody in who can reach it, which is no other page."""
-    server = AppServer(tmp_path_factory.mktemp("open-server"))
-    plain = server.command
-    server.command = lambda: [*plain(), "--no-auth"]  # type: ignore[method-assign]
+    server = AppServer(tmp_path_factory.mktemp("open-server"), flags=["--no-auth"])
     server.start()
     yield server
     server.stop()
