@@ -92,19 +92,18 @@ def check_json(body: bytes, folder: Path, own_hosts: Collection[str]) -> None:
     """
     if body.count(b"[") + body.count(b"{") > _LISTS_AND_MAPPINGS_MAX:
         raise RefusedBody(413, "The request holds too many parts; send fewer at once.", "too_big")
+
+    def look(mapping: dict[str, Any]) -> None:
+        path, url = mapping.get("path"), mapping.get("url")
+        if isinstance(path, str) and not (is_inside(path, folder) and _is_own(url, own_hosts)):
+            raise RefusedBody(403, "Files must be uploaded first; gradio_client's handle_file does it.", "bad_file")
+
     try:
-        waiting = [read_json(body, "The request")]
+        read_json(body, "The request", look=look)
+    except RefusedBody:
+        raise
     except CaptionerError as error:
         raise RefusedBody(400, shown(str(error))) from error
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            path, url = value.get("path"), value.get("url")
-            if isinstance(path, str) and not (is_inside(path, folder) and _is_own(url, own_hosts)):
-                raise RefusedBody(403, "Files must be uploaded first; gradio_client's handle_file does it.", "bad_file")
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
 
 
 def is_inside(path: str, folder: Path) -> bool:
