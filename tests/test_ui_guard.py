@@ -23,13 +23,14 @@ CALL = "/gradio_api/call/captions"
 BASE = "http://127.0.0.1:7860"
 HTML = (
     "<script>first()</script>\r\n<script\n data-x>\r\nsecond()\r\n</script><script type=module src='./a.js'></script>"
+    f"<p>{'long enough to be compressed ' * 30}</p>"
 )
 
 
 class Inside:
     """What the door stands before; it notes what reaches it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self.seen: list[str] = []
         self.app = FastAPI()
 
@@ -51,8 +52,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inside(folder: Path) -> Inside:
-    return Inside(folder)
+def inside() -> Inside:
+    return Inside()
 
 
 def _client(inside: Inside, folder: Path, *, names: ServedNames | None = None, login: Any = None) -> TestClient:
@@ -124,6 +125,7 @@ def test_a_proxy_may_give_the_page_another_name_that_was_allowed(inside: Inside,
     told = {"Origin": "https://captions.example", "X-Forwarded-Host": "captions.example"}
     with _client(inside, folder, names=ServedNames.of("127.0.0.1", ["captions.example"])) as client:
         assert _call(client, {}, **told).status_code == 200
+        assert _call(client, {}, **{**told, "X-Forwarded-Host": "captions.example:443"}).status_code == 200
         assert _call(client, {}, Origin="https://captions.example", Host="captions.example").status_code == 200
         assert _call(client, {}, **{**told, "X-Forwarded-Host": "evil.example"}).status_code == 403
         assert _call(client, {}, **{**told, "Origin": "https://captions.example:8443"}).status_code == 403
@@ -249,16 +251,9 @@ def test_a_form_that_any_page_can_send_is_no_call(door: TestClient, inside: Insi
 
 
 def test_a_body_is_counted_as_it_arrives(door: TestClient, inside: Inside) -> None:
-    taken = 0
-
-    def pieces() -> Iterator[bytes]:
-        nonlocal taken
-        for _ in range(1000):
-            taken += 1 << 20
-            yield b" " * (1 << 20)
-
+    pieces = (b" " * (1 << 20) for _ in range(100))
     limit = next(passage for passage in passages.PASSAGES if passage.path.fullmatch(CALL)).max_bytes
-    answer = door.post(CALL, content=pieces(), headers={"Content-Type": "application/json"})
+    answer = door.post(CALL, content=pieces, headers={"Content-Type": "application/json"})
     assert (answer.status_code, inside.seen) == (413, [])
     assert answer.json()["error"] == {
         "code": "too_big",
@@ -283,6 +278,11 @@ def test_only_scripts_that_stand_in_the_page_s_html_may_run(door: TestClient) ->
     assert f"script-src 'self' 'unsafe-eval' 'sha256-{hashes[0]}' 'sha256-{hashes[1]}';" in policy
     assert policy.startswith("default-src 'none'; ")
     assert "frame-ancestors 'none'" in policy
+
+
+def test_the_page_is_compressed_all_the_same(door: TestClient) -> None:
+    answer = door.get("/", headers={"Accept-Encoding": "gzip, br"})
+    assert (answer.headers["content-encoding"], answer.text) == ("gzip", HTML)
 
 
 def test_every_answer_tells_the_browser_to_stay_on_this_machine(door: TestClient) -> None:

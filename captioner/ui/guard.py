@@ -150,14 +150,19 @@ def _refuse_foreign_page(headers: Headers, passage: Passage | None) -> Response 
 def _own_hosts(headers: Headers) -> tuple[str, ...]:
     """How the request names this server, with port, both names being checked ones: to us, and to a proxy before us."""
     names = (headers.get("host"), headers.get("x-forwarded-host"))
-    return tuple(name.partition(",")[0].strip().lower() for name in names if name is not None)
+    return tuple(_without_usual_port(name.partition(",")[0].strip()) for name in names if name is not None)
 
 
 def _host_of(origin: str) -> str | None:
     try:
-        return urlsplit(origin).netloc.lower() or None
+        return _without_usual_port(urlsplit(origin).netloc) or None
     except ValueError:
         return None
+
+
+def _without_usual_port(host: str) -> str:
+    """Some proxies add the port that a browser leaves out."""
+    return host.lower().removesuffix(":443").removesuffix(":80")
 
 
 def _too_long(passage: Passage) -> Response:
