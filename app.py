@@ -1,12 +1,13 @@
 """The web app: flags -> AppConfig -> ModelManager, Workspace, Worker -> the page -> serve. Nothing else.
 
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
-              [--auth USER:PASSWORD | --no-auth]
+              [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import socket
@@ -17,11 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.errors import CaptionerError
+from captioner.ui.address import ServedNames, is_loopback
+from captioner.ui.login import Login, parse_login, read_login_file
+from captioner.ui.plain_output import PlainOutput
+
+LOGIN_VARIABLE = "CAPTIONER_AUTH"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppConfig:
-    """What the flags say. login: (user, password) or None. is_open: --no-auth was given."""
+    """What the flags say.
+
+    login: (user, password) or None. is_open: --no-auth was given. allowed_hosts: names beside this machine's own.
+    """
 
     host: str
     port: int
@@ -30,6 +39,7 @@ class AppConfig:
     device: str
     login: tuple[str, str] | None
     is_open: bool
+    allowed_hosts: tuple[str, ...]
 
 
 def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
@@ -50,33 +60,60 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     login = parser.add_mutually_exclusive_group()
-    login.add_argument("--auth", metavar="USER:PASSWORD", help="ask every visitor for this login")
+    login.add_argument(
+        "--auth-file",
+        type=_folder,
+        metavar="FILE",
+        help="ask every visitor for the login in this file, one line USER:PASSWORD; so does the environment's "
+        f"{LOGIN_VARIABLE}",
+    )
+    login.add_argument(
+        "--auth",
+        metavar="USER:PASSWORD",
+        help="the same; but others on this machine can read it in the list of processes",
+    )
     login.add_argument("--no-auth", action="store_true", help="let everyone in who can reach the address")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer to this name too, as a proxy or another machine calls it; may be given several times",
+    )
     flags = parser.parse_args(arguments)
     if not 0 <= flags.port <= 65_535:
         raise CaptionerError(f"--port is {flags.port}; it must be between 0 and 65535.")
-    user, colon, password = (flags.auth or "").partition(":")
-    if flags.auth is not None and not (user and colon and password):
-        raise CaptionerError("--auth must be USER:PASSWORD, with something on both sides of the colon.")
     config = AppConfig(
         host=flags.host,
         port=flags.port,
         workspace=flags.workspace,
         models=flags.models,
         device=flags.device,
-        login=(user, password) if flags.auth is not None else None,
+        login=_login(flags),
         is_open=flags.no_auth,
+        allowed_hosts=tuple(flags.allow_host),
     )
-    from captioner.ui.address import is_loopback
-
+    ServedNames.of(config.host, config.allowed_hosts)  # says what is wrong with them
     if not is_loopback(config.host) and config.login is None and not config.is_open:
         raise CaptionerError(
-            f"--host {config.host} lets other machines in: add --auth USER:PASSWORD, or --no-auth if that is meant."
+            f"--host {config.host} lets other machines in: add --auth-file FILE, or --no-auth if that is meant."
         )
     return config
 
 
+def _login(flags: argparse.Namespace) -> tuple[str, str] | None:
+    if flags.auth is not None:
+        return parse_login(flags.auth, "--auth")
+    if flags.auth_file is not None:
+        return read_login_file(flags.auth_file)
+    if LOGIN_VARIABLE in os.environ and not flags.no_auth:
+        return parse_login(os.environ[LOGIN_VARIABLE], f"the environment's {LOGIN_VARIABLE}")
+    return None
+
+
 def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a path, or leave the flag out.")
     # A shell leaves the ~ of --workspace=~/work alone.
     return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's own raises for ~somebody who is not here)
 
@@ -114,7 +151,6 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.models.manager import ModelManager
     from captioner.service.service import Desk
     from captioner.ui import page
-    from captioner.ui.address import is_loopback
     from captioner.ui.guard import Guard
     from captioner.ui.server import Server
     from captioner.worker import Worker
@@ -126,8 +162,9 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
         app = page.mount(FastAPI(openapi_url=None), Desk(workspace, worker, manager))
         guarded = Guard(
             app,
-            login=config.login,
-            loopback_only=is_loopback(config.host) and config.login is None and not config.is_open,
+            names=ServedNames.of(config.host, config.allowed_hosts),
+            login=Login(config.login) if config.login is not None else None,
+            upload_folder=Path(os.environ["GRADIO_TEMP_DIR"]),
         )
         Server(guarded, listening, config.host).run()
     manager.close()
@@ -140,7 +177,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with bind(config.host, config.port) as listening:
             with tempfile.TemporaryDirectory(prefix="captioner-", ignore_cleanup_errors=True) as folder:
                 os.environ["GRADIO_TEMP_DIR"] = folder  # uploads of two apps, or of two people's, never share a folder
-                serve(config, listening)
+                with (
+                    contextlib.redirect_stderr(PlainOutput(sys.stderr)),
+                    contextlib.redirect_stdout(PlainOutput(sys.stdout)),
+                ):
+                    serve(config, listening)
     except CaptionerError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from captioner.errors import CaptionerError, SettingsError
@@ -109,16 +109,23 @@ def value_shown(value: Any) -> str:
     return shown(_ShortRepr().repr(value), max_length=120)
 
 
-def read_json(data: bytes | str, name: str, *, error: type[CaptionerError] = CaptionerError) -> Any:
+def read_json(
+    data: bytes | str,
+    name: str,
+    *,
+    error: type[CaptionerError] = CaptionerError,
+    look: Callable[[dict[str, Any]], object] | None = None,
+) -> Any:
     """The value of a JSON text that somebody else wrote.
 
-    Args: name: the file's name, for the message. error: the class to raise.
+    Args: name: the file's name, for the message. error: the class to raise. look: gets each mapping, the inner ones
+        first, and gives what stands in its place.
     Raises: `error`: no UTF-8, no JSON, over 50 MB, nested too deeply, or a number of thousands of digits.
     """
     if len(data) > MAX_JSON_BYTES:
         raise error(f"{name} is over {MAX_JSON_BYTES // 1_000_000} MB, too long for JSON that is read here.")
     try:
-        return json.loads(data)
+        return json.loads(data, object_hook=look)
     except (ValueError, RecursionError) as cause:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         reason = "it is nested too deeply" if isinstance(cause, RecursionError) else str(cause)
         raise error(f"{name} cannot be read as JSON: {reason}.") from cause

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.test_lab_grid import sweep_words
 
 from captioner.__main__ import main
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import note, printable, quiet, say, say_json
 from tests.fakes import fake_models
 from tests.test_cli import Ran, Shell
+from tests.test_lab_grid import sweep_words
 from tests.tiny_models import save_tiny_blip
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\x7f\r\nnote: all good\u2028\u202e"

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
+from gradio_client.exceptions import AppError, AuthenticationError
 from PIL import Image
 
 from tests.browser.conftest import AppServer
@@ -21,13 +21,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_cli
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     server = AppServer(tmp_path_factory.mktemp("api"), delay_s=0.2)
     server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server: AppServer) -> Iterator[Client]:
     client = Client(server.url, verbose=False, analytics_enabled=False)
     yield client
     client.close()
-    server.stop()
 
 
 @pytest.fixture
@@ -76,10 +81,54 @@ def test_a_file_of_the_server_s_own_machine_cannot_be_named(client: Client, file
         {"path": "/etc/passwd", "orig_name": "a.png"},
     ):
         # By hand, since gradio_client would upload what looks like a file of its own.
-        event = httpx.post(f"{client.src}gradio_api/call/add_pictures", json={"data": [set_id, [trick]]}).json()
-        answer = httpx.get(f"{client.src}gradio_api/call/add_pictures/{event['event_id']}", timeout=30).text
-        assert answer.startswith("event: error") or "Files must be uploaded first" in answer, answer
+        answer = httpx.post(f"{client.src}gradio_api/call/add_pictures", json={"data": [set_id, [trick]]})
+        assert answer.status_code == 403
+        assert answer.json()["error"]["message"] == (
+            "Files must be uploaded first; gradio_client's handle_file does it."
+        )
     assert _call(client, "captions", set_id) == []
+
+
+def test_an_address_in_place_of_a_file_is_refused(client: Client) -> None:
+    set_id = _call(client, "new_set")
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        _call(client, "add_pictures", set_id, [handle_file("http://192.0.2.1/x.png")])
+
+
+def test_a_program_with_the_login_is_let_in_and_another_is_not(tmp_path: Path, files: list[Path]) -> None:
+    (tmp_path / "login").write_text("ada:pass:word\n")
+    server = AppServer(tmp_path, flags=["--auth-file", str(tmp_path / "login")])
+    server.start()
+    try:
+        with pytest.raises(AuthenticationError):
+            Client(server.url, verbose=False, analytics_enabled=False)
+        login = {"auth": ("ada", "pass:word")}
+        client = Client(server.url, verbose=False, analytics_enabled=False, httpx_kwargs=login)
+        set_id, _ = _filled(client, files)
+        path = _call(client, "export_set", set_id, {"format": "txt", "with_pictures": True})
+        assert zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())).namelist() == [
+            "red.png",
+            "red.txt",
+            "blue.jpg",
+            "blue.txt",
+        ]
+        client.close()
+    finally:
+        server.stop()
+
+
+def test_a_refused_value_writes_nothing_into_the_log_that_a_terminal_obeys(
+    client: Client, server: AppServer, tmp_path: Path
+) -> None:
+    for name in ("captions", "caption_picture"):  # too few values: Gradio prints those it got
+        data = ["\x1b[2J\nCaptioner is ready on http://evil.example"]
+        event = httpx.post(
+            f"{client.src}gradio_api/call/{name}", json={"data": [*data, *data] if name == "captions" else data}
+        )
+        httpx.get(f"{client.src}gradio_api/call/{name}/{event.json()['event_id']}", timeout=30)
+    assert "evil.example" in server.log
+    assert "\x1b" not in server.log
+    assert not any(line.startswith("Captioner is ready on http://evil") for line in server.log.splitlines())
 
 
 def test_one_picture_is_captioned_with_settings(client: Client, files: list[Path]) -> None:

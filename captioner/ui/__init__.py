@@ -7,5 +7,6 @@ sentences of one picture by `live` (with `details`); "caption all" and preparing
 
 Who asks: `page` lays out, with a file a tab (`*_tab`) and `controls`, which makes controls from settings classes;
 `workbench/` is what runs in the browser; `routes` serves pictures, uploads and zips; `api` is for programs; `guard`
-keeps the door, `server` and `address` the line.
+keeps the door, by the list of `passages`, the `login`, what `bodies` may hold and the `policies` of answers; `server`
+and `address` keep the line, `plain_output` what is written to a terminal.
 """

@@ -1,103 +1,179 @@
-"""The door: every request is checked here before any other code sees it. Knows no page and no set, only headers."""
+"""The door: every request is checked here before any other code sees it. Knows no page and no set.
+
+In this order: the name it calls us by, the page it comes from, the login, the list of passages, what it brings along.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+import math
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
+from starlette.datastructures import Headers, QueryParams
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from captioner.ui.address import is_loopback
-
-Scope = MutableMapping[str, Any]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
-
-# Nothing is fetched from anywhere else. Gradio's own page needs inline scripts and makes functions from text.
-_PAGE_POLICY = "; ".join(
-    (
-        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-    )
-)
+from captioner.limits import shown
+from captioner.ui import passages
+from captioner.ui.address import ServedNames, name_in
+from captioner.ui.bodies import CountedBody, RefusedBody, check_json, is_inside, replayed
+from captioner.ui.login import Login
+from captioner.ui.passages import FILE_PREFIX, Kind, Passage
+from captioner.ui.policies import App, Message, PagePolicy, Scope, Send, with_headers
 
 
 class Guard:
-    """Checks login and Origin of every request before any other code sees it, and adds headers that browsers obey.
+    """Lets in who may come in, to what is listed in `passages`, with what may be brought along; refuses all else.
 
-    Login is HTTP Basic, so that page, pictures, uploads and API are behind one door. A request that a foreign page
-    makes a browser send carries that page's Origin and is refused; so is, on a loopback address without a login, a
-    Host that is no loopback name (a foreign name that was pointed at this machine).
+    Login is HTTP Basic, so that page, pictures, uploads and API are behind one door.
     """
 
-    def __init__(self, app: App, *, login: tuple[str, str] | None, loopback_only: bool) -> None:
+    def __init__(self, app: App, *, names: ServedNames, login: Login | None, upload_folder: Path) -> None:
+        """Args: upload_folder: where Gradio puts uploads; no request reaches a file elsewhere."""
         self._app = app
+        self._page: App = GZipMiddleware(PagePolicy(app))  # type: ignore[arg-type,assignment]
+        self._names = names
         self._login = login
-        self._loopback_only = loopback_only
+        self._upload_folder = upload_folder
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})  # the page uses none
             return
+        headers = Headers(scope=scope)
+        passage = passages.find(scope["method"], scope["path"])
+        refusal = (
+            self._refuse_name(headers)
+            or _refuse_foreign_page(headers, passage)
+            or self._refuse_login(headers, scope)
+            or self._refuse_passage(headers, passage, scope)
+        )
         if refusal is not None:
-            await refusal(scope, receive, send)
+            await refusal(scope, receive, with_headers(send, is_file=False))
             return
+        assert passage is not None
+        # Gradio builds addresses from the one and answers the other with the request's own headers.
+        kept = [(name, value) for name, value in scope["headers"] if name not in (b"x-gradio-server", b"range")]
+        send = with_headers(send, is_file=passage.kind is Kind.FILE)
+        await self._let_in({**scope, "headers": kept}, receive, send, passage)
 
-        async def send_guarded(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                headers = message.setdefault("headers", [])
-                names = {name.lower() for name, _ in headers}
-                for name, value in (
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"same-origin"),
-                    (b"content-security-policy", _PAGE_POLICY.encode()),
-                ):
-                    if name not in names:
-                        headers.append((name, value))
-            await send(message)
+    async def _let_in(self, scope: Scope, receive: Any, send: Send, passage: Passage) -> None:
+        body = CountedBody(receive, passage.max_bytes)
+        is_answered = False
 
-        await self._app(scope, receive, send_guarded)
+        async def send_unless_too_long(message: Message) -> None:
+            nonlocal is_answered
+            if not body.is_too_long:
+                is_answered = True
+                await send(message)
 
-    def _refusal(self, headers: Headers) -> Response | None:
-        host = headers.get("host", "")
-        if self._loopback_only and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-            return _refuse(
-                403, f"This page answers to localhost only, not to {host[:100]}; start it with --no-auth or --auth."
-            )
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() not in (
-            host.lower(),
-            headers.get("x-forwarded-host", host).lower(),
-        ):
-            return _refuse(403, "Another page tried to use this one; open it in its own tab.")
-        if self._login is not None and not _is_login(headers.get("authorization", ""), self._login):
+        try:
+            if passage.kind is not Kind.JSON:
+                app = self._page if passage.kind is Kind.PAGE else self._app
+                await app(scope, body.receive, send_unless_too_long)
+            elif (text := await body.read()) is not None:
+                check_json(text, self._upload_folder, ("", *_own_hosts(Headers(scope=scope))))
+                await self._app(scope, replayed(text, receive), send)
+        except RefusedBody as error:
+            await _refuse_body(error.status, str(error), error.code)(scope, receive, send)
+        except Exception:
+            if not body.is_too_long:  # else it is how the application ends when a client goes
+                raise
+        if body.is_too_long and not is_answered:
+            await _too_long(passage)(scope, receive, send)
+
+    def _refuse_name(self, headers: Headers) -> Response | None:
+        for header in ("host", "x-forwarded-host"):
+            value = headers.get(header)
+            if value is None and header != "host":
+                continue
+            name = name_in((value or "").partition(",")[0].strip())
+            if name is None:
+                return _refuse(400, f"The request's {header.title()} is {shown(value or '')!r}, which is no name.")
+            if name not in self._names:
+                return _refuse(
+                    403,
+                    f"Captioner does not answer to the name {shown(name)}. If that is its name, start it with "
+                    f"--allow-host {shown(name)}; else use localhost, or this machine's address.",
+                )
+        return None
+
+    def _refuse_login(self, headers: Headers, scope: Scope) -> Response | None:
+        if self._login is None:
+            return None
+        client = scope.get("client") or ("", 0)
+        wait_s = self._login.check(headers.get("authorization", ""), client[0])
+        if wait_s is None:
             response = _refuse(401, "A user name and a password are needed.")
             response.headers["www-authenticate"] = 'Basic realm="Captioner", charset="UTF-8"'
             return response
+        if wait_s > 0:
+            seconds = math.ceil(wait_s)
+            response = _refuse(429, f"Too many wrong passwords came from your address; try again in {seconds} s.")
+            response.headers["retry-after"] = str(seconds)
+            return response
+        return None
+
+    def _refuse_passage(self, headers: Headers, passage: Passage | None, scope: Scope) -> Response | None:
+        # Gradio reads a file of visitors' making where an address has a deep_link.
+        if passage is None or "deep_link" in QueryParams(scope["query_string"]):
+            return _refuse(404, "There is nothing at this address.")
+        if passage.kind is Kind.FILE and not is_inside(scope["path"].removeprefix(FILE_PREFIX), self._upload_folder):
+            return _refuse(403, "This is no file that was uploaded here, or made to be fetched.")
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if passage.kind is Kind.JSON and content_type != "application/json":
+            return _refuse_body(415, "The request must be JSON (Content-Type: application/json).", "bad_request")
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length[:20]) > passage.max_bytes:
+            return _too_long(passage)
         return None
 
 
-def _is_login(header: str, login: tuple[str, str]) -> bool:
-    kind, _, encoded = header.partition(" ")
-    if kind.lower() != "basic":
-        return False
+def _refuse_foreign_page(headers: Headers, passage: Passage | None) -> Response | None:
+    """What another page makes a browser send carries that page's Origin, or says that it comes from elsewhere."""
+    refusal = _refuse(403, "Another page tried to use this one; open it in its own tab.")
+    origin = headers.get("origin")
+    if origin is not None and _host_of(origin) not in _own_hosts(headers):
+        return refusal
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return None
+    # "same-site" is no better: it includes every other port of this machine.
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return None if is_link and passage is not None and passage.kind is Kind.PAGE else refusal
+
+
+def _own_hosts(headers: Headers) -> tuple[str, ...]:
+    """How the request names this server, with port, both names being checked ones: to us, and to a proxy before us."""
+    names = (headers.get("host"), headers.get("x-forwarded-host"))
+    return tuple(_without_usual_port(name.partition(",")[0].strip()) for name in names if name is not None)
+
+
+def _host_of(origin: str) -> str | None:
     try:
-        given = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return secrets.compare_digest(given, ":".join(login).encode())
+        return _without_usual_port(urlsplit(origin).netloc) or None
+    except ValueError:
+        return None
+
+
+def _without_usual_port(host: str) -> str:
+    """Some proxies add the port that a browser leaves out."""
+    return host.lower().removesuffix(":443").removesuffix(":80")
+
+
+def _too_long(passage: Passage) -> Response:
+    what = "The file" if passage.kind is Kind.UPLOAD else "The request"
+    return _refuse_body(413, f"{what} is over the limit of {passage.max_bytes >> 20} MiB; {passage.advice}", "too_big")
 
 
 def _refuse(status: int, message: str) -> Response:
     return PlainTextResponse(message, status)
+
+
+def _refuse_body(status: int, message: str, code: str) -> Response:
+    """As `routes` refuses, since the page's script reads it."""
+    return JSONResponse({"error": {"code": code, "message": message}}, status)

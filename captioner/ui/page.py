@@ -31,6 +31,9 @@ from captioner.ui.script_functions import script_functions
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 _MAX_FILE_SIZE = "210mb"
+# Gradio keeps a copy of the page's description, 0.17 MB, for each session name that anybody sends, and 10,000 of them
+# unless told otherwise. The page needs none: a forgotten session gets a new copy.
+_SESSIONS_MAX = 64
 _ADDRESS_JS = "() => [new URLSearchParams(location.search).get('set') || '']"
 
 
@@ -73,6 +76,7 @@ def mount(app: FastAPI, desk: Desk) -> FastAPI:
         font_mono=_MONOSPACE,
     )
     page = build(desk)
+    page.state_session_capacity = _SESSIONS_MAX
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         page,

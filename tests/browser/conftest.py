@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,17 @@ class AppServer:
     """The app in a process of its own, with fake models; can be killed and started again on the same port."""
 
     def __init__(
-        self, folder: Path, *, delay_s: float = 0.05, labels_each: int = 0, unprepared: int = 0, warning: str = ""
+        self,
+        folder: Path,
+        *,
+        flags: Sequence[str] = (),
+        delay_s: float = 0.05,
+        labels_each: int = 0,
+        unprepared: int = 0,
+        warning: str = "",
     ) -> None:
         self.folder = folder
+        self.flags = flags
         self.answers = {"delay_s": delay_s, "labels_each": labels_each, "unprepared": unprepared, "warning": warning}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -54,7 +63,7 @@ class AppServer:
 
     def command(self) -> list[str]:
         answers = json.dumps(self.answers)
-        return [sys.executable, "-m", "tests.browser.fake_app", answers, "--port", str(self.port)]
+        return [sys.executable, "-m", "tests.browser.fake_app", answers, "--port", str(self.port), *self.flags]
 
     def start(self) -> None:
         command = [*self.command(), "--workspace", str(self.folder / "workspace")]
@@ -67,6 +76,8 @@ class AppServer:
                 break
             try:
                 urllib.request.urlopen(self.url, timeout=5).close()
+            except urllib.error.HTTPError:
+                return  # it is there, and asks for a login
             except OSError:
                 time.sleep(0.05)
             else:

@@ -1,0 +1,85 @@
+"""The mounted page behind the door: it asks nobody for what a visitor names, and keeps only so much of visitors."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from captioner.service.service import Desk
+from captioner.ui import page
+from captioner.ui.address import ServedNames
+from captioner.ui.guard import Guard
+from tests.gradio_blocks import in_loop
+
+FAR = "far.example"
+FILE = {"meta": {"_type": "gradio.FileData"}, "orig_name": "a.png"}
+SPELLINGS = (f"http://{FAR}/a.png", f"HTTPS://{FAR}/a.png", f"http:%2F%2F{FAR}/a.png", f"//{FAR}/a.png")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that were looked up, and the addresses that were connected to."""
+    seen: list[str] = []
+
+    def look_up(host: Any, *arguments: Any, **named: Any) -> Any:
+        seen.append(str(host))
+        raise socket.gaierror(socket.EAI_NONAME, "nobody is here")
+
+    def connect(self: socket.socket, address: Any) -> None:
+        seen.append(str(address))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    return seen
+
+
+@pytest.fixture
+def mounted(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    return in_loop(page.mount, FastAPI(openapi_url=None), desk)
+
+
+@pytest.fixture
+def guarded(mounted: FastAPI, tmp_path: Path) -> Iterator[TestClient]:
+    door = Guard(mounted, names=ServedNames.of("localhost", []), login=None, upload_folder=tmp_path / "uploads")
+    with TestClient(door, base_url="http://localhost") as client:
+        yield client
+
+
+def _ask(client: TestClient) -> None:
+    for spelling in SPELLINGS:
+        client.get(f"/gradio_api/file={spelling}")
+        client.get(f"/gradio_api/proxy={spelling}")
+        for file in ({"path": spelling}, {"path": spelling, "url": spelling}, {"path": "a.png", "url": spelling}):
+            value = {"data": ["set", [{**FILE, **file}]], "session_hash": "a"}
+            client.post("/gradio_api/call/add_pictures", json=value)
+            client.post("/gradio_api/run/add_pictures", json=value)
+            client.post("/gradio_api/run/predict", json={**value, "fn_index": 0})
+
+
+def test_without_the_door_gradio_looks_up_what_a_visitor_names(mounted: FastAPI, asked: list[str]) -> None:
+    with TestClient(mounted, base_url="http://localhost", raise_server_exceptions=False) as client:
+        _ask(client)
+    assert FAR in " ".join(asked)  # else the next test would see nothing either
+
+
+def test_no_name_is_looked_up_for_a_visitor(guarded: TestClient, asked: list[str]) -> None:
+    _ask(guarded)
+    assert asked == []
+
+
+def test_only_so_many_session_names_are_kept(mounted: FastAPI, guarded: TestClient) -> None:
+    gradio_app = next(route.app for route in mounted.routes if hasattr(getattr(route, "app", None), "state_holder"))
+    component = guarded.get("/config").json()["components"][0]["id"]
+    call = {"data": {}, "component_id": component, "fn_name": "nothing"}
+    for number in range(70):
+        answer = guarded.post("/gradio_api/component_server/", json={**call, "session_hash": f"session {number}"})
+        assert answer.status_code == 404
+    assert len(gradio_app.state_holder.session_data) == 64
