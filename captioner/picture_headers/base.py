@@ -37,10 +37,9 @@ class Truncated(Exception):
 
 def unpack(layout: str, data: bytes, offset: int) -> tuple[int, ...]:
     """`struct.unpack_from`. Raises: Truncated: the data ends before."""
-    try:
-        return struct.unpack_from(layout, data, offset)
-    except struct.error as error:
-        raise Truncated from error
+    if offset + struct.calcsize(layout) > len(data):
+        raise Truncated
+    return struct.unpack_from(layout, data, offset)
 
 
 def check_pixels(width: int, height: int) -> None:

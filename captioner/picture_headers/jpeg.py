@@ -25,6 +25,7 @@ _MAX_SCANNED_PIXELS = 6_000_000_000
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xDE} - {0xC4, 0xC8, 0xCC})
 _WITH_LENGTH = frozenset({*_FRAMES, 0xC4, 0xCC, *range(0xDA, 0xE0), *range(0xE0, 0xF0), 0xFE})
 _ALONE = frozenset({0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 # In a scan, FF stands before 00, a restart marker or another FF; before anything else it begins a segment.
 _SEGMENT_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -34,6 +35,7 @@ def read_jpeg(data: bytes) -> Header:
     """Raises: BadPicture, Truncated."""
     width = height = components = segments = stray = profile_bytes = photoshop_bytes = table_bytes = 0
     exif: list[bytes] = []
+    is_progressive = False
     place = 2
     while True:
         marker_at = data.find(b"\xff", place)
@@ -61,6 +63,7 @@ def read_jpeg(data: bytes) -> Header:
         if code in _FRAMES:
             height, width, components = unpack(">HHB", data, start + 1)
             check_pixels(width, height)
+            is_progressive = is_progressive or code in _PROGRESSIVE
         elif code == 0xDB:
             table_bytes += length
             check_count(table_bytes, _MAX_TABLE_BYTES, "bytes of quantization tables")
@@ -80,11 +83,11 @@ def read_jpeg(data: bytes) -> Header:
             break
     if not is_bounded_exif(b"".join(exif)):
         raise too_complex("overlapping entries in its Exif data")
-    is_sequential = place > start and data[start] == components
-    if not is_sequential:
+    has_scans = is_progressive or place == start or data[start] < components  # else the first scan is the only one
+    if has_scans:
         _check_scans(data, place, _MAX_SCANNED_PIXELS // max(1, width * height))
     # Decoded 4 (1 if grey), as RGB 4, turned 4; of several scans all coefficients are kept, 2 bytes each.
-    peak = (1 if components == 1 else 4) + 8 + (0 if is_sequential else 2 * components)
+    peak = (1 if components == 1 else 4) + 8 + (2 * components if has_scans else 0)
     return Header(format="JPEG", width=width, height=height, peak_bytes_per_pixel=peak)
 
 
