@@ -26,6 +26,7 @@ from captioner.picture_headers import MAX_PIXELS, check_pixels, format_by_start,
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
+_MAX_EXIF_DIGITS = 10_000_000
 _STRIP_PIXELS = 1_000_000  # what is gone through piece by piece, to hold little beside the picture
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -90,10 +91,7 @@ def decode(data: bytes) -> OpenedPicture:
     except UnidentifiedImageError as error:
         raise not_an_image(data) from error
     except MemoryError as error:
-        raise BadPicture(
-            "There is not enough memory to decode this picture; close other programs or save a smaller copy.",
-            code="out_of_memory",
-        ) from error
+        raise out_of_memory() from error
     except Exception as error:
         # Damaged files make Pillow's readers raise nearly every built-in exception: OSError, SyntaxError, struct.error,
         # IndexError, TypeError, ... There is no narrower base.
@@ -168,6 +166,13 @@ def not_an_image(data: bytes) -> BadPicture:
     )
 
 
+def out_of_memory() -> BadPicture:
+    return BadPicture(
+        "There is not enough memory to decode this picture; close other programs or save a smaller copy.",
+        code="out_of_memory",
+    )
+
+
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 where there is none or the EXIF data is broken: that must not lose the picture.
 
@@ -182,12 +187,13 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _exif_bytes(image: Image.Image) -> bytes:
-    """What `getexif` will take apart."""
+    """What `getexif` will take apart. Raises: ValueError: there is far too much of it."""
     if "exif" in image.info:
         return bytes(image.info["exif"])
-    if "Raw profile type exif" in image.info:  # ImageMagick's way in PNG: three lines, then digits
-        return bytes.fromhex("".join(str(image.info["Raw profile type exif"]).split("\n")[3:]))
-    return b""
+    text = str(image.info.get("Raw profile type exif", ""))  # ImageMagick's way in PNG: three lines, then digits
+    if len(text) > _MAX_EXIF_DIGITS:
+        raise ValueError(f"{len(text)} digits of Exif data")
+    return bytes.fromhex("".join(text.split("\n")[3:]))
 
 
 def _has_more_frames(image: Image.Image) -> bool:

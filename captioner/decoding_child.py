@@ -11,6 +11,7 @@ time is over, the system ends this process; whoever asked sees that (`decoding_p
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import signal
@@ -45,6 +46,7 @@ def main() -> None:
     with Path(os.devnull).open("wb") as nowhere:
         for stream in (1, 2):  # codecs print what they think of a file, as if to a person or as an answer of ours
             os.dup2(nowhere.fileno(), stream)
+    logging.disable()  # so does Pillow
     AvifImagePlugin.DEFAULT_MAX_THREADS = min(MAX_CODEC_THREADS, os.cpu_count() or 1)
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

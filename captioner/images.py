@@ -134,18 +134,20 @@ def _read(source: Path | BinaryIO | bytes, follow_links: bool) -> bytes:
         return source
     if isinstance(source, Path):
         with _regular_file(source, follow_links) as file:
-            return _read_all(file)
-    return _read_all(source)
+            decoding.check_readable(file.read(_START_BYTES))  # before 200 MB of something else are read
+            file.seek(0)
+            return _read_all(file, os.fstat(file.fileno()).st_size)
+    return _read_all(source, MAX_BYTES)
 
 
-def _read_all(stream: BinaryIO) -> bytes:
+def _read_all(stream: BinaryIO, size_bytes: int) -> bytes:
+    """Args: size_bytes: how much there is, at most; one byte more, and it is too big or has grown."""
     try:
-        start = stream.read(_START_BYTES)
-        if start:
-            decoding.check_readable(start)  # before 200 MB of something else are read
-        data = start + stream.read(MAX_BYTES + 1 - len(start))
+        data = stream.read(size_bytes + 1)
     except OSError as error:
         raise BadPicture(f"The picture cannot be read: {error}; send it again.", code="unreadable") from error
+    except MemoryError as error:
+        raise decoding.out_of_memory() from error
     _check_size(len(data))
     return data
 

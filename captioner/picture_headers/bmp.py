@@ -20,4 +20,5 @@ def read_bmp(data: bytes) -> Header:
     check_pixels(width, height)
     # Run lengths are decoded in Python, pixel by pixel, and a run may be repeated for two bytes.
     is_isolated = compression in _RUN_LENGTHS
-    return Header(format="BMP", width=width, height=height, peak_bytes_per_pixel=14, is_isolated=is_isolated)
+    peak = 14 if is_isolated else 8  # decoded, then RGB; of run lengths the pixels are bytes before, several times
+    return Header(format="BMP", width=width, height=height, peak_bytes_per_pixel=peak, is_isolated=is_isolated)

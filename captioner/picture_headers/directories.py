@@ -73,8 +73,8 @@ def is_bounded_exif(data: bytes) -> bool:
     start = 0
     while data.startswith(b"Exif\0\0", start):
         start += 6
-    if start > 6 * _MAX_PREFIXES:  # Pillow copies all the rest for each
-        return False
+        if start > 6 * _MAX_PREFIXES:  # Pillow copies all the rest for each
+            return False
     named = rationals = 0
     try:
         source = TagFile(data[start:])

@@ -12,13 +12,16 @@ _MAX_OTHER_CHUNKS = 10_000
 _MAX_PROFILES = 16
 _MAX_PACKED_TEXTS = 256
 
+# Has 32 bytes; Pillow makes numbers of all there are.
+_MAX_COLOUR_POINTS_BYTES = 4_000
+
 _GREY, _COLOUR = 0, 2
 
 
 def read_png(data: bytes) -> Header:
     """Raises: BadPicture, Truncated."""
     width = height = depth = colour_type = chunks = others = profiles = packed_texts = 0
-    is_animated = has_pixels = has_key = False
+    is_animated = has_pixels = has_key = has_exif = False
     place = 8
     while place + 8 <= len(data):
         length, kind = unpack(">I", data, place)[0], data[place + 4 : place + 8]
@@ -40,12 +43,16 @@ def read_png(data: bytes) -> Header:
         elif kind in (b"zTXt", b"iTXt"):
             packed_texts += 1
             check_count(packed_texts, _MAX_PACKED_TEXTS, "compressed texts")
+        elif kind == b"cHRM":
+            check_count(length, _MAX_COLOUR_POINTS_BYTES, "bytes in its colour points")
         is_animated = is_animated or kind == b"acTL"
         has_key = has_key or kind == b"tRNS"
+        has_exif = has_exif or kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
         place += 12 + length
     if not has_pixels:
         raise Truncated
     # Decoded, then RGB: 8. Transparency: also as RGBA, its alpha and a white picture. 16 bits of grey: arrays of numpy.
     is_plain = colour_type in (_GREY, _COLOUR) and depth <= 8 and not has_key
-    peak = (8 if is_plain else 14) + (8 if is_animated else 0)  # an animation's canvas is filled and cut to the frame
+    # An animation's canvas is filled and cut to the frame; a picture that Exif turns is there twice.
+    peak = (8 if is_plain else 14) + (8 if is_animated else 0) + (4 if has_exif else 0)
     return Header(format="PNG", width=width, height=height, peak_bytes_per_pixel=peak)

@@ -9,8 +9,8 @@ from captioner.picture_headers.base import Header, Truncated, check_count, check
 from captioner.picture_headers.directories import RATIONALS, Tag, TagFile
 
 _MAX_TAGS = 4_000  # real files have 20 to 200
-# 100 million pixels in tiles of 16 x 16 are 390,000; Pillow makes objects of all.
-_MAX_STRIPS = 400_000
+# A strip for each row and colour of the longest picture is 195,000; Pillow makes a decoder for each.
+_MAX_STRIPS = 200_000
 # Pillow makes an object of each, and real files have six.
 _MAX_RATIONALS = 10_000
 # Colour profile, XMP, Exif; not Photoshop's layers, which may be nearly all of the file.
@@ -39,8 +39,8 @@ def read_tiff(data: bytes) -> Header:
         raise Truncated
     check_pixels(width, height)
     check_count(largest[_TILE_WIDTH] * largest[_TILE_HEIGHT], max(_MAX_TILE_PIXELS, width * height), "pixels a tile")
-    # 32 bits: decoded 4, RGB 4 and a strip. 8 bits: as RGBA, its alpha and a white picture too. Turned: once more.
-    return Header(format="TIFF", width=width, height=height, peak_bytes_per_pixel=18, is_isolated=True)
+    # At most decoded 4, RGBA 4, its alpha 1 and a white picture 4, or turned while decoded; then handed on, 8.
+    return Header(format="TIFF", width=width, height=height, peak_bytes_per_pixel=14, is_isolated=True)
 
 
 class _Tally:
