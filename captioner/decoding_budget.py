@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 class DecodingBudget:
     """Bytes that threads share, handed out first come, first served, so that nobody waits for ever.
 
-    Args: limit_bytes: who needs more gets all of it, and so is alone.
+    Freed memory goes back to the system from time to time: glibc keeps a heap for each thread, and a picture in each
+    adds up to gigabytes that nobody uses.
+
+    Args: limit_bytes: who needs more gets all of it, and so is alone. give_back: called when half of it was freed.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, give_back: Callable[[], None] = lambda: None) -> None:
         self._limit_bytes = limit_bytes
+        self._give_back = give_back
         self._held_bytes = 0
+        self._freed_bytes = 0
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
 
@@ -39,4 +47,23 @@ class DecodingBudget:
         finally:
             with self._changed:
                 self._held_bytes -= size_bytes
+                self._freed_bytes += size_bytes
+                is_much = 2 * self._freed_bytes >= self._limit_bytes
+                if is_much:
+                    self._freed_bytes = 0
                 self._changed.notify_all()
+            if is_much:
+                self._give_back()
+
+
+def give_freed_memory_back() -> None:
+    """Hand what was freed in all threads to the system, where that is to be asked for (4 ms); else nothing."""
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@functools.cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    """glibc's; other libraries have none."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -34,7 +34,7 @@ from PIL import Image
 
 from captioner import decoding, decoding_process
 from captioner.decoding import FORMATS, OpenedPicture, readable_formats
-from captioner.decoding_budget import DecodingBudget
+from captioner.decoding_budget import DecodingBudget, give_freed_memory_back
 from captioner.errors import BadPicture
 from captioner.picture_headers import MAX_PIXELS, MAX_SIDE_PX, format_by_start, read_header
 
@@ -58,7 +58,7 @@ MAX_BYTES = 200 * 1024 * 1024
 # What decoding may hold in all threads of the process together; a picture that needs more is decoded alone.
 DECODING_BYTES = 1 << 30
 
-_BUDGET = DecodingBudget(DECODING_BYTES)
+_BUDGET = DecodingBudget(DECODING_BYTES, give_freed_memory_back)
 _START_BYTES = 64  # as much as tells what a file is
 _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".dib"),

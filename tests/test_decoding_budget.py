@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from captioner.decoding_budget import DecodingBudget
 
@@ -106,3 +110,32 @@ def test_no_more_than_the_limit_is_ever_held(pool: ThreadPoolExecutor) -> None:
     for done in [pool.submit(work, number) for number in range(500)]:
         done.result(SOON_S)
     assert 0 < highest <= 100
+
+
+def test_freed_memory_is_given_back_once_it_is_half_the_limit() -> None:
+    times: list[int] = []
+    budget = DecodingBudget(10, lambda: times.append(1))
+    for size, expected in ((3, 0), (2, 1), (4, 1), (1_000, 2)):
+        with budget.hold(size):
+            pass
+        assert len(times) == expected
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_pictures_opened_in_many_threads_leave_no_memory_behind(tmp_path: Path) -> None:
+    Image.new("RGB", (5_000, 5_000)).save(tmp_path / "a.jpg")
+    script = (
+        "import pathlib, sys, threading\nfrom captioner import images\n"
+        "def memory(): return int(open('/proc/self/status').read().partition('VmRSS:')[2].split()[0]) // 1000\n"
+        "images.open_picture(pathlib.Path(sys.argv[1]))\nidle, hold = memory(), threading.Event()\n"
+        "def work():\n"
+        "    for _ in range(2): images.open_picture(pathlib.Path(sys.argv[1]))\n"
+        "    done.release()\n    hold.wait()\n"
+        "done = threading.Semaphore(0)\n"
+        "for _ in range(8): threading.Thread(target=work).start()\n"
+        "for _ in range(8): done.acquire()\n"
+        "print(memory() - idle)\nhold.set()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.jpg")], capture_output=True, text=True)
+    assert not run.stderr, run.stderr
+    assert int(run.stdout) < 200, run.stdout  # a picture has 100 MB and takes 200 to decode
