@@ -39,21 +39,28 @@ class DecodingBudget:
                 while self._waiting[0] is not turn or self._held_bytes + size_bytes > self._limit_bytes:
                     self._changed.wait()
                 self._held_bytes += size_bytes
+                is_much = self._is_much_freed()
+                if is_much:
+                    self._freed_bytes = 0
             finally:
                 self._waiting.remove(turn)
                 self._changed.notify_all()
         try:
+            # Again, since whoever let bytes go still had the picture itself then.
+            if is_much:
+                self._give_back()
             yield
         finally:
             with self._changed:
                 self._held_bytes -= size_bytes
                 self._freed_bytes += size_bytes
-                is_much = 2 * self._freed_bytes >= self._limit_bytes
-                if is_much:
-                    self._freed_bytes = 0
+                is_much = self._is_much_freed()
                 self._changed.notify_all()
             if is_much:
                 self._give_back()
+
+    def _is_much_freed(self) -> bool:
+        return 2 * self._freed_bytes >= self._limit_bytes
 
 
 def give_freed_memory_back() -> None:
