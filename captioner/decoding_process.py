@@ -34,7 +34,6 @@ WALL_S_PER_CPU_S = 5.0
 _PIPE_BYTES = 1 << 20  # the most that Linux gives without asking; fewer turns between the two processes
 _ENDING_S = 5.0
 _SIGXCPU, _SIGKILL = getattr(signal, "SIGXCPU", 24), getattr(signal, "SIGKILL", 9)
-_KILLED_ON_WINDOWS = 1
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,6 +49,7 @@ class _Process:
     """One process with its pipes. Not for two threads at once."""
 
     def __init__(self) -> None:
+        self.is_late = False  # it was ended since it took too long
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "captioner.decoding_child"],
@@ -63,7 +63,7 @@ class _Process:
     def decode(self, data: bytes, header: Header) -> OpenedPicture:
         """Raises: BadPicture: as the other process says. EOFError: it died."""
         cpu_s = CPU_S + CPU_S_PER_MEGAPIXEL * header.width * header.height / 1e6
-        timer = threading.Timer(cpu_s * WALL_S_PER_CPU_S, self._process.kill)
+        timer = threading.Timer(cpu_s * WALL_S_PER_CPU_S, self._stop)
         timer.start()
         try:
             self._ask({"bytes": len(data), "peak_bytes": header.peak_bytes + 2 * len(data), "cpu_s": cpu_s}, data)
@@ -86,6 +86,10 @@ class _Process:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_ENDING_S)
         return self.end()
+
+    def _stop(self) -> None:
+        self.is_late = True
+        self._process.kill()
 
     def _ask(self, request: dict[str, float], data: bytes) -> None:
         assert self._process.stdin is not None
@@ -133,7 +137,7 @@ class _Processes:
                 self._idle.append(process)
                 raise
             except EOFError as error:
-                raise _refusal(process.wait(), header) from error
+                raise _refusal(process.wait(), process.is_late, header) from error
             except BaseException:  # it may still be answering
                 process.end()
                 raise
@@ -146,14 +150,16 @@ class _Processes:
             self._idle.pop().end()
 
 
-def _refusal(exit_status: int, header: Header) -> BadPicture:
+def _refusal(exit_status: int, is_late: bool, header: Header) -> BadPicture:
     """Why a picture brought its process down."""
-    if exit_status in (-_SIGXCPU, -_SIGKILL, _KILLED_ON_WINDOWS):
+    if is_late or exit_status == -_SIGXCPU:
         return BadPicture(
             f"Decoding the {header.format} picture took far longer than its {header.width} x {header.height} pixels "
             "should; save it in another format and use that.",
             code="too_slow",
         )
+    if exit_status == -_SIGKILL:  # the system ends whoever takes the last memory
+        return decoding.out_of_memory()
     return BadPicture(
         f"The picture is damaged (it brought the decoder of {header.format} down); copy or export it again.",
         code="damaged",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,36 @@ def test_a_picture_that_takes_more_memory_than_it_should_is_refused() -> None:
     with pytest.raises(BadPicture) as caught:
         decoding_process.decode(data, modest)
     assert caught.value.code == "out_of_memory"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="tells processes by /proc")
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGKILL, "out_of_memory"), (signal.SIGSEGV, "damaged")])
+def test_a_process_that_falls_costs_one_picture(sign: signal.Signals, code: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(open_picture, bmp_run_lengths(10_000, 10_000))
+        deadline = time.monotonic() + 30
+        while not (busy := [one for one in decoders() if is_busy(one)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(busy[0], sign)
+        with pytest.raises(BadPicture) as caught:
+            late.result(30)
+    assert caught.value.code == code
+    assert open_picture(saved(noise(), "TIFF")).image.size == (61, 47)
+    assert busy[0] not in decoders()
+
+
+def decoders() -> list[int]:
+    """The processes that this one started."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended
+            found += map(int, task.read_text().split())
+    return found
+
+
+def is_busy(process: int) -> bool:
+    """Whether it computes; those that have nothing to do wait for it asleep."""
+    return Path("/proc", str(process), "stat").read_text().rpartition(")")[2].split()[0] == "R"
 
 
 def test_several_threads_are_served_at_once() -> None:
