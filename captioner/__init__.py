@@ -1,6 +1,7 @@
 """Captions and tags for training pictures: models in, durable text out.
 
-The way of the data: a picture file is opened by `images`; `models/*` says a sentence about it and `taggers/*` (the
+The way of the data: a picture file is opened by `images` (header first: `picture_headers`; then `decoding`, within a
+`decoding_budget`, or in a `decoding_process`); `models/*` says a sentence about it and `taggers/*` (the
 package beside this one) give scored tags; both are kept as layers (`records`); `compose` turns layers and a recipe
 into text, `findings` says what became of each tag; `workspace` keeps layers and a person's edits; `export` writes
 files and zips. `limits` says what may come in from outside, `models.weights` and `models.descriptions` what a model's

@@ -536,15 +536,16 @@ class Workspace:
 
         name = storable_name(upload.name)
         check_caption(upload.existing)
-        opened = images.open_picture(upload.data)
         digest = images.digest(upload.data)
-        self._files.keep(digest, upload.data, lambda: images.thumbnail(opened.image))
+        with images.opened_picture(upload.data) as opened:
+            self._files.keep(digest, upload.data, lambda: images.thumbnail(opened.image))
+            width, height = opened.image.size
         picture = Picture(
             id="".join(secrets.choice(_ID_LETTERS) for _ in range(_PICTURE_ID_LENGTH)),
             name=name,
             digest=digest,
-            width=opened.image.width,
-            height=opened.image.height,
+            width=width,
+            height=height,
             notes=opened.notes,
         )
         return picture, upload.existing
@@ -597,7 +598,8 @@ class Workspace:
 def _thumbnail(data: bytes) -> bytes:
     from captioner import images
 
-    return images.thumbnail(images.open_picture(data).image)
+    with images.opened_picture(data) as opened:
+        return images.thumbnail(opened.image)
 
 
 def _settings_json(db: sqlite3.Connection, set_key: int) -> str:

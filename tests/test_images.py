@@ -24,6 +24,7 @@ from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 from captioner import images
 from captioner.errors import BadPicture
 from captioner.images import open_picture
+from tests.picture_attacks import png_chunk, png_header, saved
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -33,12 +34,6 @@ def two_colours(size: tuple[int, int] = (40, 20)) -> Image.Image:
     image = Image.new("RGB", size, RED)
     image.paste(BLUE, (size[0] // 2, 0, *size))
     return image
-
-
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def near(pixel: Any, expected: tuple[int, int, int], by: int = 12) -> bool:
@@ -53,13 +48,9 @@ def refusal(source: Any, **options: Any) -> BadPicture:
     return caught.value
 
 
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def png(width: int, height: int, depth: int, colour_type: int, rows: bytes, *more: bytes) -> bytes:
     """A PNG written by hand, for what Pillow does not write. more: chunks between header and pixels."""
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
+    header = png_header(width, height, depth, colour_type)
     data = png_chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(more) + data + png_chunk(b"IEND", b"")
 

@@ -44,6 +44,15 @@ class Pictures:
         digest = self._workspace.view(set_id, picture_id).digest
         known = self._previews.get(digest)
         if known is None:
-            known = images.preview(self.open(set_id, picture_id, digest), PREVIEW_EDGE_PX)
+            known = self._new_preview(set_id, picture_id, digest)
             self._previews.put(digest, known)
         return known
+
+    def _new_preview(self, set_id: str, picture_id: str, digest: str) -> bytes:
+        image = self._opened.get(digest)
+        if image is not None:
+            return images.preview(image, PREVIEW_EDGE_PX)
+        # Many visitors may look at many pictures at once, so each counts until it is shrunk.
+        with images.opened_picture(self._workspace.picture_bytes(set_id, picture_id)) as opened:
+            self._opened.put(digest, opened.image)
+            return images.preview(opened.image, PREVIEW_EDGE_PX)

@@ -1,0 +1,300 @@
+"""A picture's bytes become an upright RGB picture in memory, by Pillow. Knows no files, no budget and no other process.
+
+What is set in Pillow, which is shared by the whole process: nothing when this module is imported. The first picture
+registers pillow-heif's reader if that package is installed, and silences the warnings that Pillow's own modules raise
+(odd TIFF tags, large sizes): they go to nobody who can act on them, and `warnings.catch_warnings` is no way out since
+it is not safe with threads. Pillow's MAX_IMAGE_PIXELS stays as it is; ours is lower than the size where it refuses.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from captioner.errors import BadPicture
+from captioner.picture_headers import MAX_PIXELS, check_pixels, format_by_start, is_bounded_exif
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+
+_MAX_EXIF_DIGITS = 10_000_000
+_STRIP_PIXELS = 1_000_000  # what is gone through piece by piece, to hold little beside the picture
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# The form in which `warnings` keeps a filter, to see whether ours is still there: tests and libraries reset the list.
+_PILLOW_MODULES = re.compile(r"PIL\.")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """A decoded picture.
+
+    image: RGB, full size, upright. format: JPEG, PNG, ... by content. notes: what decoding had to do, for the person
+    ("rotated by EXIF", "transparency on white", "only the first of its frames").
+    """
+
+    image: Image.Image
+    format: str
+    notes: tuple[str, ...]
+
+
+@functools.cache
+def readable_formats() -> tuple[str, ...]:
+    """The formats `open_picture` reads here; HEIF is one of them if pillow-heif is installed."""
+    return (*FORMATS, "HEIF") if importlib.util.find_spec("pillow_heif") else FORMATS
+
+
+def decode(data: bytes) -> OpenedPicture:
+    """Decode a picture whose header was read and found acceptable.
+
+    Raises: BadPicture: not_an_image, damaged, too_many_pixels or out_of_memory.
+    """
+    _silence_pillow()
+    _register_heif()
+    try:
+        with Image.open(io.BytesIO(data), formats=_readers(data)) as image:
+            check_pixels(*image.size)
+            image.load()
+            picture_format = "JPEG" if image.format == "MPO" else str(image.format)
+            notes: list[str] = []
+            orientation = _orientation(image)
+            rgb = _to_rgb(image, notes)
+            if orientation in _TURNS:
+                rgb = rgb.transpose(_TURNS[orientation])
+                notes.append("rotated by EXIF")
+            if _has_more_frames(image):
+                notes.append("only the first of its frames")
+            return OpenedPicture(rgb, picture_format, tuple(notes))
+    except BadPicture:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadPicture(
+            f"The picture has more than {MAX_PIXELS // 10**6} million pixels; save a smaller copy and use that.",
+            code="too_many_pixels",
+        ) from error
+    except UnidentifiedImageError as error:
+        raise not_an_image(data) from error
+    except MemoryError as error:
+        raise out_of_memory() from error
+    except Exception as error:
+        # Damaged files make Pillow's readers raise nearly every built-in exception: OSError, SyntaxError, struct.error,
+        # IndexError, TypeError, ... There is no narrower base.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise BadPicture(
+            f"The picture is damaged or cut off ({reason}); copy or export it again.", code="damaged"
+        ) from error
+
+
+def _silence_pillow() -> None:
+    ours = ("ignore", None, Warning, _PILLOW_MODULES, 0)
+    if ours not in warnings.filters:
+        warnings.filterwarnings("ignore", module=_PILLOW_MODULES.pattern)
+
+
+@functools.cache
+def _register_heif() -> None:
+    if "HEIF" in readable_formats():
+        importlib.import_module("pillow_heif").register_heif_opener()
+
+
+def strip_rows(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """(first row, rows) of the pieces of about a million pixels in which pictures are gone through and handed on."""
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(rows, height - top)
+
+
+def strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in these pieces, each with its first row."""
+    for top, rows in strip_rows(*image.size):
+        yield top, image.crop((0, top, image.width, top + rows))
+
+
+def check_readable(data: bytes) -> str:
+    """The format of data that is one we read. Raises: BadPicture: not_an_image."""
+    if not _readers(data):
+        raise not_an_image(data)
+    return format_by_start(data[:16])
+
+
+def _readers(data: bytes) -> tuple[str, ...]:
+    """The formats of Pillow that may be inside."""
+    kind = format_by_start(data[:16])
+    possible = ("AVIF", "HEIF") if data[8:12] in (b"mif1", b"msf1") and kind == "HEIF" else (kind,)
+    return tuple(name for name in possible if name in readable_formats())
+
+
+def not_an_image(data: bytes) -> BadPicture:
+    """What a file that no reader took is, as far as its first bytes tell."""
+    head = data[:64]
+    kind = format_by_start(head)
+    if kind == "HEIF" and kind not in readable_formats():
+        return BadPicture(
+            "This is a HEIC picture, which needs another package: pip install pillow-heif (or save it as JPEG).",
+            code="not_an_image",
+        )
+    if kind:
+        return BadPicture(
+            f"The file begins like a {kind} picture but is damaged or cut off; copy or export it again.", code="damaged"
+        )
+    start = head.lstrip().lower()
+    looks = ""
+    if start.startswith(b"%pdf"):
+        looks = " but a PDF"
+    elif start.startswith((b"<svg", b"<?xml", b"<!doctype", b"<html")):
+        looks = " but an SVG drawing or a web page"
+    return BadPicture(
+        f"The content is not a picture that can be read here{looks}; "
+        f"save it as one of {', '.join(readable_formats())}.",
+        code="not_an_image",
+    )
+
+
+def out_of_memory() -> BadPicture:
+    return BadPicture(
+        "There is not enough memory to decode this picture; close other programs or save a smaller copy.",
+        code="out_of_memory",
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none or the EXIF data is broken: that must not lose the picture.
+
+    Pillow turns TIFF pictures itself while loading and takes the tag away.
+    """
+    with suppress(Exception):
+        if not is_bounded_exif(_exif_bytes(image)):
+            return 1
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return value if isinstance(value, int) else 1
+    return 1
+
+
+def _exif_bytes(image: Image.Image) -> bytes:
+    """What `getexif` will take apart. Raises: ValueError: there is far too much of it."""
+    if "exif" in image.info:
+        return bytes(image.info["exif"])
+    text = str(image.info.get("Raw profile type exif", ""))  # ImageMagick's way in PNG: three lines, then digits
+    if len(text) > _MAX_EXIF_DIGITS:
+        raise ValueError(f"{len(text)} digits of Exif data")
+    return bytes.fromhex("".join(text.split("\n")[3:]))
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    """Whether it is animated or has pages; damage behind the first frame does not matter."""
+    with suppress(Exception):
+        return bool(getattr(image, "is_animated", False))
+    return False
+
+
+def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """The loaded first frame as RGB in 8 bits, transparency on white."""
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        notes.append("scaled to 8 bits")
+        return _eight_bits(image)
+    if image.mode == "LAB":
+        notes.append("converted from LAB")
+        return _with_profiles(image, ImageCms.createProfile("LAB"))
+    if image.mode == "CMYK":
+        notes.append("converted from CMYK")
+        return _from_cmyk(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        return _on_white(image, notes)
+    return image.convert("RGB")
+
+
+def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
+    if image.mode in ("La", "RGBa"):
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    elif image.mode == "RGB":
+        key = image.info["transparency"]
+        if isinstance(key, tuple) and any(value > 255 for value in key):
+            # 16 bits a channel: Pillow keeps the pixels' high bytes, but the whole number of the transparent colour.
+            image.info["transparency"] = tuple(value >> 8 for value in key)
+    rgba = image.convert("RGBA")
+    alpha = rgba.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return rgba.convert("RGB")
+    notes.append("transparency on white")
+    white = Image.new("RGB", rgba.size, "white")
+    white.paste(rgba, mask=alpha)
+    return white
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits or floats, scaled as a whole so that white stays white and black black."""
+    import numpy as np
+
+    tags: Any = getattr(image, "tag_v2", {})  # TIFF only
+    to_grey: Callable[[Any], Any]
+    if image.mode.startswith("I;16"):
+        bits = tags.get(258, (16,))  # BitsPerSample: a TIFF may store 12 bits in 16
+        highest = 2 ** (bits[0] if isinstance(bits, tuple) else bits) - 1
+        steps = np.clip(np.arange(65536) * (255 / highest), 0, 255)
+        table = np.rint(steps).astype(np.uint8)
+        to_grey = table.__getitem__
+    else:
+        peak = max(float(_finite(strip).max()) for _, strip in strips(image))
+        if peak <= 1.0 and image.mode == "F":
+            highest = 1.0
+        else:
+            highest = next((limit for limit in (255.0, 65535.0) if peak <= limit), peak)
+        to_grey = functools.partial(_scaled, scale=255.0 / highest)
+    key = image.info.get("transparency")
+    rgb = Image.new("RGB", image.size)
+    for top, strip in strips(image):
+        grey = to_grey(_finite(strip) if image.mode in ("I", "F") else np.asarray(strip))
+        if tags.get(262) == 0:  # PhotometricInterpretation WhiteIsZero, which Pillow turns round for 8 bits only
+            grey = 255 - grey
+        if isinstance(key, int):  # PNG: this grey is transparent
+            grey = np.where(np.asarray(strip) == key, 255, grey).astype(np.uint8)
+        rgb.paste(Image.fromarray(grey).convert("RGB"), (0, top))
+    return rgb
+
+
+def _finite(strip: Image.Image) -> Any:
+    """float32 of the same shape, 0 for what is no finite number."""
+    import numpy as np
+
+    return np.nan_to_num(np.asarray(strip).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _scaled(values: Any, scale: float) -> Any:
+    import numpy as np
+
+    return np.rint(np.clip(values * scale, 0, 255)).astype(np.uint8)
+
+
+def _from_cmyk(image: Image.Image) -> Image.Image:
+    """By the embedded profile if there is a usable one, else by multiplying with black, as browsers do.
+
+    Adobe writes CMYK JPEGs inverted, and so does nearly everybody since; Pillow turns every CMYK JPEG round on loading.
+    """
+    profile = image.info.get("icc_profile")
+    if profile:
+        with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            return _with_profiles(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    return image.convert("RGB")
+
+
+def _with_profiles(image: Image.Image, profile: Any) -> Image.Image:
+    srgb = ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
+    assert converted is not None  # None only with inPlace=True
+    return converted
