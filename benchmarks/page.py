@@ -37,7 +37,7 @@ from PIL import Image
 
 from benchmarks.report import Row, show
 from captioner.workspace import Workspace
-from captioner.workspace_records import Upload
+from captioner.workspace.records import Upload
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
 

@@ -9,7 +9,7 @@ import pytest
 from captioner.errors import BadPicture, SettingsError, StoreError, UnknownPicture, UnknownSet
 from captioner.records import Alternative, Layer, Sentence, Tag
 from captioner.workspace import Workspace, default_folder
-from captioner.workspace_records import Failure, Refused, Upload
+from captioner.workspace.records import Failure, Refused, Upload
 from tests.workspace_makers import filled, png, said, tagged
 
 
@@ -438,7 +438,7 @@ def test_layers_of_all_pictures_come_in_order_and_follow_writes(workspace):
 
 
 def test_layers_of_more_pictures_than_one_read_takes_all_come(workspace, monkeypatch):
-    monkeypatch.setattr("captioner.workspace.LAYERS_AT_ONCE", 3)
+    monkeypatch.setattr("captioner.workspace.store.LAYERS_AT_ONCE", 3)
     set_id, ids = filled(workspace, 10)
     workspace.put_layers(set_id, [said(picture_id, picture_id) for picture_id in ids])
     assert [layers[0].sentence.text for _, layers in workspace.all_layers(set_id)] == ids
@@ -446,7 +446,7 @@ def test_layers_of_more_pictures_than_one_read_takes_all_come(workspace, monkeyp
 
 @pytest.mark.parametrize("one_by_one", [0, 64])
 def test_layers_of_some_pictures_are_the_same_however_they_are_read(workspace, monkeypatch, one_by_one):
-    monkeypatch.setattr("captioner.workspace.LAYERS_ONE_BY_ONE", one_by_one)
+    monkeypatch.setattr("captioner.workspace.store.LAYERS_ONE_BY_ONE", one_by_one)
     set_id, ids = filled(workspace, 5)
     workspace.put_layers(set_id, [said(ids[1], "a cat"), said(ids[2], "a dog")])
     wanted = {ids[1]: "views by id", ids[3]: "do as well"}

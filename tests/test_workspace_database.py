@@ -14,8 +14,8 @@ import pytest
 
 from captioner.errors import StoreError
 from captioner.workspace import Workspace
-from captioner.workspace_records import Upload
-from captioner.workspace_schema import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
+from captioner.workspace.records import Upload
+from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
 from tests.workspace_makers import filled, png, said
 
 
@@ -149,7 +149,7 @@ def test_a_migration_that_fails_changes_nothing(folder, monkeypatch):
     make_version_1(folder)
     broken = ("", "CREATE TABLE half (key INTEGER); INSERT INTO nowhere VALUES (1);")
     with monkeypatch.context() as patched:
-        patched.setattr("captioner.workspace_schema.MIGRATIONS", broken)
+        patched.setattr("captioner.workspace.schema.MIGRATIONS", broken)
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             Workspace(folder)
     with contextlib.closing(sqlite3.connect(folder / "captions.sqlite")) as db:
@@ -257,7 +257,7 @@ def test_damage_found_while_working_is_an_error_and_not_a_guess(folder, monkeypa
     path = folder / "captions.sqlite"
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 3] + os.urandom(len(data) - len(data) // 3))
-    monkeypatch.setattr("captioner.workspace_database.CHECKED_UP_TO_BYTES", 0)
+    monkeypatch.setattr("captioner.workspace.database.CHECKED_UP_TO_BYTES", 0)
     with Workspace(folder) as workspace, pytest.raises(StoreError, match="is damaged"):
         workspace.views(set_id)
         workspace.undo(set_id)
@@ -333,7 +333,7 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
 
 
 def test_another_program_that_holds_the_file_is_named_as_the_cause(folder, monkeypatch):
-    monkeypatch.setattr("captioner.workspace_database.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("captioner.workspace.database.BUSY_TIMEOUT_S", 0.05)
     with Workspace(folder) as workspace:
         with contextlib.closing(sqlite3.connect(folder / "captions.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -22,7 +22,7 @@ from captioner.ui.offer import Offer
 from captioner.ui.pictures import Pictures
 from captioner.worker import Aside, Job, Worker
 from captioner.workspace import Workspace
-from captioner.workspace_records import Failure, View
+from captioner.workspace.records import Failure, View
 
 if TYPE_CHECKING:
     from PIL.Image import Image

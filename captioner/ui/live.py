@@ -34,7 +34,7 @@ from captioner.ui.recent import Recent
 from captioner.ui.rows import composed_texts
 from captioner.worker import Worker
 from captioner.workspace import Workspace
-from captioner.workspace_records import View
+from captioner.workspace.records import View
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from captioner.records import Layer
 from captioner.ui.offer import Offer
 from captioner.ui.recent import Recent
 from captioner.workspace import Workspace
-from captioner.workspace_records import View
+from captioner.workspace.records import View
 
 
 class _Composed:

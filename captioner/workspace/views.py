@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from captioner import workspace_journal as journal
 from captioner.errors import UnknownPicture, UnknownSet
-from captioner.workspace_records import CaptionSet, Changes, Failure, View
+from captioner.workspace import journal
+from captioner.workspace.records import CaptionSet, Changes, Failure, View
 
 # The first of equal pictures is found by the index on digests, which is in the order of keys.
 _VIEW = """
@@ -66,6 +66,11 @@ def caption_set(db: sqlite3.Connection, set_id: str) -> CaptionSet:
         picture_count=count,
         version=version,
     )
+
+
+def settings_json(db: sqlite3.Connection, set_key: int) -> str:
+    """A set's settings, as JSON."""
+    return str(db.execute("SELECT settings FROM sets WHERE key = ?", (set_key,)).fetchone()[0])
 
 
 def views(db: sqlite3.Connection, set_key: int, *, removed: bool = False) -> tuple[View, ...]:

@@ -157,6 +157,32 @@ class LayerCache:
                     kept[key] = (version, layers)
 
 
+class StoredLayers:
+    """The layers of a workspace's pictures, parsed once; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self.labels = Labels()
+        self._cache = LayerCache()
+
+    def current(
+        self, db: sqlite3.Connection, set_key: int, pictures: Sequence[tuple[int, str, int]]
+    ) -> dict[str, tuple[Layer, ...]]:
+        """Current layers by picture id, from the cache where they are. Args: pictures: (key, id, layers_version)."""
+        found = self._cache.find(set_key, ((key, version) for key, _, version in pictures))
+        fresh = []
+        for key, picture_id, version in pictures:
+            if key not in found:
+                rows = db.execute(
+                    f"SELECT {LAYER_COLUMNS} FROM current_layers AS c JOIN layers AS l ON l.key = c.layer_key"
+                    " WHERE c.picture_key = ? ORDER BY c.family",
+                    (key,),
+                ).fetchall()
+                found[key] = tuple(from_row(db, picture_id, row, self.labels) for row in rows)
+                fresh.append((key, version, found[key]))
+        self._cache.keep(set_key, fresh)
+        return {picture_id: found[key] for key, picture_id, _ in pictures}
+
+
 def _weight(layers: tuple[Layer, ...]) -> int:
     """What layers take, in tags; a sentence and the records around it count as ten."""
     return sum(10 + len(layer.tags or ()) for layer in layers)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from captioner.errors import StoreError
-from captioner.workspace_schema import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
+from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
 
 DATABASE_NAME = "captions.sqlite"
 LOCK_NAME = "workspace.lock"

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from captioner.workspace_records import Entry, EntryKind
+from captioner.workspace.records import Entry, EntryKind
 
 TEXT, EXISTING, IS_REMOVED, LAYER = "text", "existing", "is_removed", "layer:"
 
