@@ -588,3 +588,44 @@ def test_a_closed_workspace_says_so(workspace):
     for ask in (lambda: workspace.create_set(), lambda: workspace.views(set_id)):
         with pytest.raises(StoreError, match="was closed"):
             ask()
+
+
+# Folders within a set
+
+
+@pytest.mark.parametrize("folder", ["", "train", "a/b/c", "少女/10_dog", "with blanks/.hidden"])
+def test_a_picture_keeps_its_folder_within_the_set(workspace, folder):
+    set_id = workspace.create_set()
+    one = workspace.add_picture(set_id, "a.png", png(), folder=folder)
+    other = workspace.add_pictures(set_id, [Upload("a.png", png(), folder=folder)])[0]
+    with reopened(workspace) as again:
+        assert [view.folder for view in again.views(set_id)] == [folder, folder]
+        assert again.pictures(set_id) == (one, other)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/abs",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/../b",
+        "a/ /b",
+        "C:",
+        "a\\b",
+        "a\nb",
+        "a\x7fb",
+        "a/" * 20 + "a",
+        "x" * 1_001,
+        None,
+    ],
+)
+def test_a_folder_that_leads_elsewhere_is_refused(workspace, folder):
+    set_id = workspace.create_set()
+    with pytest.raises(SettingsError, match="the folder"):
+        workspace.add_picture(set_id, "a.png", png(), folder=folder)
+    refused = workspace.add_pictures(set_id, [Upload("a.png", png(), folder=folder), Upload("b.png", png())])
+    assert isinstance(refused[0], Refused)
+    assert [view.name for view in workspace.views(set_id)] == ["b.png"]

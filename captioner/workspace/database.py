@@ -1,142 +1,37 @@
-"""One SQLite file, held by one process: opening, checking, migrating, transactions, and errors as sentences.
+"""One SQLite file, held by one process: opening, checking, migrating, transactions.
 
-A write is on the disk when its transaction ends (WAL mode, `synchronous=FULL`). Writers take turns; readers have
-connections of their own and wait for nobody. Knows nothing of captions.
+A write is on the disk when its transaction ends (WAL mode, `synchronous=FULL`), in a file that is still there under its
+name: where somebody deleted or replaced it meanwhile, all that was saved goes into a new file first (see `ground`).
+Writers take turns; readers have connections of their own and wait for nobody. Knows nothing of captions.
 """
 
 from __future__ import annotations
 
-import errno
-import os
+import re
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
 
-from captioner.errors import StoreError
-from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
+from captioner.errors import CaptionerError, StoreError
+from captioner.workspace import checksums
+from captioner.workspace.disk import damaged, database_errors, file_errors, sync_folder
+from captioner.workspace.ground import LOGS, Ground, abandon, copy_out, finish, free_name
+from captioner.workspace.lock import FolderLock
+from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, has_tables_of, migrate, schema_version
 
 DATABASE_NAME = "captions.sqlite"
-LOCK_NAME = "workspace.lock"
+RESCUE_NAME = "captions.rescue-{}.sqlite"
 IDLE_READERS = 8
 BUSY_TIMEOUT_S = 5.0
 # Larger files are not searched for damage when they are opened, since that would take seconds; damage then shows
 # when it is met, as the same error.
 CHECKED_UP_TO_BYTES = 64 * 1024 * 1024
-LOG_KEPT_BYTES = 32 * 1024 * 1024  # a log that grew in a large run shrinks to this again
-
-_FULL, _CORRUPT, _NOT_A_DATABASE = sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_UNUSABLE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+MAX_FINDINGS = 10_000
+_INDEX_FINDING = re.compile(r"row \d+ missing from index |wrong # of entries in index |non-unique entry in index ")
 _HEADER = b"SQLite format 3\x00"
-
-
-def disk_full(folder: Path) -> StoreError:
-    """The one error for a full disk, whoever met it."""
-    return StoreError(
-        f"the disk that holds {folder} is full: the last change was not saved, everything before it was; "
-        "free some space and try again.",
-        code="disk_full",
-    )
-
-
-def damaged(path: Path, why: str) -> StoreError:
-    """The one error for a file that is not the database we wrote."""
-    return StoreError(
-        f"the database {path} is damaged ({why}); it was left as it is. Put a backup in its place, or move it away "
-        "together with its -wal file to start an empty workspace; the pictures lie beside it in the folder pictures.",
-        code="damaged",
-    )
-
-
-@contextmanager
-def file_errors(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says about files into a StoreError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(folder) from error
-        where = error.filename or folder
-        raise StoreError(f"{where} cannot be read or written ({error.strerror}); check its permissions.") from error
-
-
-@contextmanager
-def database_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about the disk into a StoreError; a wrong statement is a bug and stays what it is."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
-        if code == _FULL:
-            raise disk_full(path.parent) from error
-        if code in (_CORRUPT, _NOT_A_DATABASE):
-            raise damaged(path, str(error)) from error
-        if code in _BUSY:
-            raise StoreError(f"another program holds {path}; close it and try again.", code="busy") from error
-        if code in _UNUSABLE:
-            raise StoreError(
-                f"{path} cannot be read or written ({error}); check its permissions and the disk's free space."
-            ) from error
-        raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the system can (Windows does so by itself)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class FolderLock:
-    """Says that one process has a folder; the operating system lets go of it when the process dies, however it dies."""
-
-    # Windows locks bytes against reading too, so the byte it locks lies behind the process number.
-    _LOCKED_BYTE = 64
-
-    def __init__(self, folder: Path) -> None:
-        self._file: IO[bytes] = (folder / LOCK_NAME).open("a+b")
-        try:
-            self._take()
-        except OSError as error:
-            self._file.seek(0)
-            holder = self._file.read(20).decode("ascii", "replace").strip()
-            self._file.close()
-            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                raise
-            raise StoreError(
-                f"the workspace {folder} is already open in another Captioner (process {holder or 'unknown'}); "
-                "close that one, or give this one another folder with --workspace.",
-                code="workspace_in_use",
-            ) from error
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n".encode())
-        self._file.flush()
-
-    def release(self) -> None:
-        """Let the folder go; closing the file does so on every system."""
-        self._file.close()
-
-    if sys.platform == "win32":
-
-        def _take(self) -> None:
-            import msvcrt
-
-            self._file.seek(self._LOCKED_BYTE)
-            msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-
-        def _take(self) -> None:
-            import fcntl
-
-            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+LOG_KEPT_BYTES = 32 * 1024 * 1024  # a log that grew in a large run shrinks to this again
 
 
 class Database:
@@ -151,44 +46,60 @@ class Database:
         self._turn = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
-        self._is_closed = False
+        self._closed: tuple[str, str] | None = None  # why nothing can be done any more, and its code
+        self.notices: tuple[str, ...] = ()
         with file_errors(folder), database_errors(self.path):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder_lock = FolderLock(folder)
             try:
+                rescued = self._adopt_rescued()
                 if self.path.exists():
                     self._check()
                     self._bring_up_to_date()
                 else:
                     self._create()
-                self._writer = self._connect()
+                self._open()
+                self.notices = tuple(_rescue_notice(path, self.path) for path in rescued)
             except BaseException:
                 self._folder_lock.release()
                 raise
 
+    def _open(self) -> None:
+        self._writer = self._connect()
+        self._writer.execute("SELECT 1 FROM sqlite_schema").fetchone()  # now the logs are there
+        self._ground = Ground(self.path)
+
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that writes: on the disk when the block ends, undone when it raises. Writers take turns."""
-        with self._turn, database_errors(self.path):
-            if self._is_closed:
-                raise self._closed_error()
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:  # a full disk makes SQLite roll back by itself
-                    self._writer.execute("ROLLBACK")
-                raise
+        """A transaction that writes: on the disk when the block ends, undone when it raises. Writers take turns.
+
+        Raises: StoreError: moved: the file was overwritten by another program; see `disk` for others.
+        """
+        with self._turn:
+            self._stand()
+            with self._errors():
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:  # a full disk makes SQLite roll back by itself
+                        self._writer.execute("ROLLBACK")
+                    raise
+            self._ground.note_write()
+            self._stand()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A transaction that reads one moment's state, whatever writers do meanwhile."""
-        with database_errors(self.path):
+        if self._ground.fate() is not None:
+            with self._turn:
+                self._stand()
+        with self._errors():
             with self._idle_lock:
-                if self._is_closed:
-                    raise self._closed_error()
-                reader = self._idle.pop() if self._idle else None
+                if self._closed is not None:
+                    raise self._refusal()
+                reader, ground = (self._idle.pop() if self._idle else None), self._ground
             reader = reader or self._connect(is_reader=True)
             try:
                 reader.execute("BEGIN")
@@ -197,27 +108,133 @@ class Database:
                 if reader.in_transaction:
                     reader.execute("ROLLBACK")
                 with self._idle_lock:
-                    if self._is_closed or len(self._idle) >= IDLE_READERS:
+                    if self._closed or ground is not self._ground or len(self._idle) >= IDLE_READERS:
                         reader.close()
                     else:
                         self._idle.append(reader)
 
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What goes wrong in a transaction: a full disk, a damaged file, or, where the file is whole, a bug of ours."""
+        try:
+            with database_errors(self.path):
+                yield
+        except CaptionerError:
+            raise
+        except Exception as error:
+            why = self._damage()
+            if why is None:
+                raise
+            raise damaged(self.path, why) from error
+
+    def _damage(self) -> str | None:
+        try:
+            with closing(self._connect(is_reader=True)) as connection:
+                if not has_tables_of(connection, SCHEMA_VERSION):
+                    return "its tables are not ours"
+                return checksums.find_damage(connection)
+        except sqlite3.Error as error:
+            return str(error)
+
+    # The file under its name
+
+    def _stand(self) -> None:
+        """Go on in a file that is there, where the one we had is not; called by whoever has the turn.
+
+        Raises: StoreError: closed; moved: what was saved is no longer to be had.
+        """
+        if self._closed is not None:
+            raise self._refusal()
+        fate = self._ground.fate()
+        if fate is None:
+            return
+        folder = self.path.parent
+        with file_errors(folder), database_errors(self.path):
+            if not folder.is_dir():
+                raise StoreError(
+                    f"the workspace folder {folder} is gone: nothing can be saved; put it back where it was.",
+                    code="moved",
+                )
+            rescue = free_name(folder, RESCUE_NAME)
+            why = copy_out(self._writer, rescue)
+            sync_folder(folder)
+            if why is not None and fate == "overwritten":
+                self._give_up(rescue)
+                raise self._refusal()
+            self._ground.clear_logs()
+            if fate == "gone":
+                for suffix in LOGS:
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                rescue.replace(self.path)
+                sync_folder(folder)
+                notice = (
+                    f"another program deleted {self.path} or a file beside it while Captioner was open; it was written "
+                    "again with everything that was saved."
+                )
+            else:
+                notice = (
+                    f"another program put something else in place of {self.path} while Captioner was open. Everything "
+                    f"saved here is kept, and goes on, in {rescue}: close Captioner, decide which of the two files is "
+                    f"the right one, and leave that one in the folder as {DATABASE_NAME}."
+                )
+                self.path = rescue
+            with self._idle_lock:
+                for reader in self._idle:
+                    reader.close()
+                self._idle.clear()
+                abandon(self._writer)
+                self._open()
+            self.notices = (*self.notices, notice)
+
+    def _give_up(self, rescue: Path) -> None:
+        """Refuse all that follows, after our file was overwritten; what could be kept of it stays beside."""
+        log = rescue.with_name(rescue.name + ".log")
+        self._ground.clear_logs(aside=log)
+        abandon(self._writer)
+        self._closed = (
+            f"another program wrote into {self.path} while Captioner was open: nothing more is saved. Close Captioner "
+            f"and start it again to see what is in the file now; what could be kept of the earlier state is in "
+            f"{rescue.name} and {log.name}.",
+            "moved",
+        )
+
+    def _refusal(self) -> StoreError:
+        assert self._closed is not None
+        return StoreError(self._closed[0], code=self._closed[1])
+
+    def _adopt_rescued(self) -> list[Path]:
+        """Take the newest rescue file for the database where there is none. Returns: the rescue files that are left."""
+        rescued = sorted(self.path.parent.glob(RESCUE_NAME.format("*")))
+        for path in rescued:
+            finish(path)
+        if rescued and not any(self.path.with_name(DATABASE_NAME + suffix).exists() for suffix in ("", "-wal")):
+            rescued.pop().replace(self.path)
+            sync_folder(self.path.parent)
+        return rescued
+
     def close(self) -> None:
         """Close the file and let the folder go; waits for a write in progress. Twice is once."""
         with self._turn, self._idle_lock:
-            if self._is_closed:
+            if self._closed is not None:
+                self._folder_lock.release()
                 return
-            self._is_closed = True
+            fate = self._ground.fate()
+            self._closed = (f"the workspace {self.path.parent} was closed.", "closed")
             for reader in self._idle:
                 reader.close()
-            self._writer.close()
+            if fate is None:
+                self._writer.close()
+            else:
+                abandon(self._writer)
             self._folder_lock.release()
 
     def _connect(self, *, is_reader: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
         )
+        checksums.prepare(connection)
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stops at the drive's cache
         connection.execute("PRAGMA checkpoint_fullfsync = ON")
@@ -238,6 +255,7 @@ class Database:
         with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            checksums.prepare(connection)
             migrate(connection)
         unfinished.replace(self.path)
         sync_folder(self.path.parent)
@@ -245,6 +263,7 @@ class Database:
     def _check(self) -> None:
         """Refuse a file that is not ours or not whole. Only reads: a damaged file stays as it is, for rescue.
 
+        What only finds rows faster is made again from the rows, after a copy of the file was put beside it.
         Raises: StoreError.
         """
         with self.path.open("rb") as file:
@@ -252,26 +271,68 @@ class Database:
                 raise damaged(self.path, "it is not a SQLite file")
         uri = self.path.resolve().as_uri() + "?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
-            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise StoreError(
-                    f"{self.path} was not made by Captioner; give another folder with --workspace.", code="foreign"
-                )
-            version = schema_version(connection)
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self.path} was written by a newer Captioner (its schema is {version}, this one knows "
-                    f"{SCHEMA_VERSION}); update Captioner, or give another folder with --workspace.",
-                    code="newer",
-                )
-            if self.path.stat().st_size <= CHECKED_UP_TO_BYTES:
-                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            try:
+                findings = self._findings(connection)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                    raise
+                raise damaged(self.path, str(error)) from error  # no statement of ours there can be wrong
+        if findings and all(_INDEX_FINDING.match(finding) for finding in findings):
+            self._make_indexes_again()
+        elif findings:
+            raise damaged(self.path, findings[0])
+
+    def _findings(self, connection: sqlite3.Connection) -> list[str]:
+        """What SQLite finds damaged, unless the file is too large to look. Raises: StoreError: not our file."""
+        checksums.prepare(connection)
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StoreError(
+                f"{self.path} was not made by Captioner; give another folder with --workspace.", code="foreign"
+            )
+        version = schema_version(connection)
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer Captioner (its schema is {version}, this one knows "
+                f"{SCHEMA_VERSION}); update Captioner, or give another folder with --workspace.",
+                code="newer",
+            )
+        findings = []
+        if self.path.stat().st_size <= CHECKED_UP_TO_BYTES:
+            found = connection.execute(f"PRAGMA integrity_check({MAX_FINDINGS})")
+            findings = [" ".join(str(row[0]).split()) for row in found if row[0] != "ok"]
+        if not findings and not has_tables_of(connection, version):
+            return [f"its tables are not those of schema {version}, which it says it has"]
+        return findings
+
+    def _make_indexes_again(self) -> None:
+        """Build all indexes from the rows, whole or not at all. Raises: StoreError: that does not make it whole."""
+        with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+            checksums.prepare(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            copy = free_name(self.path.parent, f"{DATABASE_NAME}.damaged-{{}}")
+            with closing(sqlite3.connect(copy)) as target:
+                connection.backup(target)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute("REINDEX")
+                found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+                if found == "ok" and connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                    found = "a row belongs to something that is not there"
                 if found != "ok":
                     raise damaged(self.path, " ".join(str(found).split()))
+                connection.execute("COMMIT")
+            except BaseException as error:
+                connection.execute("ROLLBACK")
+                copy.unlink()
+                if isinstance(error, sqlite3.IntegrityError):
+                    raise damaged(self.path, str(error)) from error
+                raise
 
     def _bring_up_to_date(self) -> None:
         """Migrate an older file, after a copy of it was put beside it."""
         with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
+            checksums.prepare(connection)
             version = schema_version(connection)
             if version == SCHEMA_VERSION:
                 return
@@ -283,5 +344,10 @@ class Database:
             unfinished.replace(copy)
             migrate(connection)
 
-    def _closed_error(self) -> StoreError:
-        return StoreError(f"the workspace {self.path.parent} was closed.", code="closed")
+
+def _rescue_notice(rescue: Path, path: Path) -> str:
+    return (
+        f"{rescue} holds what was saved after another program had replaced {path.name}. To go on with it: close "
+        f"Captioner, move {path.name} away, and rename {rescue.name} to {path.name}. If {path.name} is the right one, "
+        f"delete {rescue.name}."
+    )

@@ -40,7 +40,7 @@ def save_edit(
     picture_id, text, base_revision = edit
     set_key = reading.find_set(db, set_id)
     key = reading.find_picture(db, set_id, picture_id)
-    before, revision = db.execute("SELECT text, revision FROM pictures WHERE key = ?", (key,)).fetchone()
+    before, revision = reading.text_of(db, key)
     if before == text:
         return Saved(True, revision)
     if revision != base_revision:
@@ -61,12 +61,7 @@ def apply_edits(
 ) -> Applied:
     """Change the edits of many pictures as one entry, all of them or, where a revision is another one, none."""
     set_key = reading.find_set(db, set_id)
-    stored = {
-        row[0]: row[1:]
-        for row in db.execute(
-            "SELECT id, key, text, revision FROM pictures WHERE set_key = ? AND is_removed = 0", (set_key,)
-        )
-    }
+    stored = reading.texts_of(db, set_key)
     steps, new_revisions, conflicts = [], {}, []
     for picture_id, text in changes.items():
         if picture_id not in stored:
@@ -89,7 +84,7 @@ def set_existing(db: sqlite3.Connection, set_id: str, captions: Mapping[str, str
     steps = []
     for picture_id, text in captions.items():
         key = reading.find_picture(db, set_id, picture_id)
-        before = db.execute("SELECT existing FROM pictures WHERE key = ?", (key,)).fetchone()[0]
+        before = reading.view(db, key).existing
         if before != text:
             steps.append((picture_id, Step(key, EXISTING, before, text)))
     return _do(db, set_key, "import", label, now, steps)
@@ -179,6 +174,7 @@ def travel(db: sqlite3.Connection, set_id: str, expected: int | None, now: float
         )
     if entry is None:
         return None
+    journal.check(db, entry.id)
     version = new_version(db, set_key, now)
     steps = (journal.undo if is_undo else journal.redo)(db, set_key, entry.id, version)
     before, after = journal.settings_of(db, entry.id)

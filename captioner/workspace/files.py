@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from captioner.errors import StoreError
-from captioner.workspace.database import file_errors, sync_folder
+from captioner.workspace.disk import file_errors, sync_folder
 
 
 class PictureFiles:

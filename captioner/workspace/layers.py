@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from captioner.records import Alternative, Layer, Sentence, Tag
+from captioner.workspace.checksums import checksum
 
 Label = tuple[str, str, str]  # name, category, source
 
@@ -43,7 +44,11 @@ class Labels:
                 row = db.execute(
                     "SELECT key FROM labels WHERE name = ? AND category = ? AND source = ?", label
                 ).fetchone()
-                key = int(row[0]) if row else db.execute("INSERT INTO labels VALUES (NULL, ?, ?, ?)", label).lastrowid
+                key = (
+                    int(row[0])
+                    if row
+                    else db.execute("INSERT INTO labels (name, category, source) VALUES (?, ?, ?)", label).lastrowid
+                )
                 assert key is not None
                 fresh[label] = key
             keys.append(key)
@@ -54,11 +59,12 @@ class Labels:
         self._keys.update(fresh)
 
     def labels(self, db: sqlite3.Connection, keys: Sequence[int]) -> list[Label]:
-        """The labels of numbers."""
+        """The labels of numbers. Raises: KeyError: one was damaged on the disk, or is gone."""
         if keys and max(keys) > self._newest:
-            rows = db.execute("SELECT key, name, category, source FROM labels WHERE key > ?", (self._newest,))
-            for key, *label in rows:
-                self._labels[key] = tuple(label)
+            rows = db.execute("SELECT key, name, category, source, checksum FROM labels WHERE key > ?", (self._newest,))
+            for key, *label, stored in rows:
+                if stored == checksum(key, *label):
+                    self._labels[key] = tuple(label)
                 self._newest = max(self._newest, key)
         return [self._labels[key] for key in keys]
 
@@ -73,7 +79,8 @@ def to_row(db: sqlite3.Connection, picture_key: int, layer: Layer, labels: Label
         keys = labels.keys(db, layer.tags, fresh)
         tags = struct.pack(f"<{len(keys)}I{len(keys)}d", *keys, *(tag.score for tag in layer.tags))
     key = db.execute(
-        "INSERT INTO layers VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO layers (picture_key, family, model, model_revision, run_settings, seed, created_at, sentence,"
+        " tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(picture_key, layer.family, layer.model, layer.model_revision, json.dumps(dict(layer.run_settings))),
             *(layer.seed, layer.created_at, sentence, tags),
@@ -83,12 +90,33 @@ def to_row(db: sqlite3.Connection, picture_key: int, layer: Layer, labels: Label
     return key
 
 
-LAYER_COLUMNS = "l.family, l.model, l.model_revision, l.run_settings, l.seed, l.created_at, l.sentence, l.tags"
+_CURRENT_LAYERS = """
+SELECT c.family, l.key, l.picture_key, l.family, l.model, l.model_revision, l.run_settings, l.sentence, l.tags,
+    l.checksum, l.seed, l.created_at
+FROM current_layers AS c LEFT JOIN layers AS l ON l.key = c.layer_key WHERE c.picture_key = ? ORDER BY c.family
+"""
 
 
-def from_row(db: sqlite3.Connection, picture_id: str, row: Sequence[Any], labels: Labels) -> Layer:
-    """The layer in a row of LAYER_COLUMNS."""
-    family, model, model_revision, run_settings, seed, created_at, sentence_json, tags_blob = row
+def from_row(db: sqlite3.Connection, picture: tuple[int, str], row: Sequence[Any], labels: Labels) -> Layer:
+    """The layer in a row of _CURRENT_LAYERS; an empty one without a model where the disk has damaged it.
+
+    Args: picture: key and id of the picture that the row was asked for.
+    """
+    wanted_family, *values, stored, seed, created_at = row
+    picture_key, family, model, model_revision, run_settings, sentence_json, tags_blob = values[1:]
+    picture_id = picture[1]
+    lost = Layer(
+        picture_id=picture_id,
+        model="",
+        family=str(wanted_family),
+        model_revision="",
+        run_settings={},
+        seed=None,
+        created_at=0.0,
+        tags=(),
+    )
+    if stored != checksum(*values) or (picture_key, family) != (picture[0], wanted_family):
+        return lost
     sentence = tags = None
     if sentence_json is not None:
         text, score, alternatives = json.loads(sentence_json)
@@ -96,7 +124,10 @@ def from_row(db: sqlite3.Connection, picture_id: str, row: Sequence[Any], labels
     if tags_blob is not None:
         count = len(tags_blob) // 12
         numbers = struct.unpack(f"<{count}I{count}d", tags_blob)
-        found = labels.labels(db, numbers[:count])
+        try:
+            found = labels.labels(db, numbers[:count])
+        except KeyError:
+            return lost
         tags = tuple(
             Tag(name, score, category, source)
             for (name, category, source), score in zip(found, numbers[count:], strict=True)
@@ -108,7 +139,7 @@ def from_row(db: sqlite3.Connection, picture_id: str, row: Sequence[Any], labels
         model_revision=model_revision,
         run_settings=json.loads(run_settings),
         seed=seed,
-        created_at=created_at,
+        created_at=created_at if isinstance(created_at, float) else 0.0,
         sentence=sentence,
         tags=tags,
     )
@@ -172,12 +203,8 @@ class StoredLayers:
         fresh = []
         for key, picture_id, version in pictures:
             if key not in found:
-                rows = db.execute(
-                    f"SELECT {LAYER_COLUMNS} FROM current_layers AS c JOIN layers AS l ON l.key = c.layer_key"
-                    " WHERE c.picture_key = ? ORDER BY c.family",
-                    (key,),
-                ).fetchall()
-                found[key] = tuple(from_row(db, picture_id, row, self.labels) for row in rows)
+                rows = db.execute(_CURRENT_LAYERS, (key,)).fetchall()
+                found[key] = tuple(from_row(db, (key, picture_id), row, self.labels) for row in rows)
                 fresh.append((key, version, found[key]))
         self._cache.keep(set_key, fresh)
         return {picture_id: found[key] for key, picture_id, _ in pictures}

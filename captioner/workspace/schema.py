@@ -1,12 +1,17 @@
 """The tables of the workspace's database, one script a schema version, and how a file is brought to the newest.
 
-Version 1 holds sets, pictures, layers and edits; version 2 adds the journal. A script that was released is never
-changed: the next version is one more script.
+Version 1 holds sets, pictures, layers and edits; version 2 adds the journal; version 3 a checksum for each unit of a
+row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves. A script that
+was released is never changed: the next version is one more script.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from functools import lru_cache
+
+from captioner.workspace import checksums
 
 APPLICATION_ID = 0x43415054  # "CAPT" in the file's header: tells our database from any other SQLite file
 
@@ -102,7 +107,88 @@ CREATE TABLE steps (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL)
+# Each unit has a checksum of its own, so that writing a new text does not vouch for a damaged name beside it. What is
+# changed in part (steps, entries) keeps a checksum that was wrong before.
+_CHECKSUMS = """
+ALTER TABLE pictures ADD COLUMN folder TEXT NOT NULL DEFAULT '';
+CREATE TABLE unused_files (digest TEXT PRIMARY KEY) WITHOUT ROWID;
+
+ALTER TABLE sets ADD COLUMN name_checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sets ADD COLUMN settings_checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pictures ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pictures ADD COLUMN text_checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pictures ADD COLUMN existing_checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE labels ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE layers ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE steps ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+
+UPDATE sets SET name_checksum = captioner_checksum(key, id, name),
+    settings_checksum = captioner_checksum(key, settings);
+UPDATE pictures SET
+    checksum = captioner_checksum(key, set_key, id, name, digest, width, height, notes, folder),
+    text_checksum = captioner_checksum(text, revision), existing_checksum = captioner_checksum(existing);
+UPDATE labels SET checksum = captioner_checksum(key, name, category, source);
+UPDATE layers SET checksum =
+    captioner_checksum(key, picture_key, family, model, model_revision, run_settings, sentence, tags);
+UPDATE entries SET checksum = captioner_checksum(key, set_key, kind, label, run_id, settings_before, settings_after);
+UPDATE steps SET checksum = captioner_checksum(entry_key, picture_key, field, before_value, after_value);
+
+CREATE TRIGGER sets_inserted AFTER INSERT ON sets BEGIN
+    UPDATE sets SET name_checksum = captioner_checksum(key, id, name),
+        settings_checksum = captioner_checksum(key, settings) WHERE key = NEW.key;
+END;
+CREATE TRIGGER sets_renamed AFTER UPDATE OF name ON sets BEGIN
+    UPDATE sets SET name_checksum = captioner_checksum(key, id, name) WHERE key = NEW.key;
+END;
+CREATE TRIGGER sets_set AFTER UPDATE OF settings ON sets BEGIN
+    UPDATE sets SET settings_checksum = captioner_checksum(key, settings) WHERE key = NEW.key;
+END;
+CREATE TRIGGER pictures_inserted AFTER INSERT ON pictures BEGIN
+    UPDATE pictures SET
+        checksum = captioner_checksum(key, set_key, id, name, digest, width, height, notes, folder),
+        text_checksum = captioner_checksum(text, revision), existing_checksum = captioner_checksum(existing)
+        WHERE key = NEW.key;
+END;
+CREATE TRIGGER pictures_edited AFTER UPDATE OF text, revision ON pictures BEGIN
+    UPDATE pictures SET text_checksum = captioner_checksum(text, revision) WHERE key = NEW.key;
+END;
+CREATE TRIGGER pictures_imported AFTER UPDATE OF existing ON pictures BEGIN
+    UPDATE pictures SET existing_checksum = captioner_checksum(existing) WHERE key = NEW.key;
+END;
+CREATE TRIGGER labels_inserted AFTER INSERT ON labels BEGIN
+    UPDATE labels SET checksum = captioner_checksum(key, name, category, source) WHERE key = NEW.key;
+END;
+CREATE TRIGGER layers_inserted AFTER INSERT ON layers BEGIN
+    UPDATE layers SET checksum =
+        captioner_checksum(key, picture_key, family, model, model_revision, run_settings, sentence, tags)
+        WHERE key = NEW.key;
+END;
+CREATE TRIGGER entries_inserted AFTER INSERT ON entries BEGIN
+    UPDATE entries SET
+        checksum = captioner_checksum(key, set_key, kind, label, run_id, settings_before, settings_after)
+        WHERE key = NEW.key;
+END;
+CREATE TRIGGER entries_joined AFTER UPDATE OF settings_after ON entries WHEN OLD.checksum =
+    captioner_checksum(OLD.key, OLD.set_key, OLD.kind, OLD.label, OLD.run_id, OLD.settings_before, OLD.settings_after)
+BEGIN
+    UPDATE entries SET
+        checksum = captioner_checksum(key, set_key, kind, label, run_id, settings_before, settings_after)
+        WHERE key = NEW.key;
+END;
+CREATE TRIGGER steps_inserted AFTER INSERT ON steps BEGIN
+    UPDATE steps SET checksum = captioner_checksum(entry_key, picture_key, field, before_value, after_value)
+        WHERE entry_key = NEW.entry_key AND picture_key = NEW.picture_key AND field = NEW.field;
+END;
+CREATE TRIGGER steps_joined AFTER UPDATE OF before_value, after_value ON steps WHEN OLD.checksum =
+    captioner_checksum(OLD.entry_key, OLD.picture_key, OLD.field, OLD.before_value, OLD.after_value)
+BEGIN
+    UPDATE steps SET checksum = captioner_checksum(entry_key, picture_key, field, before_value, after_value)
+        WHERE entry_key = NEW.entry_key AND picture_key = NEW.picture_key AND field = NEW.field;
+END;
+"""
+
+MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -111,10 +197,30 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def has_tables_of(connection: sqlite3.Connection, version: int) -> bool:
+    """Whether a file's tables, indexes and triggers are those of a schema version; what others added is passed over."""
+    wanted, ours = _objects_of(version), _objects_of(SCHEMA_VERSION)
+    found = {row[:2]: row[2] for row in connection.execute(_OBJECTS) if row[:2] in ours}
+    return found == wanted
+
+
+_OBJECTS = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite@_%' ESCAPE '@'"
+
+
+@lru_cache
+def _objects_of(version: int) -> dict[tuple[str, str], str]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+        checksums.prepare(new)
+        migrate(new, upto=version)
+        return {row[:2]: row[2] for row in new.execute(_OBJECTS)}
+
+
 def migrate(connection: sqlite3.Connection, *, upto: int = SCHEMA_VERSION) -> None:
     """Bring a database to a schema version, each step whole or not at all.
 
-    Args: connection: in autocommit mode. upto: the newest, except for tests that need an old file.
+    Args:
+        connection: in autocommit mode, prepared by `checksums.prepare`.
+        upto: the newest, except for tests that need an old file.
     """
     for version in range(schema_version(connection), upto):
         try:

@@ -125,6 +125,11 @@ class Workspace:
         with self._database.read() as db:
             return dict(json.loads(reading.settings_json(db, reading.find_set(db, set_id))))
 
+    def damage(self, set_id: str) -> tuple[str, ...]:
+        """What of the set itself was damaged on the disk, in sentences; its pictures say so in their views."""
+        with self._database.read() as db:
+            return reading.set_damage(db, reading.find_set(db, set_id))
+
     def set_settings(self, set_id: str, settings: Mapping[str, Any], *, label: str = "Settings") -> None:
         """Replace the set's settings, as one journal entry; changes of the same names in quick succession are one.
 
@@ -138,15 +143,16 @@ class Workspace:
 
     # Pictures
 
-    def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "") -> Picture:
+    def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "", *, folder: str = "") -> Picture:
         """Store a picture: its bytes as they are, and a thumbnail. Equal pictures are all kept.
 
         Args: name: the file's name as data; it is never used as a path. existing: the caption that came beside it.
-        Raises: UnknownSet. BadPicture: see `captioner.images` for its codes.
+            folder: see `checks.check_folder`.
+        Raises: UnknownSet. BadPicture: see `captioner.images` for its codes. SettingsError: a text that cannot be kept.
         """
         with self._database.read() as db:
             reading.find_set(db, set_id)
-        prepared = uploads.prepare(self._files, Upload(name, data, existing))
+        prepared = uploads.prepare(self._files, Upload(name, data, existing, folder))
         with self._database.write() as db:
             uploads.insert(db, set_id, [prepared], self._clock())
         return prepared.picture
@@ -165,10 +171,7 @@ class Workspace:
 
     def pictures(self, set_id: str) -> tuple[Picture, ...]:
         """The set's pictures in upload order."""
-        return tuple(
-            Picture(id=v.id, name=v.name, digest=v.digest, width=v.width, height=v.height, notes=v.notes)
-            for v in self.views(set_id)
-        )
+        return tuple(view.picture() for view in self.views(set_id))
 
     def picture_bytes(self, set_id: str, picture_id: str) -> bytes:
         """The picture's original bytes; also of a removed one. Raises: UnknownSet, UnknownPicture."""

@@ -17,7 +17,7 @@ from captioner.errors import BadPicture, SettingsError
 from captioner.records import Picture
 from captioner.workspace import edits
 from captioner.workspace import views as reading
-from captioner.workspace.checks import check_caption, storable_name
+from captioner.workspace.checks import check_caption, check_folder, storable_name
 from captioner.workspace.files import PictureFiles
 from captioner.workspace.records import Refused, Upload
 
@@ -40,7 +40,7 @@ def prepare(files: PictureFiles, upload: Upload) -> Prepared:
     """
     from captioner import images  # loads Pillow, which nothing else here needs
 
-    name = storable_name(upload.name)
+    name, folder = storable_name(upload.name), check_folder(upload.folder)
     check_caption(upload.existing)
     opened = images.open_picture(upload.data)
     digest = images.digest(upload.data)
@@ -52,6 +52,7 @@ def prepare(files: PictureFiles, upload: Upload) -> Prepared:
         width=opened.image.width,
         height=opened.image.height,
         notes=opened.notes,
+        folder=folder,
     )
     return Prepared(picture, upload.existing)
 
@@ -74,12 +75,12 @@ def insert(db: sqlite3.Connection, set_id: str, prepared: Sequence[Prepared], no
     set_key = reading.find_set(db, set_id)
     version = edits.new_version(db, set_key, now)
     db.executemany(
-        "INSERT INTO pictures (set_key, id, name, digest, width, height, notes, added_at, existing, version,"
-        " layers_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pictures (set_key, id, name, digest, width, height, notes, folder, added_at, existing,"
+        " version, layers_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 *(set_key, picture.id, picture.name, picture.digest, picture.width, picture.height),
-                *(json.dumps(picture.notes), now, existing, version, version),
+                *(json.dumps(picture.notes), picture.folder, now, existing, version, version),
             )
             for picture, existing in prepared
         ],

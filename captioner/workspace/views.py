@@ -10,11 +10,13 @@ from typing import Any
 
 from captioner.errors import UnknownPicture, UnknownSet
 from captioner.workspace import journal
-from captioner.workspace.records import CaptionSet, Changes, Failure, View
+from captioner.workspace.checksums import checksum
+from captioner.workspace.records import DAMAGED_ROW, CaptionSet, Changes, Failure, View
 
 # The first of equal pictures is found by the index on digests, which is in the order of keys.
 _VIEW = """
-SELECT id, name, width, height, digest, notes, text, revision, existing,
+SELECT key, set_key, id, name, width, height, digest, notes, folder, text, revision, existing,
+    checksum, text_checksum, existing_checksum,
     CASE WHEN text IS NOT NULL THEN 'edited' WHEN failure_code IS NOT NULL THEN 'failed'
         WHEN EXISTS (SELECT 1 FROM current_layers WHERE picture_key = pictures.key) THEN 'generated'
         ELSE 'empty' END,
@@ -24,6 +26,20 @@ SELECT id, name, width, height, digest, notes, text, revision, existing,
         ORDER BY other.key LIMIT 1), '')
 FROM pictures
 """
+
+
+NO_SETTINGS = "{}"
+NO_TEXT = checksum(None, 0)
+NO_EXISTING = checksum("")
+_BY_KEY = "damaged-"  # the id of a picture whose own cannot be read, before its key
+_TEXT_DAMAGE = (
+    "the caption of this picture was damaged on the disk and is not shown; write it again, or put a backup of the "
+    "workspace in place."
+)
+_PICTURE_DAMAGE = (
+    "what is stored about this picture was damaged on the disk; remove it and add it again, or put a backup of the "
+    "workspace in place."
+)
 
 
 def find_set(db: sqlite3.Connection, set_id: str) -> int:
@@ -44,6 +60,11 @@ def find_picture(db: sqlite3.Connection, set_id: str, picture_id: str, *, is_rem
         row = db.execute(
             "SELECT key, is_removed FROM pictures WHERE set_key = ? AND id = ?", (set_key, picture_id)
         ).fetchone()
+        if row is None and picture_id.startswith(_BY_KEY):
+            row = db.execute(
+                "SELECT key, is_removed FROM pictures WHERE set_key = ? AND key = CAST(? AS INTEGER)",
+                (set_key, picture_id.removeprefix(_BY_KEY)),
+            ).fetchone()
     if row is None:
         raise UnknownPicture(f"the set has no picture {_shown(picture_id)}; load the page again.")
     if row[1] and not is_removed_too:
@@ -54,13 +75,13 @@ def find_picture(db: sqlite3.Connection, set_id: str, picture_id: str, *, is_rem
 def caption_set(db: sqlite3.Connection, set_id: str) -> CaptionSet:
     """A set's name, times and size. Raises: UnknownSet."""
     key = find_set(db, set_id)
-    name, created_at, changed_at, version = db.execute(
-        "SELECT name, created_at, changed_at, version FROM sets WHERE key = ?", (key,)
+    created_at, changed_at, version = db.execute(
+        "SELECT created_at, changed_at, version FROM sets WHERE key = ?", (key,)
     ).fetchone()
     count = db.execute("SELECT COUNT(*) FROM pictures WHERE set_key = ? AND is_removed = 0", (key,)).fetchone()[0]
     return CaptionSet(
         id=set_id,
-        name=name,
+        name=set_name(db, key),
         created_at=created_at,
         changed_at=changed_at,
         picture_count=count,
@@ -68,9 +89,48 @@ def caption_set(db: sqlite3.Connection, set_id: str) -> CaptionSet:
     )
 
 
+def set_name(db: sqlite3.Connection, set_key: int) -> str:
+    """A set's name."""
+    set_id, name, stored = db.execute("SELECT id, name, name_checksum FROM sets WHERE key = ?", (set_key,)).fetchone()
+    return str(name) if stored == checksum(set_key, set_id, name) else "Damaged name"
+
+
 def settings_json(db: sqlite3.Connection, set_key: int) -> str:
-    """A set's settings, as JSON."""
-    return str(db.execute("SELECT settings FROM sets WHERE key = ?", (set_key,)).fetchone()[0])
+    """A set's settings, as JSON; those of a new set where they were damaged."""
+    settings, stored = db.execute("SELECT settings, settings_checksum FROM sets WHERE key = ?", (set_key,)).fetchone()
+    return str(settings) if stored == checksum(set_key, settings) else NO_SETTINGS
+
+
+def set_damage(db: sqlite3.Connection, set_key: int) -> tuple[str, ...]:
+    """What of a set itself was damaged, in sentences; its pictures say so themselves."""
+    settings, stored = db.execute("SELECT settings, settings_checksum FROM sets WHERE key = ?", (set_key,)).fetchone()
+    if stored == checksum(set_key, settings):
+        return ()
+    return (
+        "the settings of this set were damaged on the disk: the page shows those of a new set; choose yours again, "
+        "or put a backup of the workspace in place.",
+    )
+
+
+def text_of(db: sqlite3.Connection, picture_key: int) -> tuple[str | None, int]:
+    """A picture's edit and its revision, to be compared and set; a damaged edit is none."""
+    text, revision, stored = db.execute(
+        "SELECT text, revision, text_checksum FROM pictures WHERE key = ?", (picture_key,)
+    ).fetchone()
+    return (text, revision) if stored == checksum(text, revision) else (None, _whole_number(revision))
+
+
+def texts_of(db: sqlite3.Connection, set_key: int) -> dict[str, tuple[int, str | None, int]]:
+    """By id: key, edit and revision of every picture of a set that is not removed, as `text_of`."""
+    rows = db.execute(
+        "SELECT id, key, text, revision, text_checksum FROM pictures WHERE set_key = ? AND is_removed = 0", (set_key,)
+    )
+    return {
+        picture_id: (key, text, revision)
+        if stored == checksum(text, revision)
+        else (key, None, _whole_number(revision))
+        for picture_id, key, text, revision, stored in rows
+    }
 
 
 def views(db: sqlite3.Connection, set_key: int, *, removed: bool = False) -> tuple[View, ...]:
@@ -87,8 +147,8 @@ def view(db: sqlite3.Connection, picture_key: int) -> View:
 def changes_since(db: sqlite3.Connection, set_id: str, version: int) -> Changes:
     """What changed in a set after a version. Raises: UnknownSet."""
     set_key = find_set(db, set_id)
-    name, settings, current, name_version, settings_version = db.execute(
-        "SELECT name, settings, version, name_version, settings_version FROM sets WHERE key = ?", (set_key,)
+    current, name_version, settings_version = db.execute(
+        "SELECT version, name_version, settings_version FROM sets WHERE key = ?", (set_key,)
     ).fetchone()
     is_everything = not 0 <= version <= current
     since = -1 if is_everything else version
@@ -111,8 +171,8 @@ def changes_since(db: sqlite3.Connection, set_id: str, version: int) -> Changes:
         version=current,
         views=changed,
         removed=tuple(removed),
-        settings=json.loads(settings) if settings_version > since else None,
-        name=name if name_version > since else None,
+        settings=json.loads(settings_json(db, set_key)) if settings_version > since else None,
+        name=set_name(db, set_key) if name_version > since else None,
         undo=journal.next_undo(db, set_key),
         redo=journal.next_redo(db, set_key),
         is_everything=is_everything,
@@ -120,14 +180,40 @@ def changes_since(db: sqlite3.Connection, set_id: str, version: int) -> Changes:
 
 
 def _views(rows: sqlite3.Cursor) -> Iterator[View]:
-    for *simple, notes, text, revision, existing, state, code, message, layers_version, equal_to in rows:
-        failure = None if code is None else Failure(code, message)
-        yield View._make((*simple, _notes(notes), text, revision, existing, state, failure, layers_version, equal_to))
+    for row in rows:
+        key, set_key, picture_id, name, width, height, digest, notes, folder, text, revision, existing = row[:12]
+        whole, text_sum, existing_sum, state, code, message, layers_version, equal_to = row[12:]
+        is_whole = whole == checksum(key, set_key, picture_id, name, digest, width, height, notes, folder)
+        # Most pictures have neither text, and these two checksums are always the same then.
+        is_text_whole = text_sum == (NO_TEXT if text is None and revision == 0 else checksum(text, revision))
+        is_existing_whole = existing_sum == (NO_EXISTING if existing == "" else checksum(existing))
+        if not (is_whole and is_text_whole and is_existing_whole):
+            state, code, message = "failed", DAMAGED_ROW, (_TEXT_DAMAGE if is_whole else _PICTURE_DAMAGE)
+        if not is_whole:
+            picture_id = picture_id if _is_id(picture_id) else f"{_BY_KEY}{key}"
+            name, digest, notes, folder = _words(name), _words(digest), "[]", ""
+            width, height = _whole_number(width), _whole_number(height)
+        if not is_text_whole:
+            text, revision = None, _whole_number(revision)
+        if not is_existing_whole:
+            existing = ""
+        yield View(
+            *(picture_id, name, width, height, digest, _notes(notes), text, revision, existing, state),
+            *(None if code is None else Failure(str(code), str(message)), layers_version, equal_to, folder),
+        )
 
 
 @lru_cache(maxsize=1024)
 def _notes(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole_number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _is_id(value: Any) -> bool:
