@@ -110,9 +110,13 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
         target = (folder / "set.zip").rename(folder / name)
         return {"path": str(target), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
+    def delete_set(set_id: str) -> dict:  # type: ignore[type-arg]
+        """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""
+        return desk.delete_set(set_id)
+
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, job),
-        *(cancel_job, captions, save_caption, export_set),
+        *(cancel_job, captions, save_caption, export_set, delete_set),
     )
 
 

@@ -254,6 +254,9 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     def rename_set(request: Any) -> dict[str, Any]:
         return desk.rename_set(request["set"], request["name"])
 
+    def delete_set(request: Any) -> dict[str, Any]:
+        return desk.delete_set(request["set"])
+
     def known_sets(request: Any) -> dict[str, Any]:
         return desk.known_sets(request["sets"])
 
@@ -266,7 +269,18 @@ def server_functions(desk: Desk) -> list[ServerFunction]:
     functions = (
         *(new_set, open_set, changes, save_caption, count_tokens, preview, start_job, stop_job, preview_bulk),
         *(details, draw_sentences, ignore_tag),
-        *(apply_bulk, undo, redo, remove_pictures, rename_set, known_sets, token_counts, prepare_models, kept_files),
+        *(
+            apply_bulk,
+            undo,
+            redo,
+            remove_pictures,
+            rename_set,
+            delete_set,
+            known_sets,
+            token_counts,
+            prepare_models,
+            kept_files,
+        ),
     )
     return [_answering(function) for function in functions]
 

@@ -70,14 +70,16 @@ class Database:
         self._ground = Ground(self.path)
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, *, is_deletion: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction that writes: on the disk when the block ends, undone when it raises. Writers take turns.
 
+        Args: is_deletion: what refers to what is not looked at; for who deletes all of it together.
         Raises: StoreError: moved: the file was overwritten by another program; see `disk` for others.
         """
         with self._turn:
             self._stand()
             with self._errors():
+                self._writer.execute(f"PRAGMA foreign_keys = {not is_deletion}")
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._writer
@@ -156,9 +158,14 @@ class Database:
                     code="moved",
                 )
             rescue = free_name(folder, RESCUE_NAME)
-            why = copy_out(self._writer, rescue)
+            try:
+                copy_out(self._writer, rescue)
+            except sqlite3.DatabaseError as error:
+                if fate != "overwritten" or error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                    rescue.unlink(missing_ok=True)
+                    raise
             sync_folder(folder)
-            if why is not None and fate == "overwritten":
+            if fate == "overwritten":  # old pages and new ones may stand side by side: nothing can be promised of it
                 self._give_up(rescue)
                 raise self._refusal()
             self._ground.clear_logs()

@@ -14,8 +14,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from captioner.workspace.checksums import find_damage, prepare
-
 LOGS = ("-wal", "-shm")
 SETTLING_S = 5.0  # the file's time after a write of ours may differ so much from our clock's
 
@@ -85,13 +83,11 @@ def free_name(folder: Path, name: str) -> Path:
     raise FileExistsError(f"{folder} has a thousand rescue files of one second")
 
 
-def copy_out(connection: sqlite3.Connection, target: Path) -> str | None:
-    """Copy all a connection sees into a new file, durably. Returns: what is damaged in it, None where it is whole."""
+def copy_out(connection: sqlite3.Connection, target: Path) -> None:
+    """Copy all a connection sees into a new file, durably."""
     with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        prepare(copy)
         copy.execute("PRAGMA synchronous = FULL")
         connection.backup(copy)
-        return find_damage(copy)
 
 
 def finish(path: Path) -> None:

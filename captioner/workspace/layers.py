@@ -155,15 +155,15 @@ class LayerCache:
     def __init__(self, tags: int = CACHED_TAGS) -> None:
         self._room = tags
         self._lock = threading.Lock()
-        self._sets: OrderedDict[int, dict[int, tuple[int, tuple[Layer, ...]]]] = OrderedDict()
+        self._sets: OrderedDict[str, dict[int, tuple[int, tuple[Layer, ...]]]] = OrderedDict()
 
-    def find(self, set_key: int, pictures: Iterable[tuple[int, int]]) -> dict[int, tuple[Layer, ...]]:
+    def find(self, set_id: str, pictures: Iterable[tuple[int, int]]) -> dict[int, tuple[Layer, ...]]:
         """Layers by picture key, for those that are here. Args: pictures: (key, layers_version)."""
         with self._lock:
-            kept = self._sets.get(set_key)
+            kept = self._sets.get(set_id)
             if kept is None:
                 return {}
-            self._sets.move_to_end(set_key)
+            self._sets.move_to_end(set_id)
             found = {}
             for key, version in pictures:
                 held = kept.get(key)
@@ -171,11 +171,11 @@ class LayerCache:
                     found[key] = held[1]
             return found
 
-    def keep(self, set_key: int, parsed: Iterable[tuple[int, int, tuple[Layer, ...]]]) -> None:
+    def keep(self, set_id: str, parsed: Iterable[tuple[int, int, tuple[Layer, ...]]]) -> None:
         """Hold on to layers while there is room. Args: parsed: (picture key, layers_version, layers)."""
         with self._lock:
-            kept = self._sets.setdefault(set_key, {})
-            self._sets.move_to_end(set_key)
+            kept = self._sets.setdefault(set_id, {})
+            self._sets.move_to_end(set_id)
             for key, version, layers in parsed:
                 old = kept.pop(key, None)
                 self._room += _weight(old[1]) if old else 0
@@ -196,17 +196,17 @@ class StoredLayers:
         self._cache = LayerCache()
 
     def current(
-        self, db: sqlite3.Connection, set_key: int, pictures: Sequence[tuple[int, str, int]]
+        self, db: sqlite3.Connection, set_id: str, pictures: Sequence[tuple[int, str, int]]
     ) -> dict[str, tuple[Layer, ...]]:
         """Current layers by picture id, from the cache where they are. Args: pictures: (key, id, layers_version)."""
-        found = self._cache.find(set_key, ((key, version) for key, _, version in pictures))
+        found = self._cache.find(set_id, ((key, version) for key, _, version in pictures))
         fresh = []
         for key, picture_id, version in pictures:
             if key not in found:
                 rows = db.execute(_CURRENT_LAYERS, (key,)).fetchall()
                 found[key] = tuple(from_row(db, (key, picture_id), row, self.labels) for row in rows)
                 fresh.append((key, version, found[key]))
-        self._cache.keep(set_key, fresh)
+        self._cache.keep(set_id, fresh)
         return {picture_id: found[key] for key, picture_id, _ in pictures}
 
 

@@ -9,9 +9,7 @@ overwritten. Safe to use from many threads; one process at a time holds a worksp
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,11 +17,12 @@ from typing import Any, Self
 
 from captioner.errors import UnknownSet
 from captioner.records import Layer, Picture
-from captioner.workspace import edits, journal, uploads
+from captioner.workspace import deletion, edits, journal, uploads
 from captioner.workspace import views as reading
 from captioner.workspace.checks import check_caption, check_revision, settings_json, storable_name
 from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
+from captioner.workspace.folder import default_folder
 from captioner.workspace.layers import StoredLayers
 from captioner.workspace.records import (
     Added,
@@ -39,20 +38,9 @@ from captioner.workspace.records import (
     View,
 )
 
+FILES_AT_ONCE = 500  # files that are deleted while nobody else can write
 LAYERS_AT_ONCE = 500  # pictures whose layers one read transaction fetches
 LAYERS_ONE_BY_ONE = 64  # of so many pictures layers are read singly; for more, those of the whole set are gone through
-
-
-def default_folder() -> Path:
-    """Where a workspace lies unless a folder is given: in the user's data folder, as each system has it."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA")
-        return (Path(base) if base else Path.home() / "AppData" / "Local") / "Captioner"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "Captioner"
-    base = os.environ.get("XDG_DATA_HOME", "")
-    # A relative path there is invalid and to be ignored, says the XDG base directory specification.
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share") / "captioner"
 
 
 class Workspace:
@@ -69,6 +57,12 @@ class Workspace:
         self._database = Database(self.folder)
         self._files = PictureFiles(self.folder)
         self._layers = StoredLayers()
+        self._discard_files()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the person must know about the database itself, in sentences: that another program replaced it."""
+        return self._database.notices
 
     def close(self) -> None:
         """Let the folder go."""
@@ -125,6 +119,15 @@ class Workspace:
         with self._database.read() as db:
             return dict(json.loads(reading.settings_json(db, reading.find_set(db, set_id))))
 
+    def delete_set(self, set_id: str) -> None:
+        """Delete a set for good, with its pictures, edits and journal; the files of pictures that no other set has too.
+
+        Raises: UnknownSet.
+        """
+        with self._database.write(is_deletion=True) as db:
+            deletion.delete_rows(db, reading.find_set(db, set_id))
+        self._discard_files()
+
     def damage(self, set_id: str) -> tuple[str, ...]:
         """What of the set itself was damaged on the disk, in sentences; its pictures say so in their views."""
         with self._database.read() as db:
@@ -152,9 +155,10 @@ class Workspace:
         """
         with self._database.read() as db:
             reading.find_set(db, set_id)
-        prepared = uploads.prepare(self._files, Upload(name, data, existing, folder))
-        with self._database.write() as db:
-            uploads.insert(db, set_id, [prepared], self._clock())
+        with self._files.uploading():
+            prepared = uploads.prepare(self._files, Upload(name, data, existing, folder))
+            with self._database.write() as db:
+                uploads.insert(db, set_id, [prepared], self._clock())
         return prepared.picture
 
     def add_pictures(self, set_id: str, files: Iterable[Upload]) -> list[Added]:
@@ -164,9 +168,10 @@ class Workspace:
         """
         with self._database.read() as db:
             reading.find_set(db, set_id)
-        prepared = uploads.prepare_all(self._files, files)
-        with self._database.write() as db:
-            uploads.insert(db, set_id, [one for one in prepared if not isinstance(one, Refused)], self._clock())
+        with self._files.uploading():
+            prepared = uploads.prepare_all(self._files, files)
+            with self._database.write() as db:
+                uploads.insert(db, set_id, [one for one in prepared if not isinstance(one, Refused)], self._clock())
         return [one if isinstance(one, Refused) else one.picture for one in prepared]
 
     def pictures(self, set_id: str) -> tuple[Picture, ...]:
@@ -261,10 +266,9 @@ class Workspace:
     def layers(self, set_id: str, picture_id: str) -> tuple[Layer, ...]:
         """The current layers of a picture, one a family, sorted by family. Raises: UnknownSet, UnknownPicture."""
         with self._database.read() as db:
-            set_key = reading.find_set(db, set_id)
             key = reading.find_picture(db, set_id, picture_id)
             version = db.execute("SELECT layers_version FROM pictures WHERE key = ?", (key,)).fetchone()[0]
-            return self._layers.current(db, set_key, [(key, picture_id, version)])[picture_id]
+            return self._layers.current(db, set_id, [(key, picture_id, version)])[picture_id]
 
     def all_layers(self, set_id: str) -> Iterator[tuple[str, tuple[Layer, ...]]]:
         """(picture id, its current layers) for every picture of the set in upload order, from memory where they are.
@@ -281,7 +285,7 @@ class Workspace:
                     " ORDER BY key LIMIT ?",
                     (set_key, last, LAYERS_AT_ONCE),
                 ).fetchall()
-                parsed = self._layers.current(db, set_key, rows)
+                parsed = self._layers.current(db, set_id, rows)
             if not rows:
                 return
             last = rows[-1][0]
@@ -368,6 +372,18 @@ class Workspace:
         """The newest entries of the journal, newest first, with those that wait for a redo."""
         with self._database.read() as db:
             return journal.history(db, reading.find_set(db, set_id), limit)
+
+    def _discard_files(self) -> None:
+        """Delete the files that deleted sets have left, unless an upload goes on: the next time then."""
+        while True:
+            with self._database.read() as db:
+                if not deletion.noted(db, 1):
+                    return
+            with self._database.write() as db:
+                noted = deletion.noted(db, FILES_AT_ONCE)
+                if not self._files.discard(digest for digest, is_used in noted if not is_used):
+                    return
+                deletion.forget(db, [digest for digest, _ in noted])
 
     def _digest(self, set_id: str, picture_id: str) -> str:
         with self._database.read() as db:
