@@ -11,11 +11,11 @@ import errno
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from captioner import temporary
 from captioner.errors import CaptionerError
 
 
@@ -121,6 +121,8 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
 
     manager = ModelManager(models=config.models, device=config.device)
     with Workspace(config.workspace) as workspace, Worker() as worker:
+        for notice in workspace.notices:
+            print(f"app.py: {notice}", file=sys.stderr)
         app = page.mount(FastAPI(openapi_url=None), Desk(workspace, worker, manager))
         guarded = Guard(
             app,
@@ -136,8 +138,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = parse_flags(arguments)
         with bind(config.host, config.port) as listening:
-            with tempfile.TemporaryDirectory(prefix="captioner-", ignore_cleanup_errors=True) as folder:
-                os.environ["GRADIO_TEMP_DIR"] = folder  # uploads of two apps, or of two people's, never share a folder
+            with temporary.folder() as folder:
+                os.environ["GRADIO_TEMP_DIR"] = str(
+                    folder
+                )  # uploads of two apps, or of two people's, never share a folder
                 serve(config, listening)
     except CaptionerError as error:
         print(f"app.py: {error}", file=sys.stderr)

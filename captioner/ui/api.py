@@ -105,7 +105,7 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
         if not isinstance(export, dict):
             raise SettingsError(f"export is {type(export).__name__}; it must be a mapping of names to values.")
         wanted = ExportSettings.from_mapping(export)
-        folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # emptied when the app ends
+        folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # see captioner.temporary
         name = desk.export_set(set_id, folder / "set.zip", format=wanted.format, with_pictures=wanted.with_pictures)
         target = (folder / "set.zip").rename(folder / name)
         return {"path": str(target), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
@@ -135,10 +135,12 @@ def _uploaded(files: Any) -> Iterator[tuple[Path, str]]:
         raise SettingsError(f"files are {type(files).__name__}; they must be a list of uploaded files.")
     for file in files:
         path = file.get("path") if isinstance(file, dict) else None
-        if not isinstance(path, str) or not Path(path).resolve().is_relative_to(_upload_folder()):
+        if not isinstance(path, str) or not (found := Path(path).resolve()).is_relative_to(_upload_folder()):
             raise SettingsError("files must be uploaded first; gradio_client's handle_file does it.")
+        if not found.is_file():
+            raise SettingsError("an uploaded file is gone, since it waited for an hour; upload it again.")
         name = file.get("orig_name")
-        yield Path(path).resolve(), name if isinstance(name, str) and name else Path(path).name
+        yield found, name if isinstance(name, str) and name else Path(path).name
 
 
 def _job(desk: Desk, job_id: str) -> Job:

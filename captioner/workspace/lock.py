@@ -19,8 +19,12 @@ class FolderLock:
     # Windows locks bytes against reading too, so the byte it locks lies behind the process number.
     _LOCKED_BYTE = 64
 
-    def __init__(self, folder: Path) -> None:
-        self._file: IO[bytes] = (folder / LOCK_NAME).open("a+b")
+    def __init__(self, folder: Path, name: str = LOCK_NAME) -> None:
+        """Args: name: of the file in the folder that is locked; it stays there.
+
+        Raises: StoreError: workspace_in_use: another process has it.
+        """
+        self._file: IO[bytes] = (folder / name).open("a+b")
         try:
             self._take()
         except OSError as error:
