@@ -147,6 +147,23 @@ def test_a_file_that_is_only_touched_by_our_own_writes_is_ours(folder):
     assert sorted(path.name for path in folder.glob("captions*")) == ["captions.sqlite"]
 
 
+def test_a_file_system_whose_clock_is_another_one_is_no_other_program(folder, monkeypatch):
+    with Workspace(folder) as workspace:
+        set_id, ids = filled(workspace, 20)
+        monkeypatch.setattr("captioner.workspace.ground.time.time", lambda: 1_000.0)
+        for revision in range(20):
+            workspace.apply_edits(set_id, dict.fromkeys(ids, f"{revision} " * 3_000), "Fill")
+            workspace.views(set_id)
+        assert workspace.notices == ()
+
+
+def test_a_damaged_rescue_file_keeps_nobody_from_starting(folder):
+    Workspace(folder).close()
+    (folder / "captions.rescue-2026-01-01-000000.sqlite").write_bytes(b"half" * 1_000)
+    with Workspace(folder) as workspace:
+        assert "captions.rescue-2026-01-01-000000.sqlite holds what was saved" in workspace.notices[0]
+
+
 def test_a_workspace_folder_that_is_gone_is_said_and_work_goes_on_when_it_is_back(folder, tmp_path):
     with Workspace(folder) as workspace:
         set_id, ids = filled(workspace, 2)

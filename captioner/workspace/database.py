@@ -11,7 +11,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from captioner.errors import CaptionerError, StoreError
@@ -94,15 +94,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A transaction that reads one moment's state, whatever writers do meanwhile."""
-        if self._ground.fate() is not None:
-            with self._turn:
-                self._stand()
         with self._errors():
-            with self._idle_lock:
-                if self._closed is not None:
-                    raise self._refusal()
-                reader, ground = (self._idle.pop() if self._idle else None), self._ground
-            reader = reader or self._connect(is_reader=True)
+            reader, ground = self._reader()
             try:
                 reader.execute("BEGIN")
                 yield reader
@@ -114,6 +107,23 @@ class Database:
                         reader.close()
                     else:
                         self._idle.append(reader)
+
+    def _reader(self) -> tuple[sqlite3.Connection, Ground]:
+        """A connection for reading, and the files that it is open on."""
+        while True:
+            if self._ground.fate() is not None:
+                with self._turn:
+                    self._stand()
+            with self._idle_lock:
+                if self._closed is not None:
+                    raise self._refusal()
+                ground = self._ground
+                if self._idle:
+                    return self._idle.pop(), ground
+            reader = self._connect(is_reader=True)
+            if ground is self._ground and ground.fate() is None:
+                return reader, ground
+            abandon(reader)  # the files were taken away while it opened them
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -213,7 +223,8 @@ class Database:
         """Take the newest rescue file for the database where there is none. Returns: the rescue files that are left."""
         rescued = sorted(self.path.parent.glob(RESCUE_NAME.format("*")))
         for path in rescued:
-            finish(path)
+            with suppress(sqlite3.Error):  # a damaged one is for the person to look at
+                finish(path)
         if rescued and not any(self.path.with_name(DATABASE_NAME + suffix).exists() for suffix in ("", "-wal")):
             rescued.pop().replace(self.path)
             sync_folder(self.path.parent)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 LOGS = ("-wal", "-shm")
-SETTLING_S = 5.0  # the file's time after a write of ours may differ so much from our clock's
+SETTLING_S = 5.0  # some file systems change a file's time a while after it was written
 
 Fate = Literal["gone", "replaced", "overwritten"]
 
@@ -38,8 +38,11 @@ class Ground:
         self._written_at = time.time()
 
     def note_write(self) -> None:
-        """Say that we wrote, so that the file's time may be that of now."""
+        """Say that we wrote just now: the file's time is ours, whatever the clock says that it comes from."""
         self._written_at = time.time()
+        database = _status(self.path)
+        if database is not None:
+            self._known = self._known._replace(changed_ns=database.st_mtime_ns)
 
     def fate(self) -> Fate | None:
         """What became of the files, None where they are as we left them. Three system calls.
