@@ -79,7 +79,8 @@ class Database:
         with self._turn:
             self._stand()
             with self._errors():
-                self._writer.execute(f"PRAGMA foreign_keys = {not is_deletion}")
+                if is_deletion:  # only then: setting it makes SQLite prepare all statements anew
+                    self._writer.execute("PRAGMA foreign_keys = OFF")
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._writer
@@ -88,6 +89,9 @@ class Database:
                     if self._writer.in_transaction:  # a full disk makes SQLite roll back by itself
                         self._writer.execute("ROLLBACK")
                     raise
+                finally:
+                    if is_deletion:
+                        self._writer.execute("PRAGMA foreign_keys = ON")
             self._ground.note_write()
             self._stand()
 
