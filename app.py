@@ -12,11 +12,11 @@ import errno
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from captioner import temporary
 from captioner.errors import CaptionerError
 from captioner.ui.address import ServedNames, is_loopback
 from captioner.ui.login import Login, parse_login, read_login_file
@@ -159,6 +159,8 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     add_plug_ins()
     manager = ModelManager(models=config.models, device=config.device)
     with Workspace(config.workspace) as workspace, Worker() as worker:
+        for notice in workspace.notices:
+            print(f"app.py: {notice}", file=sys.stderr)
         app = page.mount(FastAPI(openapi_url=None), Desk(workspace, worker, manager))
         guarded = Guard(
             app,
@@ -175,8 +177,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = parse_flags(arguments)
         with bind(config.host, config.port) as listening:
-            with tempfile.TemporaryDirectory(prefix="captioner-", ignore_cleanup_errors=True) as folder:
-                os.environ["GRADIO_TEMP_DIR"] = folder  # uploads of two apps, or of two people's, never share a folder
+            with temporary.folder() as folder:
+                # Uploads of two apps, or of two people's, never share a folder.
+                os.environ["GRADIO_TEMP_DIR"] = str(folder)
                 with (
                     contextlib.redirect_stderr(PlainOutput(sys.stderr)),
                     contextlib.redirect_stdout(PlainOutput(sys.stdout)),

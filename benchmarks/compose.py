@@ -30,7 +30,7 @@ from captioner.records import Layer, Sentence, Tag
 from captioner.service.service import Desk
 from captioner.worker import Worker
 from captioner.workspace import Workspace
-from captioner.workspace_records import Upload
+from captioner.workspace.records import Upload
 from taggers import vocabularies
 
 THRESHOLDS = (0.35, 0.5, 0.42, 0.6, 0.3)

@@ -30,7 +30,7 @@ from typing import Any
 from benchmarks.report import Row, show
 from benchmarks.served import served, small_picture
 from captioner.workspace import Workspace
-from captioner.workspace_records import Upload
+from captioner.workspace.records import Upload
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
 

@@ -1,13 +1,18 @@
 """Captions and tags for training pictures: models in, durable text out.
 
-The way of the data: a picture file is opened by `images` (header first: `picture_headers`; then `decoding`, within a
-`decoding_budget`, or in a `decoding_process`); `models/*` says a sentence about it and `taggers/*` (the
-package beside this one) give scored tags; both are kept as layers (`records`); `compose` turns layers and a recipe
-into text, `findings` says what became of each tag; `workspace` keeps layers and a person's edits; `export` writes
-files and zips. `limits` says what may come in from outside, `models.weights` and `models.descriptions` what a model's
-folder may hold. `settings` is the machinery every settings class shares, `registry` knows the models by name,
-`manager` keeps them resident, `worker` runs them one step at a time, and `pipeline` ties these together. `ui` is the
-page, `__main__` the command line. Importing this package loads nothing heavy.
+The rooms, from the ground up; each knows only those above it in this list (tests/test_structure.py holds that):
+
+errors, limits, records, settings, contract: what travels, what may come in, what a model must offer
+images, temporary, worker, turns: pictures opened, files of the moment, one worker for all model work
+models/, and taggers/ beside this package: a name -> an answer (registry, sources, weights, manager; blip/, clip/)
+captions/: layers -> text (plan, layers, recipe and compose, review, bulk changes, tokens)
+pipeline, preparation: pictures and a plan -> layers -> captions
+formats/, lab/: files that trainers read; grids of settings
+workspace/: a person's work, durable
+service/: what page, HTTP API and scripts ask, in plain values
+ui/, cli/, __main__: the page (Gradio only there) and the command line
+
+Importing this package loads nothing heavy.
 """
 
 __version__ = "0.1.0"

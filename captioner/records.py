@@ -60,7 +60,7 @@ class Layer:
 
     model: the name or folder that was asked for. family: blip, clip, wd14, ... (one layer a family is current).
     run_settings: the RUN fields that produced it, as a flat mapping. created_at: seconds since 1970, UTC.
-    tags: best score first.
+    tags: best score first. A layer that was damaged on the disk has no model and no tags.
     """
 
     picture_id: str
@@ -77,6 +77,11 @@ class Layer:
         if (self.sentence is None) == (self.tags is None):
             raise ValueError("a layer holds a sentence or tags, one of the two")
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether this only stands for a layer that the disk has damaged; a new run of its family replaces it."""
+        return not self.model
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
@@ -84,6 +89,7 @@ class Picture:
 
     name: the file name as uploaded, data and never a path. digest: sha256 of the original bytes, hexadecimal.
     width, height: in pixels, after EXIF rotation. notes: what decoding had to do ("rotated by EXIF", ...).
+    folder: where it lies within its set, with "/" between folders; "" at the top.
     """
 
     id: str
@@ -92,6 +98,7 @@ class Picture:
     width: int
     height: int
     notes: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

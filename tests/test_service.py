@@ -6,10 +6,12 @@ import json
 import random
 import string
 import time
+import zipfile
+from pathlib import Path
 
 import pytest
 
-from captioner.errors import SettingsError, UnknownSet
+from captioner.errors import ExportError, SettingsError, UnknownSet
 from captioner.service.service import Desk
 from tests.fakes import FakeWd14
 from tests.service_makers import RED, page_values, set_with, standings, wait_for_job
@@ -187,3 +189,86 @@ def test_a_tag_is_taken_off_the_ignore_list_with_what_the_page_shows(desk: Desk)
     assert desk.changes(set_id, -1)["undo"] == "Stop ignoring *_hair"
     assert desk.ignore_tag(set_id, "hat", None, is_ignored=False) == {"ignore": "", "entries": ["hat"]}
     assert desk.offer.stored_plan(set_id).to_flat()["num_beams"] == 9
+    with pytest.raises(SettingsError, match="the tag is int; it must be text"):
+        desk.ignore_tag(set_id, 7, page_values(desk), is_ignored=True)  # type: ignore[arg-type]
+
+
+def damage_text(desk: Desk, picture: str) -> None:
+    """Change what is stored as the disk would, without its checksum."""
+    with desk.workspace._database.write() as db:
+        db.execute("UPDATE pictures SET text_checksum = text_checksum + 1 WHERE id = ?", (picture,))
+
+
+def exported(desk: Desk, set_id: str, target: Path, *, with_pictures: bool) -> dict[str, bytes]:
+    desk.export_set(set_id, target, format="txt", with_pictures=with_pictures)
+    with zipfile.ZipFile(target) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def test_a_damaged_caption_costs_its_picture_in_rows_bulk_changes_and_export(desk: Desk, tmp_path: Path) -> None:
+    set_id, pictures = set_with(desk, RED, RED, RED)
+    for picture in pictures:
+        desk.save_caption(set_id, picture, f"words of {picture}", 0)
+    damage_text(desk, pictures[1])
+    row = desk.rows.of_picture(set_id, pictures[1])
+    assert (row["state"], row["caption"], row["is_damaged"]) == ("failed", "", True)
+    assert "was damaged on the disk" in row["error"]
+    bulk = desk.preview_bulk(set_id, None, "affix", {"text": "more"})
+    assert [change["id"] for change in bulk["changes"]] == [pictures[0], pictures[2]]
+    files = exported(desk, set_id, tmp_path / "set.zip", with_pictures=False)
+    assert sorted(files) == ["0.txt", "2.txt", "left out.log"]
+    assert b"1.png: the caption of this picture was damaged" in files["left out.log"]
+    assert desk.save_caption(set_id, pictures[1], "again", row["revision"])["row"]["state"] == "edited"
+
+
+def test_a_damaged_layer_costs_its_picture_until_it_is_captioned_again(desk: Desk, tmp_path: Path) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    desk.jobs.start(set_id, None, page_values(desk))
+    wait_for_job(desk, set_id)
+    whole = desk.rows.of_picture(set_id, picture)["caption"]
+    with desk.workspace._database.write() as db:
+        db.execute("UPDATE layers SET checksum = checksum + 1")
+        db.execute("UPDATE pictures SET layers_version = layers_version + 100")
+    row = desk.rows.of_picture(set_id, picture)
+    assert (row["state"], row["caption"], row["is_damaged"]) == ("failed", "", True)
+    assert "caption it again" in row["error"]
+    with pytest.raises(ExportError, match=r"nothing can be exported\. 0\.png: what a model said"):
+        desk.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
+    desk.jobs.start(set_id, None, page_values(desk))
+    wait_for_job(desk, set_id)
+    row = desk.rows.of_picture(set_id, picture)
+    assert (row["caption"], row["is_damaged"]) == (whole, False)
+
+
+def test_a_missing_picture_file_costs_itself_in_an_export_by_its_name(desk: Desk, tmp_path: Path) -> None:
+    set_id, pictures = set_with(desk, RED, (0, 0, 200))
+    desk.workspace.picture_path(set_id, pictures[0]).unlink()
+    files = exported(desk, set_id, tmp_path / "set.zip", with_pictures=True)
+    assert sorted(files) == ["1.png", "1.txt", "left out.log"]
+    assert b"0.png: its picture file is missing; add the picture again" in files["left out.log"]
+    assert sorted(exported(desk, set_id, tmp_path / "captions.zip", with_pictures=False)) == ["0.txt", "1.txt"]
+
+
+def test_a_deleted_set_is_gone(desk: Desk) -> None:
+    set_id, _ = set_with(desk, RED)
+    assert desk.delete_set(set_id) == {}
+    with pytest.raises(UnknownSet):
+        desk.open_set(set_id)
+    assert desk.known_sets([set_id]) == {"sets": []}
+
+
+def test_a_replaced_database_is_told_with_every_answer(desk: Desk, tmp_path: Path) -> None:
+    set_id, [picture] = set_with(desk, RED)
+    cursor = desk.open_set(set_id)["cursor"]
+    assert desk.changes(set_id, cursor)["notices"] == []
+    (tmp_path / "work" / "captions.sqlite").unlink()
+    desk.save_caption(set_id, picture, "kept", 0)
+    for _ in range(2):
+        assert "another program deleted" in desk.changes(set_id, cursor)["notices"][0]
+
+
+def test_damaged_settings_are_told_when_the_set_is_opened(desk: Desk) -> None:
+    set_id = desk.new_set(page_values(desk, num_beams=7))["set"]
+    with desk.workspace._database.write() as db:
+        db.execute("UPDATE sets SET settings_checksum = settings_checksum + 1")
+    assert "the settings of this set were damaged" in desk.open_set(set_id)["notes"][0]

@@ -59,7 +59,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
-        *("/captions", "/save_caption", "/export_set"),
+        *("/captions", "/save_caption", "/export_set", "/delete_set"),
     }
     assert api["unnamed_endpoints"] == {}
 
@@ -180,6 +180,13 @@ def test_the_set_is_exported_as_a_zip(client: Client, files: list[Path]) -> None
     with zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as archive:
         assert sorted(archive.namelist()) == ["blue.caption", "blue.jpg", "red.caption", "red.png"]
         assert archive.read("red.caption").decode() == "by a program"
+
+
+def test_a_set_is_deleted(client: Client, files: list[Path]) -> None:
+    set_id, _ = _filled(client, files)
+    assert _call(client, "delete_set", set_id) == {}
+    with pytest.raises(Exception, match="There is no caption set"):
+        _call(client, "captions", set_id)
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_an_unknown_format_is_refused_by_name(client: TestClient, desk: Desk) ->
 
 def test_no_internal_event_is_in_the_public_api(desk: Desk) -> None:
     built = in_loop(page.build, desk)
-    assert len(built.get_api_info()["named_endpoints"]) == 9
+    assert len(built.get_api_info()["named_endpoints"]) == 10
     assert built.get_api_info()["unnamed_endpoints"] == {}
 
 

@@ -9,8 +9,12 @@ import pytest
 from captioner.errors import BadPicture, SettingsError, StoreError, UnknownPicture, UnknownSet
 from captioner.records import Alternative, Layer, Sentence, Tag
 from captioner.workspace import Workspace, default_folder
-from captioner.workspace_records import Failure, Refused, Upload
+from captioner.workspace.checksums import find_damage
+from captioner.workspace.files import PictureFiles
+from captioner.workspace.records import Failure, Refused, Upload
 from tests.workspace_makers import filled, png, said, tagged
+
+TABLES = ("sets", "pictures", "layers", "current_layers", "entries", "steps")
 
 
 @pytest.fixture
@@ -438,7 +442,7 @@ def test_layers_of_all_pictures_come_in_order_and_follow_writes(workspace):
 
 
 def test_layers_of_more_pictures_than_one_read_takes_all_come(workspace, monkeypatch):
-    monkeypatch.setattr("captioner.workspace.LAYERS_AT_ONCE", 3)
+    monkeypatch.setattr("captioner.workspace.store.LAYERS_AT_ONCE", 3)
     set_id, ids = filled(workspace, 10)
     workspace.put_layers(set_id, [said(picture_id, picture_id) for picture_id in ids])
     assert [layers[0].sentence.text for _, layers in workspace.all_layers(set_id)] == ids
@@ -446,7 +450,7 @@ def test_layers_of_more_pictures_than_one_read_takes_all_come(workspace, monkeyp
 
 @pytest.mark.parametrize("one_by_one", [0, 64])
 def test_layers_of_some_pictures_are_the_same_however_they_are_read(workspace, monkeypatch, one_by_one):
-    monkeypatch.setattr("captioner.workspace.LAYERS_ONE_BY_ONE", one_by_one)
+    monkeypatch.setattr("captioner.workspace.store.LAYERS_ONE_BY_ONE", one_by_one)
     set_id, ids = filled(workspace, 5)
     workspace.put_layers(set_id, [said(ids[1], "a cat"), said(ids[2], "a dog")])
     wanted = {ids[1]: "views by id", ids[3]: "do as well"}
@@ -588,3 +592,138 @@ def test_a_closed_workspace_says_so(workspace):
     for ask in (lambda: workspace.create_set(), lambda: workspace.views(set_id)):
         with pytest.raises(StoreError, match="was closed"):
             ask()
+
+
+# Folders within a set
+
+
+@pytest.mark.parametrize("folder", ["", "train", "a/b/c", "少女/10_dog", "with blanks/.hidden"])
+def test_a_picture_keeps_its_folder_within_the_set(workspace, folder):
+    set_id = workspace.create_set()
+    one = workspace.add_picture(set_id, "a.png", png(), folder=folder)
+    other = workspace.add_pictures(set_id, [Upload("a.png", png(), folder=folder)])[0]
+    with reopened(workspace) as again:
+        assert [view.folder for view in again.views(set_id)] == [folder, folder]
+        assert again.pictures(set_id) == (one, other)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/abs",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/../b",
+        "a/ /b",
+        "C:",
+        "a\\b",
+        "a\nb",
+        "a\x7fb",
+        "a/" * 20 + "a",
+        "x" * 1_001,
+        None,
+    ],
+)
+def test_a_folder_that_leads_elsewhere_is_refused(workspace, folder):
+    set_id = workspace.create_set()
+    with pytest.raises(SettingsError, match="the folder"):
+        workspace.add_picture(set_id, "a.png", png(), folder=folder)
+    refused = workspace.add_pictures(set_id, [Upload("a.png", png(), folder=folder), Upload("b.png", png())])
+    assert isinstance(refused[0], Refused)
+    assert [view.name for view in workspace.views(set_id)] == ["b.png"]
+
+
+# Deleting a set
+
+
+def files_of(workspace):
+    return sorted(path.name for path in (workspace.folder / "pictures").rglob("*") if path.is_file())
+
+
+def test_a_deleted_set_is_gone_with_everything_and_others_stay(workspace):
+    set_id, ids = filled(workspace, 3)
+    workspace.put_layers(set_id, [said(ids[0], "a dog"), tagged(ids[0], "1dog")])
+    workspace.save_edit(set_id, ids[1], "mine", 0)
+    workspace.remove_pictures(set_id, ids[2:])
+    other, other_ids = filled(workspace, 2)
+    workspace.put_layers(other, [said(other_ids[0], "a cat")])
+    workspace.delete_set(set_id)
+    with reopened(workspace) as again:
+        with pytest.raises(UnknownSet):
+            again.views(set_id)
+        assert len(again.views(other)) == 2
+        assert again.layers(other, other_ids[0])[0].sentence.text == "a cat"
+        with again._database.read() as db:
+            counts = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+            assert find_damage(db) is None
+        assert counts == {"sets": 1, "pictures": 2, "layers": 1, "current_layers": 1, "entries": 1, "steps": 1}
+
+
+def test_a_deleted_set_s_picture_files_go_unless_another_set_has_them(workspace):
+    set_id, other = workspace.create_set(), workspace.create_set()
+    shared = workspace.add_picture(set_id, "a.png", png("red"))
+    alone = workspace.add_picture(set_id, "b.png", png("blue"))
+    workspace.add_picture(other, "a.png", png("red"))
+    assert files_of(workspace) == sorted([shared.digest, alone.digest])
+    workspace.delete_set(set_id)
+    assert files_of(workspace) == [shared.digest]
+    assert not list((workspace.folder / "thumbnails").rglob(f"{alone.digest}*"))
+    assert workspace.add_picture(other, "b.png", png("blue")).digest == alone.digest
+    assert workspace.picture_bytes(other, workspace.views(other)[1].id) == png("blue")
+
+
+def test_files_of_a_deleted_set_that_a_kill_has_left_go_at_the_next_start(workspace, monkeypatch):
+    set_id = workspace.create_set()
+    workspace.add_picture(set_id, "a.png", png())
+    monkeypatch.setattr(PictureFiles, "discard", lambda files, digests: False)  # as during an upload
+    workspace.delete_set(set_id)
+    assert len(files_of(workspace)) == 1
+    monkeypatch.undo()
+    with reopened(workspace) as again:
+        assert files_of(again) == []
+
+
+def test_a_file_that_no_row_knows_is_never_deleted(workspace):
+    """The database may have been put away for a moment, and an empty one stand in its place."""
+    set_id = workspace.create_set()
+    workspace.add_picture(set_id, "a.png", png())
+    workspace.close()
+    (workspace.folder / "captions.sqlite").unlink()
+    with Workspace(workspace.folder) as again:
+        again.delete_set(again.create_set())
+        assert len(files_of(again)) == 1
+
+
+def test_a_file_that_is_being_added_is_not_deleted(workspace):
+    set_id = workspace.create_set()
+    workspace.add_picture(set_id, "a.png", png())
+    with workspace._files.uploading():
+        workspace.delete_set(set_id)
+        assert len(files_of(workspace)) == 1
+
+
+def test_a_layer_of_a_deleted_set_is_not_taken_for_one_of_a_new_set(workspace):
+    for text in ("a dog", "a cat"):
+        set_id, ids = filled(workspace, 1)
+        workspace.put_layers(set_id, [said(ids[0], text)])
+        assert workspace.layers(set_id, ids[0])[0].sentence.text == text
+        workspace.delete_set(set_id)
+
+
+def test_an_unknown_set_cannot_be_deleted(workspace):
+    with pytest.raises(UnknownSet):
+        workspace.delete_set("nobody")
+
+
+# Picture files
+
+
+def test_a_picture_file_with_another_content_of_the_same_size_is_healed_by_adding_it_again(workspace):
+    set_id = workspace.create_set()
+    picture = workspace.add_picture(set_id, "a.png", png())
+    path = workspace.picture_path(set_id, picture.id)
+    path.write_bytes(bytes(len(png())))
+    workspace.add_picture(set_id, "a.png", png())
+    assert workspace.picture_bytes(set_id, picture.id) == png()

@@ -14,9 +14,11 @@ import pytest
 
 from captioner.errors import StoreError
 from captioner.workspace import Workspace
-from captioner.workspace_records import Upload
-from captioner.workspace_schema import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
+from captioner.workspace.records import Upload
+from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
 from tests.workspace_makers import filled, png, said
+
+VERSION_2 = Path(__file__).with_name("workspace_version_2.sql")
 
 
 @pytest.fixture
@@ -145,11 +147,71 @@ def test_a_migration_leaves_a_copy_of_the_old_file(folder):
     assert not (folder / "captions.sqlite.version-1.new").exists()
 
 
+@pytest.fixture
+def version_2(folder):
+    """A workspace as the version before checksums left it, with something of everything."""
+    folder.mkdir()
+    with contextlib.closing(sqlite3.connect(folder / "captions.sqlite", isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(VERSION_2.read_text())
+    return folder, "set-of-version-2-aaaaa"
+
+
+def test_a_file_of_version_2_opens_unchanged(version_2):
+    folder, set_id = version_2
+    with Workspace(folder) as workspace:
+        found = workspace.find_set(set_id)
+        assert (found.name, found.picture_count, found.version) == ("my döggies", 3, 10)
+        assert workspace.settings(set_id) == {"prefix": "sks cat", "num_beams": 4}
+        assert workspace.damage(set_id) == ()
+        views = workspace.views(set_id)
+        assert [(view.name, view.text, view.revision, view.existing, view.folder) for view in views] == [
+            ("a.png", "bulk one", 3, "an old caption", ""),
+            ("b 少女.png", "bulk two 🐈", 3, "", ""),
+            ("d.png", None, 0, "", ""),
+        ]
+        assert [view.state for view in views] == ["edited", "edited", "failed"]
+        assert views[2].failure == ("model_failed", "no sentence")
+        blip, wd14 = workspace.layers(set_id, views[0].id)
+        assert (blip.sentence.text, blip.sentence.alternatives[0].text) == ("a dog", "a cat")
+        assert [(tag.name, tag.score) for tag in wd14.tags] == [("1dog", 0.9), ("smile", 0.5)]
+
+
+def test_a_file_of_version_2_keeps_its_whole_journal(version_2):
+    folder, set_id = version_2
+    with Workspace(folder) as workspace:
+        b = workspace.views(set_id)[1].id
+        workspace.redo(set_id)
+        assert workspace.view(set_id, b).text == "undone later"
+        undone = []
+        while change := workspace.undo(set_id):
+            undone.append(change.entry.kind)
+        assert undone == ["edit", "remove", "settings", "bulk", "edit", "run"]
+        assert [view.text for view in workspace.views(set_id)] == [None] * 4
+        assert workspace.settings(set_id) == {"prefix": "sks dog", "num_beams": 3}
+        while workspace.redo(set_id):
+            pass
+        assert workspace.view(set_id, b).text == "undone later"
+        assert workspace.settings(set_id) == {"prefix": "sks cat", "num_beams": 4}
+
+
+def test_a_file_of_version_2_takes_edits_and_pictures(version_2):
+    folder, set_id = version_2
+    with Workspace(folder) as workspace:
+        a = workspace.views(set_id)[0].id
+        assert workspace.save_edit(set_id, a, "now", 3).ok
+        added = workspace.add_picture(set_id, "e.png", png("pink"), folder="new/pictures")
+    with Workspace(folder) as workspace:
+        assert workspace.view(set_id, a).text == "now"
+        assert workspace.view(set_id, added.id).folder == "new/pictures"
+        assert not any(view.is_damaged for view in workspace.views(set_id))
+
+
 def test_a_migration_that_fails_changes_nothing(folder, monkeypatch):
     make_version_1(folder)
     broken = ("", "CREATE TABLE half (key INTEGER); INSERT INTO nowhere VALUES (1);")
     with monkeypatch.context() as patched:
-        patched.setattr("captioner.workspace_schema.MIGRATIONS", broken)
+        patched.setattr("captioner.workspace.schema.MIGRATIONS", broken)
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             Workspace(folder)
     with contextlib.closing(sqlite3.connect(folder / "captions.sqlite")) as db:
@@ -175,7 +237,7 @@ def test_a_file_of_a_newer_captioner_is_refused_and_left(folder):
     with contextlib.closing(sqlite3.connect(folder / "captions.sqlite")) as db:
         db.execute("PRAGMA user_version = 99")
     before = contents(folder)
-    with pytest.raises(StoreError, match=r"a newer Captioner \(its schema is 99, this one knows 2\); update"):
+    with pytest.raises(StoreError, match=r"a newer Captioner \(its schema is 99, this one knows 3\); update"):
         Workspace(folder)
     assert contents(folder)["captions.sqlite"] == before["captions.sqlite"]
 
@@ -257,7 +319,7 @@ def test_damage_found_while_working_is_an_error_and_not_a_guess(folder, monkeypa
     path = folder / "captions.sqlite"
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 3] + os.urandom(len(data) - len(data) // 3))
-    monkeypatch.setattr("captioner.workspace_database.CHECKED_UP_TO_BYTES", 0)
+    monkeypatch.setattr("captioner.workspace.database.CHECKED_UP_TO_BYTES", 0)
     with Workspace(folder) as workspace, pytest.raises(StoreError, match="is damaged"):
         workspace.views(set_id)
         workspace.undo(set_id)
@@ -333,7 +395,7 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
 
 
 def test_another_program_that_holds_the_file_is_named_as_the_cause(folder, monkeypatch):
-    monkeypatch.setattr("captioner.workspace_database.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("captioner.workspace.database.BUSY_TIMEOUT_S", 0.05)
     with Workspace(folder) as workspace:
         with contextlib.closing(sqlite3.connect(folder / "captions.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

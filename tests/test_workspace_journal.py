@@ -6,7 +6,7 @@ import pytest
 
 from captioner.errors import StoreError
 from captioner.workspace import Workspace
-from captioner.workspace_records import Failure
+from captioner.workspace.records import Failure
 from tests.workspace_makers import Clock, filled, said, tagged
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from captioner.workspace import Workspace
-from captioner.workspace_layers import LayerCache
+from captioner.workspace.layers import LayerCache
 from tests.workspace_makers import filled, tagged
 
 LAYERS = (tagged("p", *(str(number) for number in range(90))),)  # weighs 100

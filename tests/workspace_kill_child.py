@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from captioner.workspace import Workspace
-from captioner.workspace_records import Saved
+from captioner.workspace.records import Saved
 
 
 class HastyWorkspace(Workspace):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from captioner.records import Layer, Sentence, Tag
 from captioner.workspace import Workspace
-from captioner.workspace_records import Upload
+from captioner.workspace.records import Upload
 
 
 class Clock:

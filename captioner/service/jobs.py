@@ -25,7 +25,7 @@ from captioner.service.choices import Offer
 from captioner.service.pictures import Pictures
 from captioner.worker import Aside, Job, Pause, Worker
 from captioner.workspace import Workspace
-from captioner.workspace_records import Failure, View
+from captioner.workspace.records import Failure, View
 
 if TYPE_CHECKING:
     pass

@@ -27,7 +27,7 @@ from captioner.service.recent import Recent
 from captioner.settings import Effect
 from captioner.worker import Worker
 from captioner.workspace import Workspace
-from captioner.workspace_records import View
+from captioner.workspace.records import View
 
 _log = logging.getLogger(__name__)
 

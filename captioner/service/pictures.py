@@ -11,7 +11,7 @@ from captioner import images
 from captioner.contract import PictureInput
 from captioner.service.recent import Recent
 from captioner.workspace import Workspace
-from captioner.workspace_records import View
+from captioner.workspace.records import View
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,6 +11,7 @@ many threads. Knows no Gradio and no HTTP; every error that a person can mend is
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from captioner.captions import bulk, compose
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
+from captioner.errors import ExportError
 from captioner.export import ExportItem, safe_name, write_sidecars
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Offer
@@ -29,6 +31,8 @@ from captioner.service.recent import Recent
 from captioner.service.rows import Rows
 from captioner.worker import Worker
 from captioner.workspace import Workspace
+
+LEFT_OUT = "left out.log"  # no caption file of any trainer's
 
 
 class Desk:
@@ -54,13 +58,15 @@ class Desk:
 
     def open_set(self, set_id: str) -> dict[str, Any]:
         """Everything the page shows of a set, and what to tell about its settings. Raises: UnknownSet."""
-        return {**self.changes(set_id, -1), "notes": list(self.offer.stored_plan(set_id).notes)}
+        notes = (*self.workspace.damage(set_id), *self.offer.stored_plan(set_id).notes)
+        return {**self.changes(set_id, -1), "notes": list(notes)}
 
     def changes(self, set_id: str, since: int) -> dict[str, Any]:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
-            changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings.
+            changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings;
+            notices: of the workspace itself.
         """
         changes = self.workspace.changes_since(set_id, since)
         rows = self.rows.of_views(set_id, changes.views)
@@ -81,6 +87,7 @@ class Desk:
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
             "warnings": self._warnings(set_id),
+            "notices": list(self.workspace.notices),
         }
 
     def _warnings(self, set_id: str) -> list[str]:
@@ -107,6 +114,12 @@ class Desk:
         """Give the set a name; it is the zip's name too."""
         self.workspace.rename_set(set_id, name.strip())
         return {"name": name.strip()}
+
+    def delete_set(self, set_id: str) -> dict[str, Any]:
+        """Delete a set for good, and stop what goes on with it; nothing brings it back."""
+        self.jobs.stop(set_id)
+        self.workspace.delete_set(set_id)
+        return {}
 
     def known_sets(self, set_ids: Sequence[str]) -> dict[str, Any]:
         """Name, size and time of the sets that a browser opened; ids that nobody knows are left out."""
@@ -155,17 +168,26 @@ class Desk:
     def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
         """Write the set's captions to a zip at `target`; returns the name to save it under.
 
-        Raises: UnknownSet, ExportError, StoreError.
+        A picture that the disk has damaged or lost is left out, and the zip says so in a file of its own.
+        Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
         """
-        views = self.workspace.views(set_id)
-        texts = {row["id"]: row["caption"] for row in self.rows.of_views(set_id, views)}
-        items = [
-            ExportItem(
-                view.name, texts[view.id], self.workspace.picture_path(set_id, view.id) if with_pictures else None
-            )
-            for view in views
-        ]
+        items, left_out = [], []
+        for row in self.rows.of_views(set_id, self.workspace.views(set_id)):
+            path = None
+            if with_pictures and not row["is_damaged"]:
+                path = self.workspace.picture_path(set_id, row["id"])
+            if row["is_damaged"]:
+                left_out.append(f"{row['name']}: {row['error']}")
+            elif path is not None and not path.exists():
+                left_out.append(f"{row['name']}: its picture file is missing; add the picture again.")
+            else:
+                items.append(ExportItem(row["name"], row["caption"], path))
+        if left_out and not items:
+            raise ExportError(f"nothing can be exported. {left_out[0]}")
         write_sidecars(items, target, format=format, with_pictures=with_pictures, as_zip=True)
+        if left_out:
+            with zipfile.ZipFile(target, "a") as opened:
+                opened.writestr(LEFT_OUT, "\n".join(["Not in this zip:", *left_out, ""]))
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"
 
@@ -183,7 +205,7 @@ class Desk:
         label, change = bulk.change_of(operation, values)
         wanted = None if picture_ids is None else set(picture_ids)
         views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
-        rows = self.rows.of_views(set_id, views)
+        rows = [row for row in self.rows.of_views(set_id, views) if not row["is_damaged"]]
         changes = []
         for row, after in zip(rows, change([(row["name"], row["caption"]) for row in rows]), strict=True):
             if after != row["caption"]:

@@ -44,6 +44,7 @@ _SHAPES: Mapping[str, Shape] = {
     "captions": Shape(set_id=identifier),
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
     "export_set": Shape(set_id=identifier, export=settings),
+    "delete_set": Shape(set_id=identifier),
 }
 """What each endpoint takes, by the names of its function's parameters."""
 
@@ -120,14 +121,18 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
     def export_set(set_id: str, export: dict) -> dict:  # type: ignore[type-arg]
         """Returns a zip of the captions. export: {"format": "txt|caption", "with_pictures": false}."""
         wanted = ExportSettings.from_mapping(export)
-        folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # emptied when the app ends
+        folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # see captioner.temporary
         name = desk.export_set(set_id, folder / "set.zip", format=wanted.format, with_pictures=wanted.with_pictures)
         target = (folder / "set.zip").rename(folder / name)
         return {"path": str(target), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
+    def delete_set(set_id: str) -> dict:  # type: ignore[type-arg]
+        """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""
+        return desk.delete_set(set_id)
+
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, job),
-        *(cancel_job, captions, save_caption, export_set),
+        *(cancel_job, captions, save_caption, export_set, delete_set),
     )
 
 

@@ -50,6 +50,7 @@ def script_functions(desk: Desk) -> list[ScriptFunction]:
             lambda asked: desk.changes(asked["set"], asked["since"]),
         ),
         _function("rename_set", {**of_set, "name": label}, lambda asked: desk.rename_set(asked["set"], asked["name"])),
+        _function("delete_set", of_set, lambda asked: desk.delete_set(asked["set"])),
         _function("known_sets", {"sets": listed(present)}, lambda asked: desk.known_sets(asked["sets"])),
         _function(
             "remove_pictures",

@@ -199,6 +199,37 @@ def test_a_set_is_named_and_found_again_by_this_browser_only(
     stranger.close()
 
 
+def test_a_set_is_deleted_only_when_the_person_says_so(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    page.locator("#cw-sets-open").click()
+    assert page.locator("#cw-delete-set").is_hidden(), "there is no set yet"
+    page.locator("#cw-sets-open").click()
+    add_pictures(page, pictures[:2])
+    address = page.url
+    asked: list[str] = []
+
+    def answer(dialog: Any) -> None:
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    page.locator("#cw-sets-open").click()
+    page.locator("#cw-delete-set").click()
+    assert asked == ["Delete this set, 2 pictures with their captions, for good? This cannot be undone."]
+    assert count(page) == 2
+    page.locator("#cw-delete-set").click()
+    page.wait_for_function("location.search === ''")
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.locator("#cw-sets-open").click()
+    page.wait_for_timeout(300)
+    assert page.locator(".cw-set").count() == 0
+    page.goto(address)
+    page.locator(".cw-gone").wait_for()
+
+
 def test_the_help_opens_on_a_key_and_closes(server: AppServer, context: Any) -> None:
     page = open_page(context, server.url)
     page.locator("body").press("?")

@@ -52,6 +52,17 @@
       : '';
   }
 
+  async function remove() {
+    const pictures = plural(page.rows.length, 'picture', 'pictures');
+    if (!confirm(`Delete this set, ${pictures} with their captions, for good? This cannot be undone.`)) return;
+    const set = page.set;
+    if (!(await askOrTell('The set was not deleted', 'delete_set', { set }))) return;
+    browser.note(KEPT, JSON.stringify(kept().filter((id) => id !== set)));
+    browser.keys(`${PREFIX}${set}/`).forEach(browser.drop);
+    location.assign(location.pathname);
+  }
+
+  byId('cw-delete-set').addEventListener('click', remove);
   name.addEventListener('input', rename);
   name.addEventListener('keydown', (event) => {
     if (event.key === 'Enter') byId('cw-sets-menu').open = false;
@@ -59,6 +70,7 @@
   byId('cw-new-set').href = location.pathname;
   byId('cw-sets-menu').addEventListener('toggle', () => byId('cw-sets-menu').open && list());
   on('opened', () => {
+    byId('cw-delete-set').hidden = false;
     remember();
     show(name.value.trim());
   });

@@ -46,6 +46,10 @@ const sync = (() => {
       warned.add(warning);
       notice('bad', 'A model runs slowly', [warning]);
     }
+    for (const text of reply.notices.filter((text) => !warned.has(text))) {
+      warned.add(text);
+      notice('bad', 'The workspace on the disk', [text]);
+    }
   });
 
   document.addEventListener('visibilitychange', () => !document.hidden && plan(0));

@@ -6,12 +6,18 @@ A picture's own name is never part of a path here. Knows no database.
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from captioner.errors import StoreError
-from captioner.workspace_database import file_errors, sync_folder
+from captioner.workspace.checksums import damaged_row
+from captioner.workspace.disk import file_errors, sync_folder
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class PictureFiles:
@@ -19,6 +25,30 @@ class PictureFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
+        self._uploads = 0
+
+    @contextmanager
+    def uploading(self) -> Iterator[None]:
+        """While pictures are kept whose rows are not written yet: no file is deleted then."""
+        with self._lock:
+            self._uploads += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._uploads -= 1
+
+    def discard(self, digests: Iterable[str]) -> bool:
+        """Delete pictures and their thumbnails. Returns: whether that was done; during an upload nothing is."""
+        with self._lock, file_errors(self._folder):
+            if self._uploads:
+                return False
+            for digest in digests:
+                if _DIGEST.fullmatch(digest):  # what the disk has made of one may lead anywhere
+                    self._path("pictures", digest).unlink(missing_ok=True)
+                    self._path("thumbnails", digest, ".webp").unlink(missing_ok=True)
+            return True
 
     def keep(self, digest: str, data: bytes, make_thumbnail: Callable[[], bytes]) -> None:
         """Put a picture's bytes on the disk, durably, and its thumbnail beside it. Equal bytes are stored once.
@@ -27,8 +57,8 @@ class PictureFiles:
         """
         path = self._path("pictures", digest)
         with file_errors(self._folder):
-            # A size that differs means that the file was damaged from outside: it is written again.
-            if not path.exists() or path.stat().st_size != len(data):
+            # A file with another content was damaged from outside: it is written again.
+            if not path.exists() or path.stat().st_size != len(data) or path.read_bytes() != data:
                 self._write(path, data, is_durable=True)
         self.thumbnail(digest, make_thumbnail)
 
@@ -64,6 +94,8 @@ class PictureFiles:
         return data
 
     def _path(self, kind: str, digest: str, suffix: str = "") -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise damaged_row("what is stored about the picture")
         return self._folder / kind / digest[:2] / (digest + suffix)
 
     def _write(self, path: Path, data: bytes, *, is_durable: bool) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from captioner.records import Alternative, Layer, Sentence, Tag
+from captioner.workspace.checksums import checksum
 
 Label = tuple[str, str, str]  # name, category, source
 
@@ -43,7 +44,11 @@ class Labels:
                 row = db.execute(
                     "SELECT key FROM labels WHERE name = ? AND category = ? AND source = ?", label
                 ).fetchone()
-                key = int(row[0]) if row else db.execute("INSERT INTO labels VALUES (NULL, ?, ?, ?)", label).lastrowid
+                key = (
+                    int(row[0])
+                    if row
+                    else db.execute("INSERT INTO labels (name, category, source) VALUES (?, ?, ?)", label).lastrowid
+                )
                 assert key is not None
                 fresh[label] = key
             keys.append(key)
@@ -54,11 +59,12 @@ class Labels:
         self._keys.update(fresh)
 
     def labels(self, db: sqlite3.Connection, keys: Sequence[int]) -> list[Label]:
-        """The labels of numbers."""
+        """The labels of numbers. Raises: KeyError: one was damaged on the disk, or is gone."""
         if keys and max(keys) > self._newest:
-            rows = db.execute("SELECT key, name, category, source FROM labels WHERE key > ?", (self._newest,))
-            for key, *label in rows:
-                self._labels[key] = tuple(label)
+            rows = db.execute("SELECT key, name, category, source, checksum FROM labels WHERE key > ?", (self._newest,))
+            for key, *label, stored in rows:
+                if stored == checksum(key, *label):
+                    self._labels[key] = tuple(label)
                 self._newest = max(self._newest, key)
         return [self._labels[key] for key in keys]
 
@@ -73,7 +79,8 @@ def to_row(db: sqlite3.Connection, picture_key: int, layer: Layer, labels: Label
         keys = labels.keys(db, layer.tags, fresh)
         tags = struct.pack(f"<{len(keys)}I{len(keys)}d", *keys, *(tag.score for tag in layer.tags))
     key = db.execute(
-        "INSERT INTO layers VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO layers (picture_key, family, model, model_revision, run_settings, seed, created_at, sentence,"
+        " tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(picture_key, layer.family, layer.model, layer.model_revision, json.dumps(dict(layer.run_settings))),
             *(layer.seed, layer.created_at, sentence, tags),
@@ -83,12 +90,33 @@ def to_row(db: sqlite3.Connection, picture_key: int, layer: Layer, labels: Label
     return key
 
 
-LAYER_COLUMNS = "l.family, l.model, l.model_revision, l.run_settings, l.seed, l.created_at, l.sentence, l.tags"
+_CURRENT_LAYERS = """
+SELECT c.family, l.key, l.picture_key, l.family, l.model, l.model_revision, l.run_settings, l.sentence, l.tags,
+    l.checksum, l.seed, l.created_at
+FROM current_layers AS c LEFT JOIN layers AS l ON l.key = c.layer_key WHERE c.picture_key = ? ORDER BY c.family
+"""
 
 
-def from_row(db: sqlite3.Connection, picture_id: str, row: Sequence[Any], labels: Labels) -> Layer:
-    """The layer in a row of LAYER_COLUMNS."""
-    family, model, model_revision, run_settings, seed, created_at, sentence_json, tags_blob = row
+def from_row(db: sqlite3.Connection, picture: tuple[int, str], row: Sequence[Any], labels: Labels) -> Layer:
+    """The layer in a row of _CURRENT_LAYERS; an empty one without a model where the disk has damaged it.
+
+    Args: picture: key and id of the picture that the row was asked for.
+    """
+    wanted_family, *values, stored, seed, created_at = row
+    picture_key, family, model, model_revision, run_settings, sentence_json, tags_blob = values[1:]
+    picture_id = picture[1]
+    lost = Layer(
+        picture_id=picture_id,
+        model="",
+        family=str(wanted_family),
+        model_revision="",
+        run_settings={},
+        seed=None,
+        created_at=0.0,
+        tags=(),
+    )
+    if stored != checksum(*values) or (picture_key, family) != (picture[0], wanted_family):
+        return lost
     sentence = tags = None
     if sentence_json is not None:
         text, score, alternatives = json.loads(sentence_json)
@@ -96,7 +124,10 @@ def from_row(db: sqlite3.Connection, picture_id: str, row: Sequence[Any], labels
     if tags_blob is not None:
         count = len(tags_blob) // 12
         numbers = struct.unpack(f"<{count}I{count}d", tags_blob)
-        found = labels.labels(db, numbers[:count])
+        try:
+            found = labels.labels(db, numbers[:count])
+        except KeyError:
+            return lost
         tags = tuple(
             Tag(name, score, category, source)
             for (name, category, source), score in zip(found, numbers[count:], strict=True)
@@ -108,7 +139,7 @@ def from_row(db: sqlite3.Connection, picture_id: str, row: Sequence[Any], labels
         model_revision=model_revision,
         run_settings=json.loads(run_settings),
         seed=seed,
-        created_at=created_at,
+        created_at=created_at if isinstance(created_at, float) else 0.0,
         sentence=sentence,
         tags=tags,
     )
@@ -124,15 +155,15 @@ class LayerCache:
     def __init__(self, tags: int = CACHED_TAGS) -> None:
         self._room = tags
         self._lock = threading.Lock()
-        self._sets: OrderedDict[int, dict[int, tuple[int, tuple[Layer, ...]]]] = OrderedDict()
+        self._sets: OrderedDict[str, dict[int, tuple[int, tuple[Layer, ...]]]] = OrderedDict()
 
-    def find(self, set_key: int, pictures: Iterable[tuple[int, int]]) -> dict[int, tuple[Layer, ...]]:
+    def find(self, set_id: str, pictures: Iterable[tuple[int, int]]) -> dict[int, tuple[Layer, ...]]:
         """Layers by picture key, for those that are here. Args: pictures: (key, layers_version)."""
         with self._lock:
-            kept = self._sets.get(set_key)
+            kept = self._sets.get(set_id)
             if kept is None:
                 return {}
-            self._sets.move_to_end(set_key)
+            self._sets.move_to_end(set_id)
             found = {}
             for key, version in pictures:
                 held = kept.get(key)
@@ -140,11 +171,11 @@ class LayerCache:
                     found[key] = held[1]
             return found
 
-    def keep(self, set_key: int, parsed: Iterable[tuple[int, int, tuple[Layer, ...]]]) -> None:
+    def keep(self, set_id: str, parsed: Iterable[tuple[int, int, tuple[Layer, ...]]]) -> None:
         """Hold on to layers while there is room. Args: parsed: (picture key, layers_version, layers)."""
         with self._lock:
-            kept = self._sets.setdefault(set_key, {})
-            self._sets.move_to_end(set_key)
+            kept = self._sets.setdefault(set_id, {})
+            self._sets.move_to_end(set_id)
             for key, version, layers in parsed:
                 old = kept.pop(key, None)
                 self._room += _weight(old[1]) if old else 0
@@ -155,6 +186,28 @@ class LayerCache:
                 if self._room >= weight:
                     self._room -= weight
                     kept[key] = (version, layers)
+
+
+class StoredLayers:
+    """The layers of a workspace's pictures, parsed once; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self.labels = Labels()
+        self._cache = LayerCache()
+
+    def current(
+        self, db: sqlite3.Connection, set_id: str, pictures: Sequence[tuple[int, str, int]]
+    ) -> dict[str, tuple[Layer, ...]]:
+        """Current layers by picture id, from the cache where they are. Args: pictures: (key, id, layers_version)."""
+        found = self._cache.find(set_id, ((key, version) for key, _, version in pictures))
+        fresh = []
+        for key, picture_id, version in pictures:
+            if key not in found:
+                rows = db.execute(_CURRENT_LAYERS, (key,)).fetchall()
+                found[key] = tuple(from_row(db, (key, picture_id), row, self.labels) for row in rows)
+                fresh.append((key, version, found[key]))
+        self._cache.keep(set_id, fresh)
+        return {picture_id: found[key] for key, picture_id, _ in pictures}
 
 
 def _weight(layers: tuple[Layer, ...]) -> int:

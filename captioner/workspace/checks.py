@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from captioner.errors import SettingsError
-from captioner.limits import MAX_NAME_LENGTH, check_text
+from captioner.limits import MAX_NAME_LENGTH, check_text, shown
+
+MAX_FOLDER_DEPTH = 16
+MAX_FOLDER_LENGTH = 1_000
 
 
 def check_caption(text: Any) -> None:
@@ -36,6 +40,24 @@ def storable_name(name: Any) -> str:
     if len(name) > MAX_NAME_LENGTH:
         raise SettingsError(f"the name has {len(name):,} characters; at most {MAX_NAME_LENGTH:,} can be stored.")
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def check_folder(folder: Any) -> str:
+    """The value, if it names a folder inside a set: relative, with "/" between names, "" for the top.
+
+    Raises: SettingsError: absolute, with "..", an empty name, a backslash, a colon or a control character, too deep or
+        too long. Such a name would mean another place on some system when the set is written to a folder.
+    """
+    check_text(folder, "the folder", max_length=MAX_FOLDER_LENGTH)
+    names = folder.split("/") if folder else []
+    if len(names) > MAX_FOLDER_DEPTH:
+        raise SettingsError(f"the folder is {len(names)} folders deep; at most {MAX_FOLDER_DEPTH} are taken.")
+    for name in names:
+        if name.strip() in ("", ".", ".."):
+            raise SettingsError(f"the folder is {shown(folder)!r}; it must be names with one / between them.")
+        if any(letter in "\\:" or unicodedata.category(letter) == "Cc" for letter in name):
+            raise SettingsError(f"the folder is {shown(folder)!r}; no backslash, colon or control character is taken.")
+    return str(folder)
 
 
 def settings_json(settings: Mapping[str, Any]) -> str:

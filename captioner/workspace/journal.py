@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from captioner.workspace_records import Entry, EntryKind
+from captioner.workspace.checksums import checksum, damaged_row
+from captioner.workspace.records import Entry, EntryKind
 
 TEXT, EXISTING, IS_REMOVED, LAYER = "text", "existing", "is_removed", "layer:"
 
@@ -172,12 +173,14 @@ def record(db: sqlite3.Connection, entry_key: int, steps: Sequence[Step]) -> Non
 
 
 def step_of(db: sqlite3.Connection, entry_key: int, picture_key: int, field: str) -> Step | None:
-    """What an entry did to one field of one picture; None where it did not touch it."""
+    """What an entry did to one field of one picture; None where it did not touch it, or that was damaged."""
     row = db.execute(
-        "SELECT before_value, after_value FROM steps WHERE entry_key = ? AND picture_key = ? AND field = ?",
+        "SELECT before_value, after_value, checksum FROM steps WHERE entry_key = ? AND picture_key = ? AND field = ?",
         (entry_key, picture_key, field),
     ).fetchone()
-    return Step(picture_key, field, *row) if row else None
+    if row is None or row[2] != checksum(entry_key, picture_key, field, *row[:2]):
+        return None
+    return Step(picture_key, field, *row[:2])
 
 
 def drop(db: sqlite3.Connection, entry_key: int) -> None:
@@ -186,12 +189,29 @@ def drop(db: sqlite3.Connection, entry_key: int) -> None:
 
 
 def steps(db: sqlite3.Connection, entry_key: int) -> list[Step]:
-    """An entry's steps, in the order in which the pictures were added."""
+    """An entry's steps, in the order in which the pictures were added. Raises: StoreError: one was damaged."""
     rows = db.execute(
-        "SELECT picture_key, field, before_value, after_value FROM steps WHERE entry_key = ? ORDER BY picture_key",
+        "SELECT picture_key, field, before_value, after_value, checksum FROM steps WHERE entry_key = ?"
+        " ORDER BY picture_key",
         (entry_key,),
     )
-    return [Step(*row) for row in rows]
+    found = []
+    for *values, stored in rows:
+        if stored != checksum(entry_key, *values):
+            raise damaged_row("a step of what would be taken back or done again")
+        found.append(Step(*values))
+    return found
+
+
+def check(db: sqlite3.Connection, entry_key: int) -> None:
+    """Raises: StoreError: an entry was damaged, so it can be neither undone nor redone."""
+    *values, stored = db.execute(
+        "SELECT key, set_key, kind, label, run_id, settings_before, settings_after, checksum FROM entries"
+        " WHERE key = ?",
+        (entry_key,),
+    ).fetchone()
+    if stored != checksum(*values):
+        raise damaged_row("the step that would be taken back or done again")
 
 
 def next_undo(db: sqlite3.Connection, set_key: int) -> Entry | None:
@@ -260,7 +280,7 @@ def _entries(db: sqlite3.Connection, where: str, *values: Any) -> Iterator[Entry
         yield Entry(
             id=key,
             kind=kind,
-            label=label,
+            label=str(label),
             created_at=created_at,
             changed_at=changed_at,
             picture_count=picture_count,

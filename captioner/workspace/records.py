@@ -8,6 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from captioner.records import Picture
 
+DAMAGED_ROW = "damaged_row"
+"""The code of what was damaged on the disk and costs one picture."""
+
 State = Literal["empty", "generated", "edited", "failed"]
 EntryKind = Literal["edit", "change", "bulk", "run", "settings", "remove", "restore", "import"]
 
@@ -24,9 +27,11 @@ class View(NamedTuple):
 
     A tuple because ten thousand are made at once.
     text: the edit; None while nobody wrote anything. revision: counts changes of the edit only.
-    existing: the caption that was uploaded with the picture.
+    existing: the caption that was uploaded with the picture. folder: where it lies within the set, with "/" between
+        folders; "" at the top.
     state: edited before failed before generated; "empty" means no edit and no layer (an existing caption may be
-        there). failure: of the last run, kept beside an edit too.
+        there). failure: of the last run, kept beside an edit too; its code is damaged_row where what is stored was
+        damaged on the disk: the state is failed then, and the text that was damaged is left out.
     layers_version: changes whenever the layers or the existing caption change, so composed text can be kept by it.
     equal_to: id of the first picture in the set with the same bytes; "" where there is none before this one.
     """
@@ -44,11 +49,29 @@ class View(NamedTuple):
     failure: Failure | None
     layers_version: int
     equal_to: str
+    folder: str
 
     @property
     def is_edited(self) -> bool:
         """Whether the person wrote something; the empty text counts."""
         return self.text is not None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something of this picture that is stored was damaged on the disk."""
+        return self.failure is not None and self.failure.code == DAMAGED_ROW
+
+    def picture(self) -> Picture:
+        """What was uploaded, without what became of it."""
+        return Picture(
+            id=self.id,
+            name=self.name,
+            digest=self.digest,
+            width=self.width,
+            height=self.height,
+            notes=self.notes,
+            folder=self.folder,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +166,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file of an upload: its name as data, its bytes, and the caption that came beside it."""
+    """One file of an upload: name as data, bytes, the caption that came beside it, and its folder in the set."""
 
     name: str
     data: bytes
     existing: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

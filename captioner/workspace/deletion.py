@@ -1,0 +1,38 @@
+"""Deleting a set for good: its rows in one transaction, which also notes the picture files that nobody needs then.
+
+The files go after that, so that a kill in between leaves files without rows, never rows without files; what is noted
+is finished when the workspace opens next. Only noted files are ever deleted: a file that no row knows may belong to a
+database that was put away for a moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+_OF_SET = "picture_key IN (SELECT key FROM pictures WHERE set_key = ?)"
+
+
+def delete_rows(db: sqlite3.Connection, set_key: int) -> None:
+    """Delete a set with all it has, and note its files. Foreign keys must be off: each row would be looked up."""
+    db.execute("INSERT OR IGNORE INTO unused_files SELECT DISTINCT digest FROM pictures WHERE set_key = ?", (set_key,))
+    db.execute("DELETE FROM steps WHERE entry_key IN (SELECT key FROM entries WHERE set_key = ?)", (set_key,))
+    db.execute("DELETE FROM entries WHERE set_key = ?", (set_key,))
+    db.execute(f"DELETE FROM current_layers WHERE {_OF_SET}", (set_key,))
+    db.execute(f"DELETE FROM layers WHERE {_OF_SET}", (set_key,))
+    db.execute("DELETE FROM pictures WHERE set_key = ?", (set_key,))
+    db.execute("DELETE FROM sets WHERE key = ?", (set_key,))
+
+
+def noted(db: sqlite3.Connection, limit: int) -> list[tuple[str, bool]]:
+    """The next noted files, by digest, and whether a set has such a picture (again)."""
+    rows = db.execute(
+        "SELECT digest, EXISTS (SELECT 1 FROM sets JOIN pictures ON pictures.set_key = sets.key"
+        " AND pictures.digest = unused_files.digest) FROM unused_files LIMIT ?",
+        (limit,),
+    )
+    return [(digest, bool(is_used)) for digest, is_used in rows]
+
+
+def forget(db: sqlite3.Connection, digests: list[str]) -> None:
+    """Take files off the list."""
+    db.executemany("DELETE FROM unused_files WHERE digest = ?", [(digest,) for digest in digests])

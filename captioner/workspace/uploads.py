@@ -1,0 +1,100 @@
+"""Pictures coming in: decoded, put on the disk under the hash of their bytes, then written as rows.
+
+The rows come last, so that a picture that is in a set is on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from captioner.errors import BadPicture, SettingsError
+from captioner.records import Picture
+from captioner.workspace import edits
+from captioner.workspace import views as reading
+from captioner.workspace.checks import check_caption, check_folder, storable_name
+from captioner.workspace.files import PictureFiles
+from captioner.workspace.records import Refused, Upload
+
+PREPARING_THREADS = min(4, os.cpu_count() or 1)  # Pillow decodes and shrinks outside Python's lock
+_ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # safe in any file system, URL and HTML
+_PICTURE_ID_LENGTH = 12  # 60 bits
+
+
+class Prepared(NamedTuple):
+    """A picture whose bytes are on the disk already, and the caption that came beside it; only its row is missing."""
+
+    picture: Picture
+    existing: str
+
+
+def prepare(files: PictureFiles, upload: Upload) -> Prepared:
+    """Decode an upload and put its bytes on the disk. Runs beside other threads.
+
+    Raises: BadPicture. SettingsError: its name or caption cannot be stored. StoreError: the disk is full.
+    """
+    from captioner import images  # loads Pillow, which nothing else here needs
+
+    name, folder = storable_name(upload.name), check_folder(upload.folder)
+    check_caption(upload.existing)
+    digest = images.digest(upload.data)
+    with images.opened_picture(upload.data) as opened:
+        files.keep(digest, upload.data, lambda: images.thumbnail(opened.image))
+        width, height = opened.image.size
+    picture = Picture(
+        id="".join(secrets.choice(_ID_LETTERS) for _ in range(_PICTURE_ID_LENGTH)),
+        name=name,
+        digest=digest,
+        width=width,
+        height=height,
+        notes=opened.notes,
+        folder=folder,
+    )
+    return Prepared(picture, upload.existing)
+
+
+def prepare_all(files: PictureFiles, uploads: Iterable[Upload]) -> list[Prepared | Refused]:
+    """The same for several at once; one bad file costs one file."""
+
+    def prepare_or_refuse(upload: Upload) -> Prepared | Refused:
+        try:
+            return prepare(files, upload)
+        except (BadPicture, SettingsError) as error:
+            return Refused(upload.name, error.code, str(error))
+
+    with ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="add-pictures") as pool:
+        return list(pool.map(prepare_or_refuse, uploads))
+
+
+def insert(db: sqlite3.Connection, set_id: str, prepared: Sequence[Prepared], now: float) -> None:
+    """Put prepared pictures into a set."""
+    set_key = reading.find_set(db, set_id)
+    version = edits.new_version(db, set_key, now)
+    db.executemany(
+        "INSERT INTO pictures (set_key, id, name, digest, width, height, notes, folder, added_at, existing,"
+        " version, layers_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(set_key, picture.id, picture.name, picture.digest, picture.width, picture.height),
+                *(json.dumps(picture.notes), picture.folder, now, existing, version, version),
+            )
+            for picture, existing in prepared
+        ],
+    )
+
+
+def thumbnail(files: PictureFiles, digest: str) -> bytes:
+    """The thumbnail of a stored picture as WebP, made again where there is none."""
+
+    def make() -> bytes:
+        from captioner import images
+
+        with images.opened_picture(files.picture(digest)) as opened:
+            return images.thumbnail(opened.image)
+
+    return files.thumbnail(digest, make)
