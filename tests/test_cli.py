@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 from captioner import __main__ as command_line
-from captioner import export, registry
+from captioner import registry
 from captioner.cli.progress import Progress
+from captioner.formats.sidecars import WRITERS
 from captioner.models.blip import PRESETS
 from captioner.pipeline import Q_FACTOR, setting_groups
 from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
@@ -301,7 +302,7 @@ def test_an_empty_name_is_wrong_use(shell: Shell) -> None:
 # Where captions go
 
 
-@pytest.mark.parametrize("kind", list(export.WRITERS))
+@pytest.mark.parametrize("kind", list(WRITERS))
 def test_caption_files_mirror_the_subfolders(shell: Shell, kind: str) -> None:
     shell.picture("set/a.png")
     shell.picture("set/sub/a.png", "blue")

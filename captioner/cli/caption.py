@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner import export, images, pipeline
+from captioner import images, pipeline
 from captioner.cli.flags import (
     add_model_flags,
     add_setting_flags,
@@ -24,6 +24,11 @@ from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, printable, quiet
 from captioner.errors import CaptionerError, ExportError
+from captioner.formats import existing as existing_files
+from captioner.formats.format import ExportItem, Target, rename_note
+from captioner.formats.names import safe_name
+from captioner.formats.sidecars import WRITERS
+from captioner.formats.targets import folder_target, zip_target
 from captioner.pipeline import Captioned, PictureSource, Plan
 
 if TYPE_CHECKING:
@@ -63,9 +68,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--zip", metavar="FILE", help="write the caption files to this zip")
     where.add_argument(
         "--format",
-        choices=tuple(export.WRITERS),
+        choices=tuple(WRITERS),
         default="txt",
-        metavar="|".join(export.WRITERS),
+        metavar="|".join(WRITERS),
         help="suffix of the caption files (default txt)",
     )
     where.add_argument("--with-pictures", action="store_true", help="put the pictures beside their captions")
@@ -271,7 +276,7 @@ class _Output:
     """Where captions go, and which there are already: beside the pictures, or under `keep` in the output folder."""
 
     def __init__(
-        self, pictures: Sequence[NamedPicture], target: export.Target | None, arguments: argparse.Namespace, keep: bool
+        self, pictures: Sequence[NamedPicture], target: Target | None, arguments: argparse.Namespace, keep: bool
     ) -> None:
         self._pictures = [picture.path for picture in pictures]
         self._target = target
@@ -279,9 +284,9 @@ class _Output:
         self._keep = keep
         self._kept = 0
         self._empty: list[str] = []
-        self._writer = export.WRITERS[arguments.format]
+        self._writer = WRITERS[arguments.format]
         self._items = [
-            export.ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures
+            ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures
         ]
         self._files = self._writer.plan(self._items, with_pictures=arguments.with_pictures)
         if arguments.with_pictures and self._folder is not None:
@@ -294,7 +299,7 @@ class _Output:
 
         It is in the file beside the picture, or else under `keep` in the output folder.
         """
-        found = export.existing_captions(self._pictures)
+        found = existing_files.existing_captions(self._pictures)
         if self._keep:
             for place, text in enumerate(found):
                 try:
@@ -321,7 +326,7 @@ class _Output:
                 assert item.picture is not None
                 self._target.copy(file.picture, item.picture)
             return
-        self._writer.write(self._target, file, export.ExportItem(item.name, text, item.picture))
+        self._writer.write(self._target, file, ExportItem(item.name, text, item.picture))
 
     def notes(self) -> list[str]:
         """What the person should know in the end, in sentences."""
@@ -334,7 +339,7 @@ class _Output:
             )
             notes.append(f"{those}; --existing ignore makes new ones.")
         if self._target is not None:
-            notes += [export.rename_note(file) for file in self._files if file.is_renamed]
+            notes += [rename_note(file) for file in self._files if file.is_renamed]
         more = len(notes) - _MAX_RENAME_NOTES
         return notes if more <= 0 else [*notes[:_MAX_RENAME_NOTES], f"and {more} more of the kind."]
 
@@ -343,21 +348,21 @@ class _Output:
             return ""
         path = self._folder / self._files[place].caption
         try:
-            return export.read_caption(path.read_bytes(), path.name) if path.is_file() else ""
+            return existing_files.read_caption(path.read_bytes(), path.name) if path.is_file() else ""
         except OSError as error:
             raise CaptionerError(f"{path} cannot be read: {error.strerror}.", code="bad_caption") from error
 
 
 @contextmanager
 def _output(arguments: argparse.Namespace, pictures: Sequence[NamedPicture], *, keep: bool) -> Iterator[_Output]:
-    target: AbstractContextManager[export.Target | None] = nullcontext(None)
+    target: AbstractContextManager[Target | None] = nullcontext(None)
     if arguments.out:
-        target = export.folder_target(Path(arguments.out))
+        target = folder_target(Path(arguments.out))
     elif arguments.zip:
-        target = export.zip_target(Path(arguments.zip))
+        target = zip_target(Path(arguments.zip))
     with target as opened:
         yield _Output(pictures, opened, arguments, keep)
 
 
 def _safe_folder(folder: str) -> str:
-    return "/".join(export.safe_name(name) for name in folder.split("/")) if folder else ""
+    return "/".join(safe_name(name) for name in folder.split("/")) if folder else ""

@@ -7,13 +7,16 @@ import base64
 import sys
 from pathlib import Path
 
-from captioner import export, images, sweep
+from captioner import images, sweep
 from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings, notes_without_effect
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, printable, quiet
 from captioner.errors import CaptionerError, ExportError
+from captioner.formats.format import ExportItem
+from captioner.formats.sidecars import SidecarWriter
+from captioner.formats.targets import folder_target
 from captioner.models.blip import SamplingSettings
 from captioner.pipeline import CAPTIONER, Plan
 
@@ -81,13 +84,13 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: sweep.Grid, pictures
     from captioner.manager import ModelManager
 
     manager = ModelManager(models=arguments.models, device=arguments.device)
-    items = [export.ExportItem(picture.path.name, "", picture.path) for picture in pictures]
-    names = [Path(file.caption).stem for file in export.SidecarWriter(".html").plan(items, with_pictures=False)]
+    items = [ExportItem(picture.path.name, "", picture.path) for picture in pictures]
+    names = [Path(file.caption).stem for file in SidecarWriter(".html").plan(items, with_pictures=False)]
     done = failed = 0
     is_stopped = False
     stop: ExportError | None = None
     try:
-        with export.folder_target(Path(arguments.out)) as target, Progress(len(pictures), "pictures") as progress:
+        with folder_target(Path(arguments.out)) as target, Progress(len(pictures), "pictures") as progress:
             for picture, name in zip(pictures, names, strict=True):
                 try:
                     image = images.open_picture(picture.path, follow_links=True).image

@@ -16,7 +16,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from captioner.errors import BadPicture, CaptionerError, SettingsError
-from captioner.export import WRITERS
+from captioner.formats.sidecars import WRITERS
 from captioner.images import MAX_BYTES
 from captioner.settings import Settings, choice, switch
 from captioner.ui.desk import Desk

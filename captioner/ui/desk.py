@@ -16,7 +16,9 @@ from typing import Any
 
 from captioner import compose
 from captioner.errors import SettingsError
-from captioner.export import ExportItem, safe_name, write_sidecars
+from captioner.formats.format import ExportItem
+from captioner.formats.names import safe_name
+from captioner.formats.sidecars import write_sidecars
 from captioner.manager import ModelManager
 from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.ui import bulk

@@ -18,7 +18,7 @@ from starlette.formparsers import MultiPartException
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet
-from captioner.export import WRITERS
+from captioner.formats.sidecars import WRITERS
 from captioner.images import MAX_BYTES
 from captioner.ui.desk import Desk
 from captioner.ui.messages import message_of

@@ -1,4 +1,4 @@
-"""captioner.export: caption files under names that trainers find, whole or not at all."""
+"""captioner.formats: caption files under names that trainers find, whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner import export
 from captioner.errors import CaptionerError, ExportError
-from captioner.export import ExportItem, existing_caption, existing_captions, read_caption, safe_name, write_sidecars
+from captioner.formats import targets
+from captioner.formats.existing import existing_caption, existing_captions, read_caption
+from captioner.formats.format import ExportItem
+from captioner.formats.names import name_key, safe_name
+from captioner.formats.sidecars import WRITERS, caption_bytes, write_sidecars
+from captioner.formats.targets import folder_target, zip_target
 
 
 def picture(folder: Path, name: str = "original", kind: str = "PNG") -> Path:
@@ -34,14 +38,14 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def planned(*names: str, **options: Any) -> list[str]:
-    result = export.WRITERS["txt"].plan(items(*names), with_pictures=False, **options)
+    result = WRITERS["txt"].plan(items(*names), with_pictures=False, **options)
     return [file.caption for file in result]
 
 
 # Content
 
 
-@pytest.mark.parametrize("kind", list(export.WRITERS))
+@pytest.mark.parametrize("kind", list(WRITERS))
 @pytest.mark.parametrize("target", ["folder", "set.zip"])
 def test_each_picture_gets_a_caption_file_of_its_stem(tmp_path: Path, kind: str, target: str) -> None:
     result = write_sidecars(items("a.jpg", "b.c.png"), tmp_path / target, format=kind)
@@ -74,7 +78,7 @@ def test_captions_are_utf8_without_a_bom(tmp_path: Path) -> None:
     ],
 )
 def test_a_caption_is_one_line(text: str, written: bytes) -> None:
-    assert export.caption_bytes(text) == written
+    assert caption_bytes(text) == written
 
 
 def test_an_empty_caption_is_reported(tmp_path: Path) -> None:
@@ -159,7 +163,7 @@ def test_the_same_name_many_times_is_quick_and_unique() -> None:
 )
 def test_names_that_are_one_file_somewhere_are_kept_apart(one: str, other: str) -> None:
     first, second = planned(one, other)
-    assert export.name_key(first) != export.name_key(second)
+    assert name_key(first) != name_key(second)
 
 
 @pytest.mark.parametrize("length", [250, 251, 252, 300])
@@ -170,7 +174,7 @@ def test_a_stem_is_cut_only_when_it_must_be(length: int) -> None:
 
 
 def test_equal_names_in_two_folders_do_not_collide() -> None:
-    files = export.WRITERS["txt"].plan(
+    files = WRITERS["txt"].plan(
         [ExportItem("a.jpg", "", folder="x"), ExportItem("a.jpg", "", folder="y")], with_pictures=False
     )
     assert [file.caption for file in files] == ["x/a.txt", "y/a.txt"]
@@ -232,7 +236,7 @@ def test_hostile_names_never_leave_the_target(tmp_path: Path, target: str) -> No
     before = files_in(tmp_path)
     result = write_sidecars([ExportItem(name, "x", source) for name in HOSTILE], tmp_path / target, with_pictures=True)
     names = [name for file in result.files for name in (file.caption, file.picture)]
-    assert len({export.name_key(name) for name in names}) == 2 * len(HOSTILE)
+    assert len({name_key(name) for name in names}) == 2 * len(HOSTILE)
     assert all("/" not in name and len(name.encode()) <= 255 for name in names)
     for file in result.files:
         assert Path(file.caption).stem == Path(file.picture).stem
@@ -298,7 +302,7 @@ def test_a_full_disk_leaves_no_zip_and_the_old_one_untouched(tmp_path: Path, mon
 def test_a_write_that_the_system_refuses_is_one_error_even_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "_temporary_name", lambda: "part")
+    monkeypatch.setattr(targets, "temporary_name", lambda: "part")
     (tmp_path / "part").symlink_to("/dev/full")
     with pytest.raises(ExportError, match="No space left on device"):
         write_sidecars(items(*(f"{number}.jpg" for number in range(2000))), tmp_path / "set.zip")
@@ -307,7 +311,7 @@ def test_a_write_that_the_system_refuses_is_one_error_even_at_the_end(
 
 def test_an_error_in_between_leaves_no_zip(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="elsewhere"):
-        with export.zip_target(tmp_path / "set.zip") as target:
+        with zip_target(tmp_path / "set.zip") as target:
             target.write("a.txt", b"x")
             raise RuntimeError("elsewhere")
     assert files_in(tmp_path) == {}
@@ -315,11 +319,11 @@ def test_an_error_in_between_leaves_no_zip(tmp_path: Path) -> None:
 
 def test_a_folder_that_nothing_was_written_to_goes_again(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="elsewhere"):
-        with export.folder_target(tmp_path / "new" / "deeper"):
+        with folder_target(tmp_path / "new" / "deeper"):
             raise RuntimeError("elsewhere")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "old").mkdir()
-    with export.folder_target(tmp_path / "old"):
+    with folder_target(tmp_path / "old"):
         pass
     assert (tmp_path / "old").is_dir()
 
@@ -341,7 +345,7 @@ def test_a_picture_that_stops_being_readable_is_not_blamed_on_the_target(tmp_pat
 
 @pytest.mark.parametrize("target", ["x" * 300, "x" * 300 + ".zip"])
 def test_a_name_that_is_too_long_is_known_at_once(tmp_path: Path, target: str) -> None:
-    opened = export.zip_target if target.endswith(".zip") else export.folder_target
+    opened = zip_target if target.endswith(".zip") else folder_target
     with pytest.raises(ExportError, match="cannot be written: File name too long"):
         with opened(tmp_path / target):
             pytest.fail("the block was entered")
