@@ -23,6 +23,7 @@ from captioner import registry
 from captioner.errors import SettingsError
 from captioner.records import Caption, Part, Sentence, Tag
 from captioner.settings import Effect, Settings, choice, switch, whole, words
+from captioner.tag_rules import entries_of, ignored, ignored_each, listed, one_line, piece_key, replacements
 from captioner.tokens import count_tokens, cut_at
 
 SENTENCE = "sentence"
@@ -110,7 +111,7 @@ class Recipe(Settings):
             if len(getattr(self, name).splitlines()) > 1 or getattr(self, name).endswith(("\n", "\r")):
                 raise SettingsError(f"{name} has a line break; trainers read only the first line of a caption.")
         _source_ranks(self.source_order)
-        _replacements(self.replace)
+        replacements(self.replace)
         if self.subject_name.strip() and not self.class_name.strip():
             raise SettingsError(
                 f"subject_name is {self.subject_name!r} and class_name is empty; "
@@ -139,7 +140,7 @@ def compose(
     existing = existing if recipe.existing != "ignore" and existing.strip() else ""
     if existing and recipe.existing == "keep":
         return Caption(text=existing, parts=(Part(existing, "existing"),))
-    own = _one_line(existing)
+    own = one_line(existing)
     pieces = _pieces(sentence, tags, recipe, own, sentence_source)
     prefix, suffix = recipe.prefix, recipe.suffix
     if own and prefix.strip() and own.casefold().startswith(prefix.strip().casefold()):
@@ -163,7 +164,7 @@ def spell(name: str, recipe: Recipe) -> str:
     """A tag as captions write it: underscores, subject name and brackets by the recipe."""
     if recipe.underscores_to_spaces and name not in KAOMOJI:
         name = name.replace("_", " ")
-    name = _as_subject(_one_line(name), recipe)
+    name = _as_subject(one_line(name), recipe)
     return _BRACKETS.sub(r"\\\g<0>", name) if recipe.escape_brackets else name
 
 
@@ -179,14 +180,9 @@ def pieces_in(caption: Caption, recipe: Recipe) -> frozenset[str]:
     return frozenset(piece_key(piece) for part in caption.parts for piece in (part.text, *part.text.split(divider)))
 
 
-def piece_key(text: str) -> str:
-    """What makes two pieces the same: neither case, underscores, escapes nor spacing tell them apart."""
-    return _one_line(_ESCAPED.sub(r"\1", text).replace("_", " ")).casefold()
-
-
 def is_ignored(name: str, recipe: Recipe) -> bool:
     """Whether the recipe's ignore list names this tag."""
-    pattern = _ignored(recipe.ignore)
+    pattern = ignored(recipe.ignore)
     return pattern is not None and pattern.fullmatch(piece_key(name)) is not None
 
 
@@ -195,7 +191,7 @@ def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
     if not is_ignored(name, recipe):
         return ()
     key = piece_key(name)
-    return tuple(entry for entry, pattern in _ignored_each(recipe.ignore) if pattern.fullmatch(key))
+    return tuple(entry for entry, pattern in ignored_each(recipe.ignore) if pattern.fullmatch(key))
 
 
 def with_ignored(recipe: Recipe, name: str) -> Recipe:
@@ -204,19 +200,19 @@ def with_ignored(recipe: Recipe, name: str) -> Recipe:
     A comma in the tag's name would divide the entry, so a star stands for it.
     Raises: SettingsError: the list has no room, or nothing but stars would stand there, which is every tag.
     """
-    entry = _one_line(name if name in KAOMOJI else name.replace("_", " ")).replace(",", "*")
+    entry = one_line(name if name in KAOMOJI else name.replace("_", " ")).replace(",", "*")
     if not entry.strip("* "):
         raise SettingsError(f"the tag {name!r} cannot be ignored by name; replace it with nothing instead.")
     if is_ignored(name, recipe):
         return recipe
-    return recipe.replaced(ignore=_listed([*_entries(recipe.ignore), entry], recipe.ignore))
+    return recipe.replaced(ignore=listed([*entries_of(recipe.ignore), entry], recipe.ignore))
 
 
 def without_ignored(recipe: Recipe, name: str) -> Recipe:
     """The same recipe without the entries of its ignore list that leave a tag out; one with a star frees others too."""
     gone = ignored_by(name, recipe)
     return recipe.replaced(
-        ignore=_listed([entry for entry in _entries(recipe.ignore) if entry not in gone], recipe.ignore)
+        ignore=listed([entry for entry in entries_of(recipe.ignore) if entry not in gone], recipe.ignore)
     )
 
 
@@ -232,13 +228,7 @@ class _Piece:
 
 
 _BRACKETS = re.compile(r"[\\()\[\]]")
-_ESCAPED = re.compile(r"\\([\\()\[\]])")
-_LIST_BREAK = re.compile(r"[,\n\r]+")
 _NEGATIONS = ("no ", "without ")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _pieces(
@@ -248,7 +238,7 @@ def _pieces(
     rules = _rules(recipe)
     by_rank: dict[int, list[_Piece]] = {}
     if sentence is not None and sentence.text.strip():
-        text = _as_subject(_one_line(sentence.text), recipe)
+        text = _as_subject(one_line(sentence.text), recipe)
         by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
     for tag in tags:
         spelt = rules.of(tag.name)
@@ -275,8 +265,8 @@ class _Rules:
     def __init__(self, recipe: Recipe) -> None:
         self.ranks = _source_ranks(recipe.source_order)
         self._recipe = recipe
-        self._ignored = _ignored(recipe.ignore)
-        self._replacements = _replacements(recipe.replace)
+        self._ignored = ignored(recipe.ignore)
+        self._replacements = replacements(recipe.replace)
         self._spelt: dict[str, tuple[str, str] | None] = {}
 
     def of(self, name: str) -> tuple[str, str] | None:
@@ -411,64 +401,6 @@ def _source_ranks(order: str) -> dict[str, int]:
         if word not in known:
             raise SettingsError(f"source_order names {word!r}; the sources are {', '.join(known)}.")
     return {source: rank for rank, source in enumerate(dict.fromkeys((*named, *known)))}
-
-
-def _entries(text: str) -> list[str]:
-    return [entry.strip() for entry in _LIST_BREAK.split(text) if entry.strip()]
-
-
-def _listed(entries: Sequence[str], before: str) -> str:
-    """Entries as one text, a line each where they were written so."""
-    return ("\n" if "\n" in before.strip() else ", ").join(entries)
-
-
-def _pattern(entry: str) -> str:
-    return "(.*)".join(re.escape(piece) for piece in _matchable_entry(entry).split("*"))
-
-
-def _matchable_entry(entry: str) -> str:
-    """As `piece_key`, but the spaces beside a star stay: "* hair" must not match "chair"."""
-    return re.sub(r"\s+", " ", _ESCAPED.sub(r"\1", entry).replace("_", " ")).casefold().strip()
-
-
-@lru_cache(maxsize=64)
-def _ignored(ignore: str) -> re.Pattern[str] | None:
-    entries = _entries(ignore)
-    return re.compile("|".join(_pattern(entry) for entry in entries)) if entries else None
-
-
-@lru_cache(maxsize=16)
-def _ignored_each(ignore: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((entry, re.compile(_pattern(entry))) for entry in _entries(ignore))
-
-
-@dataclass(frozen=True, slots=True)
-class _Replacement:
-    pattern: re.Pattern[str]
-    new: str
-
-    def of(self, matchable: str) -> str | None:
-        """The new name, each `*` in it standing for what the star in the same place matched; None: no match."""
-        found = self.pattern.fullmatch(matchable)
-        if found is None:
-            return None
-        pieces = self.new.split("*")
-        filled = pieces[0]
-        for index, piece in enumerate(pieces[1:]):
-            filled += (found.groups()[index] if index < len(found.groups()) else "*") + piece
-        return filled
-
-
-@lru_cache(maxsize=64)
-def _replacements(replace: str) -> tuple[_Replacement, ...]:
-    """Raises: SettingsError: an entry without an arrow or with nothing before it."""
-    made = []
-    for entry in _entries(replace):
-        old, arrow, new = entry.partition("->")
-        if not arrow or not old.strip():
-            raise SettingsError(f"replace has {entry!r}; each entry must read: old tag -> new tag.")
-        made.append(_Replacement(re.compile(_pattern(old)), new.strip()))
-    return tuple(made)
 
 
 def _as_subject(text: str, recipe: Recipe) -> str:

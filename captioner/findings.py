@@ -12,9 +12,10 @@ from itertools import chain, islice, zip_longest
 from typing import Literal
 
 from captioner import registry
-from captioner.compose import ignored_by, piece_key, pieces_in, spell, written
+from captioner.compose import ignored_by, pieces_in, spell, written
 from captioner.pipeline import Plan, caption_text, latest
 from captioner.records import Alternative, Layer, Sentence, Tag
+from captioner.tag_rules import piece_key
 
 NEAR_TAGS = 12
 """Tags of one tagger that are shown at once although they are not in the caption; the others wait behind "more"."""

@@ -1,0 +1,93 @@
+"""Lists that a person writes of tags: which to leave out and which to rename. Knows no recipe and no caption.
+
+An entry matches a whole tag as the model spells it or as it is shown ("long_hair" and "long hair" are one tag),
+whatever the case; * stands for anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from captioner.errors import SettingsError
+
+_ESCAPED = re.compile(r"\\([\\()\[\]])")
+_LIST_BREAK = re.compile(r"[,\n\r]+")
+
+
+def one_line(text: str) -> str:
+    """The same with single blanks for all white space."""
+    return " ".join(text.split())
+
+
+def piece_key(text: str) -> str:
+    """What makes two pieces the same: neither case, underscores, escapes nor spacing tell them apart."""
+    return one_line(_ESCAPED.sub(r"\1", text).replace("_", " ")).casefold()
+
+
+def entries_of(text: str) -> list[str]:
+    """The entries of a list, which commas or line breaks separate."""
+    return [entry.strip() for entry in _LIST_BREAK.split(text) if entry.strip()]
+
+
+def listed(entries: Sequence[str], before: str) -> str:
+    """Entries as one text, a line each where they were written so."""
+    return ("\n" if "\n" in before.strip() else ", ").join(entries)
+
+
+@lru_cache(maxsize=64)
+def ignored(ignore: str) -> re.Pattern[str] | None:
+    """What the `piece_key` of a tag to leave out matches; None for an empty list."""
+    entries = entries_of(ignore)
+    return re.compile("|".join(_pattern(entry) for entry in entries)) if entries else None
+
+
+@lru_cache(maxsize=16)
+def ignored_each(ignore: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Each entry as it is written, with what it matches."""
+    return tuple((entry, re.compile(_pattern(entry))) for entry in entries_of(ignore))
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """One renaming: what the `piece_key` of a tag matches, and the tag's new name."""
+
+    pattern: re.Pattern[str]
+    new: str
+
+    def of(self, matchable: str) -> str | None:
+        """The new name, each `*` in it standing for what the star in the same place matched; None: no match."""
+        found = self.pattern.fullmatch(matchable)
+        if found is None:
+            return None
+        pieces = self.new.split("*")
+        filled = pieces[0]
+        for index, piece in enumerate(pieces[1:]):
+            filled += (found.groups()[index] if index < len(found.groups()) else "*") + piece
+        return filled
+
+
+@lru_cache(maxsize=64)
+def replacements(replace: str) -> tuple[Replacement, ...]:
+    """The renamings of a list.
+
+    Raises: SettingsError: an entry without an arrow or with nothing before it.
+    """
+    made = []
+    for entry in entries_of(replace):
+        old, arrow, new = entry.partition("->")
+        if not arrow or not old.strip():
+            raise SettingsError(f"replace has {entry!r}; each entry must read: old tag -> new tag.")
+        made.append(Replacement(re.compile(_pattern(old)), new.strip()))
+    return tuple(made)
+
+
+def _pattern(entry: str) -> str:
+    return "(.*)".join(re.escape(piece) for piece in _matchable_entry(entry).split("*"))
+
+
+def _matchable_entry(entry: str) -> str:
+    """As `piece_key`, but the spaces beside a star stay: "* hair" must not match "chair"."""
+    return re.sub(r"\s+", " ", _ESCAPED.sub(r"\1", entry).replace("_", " ")).casefold().strip()
