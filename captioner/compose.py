@@ -1,8 +1,8 @@
 """A sentence, kept tags and an existing caption become a caption's text by a recipe. Pure: no model, no file, no page.
 
 The way of a caption, in this order:
-1. Tags of the ignore list go; then replacements are made; both match a whole tag as the model spells it or as it is
-   shown ("long_hair" and "long hair" are one tag), whatever the case.
+1. Words of the sentence are replaced. Tags of the ignore list go; then tags are renamed; both match a whole tag as
+   the model spells it or as it is shown ("long_hair" and "long hair" are one tag), whatever the case.
 2. Tags are spelt: underscores to spaces (kaomoji keep theirs), class name to subject name, brackets escaped.
 3. Pieces are put in the order of `source_order`; a piece that is there already (in the sentence, in another tagger, in
    the prefix, suffix or existing caption, as a whole piece between separators) is merged with the first of its kind.
@@ -19,11 +19,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from captioner import registry
+from captioner import joining, registry
 from captioner.errors import SettingsError
 from captioner.records import Caption, Part, Sentence, Tag
 from captioner.settings import Effect, Settings, choice, switch, whole, words
-from captioner.tag_rules import entries_of, ignored, ignored_each, listed, one_line, piece_key, replacements
+from captioner.tag_rules import (
+    entries_of,
+    ignored,
+    ignored_each,
+    listed,
+    one_line,
+    piece_key,
+    replacements,
+    word_replacements,
+)
 from captioner.tokens import count_tokens, cut_at
 
 SENTENCE = "sentence"
@@ -68,14 +77,20 @@ class Recipe(Settings):
     )
     ignore: str = words(
         "",
-        "Tags to leave out, separated by commas or lines; * stands for anything: *_background.",
+        "Tags to leave out, separated by commas or lines; * stands for anything: *_background. Sentences stay.",
         label="Ignored tags",
         effect=_COMPOSE,
     )
     replace: str = words(
         "",
-        "Tags to rename, separated by commas or lines: 1girl -> a girl, *_hair -> * fur.",
+        "Tags to rename, separated by commas or lines: 1girl -> a girl, *_hair -> * fur. Sentences stay.",
         label="Replaced tags",
+        effect=_COMPOSE,
+    )
+    replace_text: str = words(
+        "",
+        "Words to change in the sentence, separated by commas or lines: cat -> sks cat, a picture of ->. Tags stay.",
+        label="Replaced words of the sentence",
         effect=_COMPOSE,
     )
     drop_implied: bool = switch(
@@ -112,6 +127,7 @@ class Recipe(Settings):
                 raise SettingsError(f"{name} has a line break; trainers read only the first line of a caption.")
         _source_ranks(self.source_order)
         replacements(self.replace)
+        word_replacements(self.replace_text)
         if self.subject_name.strip() and not self.class_name.strip():
             raise SettingsError(
                 f"subject_name is {self.subject_name!r} and class_name is empty; "
@@ -140,7 +156,7 @@ def compose(
     existing = existing if recipe.existing != "ignore" and existing.strip() else ""
     if existing and recipe.existing == "keep":
         return Caption(text=existing, parts=(Part(existing, "existing"),))
-    own = one_line(existing)
+    own = joining.in_one_line(existing, recipe.separator)
     pieces = _pieces(sentence, tags, recipe, own, sentence_source)
     prefix, suffix = recipe.prefix, recipe.suffix
     if own and prefix.strip() and own.casefold().startswith(prefix.strip().casefold()):
@@ -238,7 +254,8 @@ def _pieces(
     rules = _rules(recipe)
     by_rank: dict[int, list[_Piece]] = {}
     if sentence is not None and sentence.text.strip():
-        text = _as_subject(one_line(sentence.text), recipe)
+        said = word_replacements(recipe.replace_text)
+        text = _as_subject(said.of(one_line(sentence.text)), recipe)
         by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
     for tag in tags:
         spelt = rules.of(tag.name)
@@ -295,7 +312,7 @@ def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Pi
     """The same without repetitions; the first of equal ones stays and names the sources of all."""
     divider = recipe.separator.strip() or ","
     fixed = {piece_key(part) for text in (recipe.prefix, recipe.suffix, existing) for part in text.split(divider)}
-    already = f"{divider}{divider.join(piece_key(part) for part in existing.split(divider))}{divider}"
+    already = f"{divider}{divider.join(_piece_keys(existing, divider))}{divider}"
     sentence_keys = {
         piece_key(part): piece for piece in pieces if not piece.is_tag for part in piece.text.split(divider)
     }
@@ -303,7 +320,7 @@ def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Pi
     kept: list[_Piece] = []
     for piece in pieces:
         if not piece.is_tag:
-            own = divider.join(piece_key(part) for part in piece.text.split(divider))
+            own = divider.join(_piece_keys(piece.text, divider))
             if f"{divider}{own}{divider}" not in already:
                 kept.append(piece)
             continue
@@ -315,6 +332,11 @@ def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Pi
         elif piece.source not in known.source.split("+"):
             known.source += f"+{piece.source}"
     return kept
+
+
+def _piece_keys(text: str, divider: str) -> list[str]:
+    """The keys of a text's pieces; a sentence is the same with its full stop and without, since joining drops it."""
+    return [piece_key(joining.without_stop(part)) for part in text.split(divider)]
 
 
 def _without_implied(pieces: Sequence[_Piece]) -> list[_Piece]:
@@ -338,14 +360,8 @@ def _endings(key: str) -> tuple[str, ...]:
 
 
 def _join(pieces: Sequence[_Piece], prefix: str, suffix: str, separator: str) -> str:
-    text = separator.join(piece.text for piece in pieces)
-    if prefix.strip():
-        between = "" if prefix[-1].isspace() or not text else separator
-        text = prefix + between + text
-    if suffix.strip():
-        between = "" if suffix[0].isspace() or suffix[0] in ",.;:!?" or not text else separator
-        text += between + suffix
-    return text.strip()
+    text = joining.join((piece.text for piece in pieces), separator)
+    return joining.put_after(joining.put_before(prefix, text, separator), suffix, separator).strip()
 
 
 def _within_tokens(pieces: list[_Piece], join: Callable[[Sequence[_Piece]], str], limit: int) -> list[_Piece]:

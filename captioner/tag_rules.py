@@ -1,6 +1,6 @@
-"""Lists that a person writes of tags: which to leave out and which to rename. Knows no recipe and no caption.
+"""Lists that a person writes: tags to leave out, tags to rename, words to change. Knows no recipe and no caption.
 
-An entry matches a whole tag as the model spells it or as it is shown ("long_hair" and "long hair" are one tag),
+An entry of tags matches a whole tag as the model spells it or as it is shown ("long_hair" and "long hair" are one tag),
 whatever the case; * stands for anything.
 """
 
@@ -69,19 +69,53 @@ class Replacement:
         return filled
 
 
+@dataclass(frozen=True, slots=True)
+class WordReplacements:
+    """Whole words of a sentence and what stands in their place; all at once, so that two can change places."""
+
+    pattern: re.Pattern[str] | None
+    new: tuple[str, ...]
+
+    def of(self, sentence: str) -> str:
+        """The sentence with its words changed; where words went, no double blank and no blank before a mark is left."""
+        if self.pattern is None:
+            return sentence
+        text = self.pattern.sub(lambda found: self.new[(found.lastindex or 1) - 1], sentence)
+        return sentence if text == sentence else re.sub(r"\s+([,.;:!?])", r"\1", one_line(text)).lstrip(",;: ")
+
+
+@lru_cache(maxsize=64)
+def word_replacements(replace_text: str) -> WordReplacements:
+    """What a list makes of a sentence: whole words whatever their case; of entries that begin alike the first counts.
+
+    Raises: SettingsError: an entry without an arrow or with nothing before it.
+    """
+    pairs = _pairs(replace_text, "replace_text", "old words -> new words")
+    if not pairs:
+        return WordReplacements(None, ())
+    spaced = (r"\s+".join(re.escape(word) for word in old.split()) for old, _ in pairs)
+    pattern = "|".join(f"({words})" for words in spaced)
+    return WordReplacements(re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE), tuple(new for _, new in pairs))
+
+
 @lru_cache(maxsize=64)
 def replacements(replace: str) -> tuple[Replacement, ...]:
     """The renamings of a list.
 
     Raises: SettingsError: an entry without an arrow or with nothing before it.
     """
-    made = []
-    for entry in entries_of(replace):
-        old, arrow, new = entry.partition("->")
-        if not arrow or not old.strip():
-            raise SettingsError(f"replace has {entry!r}; each entry must read: old tag -> new tag.")
-        made.append(Replacement(re.compile(_pattern(old)), new.strip()))
-    return tuple(made)
+    pairs = _pairs(replace, "replace", "old tag -> new tag")
+    return tuple(Replacement(re.compile(_pattern(old)), new) for old, new in pairs)
+
+
+def _pairs(text: str, name: str, shape: str) -> list[tuple[str, str]]:
+    pairs = []
+    for entry in entries_of(text):
+        old, arrow, new = (part.strip() for part in entry.partition("->"))
+        if not arrow or not old:
+            raise SettingsError(f"{name} has {entry!r}; each entry must read: {shape}.")
+        pairs.append((old, new))
+    return pairs
 
 
 def _pattern(entry: str) -> str:
