@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner import images, pipeline
 from captioner.cli.flags import (
     add_model_flags,
+    add_search_flags,
     add_setting_flags,
     check_flags_have_effect,
     flat_settings,
     notes_without_effect,
 )
 from captioner.cli.parser import WrongUse
-from captioner.cli.pictures import NamedPicture, find_pictures
+from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, printable, quiet
-from captioner.errors import CaptionerError, ExportError
-from captioner.formats import existing as existing_files
-from captioner.formats.format import ExportItem, Target, rename_note
+from captioner.errors import CaptionerError, ExportError, FileInTheWay
+from captioner.formats.folders import OutputPicture
+from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_name
+from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
 from captioner.formats.sidecars import WRITERS
-from captioner.formats.targets import folder_target, zip_target
+from captioner.formats.targets import writable_folders, zip_target
 from captioner.pipeline import Captioned, PictureSource, Plan
 
 if TYPE_CHECKING:
@@ -43,6 +46,9 @@ _EPILOG = """examples:
   # A .txt beside each picture, in EveryDream's style with a lower repetition penalty; existing captions stay.
   python -m captioner caption photos --out photos --preset everydream-beam --q-factor 0.8
 
+  # Kohya's folders: 10_cat/1.txt beside 10_cat/1.png, masks and sketches left out.
+  python -m captioner caption train/* --beside --exclude "sketch*" --models demo
+
   # The subject's name, and tags from WD14; pictures and captions in one zip.
   python -m captioner caption photos --class-name dog --subject-name "sks dog" --wd14 default \\
       --zip set.zip --with-pictures
@@ -50,9 +56,9 @@ _EPILOG = """examples:
   # For programs: one JSON object a line on stdout.
   python -m captioner caption photos --recursive --json
 
-exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is not there, 130 stopped with Ctrl+C
+exit status: 0 all good, 1 some pictures failed or could not be read, 2 wrong use or a model that is not there,
+130 stopped with Ctrl+C
 """
-_MAX_RENAME_NOTES = 20
 _PUBLISHED = "--published-labels"
 
 
@@ -62,10 +68,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
     where = parser.add_argument_group("pictures and captions")
-    where.add_argument("--recursive", action="store_true", help="look into the subfolders of folders too")
+    add_search_flags(where)
     target = where.add_mutually_exclusive_group()
-    target.add_argument("--out", metavar="DIR", help="write a caption file for each picture to this folder")
+    target.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write a caption file for each picture to this folder; below it files lie as the pictures do below the "
+        "folder named, or below what several arguments have in common",
+    )
+    target.add_argument("--beside", action="store_true", help="write each caption file beside its picture")
     target.add_argument("--zip", metavar="FILE", help="write the caption files to this zip")
+    where.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="with --existing ignore, replace caption files too that you wrote or changed, and a zip that is not as it "
+        "was written here; each is kept as NAME.bak",
+    )
     where.add_argument(
         "--format",
         choices=tuple(WRITERS),
@@ -100,11 +118,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Caption what the command line names. Everything that can be wrong with it shows before a model is loaded."""
     with quiet():
         plan = _plan(arguments)
-        pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
-        run = _Run(len(pictures))
+        found = find_pictures(arguments.pictures, _search(arguments))
+        for note in found.notes():
+            print(f"note: {printable(note)}", file=sys.stderr)
+        pictures = found.pictures
+        options = OutputOptions(
+            format=arguments.format,
+            with_pictures=arguments.with_pictures,
+            existing=plan.recipe.existing,
+            may_overwrite=arguments.overwrite,
+        )
+        run = _Run(len(pictures), is_incomplete=found.is_incomplete)
         stop: ExportError | None = None
         try:
-            with _output(arguments, pictures, keep=plan.recipe.existing == "keep") as output:
+            with _output(arguments, pictures, options) as output:
                 plan.check_models(arguments.models, progress=Download())
                 _caption(arguments, plan, pictures, output, run)
         except ExportError as error:
@@ -114,11 +141,12 @@ def run(arguments: argparse.Namespace) -> int:
             stop = error
             run.done = 0 if arguments.zip else run.done
             run.failed = run.total - run.done
+            run.is_incomplete = True
         except KeyboardInterrupt:
             if not run.is_stopped:
                 raise
         for note in output.notes() if run.done else ():
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {printable(note)}", file=sys.stderr)
         if stop is not None:
             print(f"captioner: {stop}", file=sys.stderr)
         return run.end()
@@ -126,9 +154,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(slots=True)
 class _Run:
-    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it."""
+    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
+
+    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder.
+    """
 
     total: int
+    is_incomplete: bool = False
     done: int = 0
     failed: int = 0
     has_begun: bool = False
@@ -142,7 +174,7 @@ class _Run:
         print(f"{self.done} captioned, {self.failed} failed", file=sys.stderr)
         if self.is_stopped:
             return 130
-        return 1 if self.failed else 0
+        return 1 if self.failed or self.is_incomplete else 0
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -155,6 +187,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
     if arguments.published_labels and not pipeline.can_prepare(plan):
         raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
+    if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
+        raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
     if arguments.with_pictures and not (arguments.out or arguments.zip):
         raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
     for note in (*plan.notes, *notes_without_effect(flat, plan)):
@@ -162,8 +196,18 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return plan
 
 
+def _search(arguments: argparse.Namespace) -> Search:
+    in_place = Path(arguments.out) if arguments.out and not arguments.with_pictures else None
+    return Search(
+        recursive=arguments.recursive,
+        exclude=arguments.exclude,
+        include_masks=arguments.include_masks,
+        in_place=in_place,
+    )
+
+
 def _caption(
-    arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: _Output, run: _Run
+    arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: Output, run: _Run
 ) -> None:
     """Caption and write, counting in `run`. After Ctrl+C it ends as ever, or with KeyboardInterrupt if nothing is done.
 
@@ -172,7 +216,7 @@ def _caption(
     from captioner.manager import ModelManager
 
     # Read now, since what this run writes must not be taken for what was there before it.
-    existing = [""] * len(pictures) if plan.recipe.existing == "ignore" else output.existing()
+    existing = output.existing()
     manager = ModelManager(models=arguments.models, device=arguments.device)
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
@@ -187,8 +231,7 @@ def _caption(
             sources = _sources(pictures, existing)
             for captioned in pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
-                if captioned.error is None:
-                    output.write(place, captioned)
+                captioned = _written(output, place, captioned)
                 progress.clear()
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
                     print(f"note: {warning}", file=sys.stderr, flush=True)
@@ -204,6 +247,16 @@ def _caption(
             raise
     finally:
         manager.close()
+
+
+def _written(output: Output, place: int, captioned: Captioned) -> Captioned:
+    """Write a caption; where its file may not be written, that is the picture's error."""
+    if captioned.error is None and captioned.caption is not None:
+        try:
+            output.write(place, captioned.caption.text, was_kept=captioned.was_kept)
+        except FileInTheWay as error:
+            return replace(captioned, caption=None, error=error)
+    return captioned
 
 
 def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
@@ -272,96 +325,34 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
     print(json.dumps(shown, allow_nan=False), flush=True)  # ASCII: any terminal's encoding holds it
 
 
-class _Output:
-    """Where captions go, and which there are already: beside the pictures, or under `keep` in the output folder."""
-
-    def __init__(
-        self, pictures: Sequence[NamedPicture], target: Target | None, arguments: argparse.Namespace, keep: bool
-    ) -> None:
-        self._pictures = [picture.path for picture in pictures]
-        self._target = target
-        self._folder = Path(arguments.out) if arguments.out else None
-        self._keep = keep
-        self._kept = 0
-        self._empty: list[str] = []
-        self._writer = WRITERS[arguments.format]
-        self._items = [
-            ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures
-        ]
-        self._files = self._writer.plan(self._items, with_pictures=arguments.with_pictures)
-        if arguments.with_pictures and self._folder is not None:
-            folders = {picture.path.parent.resolve() for picture in pictures}
-            if any((self._folder / file.picture).parent.resolve() in folders for file in self._files):
-                raise WrongUse(f"--with-pictures copies pictures, and some are in {self._folder}; name another folder.")
-
-    def existing(self) -> list[str | CaptionerError]:
-        """The caption each picture has already, or why it cannot be read; to be asked before the first is written.
-
-        It is in the file beside the picture, or else under `keep` in the output folder.
-        """
-        found = existing_files.existing_captions(self._pictures)
-        if self._keep:
-            for place, text in enumerate(found):
-                try:
-                    found[place] = text or self._written(place)
-                except CaptionerError as error:
-                    found[place] = error
-        return found
-
-    def write(self, place: int, captioned: Captioned) -> None:
-        """Write one picture's caption, unless it is kept and there already.
-
-        Raises: ExportError: the system refuses it.
-        """
-        assert captioned.caption is not None
-        self._kept += captioned.was_kept
-        text = captioned.caption.text
-        if not text.strip():
-            self._empty.append(self._items[place].name)
-        if self._target is None:
-            return
-        item, file = self._items[place], self._files[place]
-        if self._keep and self._written(place):
-            if file.picture and self._folder is not None and not (self._folder / file.picture).exists():
-                assert item.picture is not None
-                self._target.copy(file.picture, item.picture)
-            return
-        self._writer.write(self._target, file, ExportItem(item.name, text, item.picture))
-
-    def notes(self) -> list[str]:
-        """What the person should know in the end, in sentences."""
-        notes = [f"{name} has an empty caption." for name in self._empty]
-        if self._kept:
-            those = (
-                "1 picture had a caption and keeps it"
-                if self._kept == 1
-                else f"{self._kept} had captions and kept them"
-            )
-            notes.append(f"{those}; --existing ignore makes new ones.")
-        if self._target is not None:
-            notes += [rename_note(file) for file in self._files if file.is_renamed]
-        more = len(notes) - _MAX_RENAME_NOTES
-        return notes if more <= 0 else [*notes[:_MAX_RENAME_NOTES], f"and {more} more of the kind."]
-
-    def _written(self, place: int) -> str:
-        if self._folder is None:
-            return ""
-        path = self._folder / self._files[place].caption
-        try:
-            return existing_files.read_caption(path.read_bytes(), path.name) if path.is_file() else ""
-        except OSError as error:
-            raise CaptionerError(f"{path} cannot be read: {error.strerror}.", code="bad_caption") from error
-
-
 @contextmanager
-def _output(arguments: argparse.Namespace, pictures: Sequence[NamedPicture], *, keep: bool) -> Iterator[_Output]:
-    target: AbstractContextManager[Target | None] = nullcontext(None)
-    if arguments.out:
-        target = folder_target(Path(arguments.out))
-    elif arguments.zip:
-        target = zip_target(Path(arguments.zip))
-    with target as opened:
-        yield _Output(pictures, opened, arguments, keep)
+def _output(
+    arguments: argparse.Namespace, pictures: Sequence[NamedPicture], options: OutputOptions
+) -> Iterator[Output]:
+    """Where the captions go. Raises: ExportError, WrongUse: known before a model is loaded."""
+    paths = [picture.path for picture in pictures]
+    if arguments.zip:
+        items = [ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures]
+        with zip_target(Path(arguments.zip), may_overwrite=arguments.overwrite) as target:
+            yield ZipOutput(items, paths, options, target)
+    elif arguments.out or arguments.beside:
+        top = Path(arguments.out or ".")
+        folders = [picture.path.parent if arguments.beside else top / picture.folder for picture in pictures]
+        files = [OutputPicture(path, folder) for path, folder in zip(paths, folders, strict=True)]
+        own = {os.path.realpath(path.parent) for path in paths}
+        if arguments.with_pictures and any(os.path.realpath(folder) in own for folder in folders):
+            raise WrongUse(f"--with-pictures copies pictures, and some are in {top}; name another folder.")
+        with writable_folders(*(dict.fromkeys(folders) if arguments.beside else [top])):
+            output = FolderOutput(files, options)
+            try:
+                yield output
+            except BaseException:
+                with suppress(ExportError):  # the error that is under way is the one to tell
+                    output.close()
+                raise
+            output.close()
+    else:
+        yield Output(paths, options)
 
 
 def _safe_folder(folder: str) -> str:

@@ -1,11 +1,9 @@
-"""What is exported and what came of it: the records, and what an export format and a target must offer."""
+"""What is exported and what came of it, as records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from captioner.formats.names import split_name
 
@@ -17,12 +15,14 @@ class ExportItem:
     name: the picture's file name as the person knows it; data, never a path.
     picture: where the picture's original bytes are, for an export with pictures.
     folder: the subfolder it goes to, a relative path of our own making.
+    digest: sha256 of the picture; of two equal names it says which comes first, whatever the order they came in.
     """
 
     name: str
     text: str
     picture: Path | None = None
     folder: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,21 @@ class ExportedFile:
     @property
     def is_renamed(self) -> bool:
         """The caption file does not share the stem of the picture as the person knows it."""
-        return Path(self.caption).stem != split_name(self.name)[0]
+        return Path(self.caption).stem != self.own_stem
+
+    @property
+    def own_stem(self) -> str:
+        """The stem of the picture as the person knows it."""
+        return split_name(self.name)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written: every file, and the names of pictures whose caption is empty."""
+    """What was written: every file, and the names of pictures whose caption is empty or has several lines."""
 
     files: tuple[ExportedFile, ...]
     empty: tuple[str, ...] = ()
+    in_lines: tuple[str, ...] = ()
 
     @property
     def renamed(self) -> tuple[ExportedFile, ...]:
@@ -56,27 +62,8 @@ class ExportResult:
 
     def notes(self) -> list[str]:
         """What the person should know, in sentences; nothing when all went as expected."""
-        return [rename_note(file) for file in self.renamed] + [f"{name} has an empty caption." for name in self.empty]
-
-
-class Target(Protocol):
-    """Where files go: a folder or a zip. Both raise ExportError for whatever the system refuses."""
-
-    def write(self, name: str, data: bytes) -> None:
-        """A whole file of these bytes. name: relative, with "/" between folders."""
-
-    def copy(self, name: str, source: Path) -> None:
-        """A whole copy of a file."""
-
-
-class Writer(Protocol):
-    """One export format."""
-
-    def plan(self, items: Sequence[ExportItem], *, with_pictures: bool) -> list[ExportedFile]:
-        """The names each item's files get, in order and all different; writes nothing."""
-
-    def write(self, target: Target, file: ExportedFile, item: ExportItem) -> None:
-        """Write one item's files under the planned names."""
+        notes = [rename_note(file) for file in self.renamed] + [f"{name} has an empty caption." for name in self.empty]
+        return notes + ([lines_note(len(self.in_lines))] if self.in_lines else [])
 
 
 def rename_note(file: ExportedFile) -> str:
@@ -85,3 +72,12 @@ def rename_note(file: ExportedFile) -> str:
         return f"{file.name} was exported as {file.picture} with {file.caption}."
     stem = Path(file.caption).stem
     return f"The caption of {file.name} is in {file.caption}; rename that picture to {stem} so that trainers find it."
+
+
+def lines_note(count: int) -> str:
+    """What to tell about captions of several lines, which trainers read in different ways."""
+    have = "1 caption has" if count == 1 else f"{count} captions have"
+    return (
+        f"{have} several lines and was kept so: kohya's scripts read the first line, or any with enable_wildcard; "
+        "OneTrainer and SimpleTuner take one of them; others read them all."
+    ).replace("was kept so", "was kept so" if count == 1 else "were kept so")

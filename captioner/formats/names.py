@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from collections.abc import Callable
 
 from captioner.images import is_picture_name
 
@@ -54,9 +56,18 @@ def _is_forbidden(letter: str) -> bool:
     )
 
 
-def numbered(stem: str, number: int, max_bytes: int) -> str:
+def numbered(stem: str, number: int, max_bytes: int, fit: Callable[[str, int], str] = safe_name) -> str:
+    """A stem with a number behind it, together within the bytes. fit: what makes names, `safe_name` or `name_here`."""
     end = f"_{number}"
-    return safe_name(stem, max_bytes - len(end)) + end
+    return fit(stem, max_bytes - len(end)) + end
+
+
+def name_here(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """A name that this machine takes: on Windows a safe one; elsewhere as it is, if only it fits and is one name."""
+    is_name = bool(name.strip(".")) and "/" not in name and "\x00" not in name
+    if os.name != "nt" and is_name and len(os.fsencode(name)) <= max_bytes:
+        return name
+    return safe_name(name, max_bytes)
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -32,7 +32,11 @@ class Replace(Settings):
 class Affix(Settings):
     """Text put before or after every caption that has it not yet."""
 
-    text: str = words("", "What to put there, with its own comma and blank; a comma that is there already is not doubled.", max_length=1_000)
+    text: str = words(
+        "",
+        "What to put there, with its own comma and blank; a comma that is there already is not doubled.",
+        max_length=1_000,
+    )
     where: str = choice("before", ("before", "after"), "At which end.")
 
 

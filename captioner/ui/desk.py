@@ -18,7 +18,7 @@ from captioner import compose
 from captioner.errors import SettingsError
 from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_name
-from captioner.formats.sidecars import write_sidecars
+from captioner.formats.sidecars import write_zip
 from captioner.manager import ModelManager
 from captioner.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.ui import bulk
@@ -155,11 +155,14 @@ class Desk:
         texts = {row["id"]: row["caption"] for row in self.rows.of_views(set_id, views)}
         items = [
             ExportItem(
-                view.name, texts[view.id], self.workspace.picture_path(set_id, view.id) if with_pictures else None
+                view.name,
+                texts[view.id],
+                self.workspace.picture_path(set_id, view.id) if with_pictures else None,
+                digest=view.digest,
             )
             for view in views
         ]
-        write_sidecars(items, target, format=format, with_pictures=with_pictures, as_zip=True)
+        write_zip(items, target, format=format, with_pictures=with_pictures)
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"
 
