@@ -80,9 +80,8 @@ class FolderRun:
         names = folder.owners.captions_of(self._wish(place), suffixes)
         given = self.places[place]
         first = given.stem + self.suffixes[0]
-        if given.states and given.states[0] != "new":
-            names = [name for name in names if name != first]
-            names = names if given.states[0] == "stale" else [first, *names]
+        if given.states and given.states[0] not in ("new", "stale"):
+            names = [first, *(name for name in names if name != first)]
         return [folder.path / name for name in names]
 
     def put(self, place: int, suffix: str, data: bytes, *, has_own_words: bool = False, is_kept: bool = False) -> None:

@@ -22,8 +22,8 @@ from captioner.formats.names import MAX_NAME_BYTES, name_here, name_key, numbere
 from captioner.images import is_picture_name
 
 State = Literal["new", "ours", "stale", "own"]
-"""What lies under a name that a picture was given: nothing; what we wrote, unchanged; the same, but written for another
-picture of this run; the picture's own file with words of a person in it."""
+"""What lies under a name that a picture was given: nothing; what we wrote, unchanged; the same, but written for a
+picture of other content; the picture's own file with words of a person in it."""
 
 _NUMBERED = re.compile(r"(?P<stem>.+)_(?P<number>[1-9][0-9]*)\Z", re.DOTALL)
 
@@ -145,12 +145,8 @@ class Ownership:
         found = []
         for name in self._captions.get(name_key(own), ()):
             stem, suffix = name[: -len(PurePath(name).suffix)], PurePath(name).suffix.lower()
-            written = self._listing.written.get(name)
-            if suffix in suffixes and self.owner(stem) == wish.name:
-                if written is None or written.picture == wish.digest:
-                    found.append((suffixes.index(suffix), self._distance(own, stem), not name.endswith(suffix), name))
-                elif name == own + suffix:  # the picture was changed since, in its own place
-                    found.append((suffixes.index(suffix), 0, False, name))
+            if suffix in suffixes and self.owner(stem) == wish.name and not self._is_for_another(name, wish):
+                found.append((suffixes.index(suffix), self._distance(own, stem), not name.endswith(suffix), name))
         return [name for *_, name in sorted(found)]
 
     def owner(self, stem: str) -> str | None:
@@ -256,15 +252,19 @@ class Ownership:
             if written is None or written.content != content:
                 states.append("own")
             else:
-                states.append("stale" if self._is_for_another(written, wish) else "ours")
+                states.append("stale" if self._is_for_another(name, wish) else "ours")
         owner = self.owner(stem) if self._with_pictures else None
         picture = owner or (stem + wish.suffix if self._with_pictures else "")
         return Place(stem, tuple(states), picture, owner is not None)
 
-    def _is_for_another(self, written: Written, wish: Wish) -> bool:
-        """A picture that was changed since stays itself; one that took the name of another's file does not."""
-        return written.picture != wish.digest and any(
-            other.digest == written.picture for other in self._wishes if other is not wish
+    def _is_for_another(self, name: str, wish: Wish) -> bool:
+        """We wrote it for a picture of other content, which this one has taken the name of; nobody changed it since."""
+        written = self._listing.written.get(name)
+        return (
+            written is not None
+            and written.picture != wish.digest
+            and bool(written.content)
+            and self._listing.digest(name) == written.content
         )
 
     def _fitting(self, wish: Wish) -> str:
