@@ -414,7 +414,7 @@ def test_a_kept_caption_keeps_its_lines(shell: Shell, text: str, end: str) -> No
     write(shell, "in/a.txt", text.replace("\n", end) + end)
     ran = shell.caption("in", "--out", "out")
     assert (shell.folder / "out/a.txt").read_bytes() == text.encode()
-    assert "note: 1 caption has several lines and was kept so: kohya's scripts read the first line" in ran.err
+    assert "note: 1 caption has several lines and keeps them: kohya's scripts read the first line" in ran.err
     shell.caption("in", "--zip", "set.zip")
     with zipfile.ZipFile("set.zip") as archive:
         assert archive.read("a.txt") == text.encode()

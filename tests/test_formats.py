@@ -93,7 +93,7 @@ def test_an_empty_caption_and_several_lines_are_reported(tmp_path: Path) -> None
     )
     assert (result.empty, result.in_lines) == (("a.jpg",), ("b.jpg",))
     assert result.notes()[0] == "a.jpg has an empty caption."
-    assert result.notes()[1].startswith("1 caption has several lines and was kept so: kohya's scripts read the first")
+    assert result.notes()[1].startswith("1 caption has several lines and keeps them: kohya's scripts read the first")
 
 
 def test_pictures_are_exported_byte_for_byte(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ _EPILOG = """examples:
   python -m captioner caption photos --models demo
 
   # A .txt beside each picture, in EveryDream's style with a lower repetition penalty; existing captions stay.
-  python -m captioner caption photos --out photos --preset everydream-beam --q-factor 0.8
+  python -m captioner caption photos --beside --preset everydream-beam --q-factor 0.8
 
   # Kohya's folders: 10_cat/1.txt beside 10_cat/1.png, masks and sketches left out.
   python -m captioner caption train/* --beside --exclude "sketch*" --models demo
@@ -91,7 +91,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="|".join(WRITERS),
         help="suffix of the caption files (default txt)",
     )
-    where.add_argument("--with-pictures", action="store_true", help="put the pictures beside their captions")
+    where.add_argument(
+        "--with-pictures",
+        action="store_true",
+        help="put the pictures beside their captions; no picture is ever replaced",
+    )
     where.add_argument("--json", action="store_true", help="print one JSON object a picture, for programs")
     models = parser.add_argument_group("models")
     models.add_argument(

@@ -76,8 +76,8 @@ def rename_note(file: ExportedFile) -> str:
 
 def lines_note(count: int) -> str:
     """What to tell about captions of several lines, which trainers read in different ways."""
-    have = "1 caption has" if count == 1 else f"{count} captions have"
+    those = "1 caption has several lines and keeps" if count == 1 else f"{count} captions have several lines and keep"
     return (
-        f"{have} several lines and was kept so: kohya's scripts read the first line, or any with enable_wildcard; "
-        "OneTrainer and SimpleTuner take one of them; others read them all."
-    ).replace("was kept so", "was kept so" if count == 1 else "were kept so")
+        f"{those} them: kohya's scripts read the first line, or any with enable_wildcard; OneTrainer and SimpleTuner "
+        "take one of them; others read them all."
+    )
