@@ -95,3 +95,13 @@ def test_one_file_for_two_spellings_belongs_to_one_picture() -> None:
     listing = Listing("out", frozenset(files), lambda name: files.get(name, ""), {}, is_case_blind=True)
     assert [place.stem for place in Ownership(listing, wishes, (".txt",)).places()] == ["Dog", "dOG_2"]
     assert [place.stem for place in places(wishes, files).values()] == ["Dog", "dOG"]
+
+
+def test_equal_pictures_keep_the_places_they_got() -> None:
+    wishes = [wish("a.jpg", "q"), wish("a.png", "p"), wish("a_2.png", "p")]
+    first = places(wishes)
+    assert [place.stem for place in first.values()] == ["a", "a_3", "a_2"]
+    files = {f"{place.stem}.txt": f"text of {place.stem}" for place in first.values()}
+    index = {f"{first[one.name].stem}.txt": Written(one.digest, f"text of {first[one.name].stem}") for one in wishes}
+    again = places(wishes[::-1], files, index)
+    assert {name: place.stem for name, place in again.items()} == {name: place.stem for name, place in first.items()}

@@ -130,7 +130,7 @@ class Ownership:
             key=lambda place: ((wish := self._wishes[place]).name, wish.digest if named[wish.name] > 1 else ""),
         )
         found: dict[int, Place] = {}
-        for step in (self._own, self._earlier, self._fresh, self._numbered):
+        for step in (self._own, self._same, self._earlier, self._fresh, self._numbered):
             for place in in_order:
                 if place not in found and (made := step(self._wishes[place])) is not None:
                     found[place] = made
@@ -179,10 +179,20 @@ class Ownership:
             return self._placed(stem, wish)
         return None
 
+    def _same(self, wish: Wish) -> Place | None:
+        """Under its own name an earlier run made files for it, or a copy of it lies there; content tells.
+
+        Before any numbered name is given: two pictures may be equal, and each has its own then.
+        """
+        return self._known(wish, [self._fitting(wish)])
+
     def _earlier(self, wish: Wish) -> Place | None:
-        """An earlier run made files for it, or a copy of it lies there; by content, never by name alone."""
-        first = self._fitting(wish)
-        for stem in [first, *(stem for _, stem in sorted(self._later.get(name_key(first), ())))]:
+        """As `_same`, under a number."""
+        later = self._later.get(name_key(self._fitting(wish)), ())
+        return self._known(wish, [stem for _, stem in sorted(later)])
+
+    def _known(self, wish: Wish, stems: Sequence[str]) -> Place | None:
+        for stem in stems:
             if name_key(stem) not in self._taken and self._is_for(stem, wish):
                 return self._placed(stem, wish)
         return None
