@@ -79,8 +79,9 @@ class Disk:
             words = f"words{self._count}"
             shapes = (words, f"{words},", f"1girl\n{words}\n", f"A photo of {words}.", f" , {words} ,, x")
             data = f"Mädchen {words}".encode("latin-1") if number == 5 else shapes[number].encode()
-            self._put(Path(folder, name), data)
-        elif kind == "delete" and (files := list(self.files())):
+            if name != INDEX_NAME or not Path(folder, name).exists():  # without its index nobody's text is known
+                self._put(Path(folder, name), data)
+        elif kind == "delete" and (files := [path for path in self.files() if path.name != INDEX_NAME]):
             path = files[values[0] % len(files)]
             path.unlink()
             self.own.pop(path, None)
@@ -194,7 +195,7 @@ def test_no_byte_of_a_persons_is_lost(moves: list[Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="names that Windows does not take")
-@settings(EVERY, max_examples=400)
+@settings(EVERY, max_examples=300)
 @given(steps)
 def test_no_byte_of_a_persons_is_lost_in_hundreds_of_other_stories(moves: list[Any]) -> None:
     play_in_a_folder_of_its_own(moves)
