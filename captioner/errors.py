@@ -90,3 +90,9 @@ class ExportError(CaptionerError):
     """The captions cannot be written where they should go."""
 
     code = "export"
+
+
+class FileInTheWay(CaptionerError):
+    """A file that is not ours, or was changed since, lies where a picture's file should go; it was left as it is."""
+
+    code = "file_in_the_way"

@@ -12,6 +12,7 @@ from captioner.worker import Worker
 
 if TYPE_CHECKING:
     from captioner.service.service import Desk
+    from tests.shell import Shell
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,3 +51,16 @@ def desk(tmp_path: Path, worker: Worker) -> Iterator[Desk]:
         worker,  # ends before what it works on does
     ):
         yield Desk(workspace, worker, ModelManager(models=models, device="cpu"))
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    """Runs command lines in the folder work, with the fake models."""
+    from tests.fakes import fake_models
+    from tests.shell import Shell
+
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with fake_models(tmp_path / "models") as models:
+        yield Shell(folder, models, capsys)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from captioner import __main__ as command_line
+from captioner.formats.earlier import INDEX_NAME
 from captioner.models import registry
 from tests.hub_server import HubServer
 from tests.tiny_clip import tiny_clip
@@ -144,7 +145,9 @@ def test_ctrl_c_ends_a_real_run_with_whole_files_only(models: Path, tmp_path: Pa
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=400)
     assert process.returncode == 130, err
-    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    index, *written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    files = json.loads((tmp_path / "out" / index).read_bytes())["files"]
+    assert index == INDEX_NAME and sorted(files) == written
     assert 3 <= len(written) < 400
     assert written == [f"{number:03}.txt" for number in range(len(written))]
     assert all((tmp_path / "out" / name).stat().st_size for name in written)

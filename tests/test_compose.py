@@ -33,8 +33,10 @@ def clip(*names: str) -> list[Tag]:
     return [Tag(name, 0.3, "flavors", "clip") for name in names]
 
 
-def text(sentence: str | None, tags: list[Tag], existing: str = "", **recipe: Any) -> str:
+def text(sentence: str | None, tags: list[Tag], existing: str = "", *, policy: str | None = None, **recipe: Any) -> str:
     said = None if sentence is None else Sentence(sentence)
+    if policy is not None:
+        recipe["existing"] = policy
     return compose(said, tags, Recipe(**recipe), existing=existing).text
 
 
@@ -422,3 +424,80 @@ def test_a_thousand_pictures_are_composed_in_a_tenth_of_a_second() -> None:
             compose(Sentence("a dog on the grass"), pictures[number % 400], recipe)
         best = min(best, time.process_time() - started)
     assert best < 0.1
+
+
+# Words of the sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "replaced", "expected"),
+    [
+        ("a Cat and cats, a cat.", "cat -> sks cat", "a sks cat and cats, a sks cat."),
+        ("a cat and a dog", "cat -> dog, dog -> cat", "a dog and a cat"),
+        ("a big dog", "big dog -> hound\ndog -> cat", "a hound"),
+        ("a  big   dog", "BIG dog -> hound", "a hound"),
+        ("a picture of a dog , sitting", "a picture of ->, sitting -> lying", "a dog, lying"),
+        ("a dog with a hat, red", "with a hat ->", "a dog, red"),
+        ("ein Mädchen, Mädchens", "mädchen -> Kind", "ein Kind, Mädchens"),
+        ("a \\g<0> (dog)", "(dog) -> \\1", "a \\g<0> \\1"),
+        ("red", "red ->", ""),
+        ("a dog", "", "a dog"),
+    ],
+)
+def test_whole_words_of_the_sentence_are_replaced(said: str, replaced: str, expected: str) -> None:
+    assert text(said, [], replace_text=replaced) == expected
+
+
+def test_replaced_words_touch_neither_tags_nor_the_existing_caption() -> None:
+    made = text("a cat", wd14("black cat"), "old cat", policy="prepend", replace_text="cat -> dog")
+    assert made == "old cat, a dog, black cat"
+
+
+def test_a_replacement_of_words_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"replace_text has 'cat'; each entry must read: old words -> new words"):
+        Recipe(replace_text="cat")
+
+
+# Existing captions as people write them
+
+
+@pytest.mark.parametrize(
+    ("existing", "prepended", "appended"),
+    [
+        ("solo, 1girl,", "solo, 1girl, three", "three, solo, 1girl"),
+        ("solo,, 1girl,,", "solo, 1girl, three", "three, solo, 1girl"),
+        (", solo, 1girl", "solo, 1girl, three", "three, solo, 1girl"),
+        ("solo, 1girl, \n\n", "solo, 1girl, three", "three, solo, 1girl"),
+        ("A photo of a girl.", "A photo of a girl, three", "three, A photo of a girl."),
+        ("1girl, solo\nA girl.\n", "1girl, solo, A girl, three", "three, 1girl, solo, A girl."),
+        (" , ", "three", "three"),
+    ],
+)
+def test_an_existing_caption_is_joined_with_one_separator(existing: str, prepended: str, appended: str) -> None:
+    assert text("three", [], existing, policy="prepend") == prepended
+    assert text("three", [], existing, policy="append") == appended
+
+
+@pytest.mark.parametrize("existing", ["solo, 1girl,", "A photo of a girl.", "1girl\nA girl.\n", ", solo"])
+@pytest.mark.parametrize("policy", ["prepend", "append"])
+@pytest.mark.parametrize("said", ["three", "A red dog.", "a dog, red"])
+@pytest.mark.parametrize("separator", [", ", " | "])
+def test_joining_a_second_time_changes_nothing(existing: str, policy: str, said: str, separator: str) -> None:
+    once = text(said, wd14("hat"), existing, policy=policy, separator=separator)
+    assert text(said, wd14("hat"), once, policy=policy, separator=separator) == once
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "said", "expected"),
+    [
+        ("ohwx,", "", "a dog", "ohwx, a dog"),
+        ("", ", best", "", "best"),
+        ("ohwx, ", "", "", "ohwx"),
+        ("", ", best", "a dog.", "a dog, best"),
+        ("", "best", "a dog.", "a dog, best"),
+        ("", ".", "a dog.", "a dog."),
+        ("a photo of ", " at night", "", "a photo of at night"),
+    ],
+)
+def test_prefix_and_suffix_never_double_a_separator(prefix: str, suffix: str, said: str, expected: str) -> None:
+    assert text(said, [], prefix=prefix, suffix=suffix) == expected

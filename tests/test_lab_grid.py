@@ -18,6 +18,7 @@ import pytest
 from captioner.__main__ import main
 from captioner.contract import PictureInput, inputs
 from captioner.errors import SettingsError
+from captioner.formats.earlier import INDEX_NAME
 from captioner.lab.grid import (
     MAX_CELLS,
     changed_words,
@@ -231,7 +232,9 @@ def test_the_command_writes_a_page_a_csv_and_a_json_for_each_picture(
     assert captured.err.splitlines()[-1] == "2 swept, 1 failed"
     assert "broken.png: " in captured.err
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == [f"cat{more}.{suffix}" for more in ("", "_2") for suffix in ("csv", "html", "json")]
+    assert written == [INDEX_NAME] + [
+        f"cat{more}.{suffix}" for more in ("", "_2") for suffix in ("csv", "html", "json")
+    ]
     value = json.loads((tmp_path / "out" / "cat.json").read_text(encoding="utf-8"))
     captioner = BlipCaptioner.load(Path(tiny), device="cpu")
     for cell in value["cells"]:
@@ -281,7 +284,25 @@ def test_ctrl_c_keeps_the_grids_that_are_whole_and_lets_go_of_the_model(
         "1 swept, 0 failed",
     ]
     assert closed == [None]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.html", "a.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [INDEX_NAME, "a.csv", "a.html", "a.json"]
+
+
+def test_a_grid_replaces_only_what_a_sweep_wrote_of_the_same_picture(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sweep_words(tiny, tmp_path, "a.png")
+    out = tmp_path / "out"
+    assert main(words) == main(words) == 0
+    random_picture(7).save(tmp_path / "a.png")
+    assert main(words) == 0
+    assert (out / "a_2.html").is_file()
+    (out / "a_2.csv").write_text("looked at")
+    assert main(words) == 1
+    assert f"{out}/a_2.csv is not as a sweep wrote it; --overwrite replaces it" in capsys.readouterr().err
+    assert (out / "a_2.csv").read_text() == "looked at"
+    assert main([*words, "--overwrite"]) == 0
+    assert (out / "a_2.csv.bak").read_text() == "looked at"
+    assert not (out / "a_2.html.bak").exists()
 
 
 def test_a_full_disk_ends_the_sweep_with_its_summary(

@@ -37,5 +37,5 @@ def test_an_entry_of_many_stars_costs_little(recipe: Recipe) -> None:
 
 
 def test_a_new_name_longer_than_a_tag_is_refused() -> None:
-    with pytest.raises(SettingsError, match="replace has a new name of 501 characters for 'a'; at most 500"):
+    with pytest.raises(SettingsError, match="replace has 501 characters to put for 'a'; at most 500"):
         Recipe(replace="a -> " + "b" * 501)

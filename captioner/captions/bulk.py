@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from captioner.captions import pattern_process
+from captioner.captions import joining, pattern_process
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS, MAX_TAG_LENGTH
 from captioner.settings import Settings, choice, switch, words
@@ -50,7 +50,11 @@ class Replace(Settings):
 class Affix(Settings):
     """Text put before or after every caption that has it not yet."""
 
-    text: str = words("", "What to put there, with its own comma and blank.", max_length=1_000)
+    text: str = words(
+        "",
+        "What to put there, with its own comma and blank; a comma that is there already is not doubled.",
+        max_length=1_000,
+    )
     where: str = choice("before", ("before", "after"), "At which end.")
 
 
@@ -229,8 +233,8 @@ def _refused(operation: Replace, code: str, reason: str, name: str) -> SettingsE
 
 def _with_affix(operation: Affix, text: str) -> str:
     if operation.where == "before":
-        return text if text.startswith(operation.text) else operation.text + text
-    return text if text.endswith(operation.text) else text + operation.text
+        return text if joining.has_before(operation.text, text) else joining.put_before(operation.text, text)
+    return text if joining.has_after(text, operation.text) else joining.put_after(text, operation.text)
 
 
 def _with_tag(operation: TagChange, text: str) -> str:

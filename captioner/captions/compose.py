@@ -1,8 +1,8 @@
 """A sentence, kept tags and an existing caption become a caption's text by a recipe. Pure: no model, no file, no page.
 
 The way of a caption, in this order:
-1. Tags of the ignore list go; then replacements are made; both match a whole tag as the model spells it or as it is
-   shown ("long_hair" and "long hair" are one tag), whatever the case.
+1. Words of the sentence are replaced. Tags of the ignore list go; then tags are renamed; both match a whole tag as
+   the model spells it or as it is shown ("long_hair" and "long hair" are one tag), whatever the case.
 2. Tags are spelt: underscores to spaces (kaomoji keep theirs), class name to subject name, brackets escaped.
 3. Pieces are put in the order of `source_order`; a piece that is there already (in the sentence, in another tagger, in
    the prefix, suffix or existing caption, as a whole piece between separators) is merged with the first of its kind.
@@ -19,10 +19,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from captioner.captions import joining
+from captioner.captions.tag_rules import (
+    entries_of,
+    ignored,
+    ignoring,
+    listed,
+    one_line,
+    piece_key,
+    replacements,
+    word_replacements,
+)
 from captioner.captions.tokens import count_tokens, cut_at
-from captioner.captions.wildcards import Wildcard, Wildcards
 from captioner.errors import SettingsError
-from captioner.limits import MAX_TAG_LENGTH
 from captioner.models import registry
 from captioner.records import Caption, Part, Sentence, Tag
 from captioner.settings import Effect, Settings, choice, switch, whole, words
@@ -69,14 +78,20 @@ class Recipe(Settings):
     )
     ignore: str = words(
         "",
-        "Tags to leave out, separated by commas or lines; * stands for anything: *_background.",
+        "Tags to leave out, separated by commas or lines; * stands for anything: *_background. Sentences stay.",
         label="Ignored tags",
         effect=_COMPOSE,
     )
     replace: str = words(
         "",
-        "Tags to rename, separated by commas or lines: 1girl -> a girl, *_hair -> * fur.",
+        "Tags to rename, separated by commas or lines: 1girl -> a girl, *_hair -> * fur. Sentences stay.",
         label="Replaced tags",
+        effect=_COMPOSE,
+    )
+    replace_text: str = words(
+        "",
+        "Words to change in the sentence, separated by commas or lines: cat -> sks cat, a picture of ->. Tags stay.",
+        label="Replaced words of the sentence",
         effect=_COMPOSE,
     )
     drop_implied: bool = switch(
@@ -112,7 +127,8 @@ class Recipe(Settings):
             if len(getattr(self, name).splitlines()) > 1 or getattr(self, name).endswith(("\n", "\r")):
                 raise SettingsError(f"{name} has a line break; trainers read only the first line of a caption.")
         _source_ranks(self.source_order)
-        _replacements(self.replace)
+        replacements(self.replace)
+        word_replacements(self.replace_text)
         if self.subject_name.strip() and not self.class_name.strip():
             raise SettingsError(
                 f"subject_name is {self.subject_name!r} and class_name is empty; "
@@ -141,7 +157,7 @@ def compose(
     existing = existing if recipe.existing != "ignore" and existing.strip() else ""
     if existing and recipe.existing == "keep":
         return Caption(text=existing, parts=(Part(existing, "existing"),))
-    own = _one_line(existing)
+    own = joining.in_one_line(existing, recipe.separator)
     pieces = _pieces(sentence, tags, recipe, own, sentence_source)
     prefix, suffix = recipe.prefix, recipe.suffix
     if own and prefix.strip() and own.casefold().startswith(prefix.strip().casefold()):
@@ -165,7 +181,7 @@ def spell(name: str, recipe: Recipe) -> str:
     """A tag as captions write it: underscores, subject name and brackets by the recipe."""
     if recipe.underscores_to_spaces and name not in KAOMOJI:
         name = name.replace("_", " ")
-    name = _as_subject(_one_line(name), recipe)
+    name = _as_subject(one_line(name), recipe)
     return _BRACKETS.sub(r"\\\g<0>", name) if recipe.escape_brackets else name
 
 
@@ -181,14 +197,9 @@ def pieces_in(caption: Caption, recipe: Recipe) -> frozenset[str]:
     return frozenset(piece_key(piece) for part in caption.parts for piece in (part.text, *part.text.split(divider)))
 
 
-def piece_key(text: str) -> str:
-    """What makes two pieces the same: neither case, underscores, escapes nor spacing tell them apart."""
-    return _one_line(_ESCAPED.sub(r"\1", text).replace("_", " ")).casefold()
-
-
 def is_ignored(name: str, recipe: Recipe) -> bool:
     """Whether the recipe's ignore list names this tag."""
-    return _ignored(recipe.ignore).matches(piece_key(name))
+    return ignored(recipe.ignore).matches(piece_key(name))
 
 
 def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
@@ -196,7 +207,7 @@ def ignored_by(name: str, recipe: Recipe) -> tuple[str, ...]:
     if not is_ignored(name, recipe):
         return ()
     key = piece_key(name)
-    return tuple(entry for entry in _entries(recipe.ignore) if _wildcard(entry).match(key) is not None)
+    return ignoring(recipe.ignore, key)
 
 
 def with_ignored(recipe: Recipe, name: str) -> Recipe:
@@ -205,19 +216,19 @@ def with_ignored(recipe: Recipe, name: str) -> Recipe:
     A comma in the tag's name would divide the entry, so a star stands for it.
     Raises: SettingsError: the list has no room, or nothing but stars would stand there, which is every tag.
     """
-    entry = _one_line(name if name in KAOMOJI else name.replace("_", " ")).replace(",", "*")
+    entry = one_line(name if name in KAOMOJI else name.replace("_", " ")).replace(",", "*")
     if not entry.strip("* "):
         raise SettingsError(f"the tag {name!r} cannot be ignored by name; replace it with nothing instead.")
     if is_ignored(name, recipe):
         return recipe
-    return recipe.replaced(ignore=_listed([*_entries(recipe.ignore), entry], recipe.ignore))
+    return recipe.replaced(ignore=listed([*entries_of(recipe.ignore), entry], recipe.ignore))
 
 
 def without_ignored(recipe: Recipe, name: str) -> Recipe:
     """The same recipe without the entries of its ignore list that leave a tag out; one with a star frees others too."""
     gone = ignored_by(name, recipe)
     return recipe.replaced(
-        ignore=_listed([entry for entry in _entries(recipe.ignore) if entry not in gone], recipe.ignore)
+        ignore=listed([entry for entry in entries_of(recipe.ignore) if entry not in gone], recipe.ignore)
     )
 
 
@@ -233,13 +244,7 @@ class _Piece:
 
 
 _BRACKETS = re.compile(r"[\\()\[\]]")
-_ESCAPED = re.compile(r"\\([\\()\[\]])")
-_LIST_BREAK = re.compile(r"[,\n\r]+")
 _NEGATIONS = ("no ", "without ")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _pieces(
@@ -249,7 +254,8 @@ def _pieces(
     rules = _rules(recipe)
     by_rank: dict[int, list[_Piece]] = {}
     if sentence is not None and sentence.text.strip():
-        text = _as_subject(_one_line(sentence.text), recipe)
+        said = word_replacements(recipe.replace_text)
+        text = _as_subject(said.of(one_line(sentence.text)), recipe)
         by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
     for tag in tags:
         spelt = rules.of(tag.name)
@@ -276,8 +282,8 @@ class _Rules:
     def __init__(self, recipe: Recipe) -> None:
         self.ranks = _source_ranks(recipe.source_order)
         self._recipe = recipe
-        self._ignored = _ignored(recipe.ignore)
-        self._replacements = _replacements(recipe.replace)
+        self._ignored = ignored(recipe.ignore)
+        self._replacements = replacements(recipe.replace)
         self._spelt: dict[str, tuple[str, str] | None] = {}
 
     def of(self, name: str) -> tuple[str, str] | None:
@@ -306,7 +312,7 @@ def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Pi
     """The same without repetitions; the first of equal ones stays and names the sources of all."""
     divider = recipe.separator.strip() or ","
     fixed = {piece_key(part) for text in (recipe.prefix, recipe.suffix, existing) for part in text.split(divider)}
-    already = f"{divider}{divider.join(piece_key(part) for part in existing.split(divider))}{divider}"
+    already = f"{divider}{divider.join(_piece_keys(existing, divider))}{divider}"
     sentence_keys = {
         piece_key(part): piece for piece in pieces if not piece.is_tag for part in piece.text.split(divider)
     }
@@ -314,7 +320,7 @@ def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Pi
     kept: list[_Piece] = []
     for piece in pieces:
         if not piece.is_tag:
-            own = divider.join(piece_key(part) for part in piece.text.split(divider))
+            own = divider.join(_piece_keys(piece.text, divider))
             if f"{divider}{own}{divider}" not in already:
                 kept.append(piece)
             continue
@@ -326,6 +332,11 @@ def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Pi
         elif piece.source not in known.source.split("+"):
             known.source += f"+{piece.source}"
     return kept
+
+
+def _piece_keys(text: str, divider: str) -> list[str]:
+    """The keys of a text's pieces; a sentence is the same with its full stop and without, since joining drops it."""
+    return [piece_key(joining.without_stop(part)) for part in text.split(divider)]
 
 
 def _without_implied(pieces: Sequence[_Piece]) -> list[_Piece]:
@@ -349,14 +360,8 @@ def _endings(key: str) -> tuple[str, ...]:
 
 
 def _join(pieces: Sequence[_Piece], prefix: str, suffix: str, separator: str) -> str:
-    text = separator.join(piece.text for piece in pieces)
-    if prefix.strip():
-        between = "" if prefix[-1].isspace() or not text else separator
-        text = prefix + between + text
-    if suffix.strip():
-        between = "" if suffix[0].isspace() or suffix[0] in ",.;:!?" or not text else separator
-        text += between + suffix
-    return text.strip()
+    text = joining.join((piece.text for piece in pieces), separator)
+    return joining.put_after(joining.put_before(prefix, text, separator), suffix, separator).strip()
 
 
 def _within_tokens(pieces: list[_Piece], join: Callable[[Sequence[_Piece]], str], limit: int) -> list[_Piece]:
@@ -412,63 +417,6 @@ def _source_ranks(order: str) -> dict[str, int]:
         if word not in known:
             raise SettingsError(f"source_order names {word!r}; the sources are {', '.join(known)}.")
     return {source: rank for rank, source in enumerate(dict.fromkeys((*named, *known)))}
-
-
-def _entries(text: str) -> list[str]:
-    return [entry.strip() for entry in _LIST_BREAK.split(text) if entry.strip()]
-
-
-def _listed(entries: Sequence[str], before: str) -> str:
-    """Entries as one text, a line each where they were written so."""
-    return ("\n" if "\n" in before.strip() else ", ").join(entries)
-
-
-def _wildcard(entry: str) -> Wildcard:
-    return Wildcard(_matchable_entry(entry))
-
-
-def _matchable_entry(entry: str) -> str:
-    """As `piece_key`, but the spaces beside a star stay: "* hair" must not match "chair"."""
-    return re.sub(r"\s+", " ", _ESCAPED.sub(r"\1", entry).replace("_", " ")).casefold().strip()
-
-
-@lru_cache(maxsize=64)
-def _ignored(ignore: str) -> Wildcards:
-    return Wildcards([_matchable_entry(entry) for entry in _entries(ignore)])
-
-
-@dataclass(frozen=True, slots=True)
-class _Replacement:
-    old: Wildcard
-    new: str
-
-    def of(self, matchable: str) -> str | None:
-        """The new name, each `*` in it standing for what the star in the same place matched; None: no match."""
-        found = self.old.match(matchable)
-        if found is None:
-            return None
-        pieces = self.new.split("*")
-        filled = pieces[0]
-        for index, piece in enumerate(pieces[1:]):
-            filled += (found[index] if index < len(found) else "*") + piece
-        return filled
-
-
-@lru_cache(maxsize=64)
-def _replacements(replace: str) -> tuple[_Replacement, ...]:
-    """Raises: SettingsError: an entry without an arrow or with nothing before it."""
-    made = []
-    for entry in _entries(replace):
-        old, arrow, new = entry.partition("->")
-        if not arrow or not old.strip():
-            raise SettingsError(f"replace has {entry!r}; each entry must read: old tag -> new tag.")
-        if len(new.strip()) > MAX_TAG_LENGTH:
-            raise SettingsError(
-                f"replace has a new name of {len(new.strip()):,} characters for {old.strip()[:80]!r}; "
-                f"at most {MAX_TAG_LENGTH} are taken."
-            )
-        made.append(_Replacement(_wildcard(old), new.strip()))
-    return tuple(made)
 
 
 def _as_subject(text: str, recipe: Recipe) -> str:

@@ -12,9 +12,10 @@ from functools import cached_property
 from itertools import chain, islice, zip_longest
 from typing import Literal
 
-from captioner.captions.compose import compose, ignored_by, piece_key, pieces_in, spell, written
+from captioner.captions.compose import compose, ignored_by, pieces_in, spell, written
 from captioner.captions.layers import latest, selected_tags
 from captioner.captions.plan import Plan
+from captioner.captions.tag_rules import piece_key
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 

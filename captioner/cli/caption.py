@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner import export, images, pipeline
+from captioner import images, pipeline
 from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
 from captioner.cli.flags import (
     add_model_flags,
+    add_search_flags,
     add_setting_flags,
     check_flags_have_effect,
     flat_settings,
     notes_without_effect,
 )
 from captioner.cli.parser import WrongUse
-from captioner.cli.pictures import NamedPicture, find_pictures
+from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, note, quiet, say, say_json
-from captioner.errors import CaptionerError, ExportError
+from captioner.errors import CaptionerError, ExportError, FileInTheWay
+from captioner.formats.folders import OutputPicture
+from captioner.formats.format import ExportItem
+from captioner.formats.names import safe_name
+from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
+from captioner.formats.sidecars import WRITERS
+from captioner.formats.targets import writable_folders, zip_target
 from captioner.pipeline import Captioned, PictureSource
 from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
 
@@ -37,7 +45,10 @@ _EPILOG = """examples:
   python -m captioner caption photos --models demo
 
   # A .txt beside each picture, in EveryDream's style with a lower repetition penalty; existing captions stay.
-  python -m captioner caption photos --out photos --preset everydream-beam --q-factor 0.8
+  python -m captioner caption photos --beside --preset everydream-beam --q-factor 0.8
+
+  # Kohya's folders: 10_cat/1.txt beside 10_cat/1.png, masks and sketches left out.
+  python -m captioner caption train/* --beside --exclude "sketch*" --models demo
 
   # The subject's name, and tags from WD14; pictures and captions in one zip.
   python -m captioner caption photos --class-name dog --subject-name "sks dog" --wd14 default \\
@@ -46,9 +57,9 @@ _EPILOG = """examples:
   # For programs: one JSON object a line on stdout.
   python -m captioner caption photos --recursive --json
 
-exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is not there, 130 stopped with Ctrl+C
+exit status: 0 all good, 1 some pictures failed or could not be read, 2 wrong use or a model that is not there,
+130 stopped with Ctrl+C
 """
-_MAX_RENAME_NOTES = 20
 _PUBLISHED = "--published-labels"
 
 
@@ -58,18 +69,34 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
     where = parser.add_argument_group("pictures and captions")
-    where.add_argument("--recursive", action="store_true", help="look into the subfolders of folders too")
+    add_search_flags(where)
     target = where.add_mutually_exclusive_group()
-    target.add_argument("--out", metavar="DIR", help="write a caption file for each picture to this folder")
+    target.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write a caption file for each picture to this folder; below it files lie as the pictures do below the "
+        "folder named, or below what several arguments have in common",
+    )
+    target.add_argument("--beside", action="store_true", help="write each caption file beside its picture")
     target.add_argument("--zip", metavar="FILE", help="write the caption files to this zip")
     where.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="with --existing ignore, replace caption files too that you wrote or changed, and a zip that is not as it "
+        "was written here; each is kept as NAME.bak",
+    )
+    where.add_argument(
         "--format",
-        choices=tuple(export.WRITERS),
+        choices=tuple(WRITERS),
         default="txt",
-        metavar="|".join(export.WRITERS),
+        metavar="|".join(WRITERS),
         help="suffix of the caption files (default txt)",
     )
-    where.add_argument("--with-pictures", action="store_true", help="put the pictures beside their captions")
+    where.add_argument(
+        "--with-pictures",
+        action="store_true",
+        help="put the pictures beside their captions; no picture is ever replaced",
+    )
     where.add_argument("--json", action="store_true", help="print one JSON object a picture, for programs")
     models = parser.add_argument_group("models")
     models.add_argument(
@@ -96,11 +123,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Caption what the command line names. Everything that can be wrong with it shows before a model is loaded."""
     with quiet():
         plan = _plan(arguments)
-        pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
-        run = _Run(len(pictures))
+        found = find_pictures(arguments.pictures, _search(arguments))
+        for text in found.notes():
+            note(f"note: {text}")
+        pictures = found.pictures
+        options = OutputOptions(
+            format=arguments.format,
+            with_pictures=arguments.with_pictures,
+            existing=plan.recipe.existing,
+            may_overwrite=arguments.overwrite,
+        )
+        run = _Run(len(pictures), is_incomplete=found.is_incomplete)
         stop: ExportError | None = None
         try:
-            with _output(arguments, pictures, keep=plan.recipe.existing == "keep") as output:
+            with _output(arguments, pictures, options) as output:
                 plan.check_models(arguments.models, progress=Download())
                 _caption(arguments, plan, pictures, output, run)
         except ExportError as error:
@@ -110,6 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
             stop = error
             run.done = 0 if arguments.zip else run.done
             run.failed = run.total - run.done
+            run.is_incomplete = True
         except KeyboardInterrupt:
             if not run.is_stopped:
                 raise
@@ -122,9 +159,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(slots=True)
 class _Run:
-    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it."""
+    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
+
+    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder.
+    """
 
     total: int
+    is_incomplete: bool = False
     done: int = 0
     failed: int = 0
     has_begun: bool = False
@@ -138,7 +179,7 @@ class _Run:
         note(f"{self.done} captioned, {self.failed} failed")
         if self.is_stopped:
             return 130
-        return 1 if self.failed else 0
+        return 1 if self.failed or self.is_incomplete else 0
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -151,6 +192,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
     if arguments.published_labels and not can_prepare(plan):
         raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
+    if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
+        raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
     if arguments.with_pictures and not (arguments.out or arguments.zip):
         raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
     for text in (*plan.notes, *notes_without_effect(flat, plan)):
@@ -158,8 +201,18 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return plan
 
 
+def _search(arguments: argparse.Namespace) -> Search:
+    in_place = Path(arguments.out) if arguments.out and not arguments.with_pictures else None
+    return Search(
+        recursive=arguments.recursive,
+        exclude=arguments.exclude,
+        include_masks=arguments.include_masks,
+        in_place=in_place,
+    )
+
+
 def _caption(
-    arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: _Output, run: _Run
+    arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: Output, run: _Run
 ) -> None:
     """Caption and write, counting in `run`. After Ctrl+C it ends as ever, or with KeyboardInterrupt if nothing is done.
 
@@ -168,7 +221,7 @@ def _caption(
     from captioner.models.manager import ModelManager
 
     # Read now, since what this run writes must not be taken for what was there before it.
-    existing = [""] * len(pictures) if plan.recipe.existing == "ignore" else output.existing()
+    existing = output.existing()
     manager = ModelManager(models=arguments.models, device=arguments.device)
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
@@ -183,8 +236,7 @@ def _caption(
             sources = _sources(pictures, existing)
             for captioned in pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
-                if captioned.error is None:
-                    output.write(place, captioned)
+                captioned = _written(output, place, captioned)
                 progress.clear()
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
                     note(f"note: {warning}")
@@ -200,6 +252,16 @@ def _caption(
             raise
     finally:
         manager.close()
+
+
+def _written(output: Output, place: int, captioned: Captioned) -> Captioned:
+    """Write a caption; where its file may not be written, that is the picture's error."""
+    if captioned.error is None and captioned.caption is not None:
+        try:
+            output.write(place, captioned.caption.text, was_kept=captioned.was_kept)
+        except FileInTheWay as error:
+            return replace(captioned, caption=None, error=error)
+    return captioned
 
 
 def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
@@ -268,97 +330,35 @@ def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> Non
     say_json(shown)
 
 
-class _Output:
-    """Where captions go, and which there are already: beside the pictures, or under `keep` in the output folder."""
-
-    def __init__(
-        self, pictures: Sequence[NamedPicture], target: export.Target | None, arguments: argparse.Namespace, keep: bool
-    ) -> None:
-        self._pictures = [picture.path for picture in pictures]
-        self._target = target
-        self._folder = Path(arguments.out) if arguments.out else None
-        self._keep = keep
-        self._kept = 0
-        self._empty: list[str] = []
-        self._writer = export.WRITERS[arguments.format]
-        self._items = [
-            export.ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures
-        ]
-        self._files = self._writer.plan(self._items, with_pictures=arguments.with_pictures)
-        if arguments.with_pictures and self._folder is not None:
-            folders = {picture.path.parent.resolve() for picture in pictures}
-            if any((self._folder / file.picture).parent.resolve() in folders for file in self._files):
-                raise WrongUse(f"--with-pictures copies pictures, and some are in {self._folder}; name another folder.")
-
-    def existing(self) -> list[str | CaptionerError]:
-        """The caption each picture has already, or why it cannot be read; to be asked before the first is written.
-
-        It is in the file beside the picture, or else under `keep` in the output folder.
-        """
-        found = export.existing_captions(self._pictures)
-        if self._keep:
-            for place, text in enumerate(found):
-                try:
-                    found[place] = text or self._written(place)
-                except CaptionerError as error:
-                    found[place] = error
-        return found
-
-    def write(self, place: int, captioned: Captioned) -> None:
-        """Write one picture's caption, unless it is kept and there already.
-
-        Raises: ExportError: the system refuses it.
-        """
-        assert captioned.caption is not None
-        self._kept += captioned.was_kept
-        text = captioned.caption.text
-        if not text.strip():
-            self._empty.append(self._items[place].name)
-        if self._target is None:
-            return
-        item, file = self._items[place], self._files[place]
-        if self._keep and self._written(place):
-            if file.picture and self._folder is not None and not (self._folder / file.picture).exists():
-                assert item.picture is not None
-                self._target.copy(file.picture, item.picture)
-            return
-        self._writer.write(self._target, file, export.ExportItem(item.name, text, item.picture))
-
-    def notes(self) -> list[str]:
-        """What the person should know in the end, in sentences."""
-        notes = [f"{name} has an empty caption." for name in self._empty]
-        if self._kept:
-            those = (
-                "1 picture had a caption and keeps it"
-                if self._kept == 1
-                else f"{self._kept} had captions and kept them"
-            )
-            notes.append(f"{those}; --existing ignore makes new ones.")
-        if self._target is not None:
-            notes += [export.rename_note(file) for file in self._files if file.is_renamed]
-        more = len(notes) - _MAX_RENAME_NOTES
-        return notes if more <= 0 else [*notes[:_MAX_RENAME_NOTES], f"and {more} more of the kind."]
-
-    def _written(self, place: int) -> str:
-        if self._folder is None:
-            return ""
-        path = self._folder / self._files[place].caption
-        try:
-            return export.read_caption(path.read_bytes(), path.name) if path.is_file() else ""
-        except OSError as error:
-            raise CaptionerError(f"{path} cannot be read: {error.strerror}.", code="bad_caption") from error
-
-
 @contextmanager
-def _output(arguments: argparse.Namespace, pictures: Sequence[NamedPicture], *, keep: bool) -> Iterator[_Output]:
-    target: AbstractContextManager[export.Target | None] = nullcontext(None)
-    if arguments.out:
-        target = export.folder_target(Path(arguments.out))
-    elif arguments.zip:
-        target = export.zip_target(Path(arguments.zip))
-    with target as opened:
-        yield _Output(pictures, opened, arguments, keep)
+def _output(
+    arguments: argparse.Namespace, pictures: Sequence[NamedPicture], options: OutputOptions
+) -> Iterator[Output]:
+    """Where the captions go. Raises: ExportError, WrongUse: known before a model is loaded."""
+    paths = [picture.path for picture in pictures]
+    if arguments.zip:
+        items = [ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures]
+        with zip_target(Path(arguments.zip), may_overwrite=arguments.overwrite) as target:
+            yield ZipOutput(items, paths, options, target)
+    elif arguments.out or arguments.beside:
+        top = Path(arguments.out or ".")
+        folders = [picture.path.parent if arguments.beside else top / picture.folder for picture in pictures]
+        files = [OutputPicture(path, folder) for path, folder in zip(paths, folders, strict=True)]
+        own = {os.path.realpath(path.parent) for path in paths}
+        if arguments.with_pictures and any(os.path.realpath(folder) in own for folder in folders):
+            raise WrongUse(f"--with-pictures copies pictures, and some are in {top}; name another folder.")
+        with writable_folders(*(dict.fromkeys(folders) if arguments.beside else [top])):
+            output = FolderOutput(files, options)
+            try:
+                yield output
+            except BaseException:
+                with suppress(ExportError):  # the error that is under way is the one to tell
+                    output.close()
+                raise
+            output.close()
+    else:
+        yield Output(paths, options)
 
 
 def _safe_folder(folder: str) -> str:
-    return "/".join(export.safe_name(name) for name in folder.split("/")) if folder else ""
+    return "/".join(safe_name(name) for name in folder.split("/")) if folder else ""

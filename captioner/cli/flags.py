@@ -31,6 +31,24 @@ def add_setting_flags(parser: argparse.ArgumentParser, *, keys: Collection[str] 
             _add_field(section, field)
 
 
+def add_search_flags(section: argparse._ArgumentGroup) -> None:
+    """Which pictures of the folders that are named."""
+    section.add_argument("--recursive", action="store_true", help="look into the subfolders of folders too")
+    section.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out files and folders whose name or path below the named folder matches, as *_old.png or raw/*; "
+        "may be given several times",
+    )
+    section.add_argument(
+        "--include-masks",
+        action="store_true",
+        help="take masks too: names that end with -masklabel or -condlabel, folders mask, masks and conditioning",
+    )
+
+
 def add_model_flags(section: argparse._ArgumentGroup, *, kinds: Collection[str] = ("captioner", "tagger")) -> None:
     """Which captioner, preset and taggers, or only those of some kinds."""
     captioners = [spec.name for spec in registry.MODELS if spec.kind == "captioner"]

@@ -1,59 +1,242 @@
-"""The pictures that a command line names: files as they are, folders by what is in them."""
+"""The pictures that a command line names: files as they are, folders by what is in them, and what is passed over."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 from captioner.cli.parser import WrongUse
-from captioner.images import is_picture_name
+from captioner.formats.earlier import INDEX_NAME
+from captioner.formats.existing import is_caption_name
+from captioner.images import format_by_start, is_picture_name
+
+_UNREAD = (
+    "3fr ai arw cr2 cr3 dds dng eps exr hdr ico j2k jp2 jpf jpx jxl kra nef orf pbm pcx pef pgm pnm ppm psb psd qoi "
+    "raf raw rw2 srw svg tga x3f xcf"
+)
+_UNREAD_SUFFIXES = frozenset(f".{suffix}" for suffix in _UNREAD.split())
+_MASK_STEMS = ("-masklabel", "-condlabel")  # OneTrainer's
+_MASK_FOLDERS = frozenset({"mask", "masks", "conditioning"})
+_THUMBNAIL_FOLDERS = frozenset({"@eadir", ".@__thumb", ".thumbnails", ".picasaoriginals"})
+
+_REASONS = {
+    "format": ("files of a format that is not read here (save them as PNG or JPEG)", True),
+    "name": ("pictures without a picture's name (rename them, or name them one by one)", True),
+    "mask": ("masks (--include-masks takes them)", False),
+    "hidden": ("hidden", False),
+    "thumbnails": ("a file server's thumbnails", False),
+    "loop": ("links to folders that are looked into already", False),
+    "excluded": ("excluded", False),
+    "caption": ("caption files", False),
+}
+"""Why something is passed over: how that is said, and whether a person would have expected a caption."""
+_MAX_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class NamedPicture:
     """A picture of the command line.
 
-    path: as it is shown and opened. folder: where it lies below the folder that was named, "" at its top and for single
-    files: what an output folder mirrors.
+    path: as it is shown and opened. folder: where its files go below the output folder or in the zip, "" at the top.
     """
 
     path: Path
     folder: str = ""
 
 
-def find_pictures(names: Sequence[str], *, recursive: bool) -> list[NamedPicture]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How to look for pictures. in_place: the output folder, if what is written there is to lie beside the pictures."""
+
+    recursive: bool = False
+    exclude: Sequence[str] = ()
+    include_masks: bool = False
+    in_place: Path | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """The pictures of a command line, and what was passed over: names by the keys of `_REASONS`.
+
+    problems: folders that gave nothing, each as a sentence.
+    """
+
+    pictures: list[NamedPicture] = field(default_factory=list)
+    passed_over: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a person would have expected more captions than there will be."""
+        return bool(self.problems) or any(_REASONS[reason][1] for reason in self.passed_over)
+
+    def notes(self) -> list[str]:
+        """What was passed over, by reason, in sentences."""
+        notes = list(self.problems)
+        for reason in (reason for reason in _REASONS if reason in self.passed_over):
+            names = self.passed_over[reason]
+            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+            shown = ", ".join(names[:_MAX_NAMES]) + more
+            notes.append(f"{len(names)} passed over as {_REASONS[reason][0]}: {shown}.")
+        return notes + [f"--exclude {pattern!r} leaves nothing out." for pattern in self.idle]
+
+
+def find_pictures(names: Sequence[str], search: Search) -> Found:
     """The pictures in the order of the arguments, those of a folder by name; each once, however often it is named.
 
-    Symbolic links to pictures count, links to folders are not walked into. A file that was named is taken whatever its
-    name is; whether it is a picture shows when it is opened.
+    Symbolic links count as what they point to; a folder is looked into once. A file that was named is taken whatever
+    its name is, unless it is a caption file or a mask; whether it is a picture shows when it is opened.
 
-    Raises: WrongUse: a folder without pictures, or one that cannot be read.
+    Raises: WrongUse: there is nothing to caption, with the reason.
     """
-    found: dict[Path, NamedPicture] = {}
+    looked = _Looked(search)
     for name in names:
         if not name:
             raise WrongUse("an empty name is no picture; name pictures and folders, . for the one you are in.")
-        path = Path(name)
+        looked.add(Path(name), is_alone=len(names) == 1)
+    found = looked.found
+    found.idle = [pattern for pattern in search.exclude if pattern not in looked.useful]
+    if not looked.pictures:
+        raise WrongUse(" ".join([*found.notes()]) or f"{names[0]} has no pictures in it.")
+    found.pictures = _placed(list(looked.pictures.values()), looked.roots, search.in_place)
+    return found
+
+
+class _Looked:
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self.found = Found()
+        self.pictures: dict[Path, Path] = {}
+        self.roots: list[Path] = []
+        self.useful: set[str] = set()
+        self._seen: set[tuple[int, int]] = set()
+
+    def add(self, path: Path, *, is_alone: bool) -> None:
+        """An argument. is_alone: it is the only one, so that whoever names a folder of masks means it."""
         is_folder = os.path.isdir(path)  # noqa: PTH112 (Path's own raises for a name that is too long)
-        pictures = list(_in_folder(path, recursive)) if is_folder else [NamedPicture(path)]
-        if not pictures:
-            advice = "" if recursive else "; --recursive looks into its subfolders too"
-            raise WrongUse(f"{name} has no pictures in it{advice}.")
-        for picture in pictures:
-            # The folder's links are resolved, the picture's own is not: a link is a picture with a name of its own.
-            found.setdefault(Path(os.path.realpath(picture.path.parent)) / picture.path.name, picture)
-    return list(found.values())
+        reason = self._excluded(path.name) or ("" if is_folder and is_alone else self._left_out(path, is_folder))
+        if not is_folder and not reason and (is_caption_name(path.name) or path.name == INDEX_NAME):
+            reason = "caption"
+        if reason:
+            self._pass_over(reason, str(path))
+        elif is_folder:
+            self.roots.append(path)
+            before = len(self.pictures), len(self.found.problems), sum(map(len, self.found.passed_over.values()))
+            is_known = not self._look_into(path)
+            after = len(self.pictures), len(self.found.problems), sum(map(len, self.found.passed_over.values()))
+            if not is_known and before[:2] == after[:2]:
+                self._say_empty(path, before[2] < after[2])
+        else:
+            self.roots.append(path.parent)
+            self._take(path)
+
+    def _say_empty(self, path: Path, has_others: bool) -> None:
+        advice = "" if self._search.recursive else "; --recursive looks into its subfolders too"
+        other = "other " if has_others else ""
+        self.found.problems.append(f"{path} has no {other}pictures in it{advice}.")
+
+    def _take(self, path: Path) -> bool:
+        # The folder's links are resolved, the picture's own is not: a link is a picture with a name of its own.
+        key = Path(os.path.realpath(path.parent)) / path.name
+        self.pictures.setdefault(key, path)
+        return True
+
+    def _look_into(self, root: Path) -> bool:
+        """Take a folder's pictures, links to folders last, so that a picture is found under its own folder first."""
+        waiting, links = [root], list[Path]()
+        taken: list[tuple[tuple[str, ...], str, Path]] = []
+        is_new = False
+        while waiting or links:
+            folder = waiting.pop() if waiting else links.pop(0)
+            try:
+                state = folder.stat()
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                self.found.problems.append(f"{folder} cannot be read: {error.strerror}.")
+                continue
+            if state.st_ino and (state.st_dev, state.st_ino) in self._seen:
+                if folder != root:
+                    self._pass_over("loop", str(folder))
+                continue
+            is_new = True
+            self._seen.add((state.st_dev, state.st_ino))
+            for entry in entries:
+                path = folder / entry.name
+                below = path.relative_to(root).as_posix()
+                if entry.is_dir():
+                    if self._search.recursive and not self._is_passed_over(path, below, is_folder=True):
+                        (links if entry.is_symlink() else waiting).append(path)
+                elif not self._is_passed_over(path, below, is_folder=False) and is_picture_name(entry.name):
+                    taken.append((PurePosixPath(below).parent.parts, entry.name, path))
+        for _, _, path in sorted(taken):
+            self._take(path)
+        return is_new
+
+    def _is_passed_over(self, path: Path, below: str, *, is_folder: bool) -> bool:
+        reason = self._excluded(below) or self._left_out(path, is_folder)
+        if not reason and not is_folder and not is_picture_name(path.name):
+            reason = self._why_no_picture(path)
+        if reason:
+            self._pass_over(reason, below)
+        return bool(reason)
+
+    def _excluded(self, below: str) -> str:
+        patterns = [
+            pattern
+            for pattern in self._search.exclude
+            if fnmatch(below, pattern.rstrip("/")) or fnmatch(below.rpartition("/")[2], pattern.rstrip("/"))
+        ]
+        self.useful.update(patterns)
+        return "excluded" if patterns else ""
+
+    def _left_out(self, path: Path, is_folder: bool) -> str:
+        name = path.name.lower()
+        if is_folder:
+            if name in _THUMBNAIL_FOLDERS:
+                return "thumbnails"
+            if name.startswith(".") and name.strip("."):
+                return "hidden"
+            return "mask" if name in _MASK_FOLDERS and not self._search.include_masks else ""
+        if path.stem.lower().endswith(_MASK_STEMS) and is_picture_name(name) and not self._search.include_masks:
+            return "mask"
+        return ""
+
+    @staticmethod
+    def _why_no_picture(path: Path) -> str:
+        """Why a file without a picture's name may matter all the same; "" for one that is nothing to us."""
+        if path.name.startswith("."):
+            return "hidden" if is_picture_name(path.name.lstrip(".")) else ""
+        if path.suffix.lower() in _UNREAD_SUFFIXES:
+            return "format"
+        if is_caption_name(path.name) or not path.is_file():
+            return ""
+        try:
+            with path.open("rb") as file:
+                return "name" if format_by_start(file.read(16)) not in ("", "BMP") else ""  # BM begins words too
+        except OSError:
+            return ""
+
+    def _pass_over(self, reason: str, name: str) -> None:
+        self.found.passed_over.setdefault(reason, []).append(name)
 
 
-def _in_folder(folder: Path, recursive: bool) -> Iterator[NamedPicture]:
-    def refuse(error: OSError) -> None:
-        raise WrongUse(f"{error.filename} cannot be read: {error.strerror}.") from error
+def _placed(paths: Sequence[Path], roots: Collection[Path], in_place: Path | None) -> list[NamedPicture]:
+    """Each picture with its folder: below the output folder where all lie in it, else from where the arguments part."""
+    parents = [_absolute(path.parent) for path in paths]
+    top = _absolute(in_place) if in_place is not None else None
+    if top is None or not all(parent.is_relative_to(top) for parent in parents):
+        try:
+            top = Path(os.path.commonpath([_absolute(root) for root in roots]))
+        except ValueError:  # on different drives: nothing is common but that each has a name
+            return [NamedPicture(path, parent.name) for path, parent in zip(paths, parents, strict=True)]
+    below = [parent.relative_to(top).as_posix() for parent in parents]
+    return [NamedPicture(path, "" if folder == "." else folder) for path, folder in zip(paths, below, strict=True)]
 
-    for current, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) if recursive else []
-        below = Path(current).relative_to(folder).as_posix()
-        for name in sorted(names):
-            if is_picture_name(name):
-                yield NamedPicture(Path(current) / name, "" if below == "." else below)
+
+def _absolute(path: Path) -> Path:
+    """With the names as they were given: a link stays one."""
+    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import argparse
 import base64
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from captioner import export, images
+from captioner import images
 from captioner.captions.groups import CAPTIONER
 from captioner.captions.plan import Plan
-from captioner.cli.flags import add_model_flags, add_setting_flags, flat_settings, notes_without_effect
+from captioner.cli.flags import (
+    add_model_flags,
+    add_search_flags,
+    add_setting_flags,
+    flat_settings,
+    notes_without_effect,
+)
 from captioner.cli.parser import WrongUse
-from captioner.cli.pictures import NamedPicture, find_pictures
+from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, note, quiet, say
 from captioner.contract import PictureInput
-from captioner.errors import CaptionerError, ExportError
+from captioner.errors import CaptionerError, ExportError, FileInTheWay
+from captioner.formats.folders import FolderRun, OutputPicture
+from captioner.formats.targets import writable_folders
 from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture, to_csv, to_html, to_json
 
 _EPILOG = """examples:
@@ -27,9 +37,11 @@ _EPILOG = """examples:
   python -m captioner sweep cat.jpg --x num_beams=1,8,16,20 --models demo --out grids
   python -m captioner sweep cat.jpg --preset everydream-nucleus --x q_factor=0.01,1,20,100,200 --out grids
 
-exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is not there, 130 stopped with Ctrl+C
+exit status: 0 all good, 1 some pictures failed or could not be read, 2 wrong use or a model that is not there,
+130 stopped with Ctrl+C
 """
 _PICTURE_EDGE_PX = 512
+_SUFFIXES = (".html", ".csv", ".json")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +54,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--x", required=True, metavar=shape, help="the setting that changes along a row, and its values")
     own.add_argument("--y", metavar=shape, help="the setting that changes from row to row; without it there is one row")
     own.add_argument("--out", required=True, metavar="DIR", help="where a .html, .csv and .json for each picture go")
-    own.add_argument("--recursive", action="store_true", help="look into the subfolders of folders too")
+    own.add_argument(
+        "--overwrite", action="store_true", help="replace grids too that you changed; each file is kept as NAME.bak"
+    )
+    add_search_flags(own)
     models = parser.add_argument_group("models")
     models.add_argument(
         "--models", default="auto", metavar="auto|hub|demo|DIR", help="where models come from (default auto)"
@@ -56,9 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the grids. Everything that can be wrong with the command line shows before a model is loaded."""
     with quiet():
         plan, grid = _plan(arguments)
-        pictures = find_pictures(arguments.pictures, recursive=arguments.recursive)
+        search = Search(recursive=arguments.recursive, exclude=arguments.exclude, include_masks=arguments.include_masks)
+        found = find_pictures(arguments.pictures, search)
+        for text in found.notes():
+            note(f"note: {text}")
         plan.check_models(arguments.models, progress=Download())
-        return _sweep(arguments, plan, grid, pictures)
+        return _sweep(arguments, plan, grid, found.pictures) or int(found.is_incomplete)
 
 
 def _plan(arguments: argparse.Namespace) -> tuple[Plan, Grid]:
@@ -83,23 +101,27 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
     from captioner.models.manager import ModelManager
 
     manager = ModelManager(models=arguments.models, device=arguments.device)
-    items = [export.ExportItem(picture.path.name, "", picture.path) for picture in pictures]
-    names = [Path(file.caption).stem for file in export.SidecarWriter(".html").plan(items, with_pictures=False)]
+    out = Path(arguments.out)
     done = failed = 0
     is_stopped = False
     stop: ExportError | None = None
     try:
-        with export.folder_target(Path(arguments.out)) as target, Progress(len(pictures), "pictures") as progress:
-            for picture, name in zip(pictures, names, strict=True):
+        with writable_folders(out), _files(pictures, out) as files, Progress(len(pictures), "pictures") as progress:
+            for place, picture in enumerate(pictures):
                 try:
+                    _check_free(files, place, may_overwrite=arguments.overwrite)
                     image = images.open_picture(picture.path, follow_links=True).image
                     with manager.use(plan.captioner.model, plan.captioner.family) as captioner:
                         found = sweep_picture(PictureInput(image, name=picture.path.name), grid, captioner)
                     shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
                     page = to_html(found, picture.path.name, plan.captioner.model, shown)
-                    target.write(f"{name}.csv", to_csv(found, picture.path.name))
-                    target.write(f"{name}.json", to_json(found, picture.path.name, plan.captioner.model))
-                    target.write(f"{name}.html", page)
+                    made = {
+                        ".csv": to_csv(found, picture.path.name),
+                        ".json": to_json(found, picture.path.name, plan.captioner.model),
+                        ".html": page,
+                    }
+                    for suffix, data in made.items():
+                        files.put(place, suffix, data, is_kept=files.state(place, suffix) == "own")
                 except ExportError as error:  # the disk is full, say: the rest would fail too
                     stop, failed = error, len(pictures) - done
                     break
@@ -110,7 +132,7 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
                 else:
                     done += 1
                     progress.clear()
-                    say(str(Path(arguments.out) / f"{name}.html"))
+                    say(str(files.file(place, ".html")))
                 progress.step(done + failed)
     except KeyboardInterrupt:
         is_stopped = True
@@ -123,3 +145,27 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
     if is_stopped:
         return 130
     return 1 if failed else 0
+
+
+@contextmanager
+def _files(pictures: Sequence[NamedPicture], out: Path) -> Iterator[FolderRun]:
+    """The grids' files, all in one folder."""
+    files = FolderRun([OutputPicture(picture.path, out) for picture in pictures], _SUFFIXES)
+    try:
+        yield files
+    except BaseException:
+        with suppress(ExportError):  # the error that is under way is the one to tell
+            files.close()
+        raise
+    files.close()
+
+
+def _check_free(files: FolderRun, place: int, *, may_overwrite: bool) -> None:
+    """Raises: FileInTheWay: a grid would replace a file that is not ours or was changed since."""
+    if refusal := files.places[place].refusal:
+        raise FileInTheWay(refusal)
+    own = [files.file(place, suffix) for suffix in _SUFFIXES if files.state(place, suffix) == "own"]
+    if own and not may_overwrite:
+        raise FileInTheWay(
+            f"{own[0]} is not as a sweep wrote it; --overwrite replaces it and keeps it as {own[0].name}.bak."
+        )

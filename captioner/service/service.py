@@ -11,7 +11,6 @@ many threads. Knows no Gradio and no HTTP; every error that a person can mend is
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,9 @@ from typing import Any
 from captioner.captions import bulk, compose
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.errors import ExportError
-from captioner.export import ExportItem, safe_name, write_sidecars
+from captioner.formats.format import ExportItem
+from captioner.formats.names import safe_name
+from captioner.formats.sidecars import write_zip
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Offer
 from captioner.service.jobs import Jobs
@@ -171,23 +172,22 @@ class Desk:
         A picture that the disk has damaged or lost is left out, and the zip says so in a file of its own.
         Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
         """
+        views = self.workspace.views(set_id)
         items, left_out = [], []
-        for row in self.rows.of_views(set_id, self.workspace.views(set_id)):
+        for view, row in zip(views, self.rows.of_views(set_id, views), strict=True):
             path = None
             if with_pictures and not row["is_damaged"]:
-                path = self.workspace.picture_path(set_id, row["id"])
+                path = self.workspace.picture_path(set_id, view.id)
             if row["is_damaged"]:
-                left_out.append(f"{row['name']}: {row['error']}")
+                left_out.append(f"{view.name}: {row['error']}")
             elif path is not None and not path.exists():
-                left_out.append(f"{row['name']}: its picture file is missing; add the picture again.")
+                left_out.append(f"{view.name}: its picture file is missing; add the picture again.")
             else:
-                items.append(ExportItem(row["name"], row["caption"], path))
+                items.append(ExportItem(view.name, row["caption"], path, digest=view.digest))
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
-        write_sidecars(items, target, format=format, with_pictures=with_pictures, as_zip=True)
-        if left_out:
-            with zipfile.ZipFile(target, "a") as opened:
-                opened.writestr(LEFT_OUT, "\n".join(["Not in this zip:", *left_out, ""]))
+        notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
+        write_zip(items, target, format=format, with_pictures=with_pictures, notes=notes)
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"
 

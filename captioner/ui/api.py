@@ -17,7 +17,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from captioner.errors import BadPicture, CaptionerError, SettingsError
-from captioner.export import WRITERS
+from captioner.formats.sidecars import WRITERS
 from captioner.images import MAX_BYTES
 from captioner.limits import MAX_NAME_LENGTH, check_text, spelt_out
 from captioner.service.messages import message_of

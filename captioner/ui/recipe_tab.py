@@ -8,7 +8,10 @@ from captioner.captions.groups import SettingGroup
 from captioner.settings import Settings
 from captioner.ui.controls import Controls
 
-_SHOWN = ("prefix", "suffix", "ignore", "replace", "class_name", "subject_name", "existing", "max_tags", "max_tokens")
+_SHOWN = (
+    *("prefix", "suffix", "ignore", "replace", "replace_text", "class_name", "subject_name"),
+    *("existing", "max_tags", "max_tokens"),
+)
 
 
 def lay_out(controls: Controls, group: SettingGroup, *, defaults: Settings) -> None:

@@ -19,7 +19,7 @@ from starlette.formparsers import MultiPartException
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet
-from captioner.export import WRITERS
+from captioner.formats.sidecars import WRITERS
 from captioner.service.messages import message_of
 from captioner.service.service import Desk
 

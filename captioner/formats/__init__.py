@@ -1,0 +1,7 @@
+"""Captions become files that trainers read, and files that lie beside pictures become captions.
+
+`ownership` decides whose file is whose: what may be taken for a picture's caption, and what may be replaced. `earlier`
+is a folder's index of what we wrote, `folders` joins both with the disk, `targets` writes files and zips, `names` says
+what files are called, `sidecars` is the format of one caption file a picture, `existing` reads what a picture brings
+along, and `output` is where a run's captions go. `format` holds the records. Knows no page, no store and no model.
+"""

@@ -1,0 +1,83 @@
+"""What is exported and what came of it, as records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner.formats.names import split_name
+
+
+@dataclass(frozen=True, slots=True)
+class ExportItem:
+    """A caption to write.
+
+    name: the picture's file name as the person knows it; data, never a path.
+    picture: where the picture's original bytes are, for an export with pictures.
+    folder: the subfolder it goes to, a relative path of our own making.
+    digest: sha256 of the picture; of two equal names it says which comes first, whatever the order they came in.
+    """
+
+    name: str
+    text: str
+    picture: Path | None = None
+    folder: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """Under which names a picture's files were written, relative to the target, with "/" between folders.
+
+    name: the picture's own name. picture: "" in an export without pictures.
+    """
+
+    name: str
+    caption: str
+    picture: str = ""
+
+    @property
+    def is_renamed(self) -> bool:
+        """The caption file does not share the stem of the picture as the person knows it."""
+        return Path(self.caption).stem != self.own_stem
+
+    @property
+    def own_stem(self) -> str:
+        """The stem of the picture as the person knows it."""
+        return split_name(self.name)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was written: every file, and the names of pictures whose caption is empty or has several lines."""
+
+    files: tuple[ExportedFile, ...]
+    empty: tuple[str, ...] = ()
+    in_lines: tuple[str, ...] = ()
+
+    @property
+    def renamed(self) -> tuple[ExportedFile, ...]:
+        """The files that could not have their picture's stem."""
+        return tuple(file for file in self.files if file.is_renamed)
+
+    def notes(self) -> list[str]:
+        """What the person should know, in sentences; nothing when all went as expected."""
+        notes = [rename_note(file) for file in self.renamed] + [f"{name} has an empty caption." for name in self.empty]
+        return notes + ([lines_note(len(self.in_lines))] if self.in_lines else [])
+
+
+def rename_note(file: ExportedFile) -> str:
+    """What to tell about a file that could not have its picture's stem."""
+    if file.picture:
+        return f"{file.name} was exported as {file.picture} with {file.caption}."
+    stem = Path(file.caption).stem
+    return f"The caption of {file.name} is in {file.caption}; rename that picture to {stem} so that trainers find it."
+
+
+def lines_note(count: int) -> str:
+    """What to tell about captions of several lines, which trainers read in different ways."""
+    those = "1 caption has several lines and keeps" if count == 1 else f"{count} captions have several lines and keep"
+    return (
+        f"{those} them: kohya's scripts read the first line, or any with enable_wildcard; OneTrainer and SimpleTuner "
+        "take one of them; others read them all."
+    )
