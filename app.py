@@ -149,7 +149,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
 
     from captioner.captions.groups import add_plug_ins
     from captioner.models.manager import ModelManager
-    from captioner.service.service import Desk
+    from captioner.service.service import Service
     from captioner.ui import page
     from captioner.ui.guard import Guard
     from captioner.ui.server import Server
@@ -161,7 +161,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     with Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
-        app = page.mount(FastAPI(openapi_url=None), Desk(workspace, worker, manager))
+        app = page.mount(FastAPI(openapi_url=None), Service(workspace, worker, manager))
         guarded = Guard(
             app,
             names=ServedNames.of(config.host, config.allowed_hosts),

@@ -27,7 +27,7 @@ from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
 from captioner.models.manager import ModelManager
 from captioner.records import Layer, Sentence, Tag
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import Upload
@@ -66,13 +66,13 @@ def measure(folder: Path, count: int) -> list[Row]:
         for threshold in THRESHOLDS
     ]
     with Workspace(folder) as workspace, Worker() as worker:
-        desk = Desk(workspace, worker, ModelManager(models="demo", device="cpu"))
+        service = Service(workspace, worker, ModelManager(models="demo", device="cpu"))
         set_id = workspace.create_set("benchmark", plans[-1].to_flat())
         uploads = [Upload(f"{number}.png", file.getvalue()) for number in range(count)]
         pictures = [picture.id for picture in workspace.add_pictures(set_id, uploads)]
         layers = [layers_of(picture_id, numbers) for picture_id in pictures]
         workspace.put_layers(set_id, [layer for own in layers for layer in own])
-        cursor = desk.changes(set_id, -1)["cursor"]
+        cursor = service.changes(set_id, -1)["cursor"]
         texts_ms, page_ms, compared = [], [], []
         for plan in plans:
             start = time.perf_counter()
@@ -80,7 +80,7 @@ def measure(folder: Path, count: int) -> list[Row]:
             texts_ms.append(1000 * (time.perf_counter() - start))
             start = time.perf_counter()
             workspace.set_settings(set_id, plan.to_flat())
-            answer = desk.changes(set_id, cursor)
+            answer = service.changes(set_id, cursor)
             page_ms.append(1000 * (time.perf_counter() - start))
             cursor = answer["cursor"]
             shown = {row["id"]: row["caption"] for row in answer["rows"]}

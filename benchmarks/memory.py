@@ -31,7 +31,7 @@ import httpx
 from benchmarks.report import Row, show
 from benchmarks.served import served, small_picture
 from captioner.workspace import Workspace
-from captioner.workspace_records import Upload
+from captioner.workspace.records import Upload
 
 LIMIT_MB = 0.05
 """What the last third may add a caption; a new session alone added 0.17 while Gradio kept 10,000 of them."""

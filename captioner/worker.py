@@ -32,7 +32,7 @@ JOBS_SHARE = 1 / 8
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class PreparationProgress:
     """What a step yields that only leads up to the steps that count, such as a model being prepared.
 
     text: how far that is, in few words. title: what it is. done, total: as text, for a bar. seconds_left: None while it
@@ -53,7 +53,7 @@ class Pause:
     aside: what it waits for. until: asked on the worker's thread, before the job's turn would come; whether it is over.
     """
 
-    aside: Aside
+    aside: PreparationProgress
     until: Callable[[], bool]
 
 
@@ -74,7 +74,7 @@ class Job:
         self.done = 0
         self.failed = 0
         self.message = ""
-        self.aside: Aside | None = None
+        self.aside: PreparationProgress | None = None
         self.counting_since: float | None = None
         self.started_at: float | None = None
         self.ended_at: float | None = None
@@ -157,8 +157,8 @@ class Worker:
         """Run a job: each `next` on `steps` is one step, and asks and other owners' steps run in between.
 
         A step that yields an exception object instead of raising it counts as failed, and the job goes on; one that
-        yields an `Aside` or a `Pause` does not count; one that raises ends the job as failed with that message. What
-        earlier steps stored stays.
+        yields a `PreparationProgress` or a `Pause` does not count; one that raises ends the job as failed with that
+        message. What earlier steps stored stays.
 
         Args: total: expected steps. owner: whose job it is, for `jobs` and for the turns.
         Raises: RuntimeError: the worker is closed.
@@ -270,7 +270,9 @@ def _step(job: Job) -> None:
         job._end("failed", _in_words(error))
     else:
         job._pause = result if isinstance(result, Pause) else None
-        job.aside = result.aside if isinstance(result, Pause) else result if isinstance(result, Aside) else None
+        job.aside = (
+            result.aside if isinstance(result, Pause) else result if isinstance(result, PreparationProgress) else None
+        )
         if job.aside is not None:
             job.counting_since = time.time()
         elif isinstance(result, BaseException):

@@ -11,7 +11,7 @@ import pytest
 from captioner.worker import Worker
 
 if TYPE_CHECKING:
-    from captioner.service.service import Desk
+    from captioner.service.service import Service
     from tests.shell import Shell
 
 
@@ -32,16 +32,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    """The worker of `desk`."""
+    """The worker of `service`."""
     with Worker() as worker:
         yield worker
 
 
 @pytest.fixture
-def desk(tmp_path: Path, worker: Worker) -> Iterator[Desk]:
-    """A desk over an empty workspace (the folder work) and fake models."""
+def service(tmp_path: Path, worker: Worker) -> Iterator[Service]:
+    """A service over an empty workspace (the folder work) and fake models."""
     from captioner.models.manager import ModelManager
-    from captioner.service.service import Desk  # loads Gradio, which most tests do without
+    from captioner.service.service import Service  # loads Gradio, which most tests do without
     from captioner.workspace import Workspace
     from tests.fakes import fake_models
 
@@ -50,7 +50,7 @@ def desk(tmp_path: Path, worker: Worker) -> Iterator[Desk]:
         Workspace(tmp_path / "work") as workspace,
         worker,  # ends before what it works on does
     ):
-        yield Desk(workspace, worker, ModelManager(models=models, device="cpu"))
+        yield Service(workspace, worker, ModelManager(models=models, device="cpu"))
 
 
 @pytest.fixture

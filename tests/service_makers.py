@@ -1,4 +1,4 @@
-"""Sets and settings for the tests of the desk and its parts; the desk itself is the fixture `desk` of conftest."""
+"""Sets and settings for the tests of the service and its parts; itself it is the fixture `service` of conftest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from tests.fakes import FakeModel
 
 RED = (200, 30, 30)
@@ -20,30 +20,30 @@ def png(colour: tuple[int, int, int]) -> bytes:
     return buffer.getvalue()
 
 
-def set_with(desk: Desk, *colours: tuple[int, int, int]) -> tuple[str, list[str]]:
+def set_with(service: Service, *colours: tuple[int, int, int]) -> tuple[str, list[str]]:
     """A set of small pictures. Returns: its id, the pictures' ids."""
-    set_id = desk.new_set()["set"]
-    ids = [desk.add_picture(set_id, f"{number}.png", png(colour))["id"] for number, colour in enumerate(colours)]
+    set_id = service.new_set()["set"]
+    ids = [service.add_picture(set_id, f"{number}.png", png(colour))["id"] for number, colour in enumerate(colours)]
     FakeModel.calls.clear()
     return set_id, ids
 
 
-def page_values(desk: Desk, **changes: Any) -> dict[str, Any]:
+def page_values(service: Service, **changes: Any) -> dict[str, Any]:
     """The page's values by name as it shows them at first, some of them changed."""
-    values = dict(desk.offer.default_flat)
-    for key in desk.offer.model_keys:
-        values |= {f"{key}_on": key == "captioner", key: desk.offer.model_name(key)}
+    values = dict(service.choices.default_flat)
+    for key in service.choices.model_keys:
+        values |= {f"{key}_on": key == "captioner", key: service.choices.model_name(key)}
     return values | changes
 
 
-def wait_for_job(desk: Desk, set_id: str) -> dict[str, Any]:
+def wait_for_job(service: Service, set_id: str) -> dict[str, Any]:
     """The set's newest job, ended."""
-    newest = desk.jobs.newest(set_id)
+    newest = service.jobs.newest(set_id)
     assert newest is not None
-    job = desk.jobs.find(set_id, newest["id"])
+    job = service.jobs.find(set_id, newest["id"])
     assert job is not None
     assert job.wait(20)
-    ended = desk.jobs.newest(set_id)
+    ended = service.jobs.newest(set_id)
     assert ended is not None
     return ended
 

@@ -25,11 +25,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from captioner.models.manager import ModelManager
 from captioner.ui import page
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 with Workspace(Path({str(tmp_path)!r})) as workspace, Worker() as worker:
-    page.mount(FastAPI(), Desk(workspace, worker, ModelManager()))
+    page.mount(FastAPI(), Service(workspace, worker, ModelManager()))
 print([name for name in {HEAVY!r} if name in sys.modules])
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -20,7 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioner.captions.compose import Recipe, compose
+from captioner.captions.compose import compose
+from captioner.captions.recipe import Recipe
 from captioner.cli import caption as command
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import Search, find_pictures

@@ -15,7 +15,7 @@ from captioner.__main__ import main
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import note, printable, quiet, say, say_json
 from tests.fakes import fake_models
-from tests.test_cli import Ran, Shell
+from tests.shell import Ran, Shell
 from tests.test_lab_grid import sweep_words
 from tests.tiny_models import save_tiny_blip
 

@@ -9,7 +9,6 @@ import pytest
 
 from captioner.captions.compose import (
     KAOMOJI,
-    Recipe,
     compose,
     ignored_by,
     is_ignored,
@@ -18,6 +17,7 @@ from captioner.captions.compose import (
     without_ignored,
     written,
 )
+from captioner.captions.recipe import Recipe
 from captioner.captions.tokens import count_tokens
 from captioner.errors import SettingsError
 from captioner.models import registry

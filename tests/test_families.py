@@ -18,7 +18,7 @@ from captioner.errors import SettingsError
 from captioner.models import registry, sources
 from captioner.models.manager import ModelManager
 from captioner.pipeline import make_layers
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.ui import page
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -49,9 +49,9 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 
 @pytest.fixture
-def desk(workspace: Workspace, manager: ModelManager) -> Iterator[Desk]:
+def service(workspace: Workspace, manager: ModelManager) -> Iterator[Service]:
     with Worker() as worker:
-        yield Desk(workspace, worker, manager)
+        yield Service(workspace, worker, manager)
 
 
 def shown(name: str = "cat.png") -> PictureInput:
@@ -142,8 +142,8 @@ def test_a_sweep_may_have_its_settings_as_axes(models: str, tmp_path: Path, caps
     assert "free a.png" in (tmp_path / "grids" / "a.csv").read_text()
 
 
-def test_the_page_lays_out_controls_of_every_family(desk: Desk) -> None:
-    blocks = in_loop(lambda: page.build(desk))
+def test_the_page_lays_out_controls_of_every_family(service: Service) -> None:
+    blocks = in_loop(lambda: page.build(service))
     names = {getattr(block, "elem_id", None) for block in blocks.blocks.values()}
     assert {
         "family-blip",
@@ -157,43 +157,43 @@ def test_the_page_lays_out_controls_of_every_family(desk: Desk) -> None:
     assert {name for _, name in choices.choices} == {"fake-blip", "echo-1"}
 
 
-def test_the_page_previews_and_captions_with_it(desk: Desk) -> None:
-    set_id = desk.new_set()["set"]
-    picture = desk.add_picture(set_id, "cat.png", png(RED))["id"]
-    values = page_values(desk, captioner="echo-1", echo_manner="free")
-    assert desk.live.preview(set_id, picture, values)["text"] == "free cat.png"
-    desk.jobs.start(set_id, None, values)
-    assert wait_for_job(desk, set_id)["state"] == "done"
-    assert desk.open_set(set_id)["rows"][0]["caption"] == "free cat.png"
-    assert desk.jobs.start(set_id, None, values)["job"] is None, "nothing is due"
+def test_the_page_previews_and_captions_with_it(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
+    values = page_values(service, captioner="echo-1", echo_manner="free")
+    assert service.live.preview(set_id, picture, values)["text"] == "free cat.png"
+    service.jobs.start(set_id, None, values)
+    assert wait_for_job(service, set_id)["state"] == "done"
+    assert service.open_set(set_id)["rows"][0]["caption"] == "free cat.png"
+    assert service.jobs.start(set_id, None, values)["job"] is None, "nothing is due"
 
 
-def test_a_program_captions_with_it(desk: Desk) -> None:
-    set_id = desk.new_set()["set"]
-    picture = desk.add_picture(set_id, "cat.png", png(RED))["id"]
-    plan = desk.offer.plan_of_flat({CAPTIONER: "echo-1", "echo_temperature": 0.2})
-    assert desk.live.caption_one(set_id, picture, plan) == "plain cat.png"
+def test_a_program_captions_with_it(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
+    plan = service.choices.plan_of_flat({CAPTIONER: "echo-1", "echo_temperature": 0.2})
+    assert service.live.caption_one(set_id, picture, plan) == "plain cat.png"
 
 
 # Stored settings
 
 
 def test_settings_of_an_uninstalled_family_are_carried_and_come_back(
-    desk: Desk, models: str, workspace: Workspace, manager: ModelManager
+    service: Service, models: str, workspace: Workspace, manager: ModelManager
 ) -> None:
-    values = page_values(desk, captioner="echo-1", echo_manner="free", prefix="sks dog")
-    set_id = desk.new_set(values)["set"]
+    values = page_values(service, captioner="echo-1", echo_manner="free", prefix="sks dog")
+    set_id = service.new_set(values)["set"]
     registry.MODELS = tuple(spec for spec in registry.MODELS if spec is not ECHO)
     with Worker() as worker:
-        other = Desk(workspace, worker, manager)
-        plan = other.offer.stored_plan(set_id)
+        other = Service(workspace, worker, manager)
+        plan = other.choices.stored_plan(set_id)
         assert plan.recipe.prefix == "sks dog", "one unknown key must not cost the recipe"
         assert plan.captioner.model == "fake-blip"
         assert any("echo_manner" in note and "kept as stored" in note for note in plan.notes)
         assert any("'echo-1' is left aside" in note for note in plan.notes)
-        other.offer.store(set_id, other.offer.plan_of(page_values(other, prefix="sks cat")))
+        other.choices.store(set_id, other.choices.plan_of(page_values(other, prefix="sks cat")))
     registry.MODELS = (*registry.MODELS, ECHO)
-    plan = desk.offer.stored_plan(set_id)
+    plan = service.choices.stored_plan(set_id)
     assert plan.recipe.prefix == "sks cat"
     [echo] = [planned for planned in plan.switched_off if planned.family == "echo"]
     assert echo.settings == EchoSettings(manner="free")

@@ -19,17 +19,8 @@ from captioner.__main__ import main
 from captioner.contract import PictureInput, inputs
 from captioner.errors import SettingsError
 from captioner.formats.earlier import INDEX_NAME
-from captioner.lab.grid import (
-    MAX_CELLS,
-    changed_words,
-    compare,
-    make_grid,
-    parse_axis,
-    sweep_picture,
-    to_csv,
-    to_html,
-    to_json,
-)
+from captioner.lab.grid import MAX_CELLS, changed_words, compare, make_grid, parse_axis, sweep_picture
+from captioner.lab.report import to_csv, to_html, to_json
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
 from captioner.models.manager import ModelManager
 from captioner.records import Sentence

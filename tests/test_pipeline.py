@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner.captions.compose import Recipe
 from captioner.captions.groups import setting_groups
 from captioner.captions.layers import due
 from captioner.captions.plan import Plan, default_settings
+from captioner.captions.recipe import Recipe
 from captioner.captions.review import Reading
 from captioner.contract import ModelSpec, PictureInput
 from captioner.errors import BadPicture, CaptionerError, ModelNotFound, SettingsError

@@ -17,7 +17,7 @@ from captioner import __main__ as command_line
 from captioner.captions.groups import add_plug_ins
 from captioner.models import plug_ins, registry
 from captioner.models.manager import ModelManager
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.ui import page
 from captioner.ui.script_functions import script_functions
 from captioner.worker import Worker
@@ -103,13 +103,13 @@ def test_one_file_and_one_line_caption_from_the_command_line(
 def test_they_caption_on_the_page_and_for_programs(loud: str, tmp_path: Path) -> None:
     manager = ModelManager(models=loud, device="cpu")
     with Workspace(tmp_path / "workspace") as workspace, Worker() as worker:
-        desk = Desk(workspace, worker, manager)
-        set_id = desk.new_set()["set"]
-        picture = desk.add_picture(set_id, "a.png", png(RED))["id"]
-        functions = {function.__name__: function for function in script_functions(desk)}
-        values = page_values(desk, captioner="loud-1", loud_marks=2)
+        service = Service(workspace, worker, manager)
+        set_id = service.new_set()["set"]
+        picture = service.add_picture(set_id, "a.png", png(RED))["id"]
+        functions = {function.__name__: function for function in script_functions(service)}
+        values = page_values(service, captioner="loud-1", loud_marks=2)
         assert functions["preview"]({"set": set_id, "id": picture, "settings": values})["text"] == "40 pixels!!"
-        app = in_loop(page.mount, FastAPI(), desk)
+        app = in_loop(page.mount, FastAPI(), service)
         with TestClient(app) as client:
             answer: Any = client.post(
                 "/gradio_api/run/caption_picture",

@@ -12,7 +12,7 @@ from captioner.captions.plan import Plan
 from captioner.errors import SettingsError
 from captioner.models.manager import ModelManager
 from captioner.service.choices import to_flat
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.service_makers import RED, page_values, set_with
@@ -23,29 +23,29 @@ def test_an_open_clip_name_may_be_typed_where_models_come_from_the_hub_and_never
     tmp_path: Path, models: str
 ) -> None:
     with Workspace(tmp_path / "work") as workspace, Worker() as worker:
-        desk = Desk(workspace, worker, ModelManager(models=models, device="cpu"))
-        assert "ViT-B-32/laion2b_s34b_b79k" in desk.offer.takes_other_names("clip")
-        assert desk.offer.takes_other_names("wd14") == desk.offer.takes_other_names("captioner") == ""
-        plan = desk.offer.plan_of(page_values(desk, clip_on=True, clip=" vit-b-32/LAION2B_s34b_b79k "))
+        service = Service(workspace, worker, ModelManager(models=models, device="cpu"))
+        assert "ViT-B-32/laion2b_s34b_b79k" in service.choices.takes_other_names("clip")
+        assert service.choices.takes_other_names("wd14") == service.choices.takes_other_names("captioner") == ""
+        plan = service.choices.plan_of(page_values(service, clip_on=True, clip=" vit-b-32/LAION2B_s34b_b79k "))
         assert [choice.model for choice in plan.taggers] == ["ViT-B-32/laion2b_s34b_b79k"]
-        assert desk.offer.plan_of_flat({"clip": "ViT-B-32/laion2b_s34b_b79k"}).taggers == plan.taggers
+        assert service.choices.plan_of_flat({"clip": "ViT-B-32/laion2b_s34b_b79k"}).taggers == plan.taggers
         with pytest.raises(SettingsError, match="did you mean ViT-L-14/openai"):
-            desk.offer.plan_of(page_values(desk, clip_on=True, clip="ViT-L-14/opanai"))
+            service.choices.plan_of(page_values(service, clip_on=True, clip="ViT-L-14/opanai"))
         for folder in (str(tmp_path), "./work", "../work", "ViT-B-32/../work", "a\\b", "x" * 300):
             with pytest.raises(SettingsError, match=r"clip is .*; it must be one of .*an open_clip name"):
-                desk.offer.plan_of(page_values(desk, clip_on=True, clip=folder))
+                service.choices.plan_of(page_values(service, clip_on=True, clip=folder))
 
 
-def test_where_models_are_a_folder_no_other_name_is_taken(desk: Desk) -> None:
-    assert desk.offer.takes_other_names("clip") == ""
+def test_where_models_are_a_folder_no_other_name_is_taken(service: Service) -> None:
+    assert service.choices.takes_other_names("clip") == ""
     with pytest.raises(SettingsError, match="it must be one of fake-clip"):
-        desk.offer.plan_of(page_values(desk, clip_on=True, clip="ViT-B-32/laion2b_s34b_b79k"))
+        service.choices.plan_of(page_values(service, clip_on=True, clip="ViT-B-32/laion2b_s34b_b79k"))
 
 
-def test_settings_that_mean_nothing_any_more_do_not_keep_a_set_shut(desk: Desk) -> None:
-    set_id, _ = set_with(desk, RED)
-    desk.workspace.set_settings(set_id, {"num_beams": 500})
-    opened = desk.open_set(set_id)
+def test_settings_that_mean_nothing_any_more_do_not_keep_a_set_shut(service: Service) -> None:
+    set_id, _ = set_with(service, RED)
+    service.workspace.set_settings(set_id, {"num_beams": 500})
+    opened = service.open_set(set_id)
     assert len(opened["rows"]) == 1
     assert "num_beams is 500" in opened["notes"][0]
 

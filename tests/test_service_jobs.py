@@ -12,50 +12,50 @@ import pytest
 
 from captioner.errors import CaptionerError, SettingsError
 from captioner.service.recent import Recent
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.worker import Worker
 from tests.fakes import POISON, FakeCaptioner, FakeClip
 from tests.service_makers import RED, page_values, png, set_with, wait_for_job
 
 
-def test_a_job_captions_all_and_tells_its_progress(desk: Desk) -> None:
-    set_id, _ = set_with(desk, RED, (20, 20, 220), (10, 120, 10))
-    desk.jobs.start(set_id, None, page_values(desk))
-    job = wait_for_job(desk, set_id)
+def test_a_job_captions_all_and_tells_its_progress(service: Service) -> None:
+    set_id, _ = set_with(service, RED, (20, 20, 220), (10, 120, 10))
+    service.jobs.start(set_id, None, page_values(service))
+    job = wait_for_job(service, set_id)
     assert (job["state"], job["done"], job["total"], job["failed"]) == ("done", 3, 3, 0)
     assert job["rate"] > 0
-    rows = desk.open_set(set_id)["rows"]
+    rows = service.open_set(set_id)["rows"]
     assert [row["state"] for row in rows] == ["generated"] * 3
     assert rows[1]["caption"] == "a blue picture 40 wide under beam 3"
 
 
-def test_a_job_passes_over_what_these_settings_made_already(desk: Desk) -> None:
-    set_id, _ = set_with(desk, RED)
-    desk.jobs.start(set_id, None, page_values(desk))
-    wait_for_job(desk, set_id)
-    assert desk.jobs.start(set_id, None, page_values(desk)) == {"job": None}
-    desk.add_picture(set_id, "more.png", png((10, 120, 10)))
-    assert desk.jobs.start(set_id, None, page_values(desk))["job"]["total"] == 1
-    wait_for_job(desk, set_id)
+def test_a_job_passes_over_what_these_settings_made_already(service: Service) -> None:
+    set_id, _ = set_with(service, RED)
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
+    assert service.jobs.start(set_id, None, page_values(service)) == {"job": None}
+    service.add_picture(set_id, "more.png", png((10, 120, 10)))
+    assert service.jobs.start(set_id, None, page_values(service))["job"]["total"] == 1
+    wait_for_job(service, set_id)
 
 
-def test_an_edit_survives_a_job_and_the_new_caption_stands_beside_it(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    saved = desk.save_caption(set_id, picture, "mine", 0)
+def test_an_edit_survives_a_job_and_the_new_caption_stands_beside_it(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    saved = service.save_caption(set_id, picture, "mine", 0)
     assert saved["ok"]
-    desk.jobs.start(set_id, None, page_values(desk))
-    wait_for_job(desk, set_id)
-    row = desk.rows.of_picture(set_id, picture)
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
+    row = service.rows.of_picture(set_id, picture)
     assert (row["caption"], row["state"], row["revision"]) == ("mine", "edited", saved["revision"])
     assert row["suggestion"] == "a red picture 40 wide under beam 3"
 
 
-def test_a_picture_that_fails_says_why_and_the_others_are_done(desk: Desk) -> None:
-    set_id, pictures = set_with(desk, RED, POISON, RED)
-    desk.jobs.start(set_id, None, page_values(desk))
-    job = wait_for_job(desk, set_id)
+def test_a_picture_that_fails_says_why_and_the_others_are_done(service: Service) -> None:
+    set_id, pictures = set_with(service, RED, POISON, RED)
+    service.jobs.start(set_id, None, page_values(service))
+    job = wait_for_job(service, set_id)
     assert (job["state"], job["done"], job["failed"]) == ("done", 3, 1)
-    rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
+    rows = {row["id"]: row for row in service.open_set(set_id)["rows"]}
     assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
     assert "no usable answer" in rows[pictures[1]]["error"]
 
@@ -75,17 +75,17 @@ def _gated_steps(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
 
 
 def test_a_job_prepares_first_in_steps_that_let_others_in(
-    desk: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_id, [first, second] = set_with(desk, RED, (20, 20, 220))
+    set_id, [first, second] = set_with(service, RED, (20, 20, 220))
     FakeClip.unprepared = 400
     leave = _gated_steps(monkeypatch)
-    desk.jobs.start(set_id, None, page_values(desk, clip_on=True))
+    service.jobs.start(set_id, None, page_values(service, clip_on=True))
     for _ in range(2):
         leave.release()
-    job = desk.jobs.newest(set_id)
+    job = service.jobs.newest(set_id)
     while job is None or job["aside"] is None or job["aside"]["done"] < 200:
-        job = desk.jobs.newest(set_id)
+        job = service.jobs.newest(set_id)
     assert (job["done"], job["total"], job["rate"]) == (0, 2, None)
     assert (job["aside"]["title"], job["aside"]["text"]) == ("Preparing fake-clip", "200 of 400 labels")
     assert job["aside"]["seconds_left"] > 0
@@ -93,126 +93,126 @@ def test_a_job_prepares_first_in_steps_that_let_others_in(
     leave.release()
     assert asked.result(20) == "let in"
     leave.release()
-    job = wait_for_job(desk, set_id)
+    job = wait_for_job(service, set_id)
     assert (job["state"], job["done"], job["failed"], job["aside"]) == ("done", 2, 0, None)
-    assert all("cubism" in desk.rows.of_picture(set_id, picture)["caption"] for picture in (first, second))
+    assert all("cubism" in service.rows.of_picture(set_id, picture)["caption"] for picture in (first, second))
 
 
-def test_stopping_a_preparation_keeps_what_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_id, _ = set_with(desk, RED)
+def test_stopping_a_preparation_keeps_what_is_done(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = set_with(service, RED)
     FakeClip.unprepared = 1000
     leave = _gated_steps(monkeypatch)
-    started = desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=False)["job"]
+    started = service.jobs.start_preparation(set_id, page_values(service, clip_on=True), published=False)["job"]
     assert (started["total"], started["done"]) == (0, 0)
     with pytest.raises(CaptionerError, match="this set is being prepared for already; wait for it or stop it"):
-        desk.jobs.start(set_id, None, page_values(desk))
-    desk.jobs.stop(set_id)
+        service.jobs.start(set_id, None, page_values(service))
+    service.jobs.stop(set_id)
     leave.release()
-    assert wait_for_job(desk, set_id)["state"] == "cancelled"
+    assert wait_for_job(service, set_id)["state"] == "cancelled"
     assert FakeClip.unprepared in (900, 1000)
 
 
-def test_a_long_preparation_stops_no_other_sets_job(desk: Desk) -> None:
-    preparing, _ = set_with(desk, RED)
-    captioning, _ = set_with(desk, RED, (20, 20, 220))
+def test_a_long_preparation_stops_no_other_sets_job(service: Service) -> None:
+    preparing, _ = set_with(service, RED)
+    captioning, _ = set_with(service, RED, (20, 20, 220))
     FakeClip.unprepared = 10**12  # never done
-    desk.jobs.start_preparation(preparing, page_values(desk, clip_on=True), published=False)
-    desk.jobs.start(captioning, None, page_values(desk))
-    job = wait_for_job(desk, captioning)
+    service.jobs.start_preparation(preparing, page_values(service, clip_on=True), published=False)
+    service.jobs.start(captioning, None, page_values(service))
+    job = wait_for_job(service, captioning)
     assert (job["state"], job["done"]) == ("done", 2)
-    still = desk.jobs.newest(preparing)
+    still = service.jobs.newest(preparing)
     assert still is not None
     assert still["state"] == "running"
-    desk.jobs.stop(preparing)
-    assert wait_for_job(desk, preparing)["state"] == "cancelled"
+    service.jobs.stop(preparing)
+    assert wait_for_job(service, preparing)["state"] == "cancelled"
 
 
-def _two_that_prepare_one_model(desk: Desk, worker: Worker, leave: threading.Semaphore) -> tuple[str, str]:
+def _two_that_prepare_one_model(service: Service, worker: Worker, leave: threading.Semaphore) -> tuple[str, str]:
     """Two sets whose jobs prepare the same model; the second is waiting for the first, which has done some."""
-    sets = set_with(desk, RED)[0], set_with(desk, RED)[0]
+    sets = set_with(service, RED)[0], set_with(service, RED)[0]
     may_go = threading.Event()
     worker.ask(lambda: may_go.wait(20))
     for set_id in sets:
-        desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=False)
+        service.jobs.start_preparation(set_id, page_values(service, clip_on=True), published=False)
     leave.release(1)
     may_go.set()
     until = time.monotonic() + 20
-    while (second := desk.jobs.newest(sets[1])) is None or second["aside"] is None:
+    while (second := service.jobs.newest(sets[1])) is None or second["aside"] is None:
         assert time.monotonic() < until
         time.sleep(0.01)
     assert second["aside"]["text"] == "fake-clip is being prepared for another set"
     return sets
 
 
-def test_two_sets_prepare_a_model_once(desk: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_sets_prepare_a_model_once(service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     FakeClip.unprepared = 1000
     leave = _gated_steps(monkeypatch)
-    first, second = _two_that_prepare_one_model(desk, worker, leave)
+    first, second = _two_that_prepare_one_model(service, worker, leave)
     leave.release(9)  # no more than one preparation of a thousand labels takes
-    assert [wait_for_job(desk, set_id)["state"] for set_id in (first, second)] == ["done", "done"]
+    assert [wait_for_job(service, set_id)["state"] for set_id in (first, second)] == ["done", "done"]
     assert FakeClip.unprepared == 0
 
 
 def test_who_waits_for_a_preparation_that_is_stopped_goes_on_with_it(
-    desk: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    service: Service, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     FakeClip.unprepared = 1000
     leave = _gated_steps(monkeypatch)
-    first, second = _two_that_prepare_one_model(desk, worker, leave)
-    desk.jobs.stop(first)
+    first, second = _two_that_prepare_one_model(service, worker, leave)
+    service.jobs.stop(first)
     leave.release(10)
-    assert wait_for_job(desk, first)["state"] == "cancelled"
-    assert wait_for_job(desk, second)["state"] == "done"
+    assert wait_for_job(service, first)["state"] == "cancelled"
+    assert wait_for_job(service, second)["state"] == "done"
     assert FakeClip.unprepared == 0
 
 
-def test_a_preparation_that_fails_for_one_set_does_not_fail_for_the_next(desk: Desk, worker: Worker) -> None:
+def test_a_preparation_that_fails_for_one_set_does_not_fail_for_the_next(service: Service, worker: Worker) -> None:
     FakeClip.unprepared = 200
     FakeClip.hub_is_away = True
     may_go = threading.Event()
     worker.ask(lambda: may_go.wait(20))
-    first, second = set_with(desk, RED)[0], set_with(desk, RED)[0]
-    desk.jobs.start_preparation(first, page_values(desk, clip_on=True), published=True)
-    desk.jobs.start_preparation(second, page_values(desk, clip_on=True), published=False)
+    first, second = set_with(service, RED)[0], set_with(service, RED)[0]
+    service.jobs.start_preparation(first, page_values(service, clip_on=True), published=True)
+    service.jobs.start_preparation(second, page_values(service, clip_on=True), published=False)
     may_go.set()
-    assert [wait_for_job(desk, set_id)["state"] for set_id in (first, second)] == ["failed", "done"]
+    assert [wait_for_job(service, set_id)["state"] for set_id in (first, second)] == ["failed", "done"]
 
 
-def test_published_labels_are_fetched_only_when_asked_for_and_a_hub_that_is_away_is_told(desk: Desk) -> None:
-    set_id, _ = set_with(desk, RED)
+def test_published_labels_are_fetched_only_when_asked_for_and_a_hub_that_is_away_is_told(service: Service) -> None:
+    set_id, _ = set_with(service, RED)
     FakeClip.unprepared = 1000
     FakeClip.hub_is_away = True
-    desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=True)
-    job = wait_for_job(desk, set_id)
+    service.jobs.start_preparation(set_id, page_values(service, clip_on=True), published=True)
+    job = wait_for_job(service, set_id)
     assert (job["state"], job["message"]) == (
         "failed",
         "The file of label embeddings could not be downloaded from the hub.",
     )
     FakeClip.hub_is_away = False
-    desk.jobs.start_preparation(set_id, page_values(desk, clip_on=True), published=True)
-    assert wait_for_job(desk, set_id)["state"] == "done"
+    service.jobs.start_preparation(set_id, page_values(service, clip_on=True), published=True)
+    assert wait_for_job(service, set_id)["state"] == "done"
     assert FakeClip.unprepared == 0
 
 
-def test_a_picture_damaged_on_the_disk_costs_one_picture(desk: Desk, tmp_path: Path) -> None:
-    set_id, pictures = set_with(desk, RED, (30, 200, 30), (30, 30, 200))
-    digest = desk.workspace.view(set_id, pictures[1]).digest
+def test_a_picture_damaged_on_the_disk_costs_one_picture(service: Service, tmp_path: Path) -> None:
+    set_id, pictures = set_with(service, RED, (30, 200, 30), (30, 30, 200))
+    digest = service.workspace.view(set_id, pictures[1]).digest
     stored = [
         path for path in (tmp_path / "work").rglob(f"*{digest}*") if path.stat().st_size == len(png((30, 200, 30)))
     ]
     assert len(stored) == 1
     stored[0].write_bytes(b"no picture any more")
-    desk.pictures._opened = Recent(2)  # forgets what the upload had opened
-    desk.jobs.start(set_id, None, None)
-    job = wait_for_job(desk, set_id)
+    service.pictures._opened = Recent(2)  # forgets what the upload had opened
+    service.jobs.start(set_id, None, None)
+    job = wait_for_job(service, set_id)
     assert (job["state"], job["done"], job["failed"]) == ("done", 3, 1)
-    rows = {row["id"]: row for row in desk.open_set(set_id)["rows"]}
+    rows = {row["id"]: row for row in service.open_set(set_id)["rows"]}
     assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
     assert rows[pictures[1]]["error"]
 
 
-def test_one_job_a_set_at_a_time_and_it_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_id, _ = set_with(desk, RED, RED, RED, RED)
+def test_one_job_a_set_at_a_time_and_it_can_be_stopped(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = set_with(service, RED, RED, RED, RED)
     may_go = threading.Event()
     at_once = FakeCaptioner.caption
 
@@ -221,17 +221,17 @@ def test_one_job_a_set_at_a_time_and_it_can_be_stopped(desk: Desk, monkeypatch: 
         return at_once(self, pictures, settings)
 
     monkeypatch.setattr(FakeCaptioner, "caption", wait_first)
-    desk.jobs.start(set_id, None, page_values(desk))
+    service.jobs.start(set_id, None, page_values(service))
     with pytest.raises(CaptionerError, match="this set is being captioned already"):
-        desk.jobs.start(set_id, None, page_values(desk))
-    desk.jobs.stop(set_id)
+        service.jobs.start(set_id, None, page_values(service))
+    service.jobs.stop(set_id)
     may_go.set()
-    job = wait_for_job(desk, set_id)
+    job = wait_for_job(service, set_id)
     assert job["state"] == "cancelled"
-    assert [row["state"] for row in desk.open_set(set_id)["rows"]].count("generated") == job["done"] <= 1
+    assert [row["state"] for row in service.open_set(set_id)["rows"]].count("generated") == job["done"] <= 1
 
 
-def test_a_job_without_any_model_is_refused(desk: Desk) -> None:
-    set_id, _ = set_with(desk, RED)
+def test_a_job_without_any_model_is_refused(service: Service) -> None:
+    set_id, _ = set_with(service, RED)
     with pytest.raises(SettingsError, match="every model is switched off"):
-        desk.jobs.start(set_id, None, page_values(desk, captioner_on=False))
+        service.jobs.start(set_id, None, page_values(service, captioner_on=False))

@@ -7,73 +7,77 @@ import pytest
 from captioner.errors import CaptionerError, SettingsError
 from captioner.models import registry
 from captioner.models.manager import ModelManager
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from tests.fakes import FakeClip, FakeModel
 from tests.service_makers import RED, page_values, set_with, standings, wait_for_job
 
 
-def test_a_preview_shows_a_caption_and_stores_nothing_but_the_settings(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    answer = desk.live.preview(set_id, picture, page_values(desk, num_beams=5))
+def test_a_preview_shows_a_caption_and_stores_nothing_but_the_settings(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    answer = service.live.preview(set_id, picture, page_values(service, num_beams=5))
     assert answer["text"] == "a red picture 40 wide under beam 5"
-    assert desk.workspace.layers(set_id, picture) == ()
-    assert desk.rows.of_picture(set_id, picture)["caption"] == ""
-    assert desk.workspace.settings(set_id)["num_beams"] == 5
+    assert service.workspace.layers(set_id, picture) == ()
+    assert service.rows.of_picture(set_id, picture)["caption"] == ""
+    assert service.workspace.settings(set_id)["num_beams"] == 5
 
 
-def test_a_preview_runs_only_what_changed(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    desk.live.preview(set_id, picture, page_values(desk, num_beams=5))
+def test_a_preview_runs_only_what_changed(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    service.live.preview(set_id, picture, page_values(service, num_beams=5))
     assert FakeModel.calls == [1]
-    desk.live.preview(set_id, picture, page_values(desk, num_beams=5, wd14_on=True))
+    service.live.preview(set_id, picture, page_values(service, num_beams=5, wd14_on=True))
     assert FakeModel.calls == [1, 1]  # the tagger; the sentence is at hand
-    answer = desk.live.preview(set_id, picture, page_values(desk, num_beams=5, wd14_on=True, general_threshold=0.7))
+    answer = service.live.preview(
+        set_id, picture, page_values(service, num_beams=5, wd14_on=True, general_threshold=0.7)
+    )
     assert answer["text"] == "a red picture 40 wide under beam 5, nami (one piece), red background"
     assert answer["recomposed"]
-    desk.live.preview(set_id, picture, page_values(desk, num_beams=5, wd14_on=True, prefix="sks"))
+    service.live.preview(set_id, picture, page_values(service, num_beams=5, wd14_on=True, prefix="sks"))
     assert FakeModel.calls == [1, 1]
 
 
-def test_a_chain_follows_the_sentence_that_it_goes_on_from(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
+def test_a_chain_follows_the_sentence_that_it_goes_on_from(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
     for beams in (5, 6, 5):
         said = f"a red picture 40 wide under beam {beams}"
-        answer = desk.live.preview(set_id, picture, page_values(desk, num_beams=beams, clip_on=True, mode="chain"))
+        answer = service.live.preview(
+            set_id, picture, page_values(service, num_beams=beams, clip_on=True, mode="chain")
+        )
         assert answer["text"] == f"{said}, after {said!r}"
     assert FakeModel.calls == [1, 1, 1, 1], "what was tried before is at hand"
 
 
-def test_a_chain_that_is_tried_on_a_stored_sentence_asks_the_captioner_no_more(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    desk.jobs.start(set_id, None, page_values(desk))
-    wait_for_job(desk, set_id)
+def test_a_chain_that_is_tried_on_a_stored_sentence_asks_the_captioner_no_more(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
     FakeModel.calls.clear()
-    chain = page_values(desk, clip_on=True, mode="chain")
+    chain = page_values(service, clip_on=True, mode="chain")
     said = "a red picture 40 wide under beam 3"
-    assert desk.live.preview(set_id, picture, chain)["text"] == f"{said}, after {said!r}"
+    assert service.live.preview(set_id, picture, chain)["text"] == f"{said}, after {said!r}"
     assert FakeModel.calls == [1]
-    desk.jobs.start(set_id, None, chain)
-    wait_for_job(desk, set_id)
+    service.jobs.start(set_id, None, chain)
+    wait_for_job(service, set_id)
     assert FakeModel.calls == [1, 1]
-    assert desk.rows.of_picture(set_id, picture)["caption"] == f"{said}, after {said!r}"
+    assert service.rows.of_picture(set_id, picture)["caption"] == f"{said}, after {said!r}"
 
 
-def test_a_stored_chain_is_not_put_behind_a_sentence_that_is_only_tried(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    desk.jobs.start(set_id, None, page_values(desk, clip_on=True, mode="chain"))
-    wait_for_job(desk, set_id)
+def test_a_stored_chain_is_not_put_behind_a_sentence_that_is_only_tried(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    service.jobs.start(set_id, None, page_values(service, clip_on=True, mode="chain"))
+    wait_for_job(service, set_id)
     said = "a red picture 40 wide under beam 7"
-    answer = desk.live.preview(set_id, picture, page_values(desk, num_beams=7, clip_on=True, mode="chain"))
+    answer = service.live.preview(set_id, picture, page_values(service, num_beams=7, clip_on=True, mode="chain"))
     assert answer["text"] == f"{said}, after {said!r}"
-    answer = desk.live.preview(
-        set_id, picture, page_values(desk, num_beams=7, clip_on=True, mode="chain", prefix="sks")
+    answer = service.live.preview(
+        set_id, picture, page_values(service, num_beams=7, clip_on=True, mode="chain", prefix="sks")
     )
     assert answer["text"] == f"sks, {said}, after {said!r}"
 
 
-def test_settings_that_are_not_allowed_are_told_and_not_stored(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    before = desk.workspace.settings(set_id)
+def test_settings_that_are_not_allowed_are_told_and_not_stored(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    before = service.workspace.settings(set_id)
     for wrong, message in (
         ({"num_beams": float("nan")}, "num_beams is nan"),
         ({"num_beams": 21}, "num_beams is 21; it must be a whole number between 1 and 20"),
@@ -82,16 +86,16 @@ def test_settings_that_are_not_allowed_are_told_and_not_stored(desk: Desk) -> No
         ({"flavour": 1}, "flavour is not a setting; did you mean"),
     ):
         with pytest.raises(SettingsError, match=message):
-            desk.live.preview(set_id, picture, page_values(desk, **wrong))
+            service.live.preview(set_id, picture, page_values(service, **wrong))
     with pytest.raises(SettingsError, match="settings are list"):
-        desk.live.preview(set_id, picture, [1, 2])  # type: ignore[arg-type]
-    assert desk.workspace.settings(set_id) == before
+        service.live.preview(set_id, picture, [1, 2])  # type: ignore[arg-type]
+    assert service.workspace.settings(set_id) == before
 
 
-def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
+def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
     FakeClip.unprepared = 1000
-    answer = desk.live.preview(set_id, picture, page_values(desk, clip_on=True))
+    answer = service.live.preview(set_id, picture, page_values(service, clip_on=True))
     assert answer["text"] == "a red picture 40 wide under beam 3"
     assert answer["unprepared"] == {
         "text": "fake-clip has 1,000 labels to embed once, about 17 min, and is left out until then.",
@@ -100,18 +104,18 @@ def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing
     }
     assert FakeClip.unprepared == 1000
     FakeClip.unprepared = 3
-    answer = desk.live.preview(set_id, picture, page_values(desk, clip_on=True))
+    answer = service.live.preview(set_id, picture, page_values(service, clip_on=True))
     assert answer["unprepared"] is None
     assert "cubism" in answer["text"], "what takes a moment is done without a word"
 
 
 def test_a_model_that_is_not_here_is_told_with_its_size_and_left_out(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_id, [picture] = set_with(desk, RED)
+    set_id, [picture] = set_with(service, RED)
     wd14 = registry.find("wd-vit-tagger-v3")
     monkeypatch.setattr(ModelManager, "to_download", lambda _, name, family: wd14 if family == "wd14" else None)
-    answer = desk.live.preview(set_id, picture, page_values(desk, wd14_on=True))
+    answer = service.live.preview(set_id, picture, page_values(service, wd14_on=True))
     assert answer["text"] == "a red picture 40 wide under beam 3"
     assert answer["unprepared"] == {
         "text": "fake-wd14 is not on this machine and must be downloaded once (379 MB), and is left out until then.",
@@ -120,23 +124,23 @@ def test_a_model_that_is_not_here_is_told_with_its_size_and_left_out(
     }
 
 
-def test_a_program_that_captions_one_picture_is_told_what_is_missing(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
+def test_a_program_that_captions_one_picture_is_told_what_is_missing(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
     FakeClip.unprepared = 1000
     with pytest.raises(
         CaptionerError, match=r"has 1,000 labels to embed .* captioning the whole set does it"
     ) as raised:
-        desk.live.caption_one(set_id, picture, desk.offer.plan_of_flat({"clip": "default"}))
+        service.live.caption_one(set_id, picture, service.choices.plan_of_flat({"clip": "default"}))
     assert raised.value.code == "not_prepared"
 
 
-def test_details_are_of_the_stored_layers_under_the_set_s_settings(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
+def test_details_are_of_the_stored_layers_under_the_set_s_settings(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
     nothing = {"sources": [], "sentences": [], "can_draw": False}
-    assert desk.live.details(set_id, picture) == nothing
-    desk.jobs.start(set_id, None, page_values(desk, wd14_on=True))
-    wait_for_job(desk, set_id)
-    details = desk.live.details(set_id, picture)
+    assert service.live.details(set_id, picture) == nothing
+    service.jobs.start(set_id, None, page_values(service, wd14_on=True))
+    wait_for_job(service, set_id)
+    details = service.live.details(set_id, picture)
     [wd14] = details["sources"]
     assert (wd14["source"], wd14["title"]) == ("wd14", "WD14")
     assert [group["category"] for group in wd14["categories"]] == ["character", "general", "rating"]
@@ -148,38 +152,38 @@ def test_details_are_of_the_stored_layers_under_the_set_s_settings(desk: Desk) -
     ]
     assert [other["text"][-6:] for other in details["sentences"]] == ["beam 2", "beam 3"]
     assert details["sentences"][0]["caption"].endswith("its beam 2, nami (one piece), red background, long hair, hair")
-    desk.live.preview(set_id, picture, page_values(desk))
-    assert desk.live.details(set_id, picture)["sources"] == [], "the tagger is off"
+    service.live.preview(set_id, picture, page_values(service))
+    assert service.live.details(set_id, picture)["sources"] == [], "the tagger is off"
 
 
-def test_a_preview_s_tags_follow_a_threshold_without_a_model(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    first = desk.live.preview(set_id, picture, page_values(desk, wd14_on=True))
+def test_a_preview_s_tags_follow_a_threshold_without_a_model(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    first = service.live.preview(set_id, picture, page_values(service, wd14_on=True))
     FakeModel.calls.clear()
-    second = desk.live.preview(set_id, picture, page_values(desk, wd14_on=True, general_threshold=0.55))
+    second = service.live.preview(set_id, picture, page_values(service, wd14_on=True, general_threshold=0.55))
     assert (standings(first["details"])["hair"], standings(second["details"])["hair"]) == ("kept", "out")
     assert FakeModel.calls == []
-    assert desk.workspace.layers(set_id, picture) == ()
+    assert service.workspace.layers(set_id, picture) == ()
 
 
-def test_further_draws_stand_beside_the_sentence_and_are_not_drawn_twice(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
-    values = page_values(desk, method="nucleus", seed=5, suffix="end")
-    assert desk.live.preview(set_id, picture, values)["details"]["can_draw"]
-    answer = desk.live.draw_sentences(set_id, picture, values)
+def test_further_draws_stand_beside_the_sentence_and_are_not_drawn_twice(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    values = page_values(service, method="nucleus", seed=5, suffix="end")
+    assert service.live.preview(set_id, picture, values)["details"]["can_draw"]
+    answer = service.live.draw_sentences(set_id, picture, values)
     assert answer["new"] == 4
-    again = desk.live.draw_sentences(set_id, picture, values)
+    again = service.live.draw_sentences(set_id, picture, values)
     start = "a red picture 40 wide under nucleus seed"
     drawn = [other["text"] for other in again["details"]["sentences"]]
     assert drawn == [f"{start} {seed}" for seed in range(6, 14)]
     assert all(other["caption"] == f"{other['text']}, end" for other in again["details"]["sentences"])
-    threshold_moved = desk.live.preview(set_id, picture, {**values, "general_threshold": 0.2})
+    threshold_moved = service.live.preview(set_id, picture, {**values, "general_threshold": 0.2})
     assert len(threshold_moved["details"]["sentences"]) == 8
-    assert desk.live.preview(set_id, picture, {**values, "seed": 6})["details"]["sentences"] == []
-    assert desk.workspace.layers(set_id, picture) == ()
+    assert service.live.preview(set_id, picture, {**values, "seed": 6})["details"]["sentences"] == []
+    assert service.workspace.layers(set_id, picture) == ()
 
 
-def test_beam_search_has_nothing_to_draw(desk: Desk) -> None:
-    set_id, [picture] = set_with(desk, RED)
+def test_beam_search_has_nothing_to_draw(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
     with pytest.raises(SettingsError, match="only nucleus sampling can draw again"):
-        desk.live.draw_sentences(set_id, picture, page_values(desk))
+        service.live.draw_sentences(set_id, picture, page_values(service))

@@ -13,7 +13,7 @@ import pytest
 
 from captioner.errors import SettingsError
 from captioner.limits import MAX_PICTURES
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.ui import api, asked
 from captioner.ui.asked import Shape
 from captioner.ui.script_functions import script_functions
@@ -59,8 +59,8 @@ def junk_requests(
         yield request
 
 
-def good_values(desk: Desk) -> dict[str, Any]:
-    set_id, [picture] = set_with(desk, RED)
+def good_values(service: Service) -> dict[str, Any]:
+    set_id, [picture] = set_with(service, RED)
     return {
         "set": set_id,
         "set_id": set_id,
@@ -81,19 +81,19 @@ def good_values(desk: Desk) -> dict[str, Any]:
         "names": ["words"],
         "field": "clip_vocabulary",
         "is_ignored": True,
-        "settings": page_values(desk),
+        "settings": page_values(service),
         "export": {"format": "txt"},
         "job_id": f"{set_id}.1",
     }
 
 
-def test_whatever_the_script_sends_is_answered_or_refused_in_words(desk: Desk) -> None:
-    good = good_values(desk)
+def test_whatever_the_script_sends_is_answered_or_refused_in_words(service: Service) -> None:
+    good = good_values(service)
     names = sorted(good)
     numbers = random.Random(11)
     calls = 0
     codes: set[str] = set()
-    for function in script_functions(desk):
+    for function in script_functions(service):
         for request in [*JUNK, *junk_requests(numbers, names, good, 60)]:
             reply = function(request)
             assert isinstance(reply, dict)
@@ -107,10 +107,10 @@ def test_whatever_the_script_sends_is_answered_or_refused_in_words(desk: Desk) -
     assert {"bad_setting", "unknown_set", "unknown_picture"} <= codes
 
 
-def test_whatever_a_program_sends_is_answered_or_refused_in_words(desk: Desk) -> None:
-    good = {**good_values(desk), "settings": {"num_beams": 2}}
+def test_whatever_a_program_sends_is_answered_or_refused_in_words(service: Service) -> None:
+    good = {**good_values(service), "settings": {"num_beams": 2}}
     numbers = random.Random(12)
-    for function in api._functions(desk):
+    for function in api._functions(service):
         endpoint = api._answering(function)
         names = list(inspect.signature(function).parameters)
         for request in junk_requests(numbers, names, good, 80 if names else 1):
@@ -123,9 +123,9 @@ def test_whatever_a_program_sends_is_answered_or_refused_in_words(desk: Desk) ->
                 json.dumps(reply, allow_nan=False, ensure_ascii=False).encode()
 
 
-def test_a_picture_that_is_no_upload_costs_only_itself(desk: Desk) -> None:
-    [add] = [api._answering(function) for function in api._functions(desk) if function.__name__ == "add_pictures"]
-    set_id = desk.new_set()["set"]
+def test_a_picture_that_is_no_upload_costs_only_itself(service: Service) -> None:
+    [add] = [api._answering(function) for function in api._functions(service) if function.__name__ == "add_pictures"]
+    set_id = service.new_set()["set"]
     stored = api._upload_folder() / "red.png"
     stored.write_bytes(png(RED))
     files = [
@@ -169,6 +169,6 @@ def test_what_may_be_left_out_has_its_default() -> None:
     assert shape.read({"c": None, "d": "not asked for"}) == {"a": -1, "b": False, "c": None}
 
 
-def test_every_endpoint_declares_what_it_takes(desk: Desk) -> None:
-    for function in api._functions(desk):
+def test_every_endpoint_declares_what_it_takes(service: Service) -> None:
+    for function in api._functions(service):
         assert list(api._SHAPES[function.__name__].names) == list(inspect.signature(function).parameters)

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from captioner.captions.compose import Recipe
 from captioner.captions.groups import group_of, setting_groups
+from captioner.captions.recipe import Recipe
 from captioner.models.blip import PRESETS
 from captioner.settings import Settings, choice, kept_file, real, switch, whole, words
 from captioner.ui.controls import Controls

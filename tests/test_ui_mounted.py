@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.ui import page
 from captioner.ui.address import ServedNames
 from captioner.ui.guard import Guard
@@ -41,9 +41,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def mounted(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+def mounted(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    return in_loop(page.mount, FastAPI(openapi_url=None), desk)
+    return in_loop(page.mount, FastAPI(openapi_url=None), service)
 
 
 @pytest.fixture

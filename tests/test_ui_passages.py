@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.ui import page, passages
 from captioner.ui.passages import Kind
 from tests.gradio_blocks import in_loop
@@ -53,9 +53,9 @@ def _declared(routes: Any) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def declared(desk: Desk) -> list[tuple[str, str]]:
+def declared(service: Service) -> list[tuple[str, str]]:
     """Method and path of every route of the app as it is served."""
-    return list(_declared(in_loop(page.mount, FastAPI(openapi_url=None), desk).routes))
+    return list(_declared(in_loop(page.mount, FastAPI(openapi_url=None), service).routes))
 
 
 def _is_let_in(method: str, path: str) -> bool:

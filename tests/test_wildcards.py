@@ -10,7 +10,8 @@ import time
 import pytest
 
 from captioner.captions import compose
-from captioner.captions.compose import Recipe, is_ignored
+from captioner.captions.compose import is_ignored
+from captioner.captions.recipe import Recipe
 from captioner.captions.wildcards import Wildcard, Wildcards
 from captioner.errors import SettingsError
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from captioner.worker import Aside, Job, Worker
+from captioner.worker import Job, PreparationProgress, Worker
 
 SOON_S = 10.0
 
@@ -79,11 +79,14 @@ def test_a_bug_in_an_ask_goes_to_whoever_asked_and_the_worker_lives_on(worker: W
 
 
 def test_what_leads_up_to_the_steps_is_shown_and_not_counted(worker: Worker) -> None:
-    seen: list[tuple[Aside | None, int]] = []
+    seen: list[tuple[PreparationProgress | None, int]] = []
     known: list[Job] = []
-    one, two = Aside("1 of 2 labels", "Preparing", 1, 2), Aside("2 of 2 labels", "Preparing", 2, 2, 3.0)
+    one, two = (
+        PreparationProgress("1 of 2 labels", "Preparing", 1, 2),
+        PreparationProgress("2 of 2 labels", "Preparing", 2, 2, 3.0),
+    )
 
-    def steps() -> Iterator[Aside | None]:
+    def steps() -> Iterator[PreparationProgress | None]:
         for result in (one, two, None, None):
             seen.append((known[0].aside, known[0].done))
             yield result

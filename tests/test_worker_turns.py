@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from captioner.worker import Aside, Pause, Worker
+from captioner.worker import Pause, PreparationProgress, Worker
 
 SOON_S = 10.0
 
@@ -133,8 +133,8 @@ def test_an_owner_with_more_jobs_gets_no_more_time(scene: Scene) -> None:
 
 def test_a_job_that_waits_for_another_takes_no_turn_until_that_is_over(scene: Scene) -> None:
     is_over = threading.Event()
-    aside = Aside("waiting", "Preparing", 0, 0)
-    seen: list[tuple[str, Aside | None, int]] = []
+    aside = PreparationProgress("waiting", "Preparing", 0, 0)
+    seen: list[tuple[str, PreparationProgress | None, int]] = []
 
     def first() -> Iterator[None]:
         yield from scene.steps("first", [1.0] * 3)
@@ -157,7 +157,9 @@ def test_a_job_is_stopped_while_it_waits_for_another() -> None:
     may_end = threading.Event()
     with Worker() as worker:
         first = worker.start(iter(lambda: may_end.wait(0.01), True), total=1, owner="one")
-        paused = worker.start([Pause(Aside("", "", 0, 0), lambda: first.is_finished)], total=0, owner="other")
+        paused = worker.start(
+            [Pause(PreparationProgress("", "", 0, 0), lambda: first.is_finished)], total=0, owner="other"
+        )
         while paused.aside is None:
             assert not paused.wait(0.01)
         paused.cancel()

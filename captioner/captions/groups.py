@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from captioner.captions.compose import Recipe
+from captioner.captions.recipe import Recipe
 from captioner.contract import Kind
 from captioner.models import plug_ins, registry
 from captioner.settings import Field, Settings

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from captioner.captions.compose import Recipe
 from captioner.captions.groups import CAPTIONER, DEFAULT, PRESET, SettingGroup, group_of, known_names, setting_groups
+from captioner.captions.recipe import Recipe
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.limits import without_halves
 from captioner.models import registry, sources

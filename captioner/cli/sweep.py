@@ -26,7 +26,8 @@ from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, ExportError, FileInTheWay
 from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.targets import writable_folders
-from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture, to_csv, to_html, to_json
+from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture
+from captioner.lab.report import to_csv, to_html, to_json
 
 _EPILOG = """examples:
   # The grid EveryDream's users make by hand.

@@ -22,7 +22,7 @@ SWITCH = "_on"
 """Ends the name of a control that switches a model on and off."""
 
 
-class Offer:
+class Choices:
     """The same for all visitors, from when the app starts until it ends.
 
     models: what the app was started with, auto, hub, demo or a folder. choice: which models that means, and why.

@@ -21,9 +21,9 @@ from captioner.models.manager import ModelManager
 from captioner.pipeline import PictureLayers, make_layers
 from captioner.preparation import prepare_steps
 from captioner.records import Layer, Preparing
-from captioner.service.choices import Offer
+from captioner.service.choices import Choices
 from captioner.service.pictures import Pictures
-from captioner.worker import Aside, Job, Pause, Worker
+from captioner.worker import Job, Pause, PreparationProgress, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import Failure, View
 
@@ -38,12 +38,12 @@ class Jobs:
     """The jobs of all sets since the app started."""
 
     def __init__(
-        self, workspace: Workspace, worker: Worker, manager: ModelManager, offer: Offer, pictures: Pictures
+        self, workspace: Workspace, worker: Worker, manager: ModelManager, choices: Choices, pictures: Pictures
     ) -> None:
         self._workspace = workspace
         self._worker = worker
         self._manager = manager
-        self._offer = offer
+        self._choices = choices
         self._pictures = pictures
         self._starting = threading.Lock()
         self._in_preparation: set[tuple[str, str]] = set()  # models, (name, family); only the worker's thread asks
@@ -56,7 +56,7 @@ class Jobs:
         Raises: CaptionerError: a job of this set is going on already, or a model is not there.
         """
         return self.start_plan(
-            set_id, picture_ids, self._offer.stored_plan(set_id) if values is None else self._offer.plan_of(values)
+            set_id, picture_ids, self._choices.stored_plan(set_id) if values is None else self._choices.plan_of(values)
         )
 
     def start_preparation(self, set_id: str, values: Mapping[str, Any], *, published: bool) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Jobs:
         Args: published: fetch what others have published instead of computing it; asks the hub.
         Returns, raises: as `start`.
         """
-        plan = self._offer.plan_of(values)
+        plan = self._choices.plan_of(values)
         self._workspace.find_set(set_id)
         with self._starting:
             self._refuse_second_job(set_id)
@@ -76,12 +76,12 @@ class Jobs:
         """As `start`, for a plan."""
         if not plan.running():
             raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
-        if self._offer.models != "hub":  # under "hub" the job itself downloads what is missing
-            plan.check_models(self._offer.models)
+        if self._choices.models != "hub":  # under "hub" the job itself downloads what is missing
+            plan.check_models(self._choices.models)
         wanted = None if picture_ids is None else set(picture_ids)
         with self._starting:
             self._refuse_second_job(set_id)
-            self._offer.store(set_id, plan)
+            self._choices.store(set_id, plan)
             views = {view.id: view for view in self._workspace.views(set_id) if wanted is None or view.id in wanted}
             todo = [
                 (views[picture_id], families)
@@ -117,7 +117,7 @@ class Jobs:
 
     def _steps(
         self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
-    ) -> Iterator[Aside | Pause | Exception | None]:
+    ) -> Iterator[PreparationProgress | Pause | Exception | None]:
         """First what models must prepare; then one step a picture: None, or the error it failed with."""
         yield from self._preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
@@ -145,7 +145,7 @@ class Jobs:
 
     def _preparing(
         self, plan: Plan, *, only: Collection[str] | None = None, published: bool = False
-    ) -> Iterator[Aside | Pause]:
+    ) -> Iterator[PreparationProgress | Pause]:
         """What models do once before the first picture, as steps that do not count.
 
         Sets take turns, but a model is prepared for one of them at a time: what two do side by side is done twice.
@@ -156,7 +156,7 @@ class Jobs:
             if only is not None and family not in only:
                 continue
             while model in self._in_preparation:
-                waiting = Aside(f"{name} is being prepared for another set", f"Preparing {name}", 0, 0)
+                waiting = PreparationProgress(f"{name} is being prepared for another set", f"Preparing {name}", 0, 0)
                 yield Pause(waiting, lambda model=model: model not in self._in_preparation)  # type: ignore[misc]
             self._in_preparation.add(model)
             try:
@@ -165,7 +165,7 @@ class Jobs:
                 self._in_preparation.discard(model)
 
 
-def _as_asides(name: str, steps: Iterator[tuple[str, Preparing]]) -> Iterator[Aside]:
+def _as_asides(name: str, steps: Iterator[tuple[str, Preparing]]) -> Iterator[PreparationProgress]:
     """The steps of a model's preparation as the page shows them, with the time that is left."""
     recent: deque[tuple[str, int, float]] = deque(maxlen=PACE_STEPS)
     for _, step in steps:
@@ -177,7 +177,7 @@ def _as_asides(name: str, steps: Iterator[tuple[str, Preparing]]) -> Iterator[As
         if step.done > done:
             seconds_left = (time.monotonic() - since) / (step.done - done) * (step.total - step.done)
         text = f"{step.done:,} of {step.total:,} {step.what}"
-        yield Aside(text, f"Preparing {name}", step.done, step.total, seconds_left)
+        yield PreparationProgress(text, f"Preparing {name}", step.done, step.total, seconds_left)
 
 
 def _chunks(

@@ -20,7 +20,7 @@ from captioner.models.manager import ModelManager
 from captioner.pipeline import can_draw, draw_sentences, make_layers
 from captioner.preparation import forecast_text, forecasts
 from captioner.records import Alternative, Forecast, Layer
-from captioner.service.choices import Offer
+from captioner.service.choices import Choices
 from captioner.service.details import details_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
@@ -41,16 +41,16 @@ class _Drawn(NamedTuple):
     sentences: tuple[Alternative, ...] = ()
 
 
-class Live:
+class LivePreview:
     """What visitors try on pictures of their sets."""
 
     def __init__(
-        self, workspace: Workspace, worker: Worker, manager: ModelManager, offer: Offer, pictures: Pictures
+        self, workspace: Workspace, worker: Worker, manager: ModelManager, choices: Choices, pictures: Pictures
     ) -> None:
         self._workspace = workspace
         self._worker = worker
         self._manager = manager
-        self._offer = offer
+        self._choices = choices
         self._pictures = pictures
         self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
         self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
@@ -67,11 +67,11 @@ class Live:
             takes, 0 where there are none}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
-        plan = self._offer.plan_of(values)
+        plan = self._choices.plan_of(values)
         if not set_id:
             return {"text": None, "recomposed": False, "unprepared": None}
-        before = self._offer.stored_plan(set_id)
-        self._offer.store(set_id, plan)
+        before = self._choices.stored_plan(set_id)
+        self._choices.store(set_id, plan)
         recomposed = _compose_part(before) != _compose_part(plan)
         if not picture_id:
             return {"text": None, "recomposed": recomposed, "unprepared": None}
@@ -110,7 +110,7 @@ class Live:
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
             self._workspace.put_layers(set_id, fresh, label="Caption")
-        self._offer.store(set_id, plan)
+        self._choices.store(set_id, plan)
         return Reading([*at_hand, *fresh], plan, view.existing).caption.text
 
     def warm_up(self, set_id: str) -> None:
@@ -118,7 +118,7 @@ class Live:
         if self._has_warmed:
             return
         self._has_warmed = True
-        plan = self._offer.stored_plan(set_id)
+        plan = self._choices.stored_plan(set_id)
 
         def load() -> None:
             count_tokens("a caption")  # reads CLIP's word list
@@ -200,7 +200,7 @@ class Live:
         Of its stored layers, under the set's settings, as its caption is. Raises: UnknownSet, UnknownPicture.
         """
         view = self._workspace.view(set_id, picture_id)
-        plan = self._offer.stored_plan(set_id)
+        plan = self._choices.stored_plan(set_id)
         return self._details(view, Reading(self._workspace.layers(set_id, picture_id), plan, view.existing), plan)
 
     def _details(self, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Live:
         Returns: {"details": as `details`, the new sentences at their end; "new": how many they are}.
         Raises: SettingsError: the settings draw nothing. As `preview`.
         """
-        plan = self._offer.plan_of(values)
+        plan = self._choices.plan_of(values)
         if not can_draw(plan):
             raise SettingsError("method is beam search or the captioner is off; only nucleus sampling can draw again.")
         view = self._workspace.view(set_id, picture_id)
@@ -235,7 +235,7 @@ class Live:
 
 
 def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
-    """What `Live.preview` says of models that it left out."""
+    """What `LivePreview.preview` says of models that it left out."""
     sentences = [
         f"{forecast_text(name, forecast)}, and is left out until then." for name, forecast in unprepared.items()
     ]

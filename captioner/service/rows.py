@@ -10,7 +10,7 @@ from typing import Any
 
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
-from captioner.service.choices import Offer
+from captioner.service.choices import Choices
 from captioner.service.recent import Recent
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -35,9 +35,9 @@ class _Composed:
 class Rows:
     """Rows of all sets, in plain JSON values."""
 
-    def __init__(self, workspace: Workspace, offer: Offer) -> None:
+    def __init__(self, workspace: Workspace, choices: Choices) -> None:
         self._workspace = workspace
-        self._offer = offer
+        self._choices = choices
         self._composed: Recent[str, _Composed] = Recent(16)
 
     def of_views(self, set_id: str, views: Sequence[View]) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ class Rows:
 
     def _texts(self, set_id: str, views: Sequence[View]) -> dict[str, tuple[str | None, str]]:
         """By picture id: the composed caption (None: a layer is damaged), and what the layers alone say."""
-        plan = self._offer.stored_plan(set_id)
+        plan = self._choices.stored_plan(set_id)
         kept = self._composed.get(set_id)
         if kept is None or kept.plan != plan:
             kept = _Composed(plan)

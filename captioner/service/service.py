@@ -1,8 +1,8 @@
-"""What the page asks of the product, answered in plain JSON values: the desk joins the parts that answer.
+"""What the page asks of the product, answered in plain JSON values: the service joins the parts that answer.
 
-The desk's own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part:
-`offer` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the
-page shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
+Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `choices`
+what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the page
+shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
 holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls
 has checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from
 many threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
@@ -23,10 +23,10 @@ from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_name
 from captioner.formats.sidecars import write_zip
 from captioner.models.manager import ModelManager
-from captioner.service.choices import Offer
+from captioner.service.choices import Choices
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
-from captioner.service.live import Live
+from captioner.service.live import LivePreview
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.rows import Rows
@@ -36,30 +36,30 @@ from captioner.workspace import Workspace
 LEFT_OUT = "left out.log"  # no caption file of any trainer's
 
 
-class Desk:
+class Service:
     """Answers for all visitors; a visitor is known by the set's id only."""
 
     def __init__(self, workspace: Workspace, worker: Worker, manager: ModelManager) -> None:
         self.workspace = workspace
         self._manager = manager
         self._counted: Recent[bytes, int] = Recent(100_000)
-        self.offer = Offer(manager.models, workspace)
-        self.kept_files = KeptFiles(self.offer.groups)
+        self.choices = Choices(manager.models, workspace)
+        self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
-        self.rows = Rows(workspace, self.offer)
-        self.live = Live(workspace, worker, manager, self.offer, self.pictures)
-        self.jobs = Jobs(workspace, worker, manager, self.offer, self.pictures)
+        self.rows = Rows(workspace, self.choices)
+        self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
+        self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
 
     # Sets and pictures
 
     def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
         """A new set with the settings that the page shows."""
-        set_id = self.workspace.create_set(name, self.offer.plan_of(values).to_flat())
+        set_id = self.workspace.create_set(name, self.choices.plan_of(values).to_flat())
         return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
 
     def open_set(self, set_id: str) -> dict[str, Any]:
         """Everything the page shows of a set, and what to tell about its settings. Raises: UnknownSet."""
-        notes = (*self.workspace.damage(set_id), *self.offer.stored_plan(set_id).notes)
+        notes = (*self.workspace.damage(set_id), *self.choices.stored_plan(set_id).notes)
         return {**self.changes(set_id, -1), "notes": list(notes)}
 
     def changes(self, set_id: str, since: int) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Desk:
         warned = {(report.name, report.family): report.warning for report in self._manager.report() if report.warning}
         if not warned:
             return []
-        running = [(planned.model, planned.family) for planned in self.offer.stored_plan(set_id).running()]
+        running = [(planned.model, planned.family) for planned in self.choices.stored_plan(set_id).running()]
         return [warned[model] for model in running if model in warned]
 
     def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "") -> dict[str, Any]:
@@ -246,12 +246,12 @@ class Desk:
         Returns: {"ignore": the list now, "entries": what was put on it or taken off}.
         Raises: SettingsError, UnknownSet.
         """
-        plan = self.offer.stored_plan(set_id) if values is None else self.offer.plan_of(values)
+        plan = self.choices.stored_plan(set_id) if values is None else self.choices.plan_of(values)
         change = compose.with_ignored if is_ignored else compose.without_ignored
         recipe = change(plan.recipe, name)
         entries = compose.ignored_by(name, recipe if is_ignored else plan.recipe)
         label = f"{'Ignore' if is_ignored else 'Stop ignoring'} {', '.join(entries) or name}"
-        self.offer.store(set_id, replace(plan, recipe=recipe), label=label[:200])
+        self.choices.store(set_id, replace(plan, recipe=recipe), label=label[:200])
         return {"ignore": recipe.ignore, "entries": list(entries)}
 
     def travel(self, set_id: str, *, is_undo: bool) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The page: what a person sees and does, on Gradio. The only place beside app.py that knows Gradio.
 
-What a person asks is answered in plain values: sets, edits, bulk changes, undo and export by `desk`, which joins the
-others; models and settings to choose from by `offer`; captions as rows by `rows`; the live preview, tags and further
+What a person asks is answered in plain values: sets, edits, bulk changes, undo and export by `service`, which joins the
+others; models and settings to choose from by `choices`; captions as rows by `rows`; the live preview, tags and further
 sentences of one picture by `live` (with `details`); "caption all" and preparing models by `jobs`; opened pictures by
 `pictures`; files that are settings by `kept_files`. `bulk` changes texts, `recent` remembers what can be made again.
 

@@ -1,4 +1,4 @@
-"""The HTTP API: named Gradio endpoints for programs, each a few lines over `desk`. Everything else is private.
+"""The HTTP API: named Gradio endpoints for programs, each a few lines over `service`. Everything else is private.
 
 A set's id is what gives access; a job's id carries its set's. Whatever a program sends is checked (see `_SHAPES`), and
 a refusal is a gr.Error whose message is the sentence. The functions' docstrings are the endpoints' descriptions.
@@ -21,7 +21,7 @@ from captioner.formats.sidecars import WRITERS
 from captioner.images import MAX_BYTES
 from captioner.limits import MAX_NAME_LENGTH, check_text, spelt_out
 from captioner.service.messages import message_of
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.settings import Settings, choice, switch
 from captioner.ui.asked import Shape, caption, identifier, listed, present, settings, text, whole
 from captioner.worker import Job
@@ -49,20 +49,20 @@ _SHAPES: Mapping[str, Shape] = {
 """What each endpoint takes, by the names of its function's parameters."""
 
 
-def add_endpoints(desk: Desk) -> None:
+def add_endpoints(service: Service) -> None:
     """Adds the endpoints to the page that is being laid out."""
-    for function in _functions(desk):
+    for function in _functions(service):
         gr.api(_answering(function), api_name=function.__name__, concurrency_limit=8)
 
 
-def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
+def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     def new_set() -> str:
         """Makes an empty caption set and returns its id; who knows the id may see and change the set."""
-        return str(desk.new_set()["set"])
+        return str(service.new_set()["set"])
 
     def add_pictures(set_id: str, files: list[gr.FileData]) -> dict:  # type: ignore[type-arg]
         """Adds pictures; returns {"added": [{"id", "name"}], "refused": [{"name", "code", "message"}]}."""
-        desk.workspace.find_set(set_id)
+        service.workspace.find_set(set_id)
         added, refused = [], []
         for place, file in enumerate(files, 1):
             name = _name(file) or f"file {place}"
@@ -70,7 +70,7 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
                 path = _uploaded(file)
                 if path.stat().st_size > MAX_BYTES:
                     raise BadPicture(f"the file is over the limit of {MAX_BYTES >> 20} MiB.", code="too_big")
-                row = desk.add_picture(set_id, name, path.read_bytes())
+                row = service.add_picture(set_id, name, path.read_bytes())
                 added.append({"id": row["id"], "name": row["name"]})
             except (BadPicture, SettingsError) as error:
                 refused.append({"name": name, **message_of(error)})
@@ -81,21 +81,21 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
 
         settings: names and values as on the command line, {"num_beams": 5, "wd14": "default"}; the rest is default.
         """
-        return desk.live.caption_one(set_id, picture_id, desk.offer.plan_of_flat(settings))
+        return service.live.caption_one(set_id, picture_id, service.choices.plan_of_flat(settings))
 
     def start_captioning(set_id: str, settings: dict) -> str:  # type: ignore[type-arg]
         """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already."""
-        job = desk.jobs.start_plan(set_id, None, desk.offer.plan_of_flat(settings))["job"]
+        job = service.jobs.start_plan(set_id, None, service.choices.plan_of_flat(settings))["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
     def job(job_id: str) -> dict:  # type: ignore[type-arg]
         """How far a job is: {"state": "waiting|running|done|cancelled|failed", "done", "total", "failed"}."""
-        found = _job(desk, job_id)
+        found = _job(service, job_id)
         return {"state": found.state, "done": found.done, "total": found.total, "failed": found.failed}
 
     def cancel_job(job_id: str) -> dict:  # type: ignore[type-arg]
         """Stops a job before its next picture; what is done stays. Returns what `/job` returns."""
-        _job(desk, job_id).cancel()
+        _job(service, job_id).cancel()
         return job(job_id)
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
@@ -105,7 +105,7 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
                 **{name: row[name] for name in ("id", "name", "caption", "revision")},
                 "edited": row["state"] == "edited",
             }
-            for row in desk.open_set(set_id)["rows"]
+            for row in service.open_set(set_id)["rows"]
         ]
 
     def save_caption(set_id: str, picture_id: str, text: str, base_revision: int) -> dict:  # type: ignore[type-arg]
@@ -113,7 +113,7 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
 
         Returns {"ok": true, "revision"}, or {"ok": false, "conflict": the stored text, "revision"}.
         """
-        answer = desk.save_caption(set_id, picture_id, text, base_revision)
+        answer = service.save_caption(set_id, picture_id, text, base_revision)
         if answer["ok"]:
             return {"ok": True, "revision": answer["revision"]}
         return {"ok": False, "conflict": answer["row"]["caption"], "revision": answer["revision"]}
@@ -122,13 +122,13 @@ def _functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
         """Returns a zip of the captions. export: {"format": "txt|caption", "with_pictures": false}."""
         wanted = ExportSettings.from_mapping(export)
         folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # see captioner.temporary
-        name = desk.export_set(set_id, folder / "set.zip", format=wanted.format, with_pictures=wanted.with_pictures)
+        name = service.export_set(set_id, folder / "set.zip", format=wanted.format, with_pictures=wanted.with_pictures)
         target = (folder / "set.zip").rename(folder / name)
         return {"path": str(target), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
     def delete_set(set_id: str) -> dict:  # type: ignore[type-arg]
         """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""
-        return desk.delete_set(set_id)
+        return service.delete_set(set_id)
 
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, job),
@@ -167,9 +167,9 @@ def _name(file: Any) -> str:
     return spelt_out(name[:MAX_NAME_LENGTH])[:MAX_NAME_LENGTH]
 
 
-def _job(desk: Desk, job_id: str) -> Job:
+def _job(service: Service, job_id: str) -> Job:
     set_id, _, number = job_id.rpartition(".")
-    found = desk.jobs.find(set_id, number)
+    found = service.jobs.find(set_id, number)
     if found is None:
         raise CaptionerError("there is no such job; jobs are forgotten when the app ends.", code="unknown_job")
     return found

@@ -1,4 +1,4 @@
-"""Settings classes become Gradio controls; `offer` makes plans of their values.
+"""Settings classes become Gradio controls; `choices` makes plans of their values.
 
 A control is known by its field's name everywhere: the script in the browser collects all values into one mapping
 {name: value} and sends that; nothing depends on the order of forty arguments. A model has two controls of its own,

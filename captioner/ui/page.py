@@ -1,4 +1,4 @@
-"""The page: where everything stands, and which event leads where. Decides nothing; `desk` and its parts answer.
+"""The page: where everything stands, and which event leads where. Decides nothing; `service` and its parts answer.
 
 The workbench (thumbnails, preview, editor) is one gr.HTML whose script calls the functions of `script_functions`;
 the settings beside it are Gradio's own controls, made from the settings classes. Each time one of them changes, the
@@ -21,8 +21,8 @@ from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError
 from captioner.models.plug_ins import refused_plug_ins
 from captioner.models.sources import ModelChoice
-from captioner.service.choices import Offer
-from captioner.service.service import Desk
+from captioner.service.choices import Choices
+from captioner.service.service import Service
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.controls import Controls
 from captioner.ui.routes import add_routes
@@ -37,35 +37,35 @@ _SESSIONS_MAX = 64
 _ADDRESS_JS = "() => [new URLSearchParams(location.search).get('set') || '']"
 
 
-def build(desk: Desk) -> gr.Blocks:
+def build(service: Service) -> gr.Blocks:
     """The whole page; loads no model and nothing heavy."""
-    plan = Plan.from_flat(desk.offer.default_flat, desk.offer.models)
+    plan = Plan.from_flat(service.choices.default_flat, service.choices.models)
     with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Column(elem_id="cw-page"):
             gr.HTML(
                 html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-bar"
             )
-            banner = banner_html(desk.offer.choice) + plug_ins_html()
+            banner = banner_html(service.choices.choice) + plug_ins_html()
             if banner:
                 gr.HTML(banner, js_on_load=None, apply_default_css=False, elem_id="cw-banner")
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
                     html_template=workbench.read("workbench.html"),
-                    server_functions=script_functions(desk),
+                    server_functions=script_functions(service),
                     apply_default_css=False,
                     elem_id="cw-bench",
                 )
                 with gr.Column(elem_id="cw-side", min_width=0):
-                    controls, presets = _lay_out_settings(desk.offer, plan)
+                    controls, presets = _lay_out_settings(service.choices, plan)
         bench.js_on_load = workbench.script(controls.described())
-        _wire(page, desk.offer, controls, presets)
-        api.add_endpoints(desk)
+        _wire(page, service.choices, controls, presets)
+        api.add_endpoints(service)
     return page
 
 
-def mount(app: FastAPI, desk: Desk) -> FastAPI:
+def mount(app: FastAPI, service: Service) -> FastAPI:
     """Our routes and the page on one FastAPI app."""
-    add_routes(app, desk)
+    add_routes(app, service)
     theme = gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="slate",
@@ -75,7 +75,7 @@ def mount(app: FastAPI, desk: Desk) -> FastAPI:
         font=_SYSTEM_FONTS,
         font_mono=_MONOSPACE,
     )
-    page = build(desk)
+    page = build(service)
     page.state_session_capacity = _SESSIONS_MAX
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -131,7 +131,7 @@ def plug_ins_html() -> str:
     )
 
 
-def _lay_out_settings(offer: Offer, plan: Plan) -> tuple[Controls, list[Any]]:
+def _lay_out_settings(choices: Choices, plan: Plan) -> tuple[Controls, list[Any]]:
     controls = Controls()
     gr.HTML(
         '<div id="cw-settings-message" role="alert" hidden></div>',
@@ -141,41 +141,41 @@ def _lay_out_settings(offer: Offer, plan: Plan) -> tuple[Controls, list[Any]]:
     )
     planned = (plan.captioner, *plan.taggers, *plan.switched_off)
     defaults = {one.family: one.settings for one in planned}
-    controls.families(offer.captioner_families())
+    controls.families(choices.captioner_families())
     with gr.Tabs(elem_id="cw-tabs"):
         presets = captioner_tab.lay_out(
             controls,
-            [group for group in offer.groups if group.kind == "captioner"],
-            offer.model_choices(CAPTIONER),
-            model=offer.model_name(CAPTIONER),
+            [group for group in choices.groups if group.kind == "captioner"],
+            choices.model_choices(CAPTIONER),
+            model=choices.model_name(CAPTIONER),
             defaults=defaults,
-            other_names=offer.takes_other_names(CAPTIONER),
+            other_names=choices.takes_other_names(CAPTIONER),
         )
-        for group in offer.groups:
+        for group in choices.groups:
             if group.kind == "tagger":
                 tagger_tab.lay_out(
                     controls,
                     group,
-                    offer.model_choices(group.key),
-                    model=offer.model_name(group.key),
+                    choices.model_choices(group.key),
+                    model=choices.model_name(group.key),
                     defaults=defaults[group.family],
-                    other_names=offer.takes_other_names(group.key),
+                    other_names=choices.takes_other_names(group.key),
                 )
             elif group.kind is None:
                 recipe_tab.lay_out(controls, group, defaults=plan.recipe)
     return controls, presets
 
 
-def _wire(page: gr.Blocks, offer: Offer, controls: Controls, presets: list[Any]) -> None:
+def _wire(page: gr.Blocks, choices: Choices, controls: Controls, presets: list[Any]) -> None:
     components = list(controls.components.values())
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def load_settings(set_id: str) -> list[Any]:
         try:
-            plan = offer.stored_plan(set_id) if set_id else None
+            plan = choices.stored_plan(set_id) if set_id else None
         except CaptionerError:
             plan = None  # the workbench says that the set is not here
-        return controls.updates(plan.to_flat() if plan else offer.default_flat)
+        return controls.updates(plan.to_flat() if plan else choices.default_flat)
 
     address = gr.Textbox(visible="hidden", elem_id="cw-address")
     page.load(

@@ -21,13 +21,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet
 from captioner.formats.sidecars import WRITERS
 from captioner.service.messages import message_of
-from captioner.service.service import Desk
+from captioner.service.service import Service
 
 _FORM_ROOM = 200_000  # bytes of an upload beside the picture: its name, a caption
 _FOREVER = "private, max-age=31536000, immutable"  # a picture's id never means another picture
 
 
-def add_routes(app: FastAPI, desk: Desk) -> None:
+def add_routes(app: FastAPI, service: Service) -> None:
     """Pictures, uploads and the zip; to be added before Gradio is mounted at the root."""
 
     @app.exception_handler(CaptionerError)
@@ -40,11 +40,11 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/sets/{set_id}/pictures/{picture_id}/thumbnail")
     def thumbnail(set_id: str, picture_id: str) -> Response:
-        return _picture(desk.workspace.thumbnail_bytes(set_id, picture_id))
+        return _picture(service.workspace.thumbnail_bytes(set_id, picture_id))
 
     @app.get("/sets/{set_id}/pictures/{picture_id}/preview")
     def preview(set_id: str, picture_id: str) -> Response:
-        return _picture(desk.pictures.preview_bytes(set_id, picture_id))
+        return _picture(service.pictures.preview_bytes(set_id, picture_id))
 
     @app.post("/sets/{set_id}/pictures")
     async def add_picture(set_id: str, request: Request) -> Response:
@@ -57,15 +57,15 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
             if not isinstance(file, UploadFile) or not isinstance(name, str) or not isinstance(existing, str):
                 return _refuse(400, "The upload needs a file and its name.", "bad_upload")
             data = await file.read()
-        return JSONResponse({"row": await run_in_threadpool(desk.add_picture, set_id, name, data, existing)})
+        return JSONResponse({"row": await run_in_threadpool(service.add_picture, set_id, name, data, existing)})
 
     @app.post("/kept/{field}")
     async def keep_file(field: str, request: Request, name: str = "") -> Response:
-        limit = desk.kept_files.limit_bytes(field)
+        limit = service.kept_files.limit_bytes(field)
         data = await request.body()
         if len(data) > limit:
             return _refuse(413, f"The file is over the limit of {limit >> 20} MiB; split it.", "too_big")
-        return JSONResponse(await run_in_threadpool(desk.kept_files.add, field, name or "The file", data))
+        return JSONResponse(await run_in_threadpool(service.kept_files.add, field, name or "The file", data))
 
     @app.get("/sets/{set_id}/export")
     def export(set_id: str, format: str = "txt", with_pictures: bool = False) -> Response:
@@ -75,7 +75,7 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
             )
         folder = tempfile.TemporaryDirectory(prefix="captioner-export-")
         try:
-            name = desk.export_set(set_id, Path(folder.name) / "set.zip", format=format, with_pictures=with_pictures)
+            name = service.export_set(set_id, Path(folder.name) / "set.zip", format=format, with_pictures=with_pictures)
         except BaseException:
             folder.cleanup()
             raise

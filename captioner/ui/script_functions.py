@@ -1,8 +1,8 @@
 """What the page's script may call: each function takes one mapping of a declared shape and returns one.
 
 What a person can mend comes back as {"error": {"code", "message"}}; a bug propagates. Anybody who reaches the page can
-call these with anything, so nothing here looks into a request that its shape has not read. Decides nothing; `desk` and
-its parts answer.
+call these with anything, so nothing here looks into a request that its shape has not read. Decides nothing; `service`
+and its parts answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from captioner.errors import CaptionerError
 from captioner.service.messages import message_of
-from captioner.service.service import Desk
+from captioner.service.service import Service
 from captioner.ui.asked import (
     Check,
     Shape,
@@ -33,7 +33,7 @@ from captioner.ui.asked import (
 ScriptFunction = Callable[[Any], dict[str, Any]]
 
 
-def script_functions(desk: Desk) -> list[ScriptFunction]:
+def script_functions(service: Service) -> list[ScriptFunction]:
     """All of them, named as the script calls them."""
     picture = {"set": identifier, "id": identifier}
     of_set = {"set": identifier}
@@ -42,78 +42,80 @@ def script_functions(desk: Desk) -> list[ScriptFunction]:
     change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
-        _function("new_set", {"settings": shown}, lambda asked: desk.new_set(asked["settings"])),
-        _function("open_set", of_set, lambda asked: desk.open_set(asked["set"])),
+        _function("new_set", {"settings": shown}, lambda asked: service.new_set(asked["settings"])),
+        _function("open_set", of_set, lambda asked: service.open_set(asked["set"])),
         _function(
             "changes",
             {**of_set, "since": optional(whole, -1)},
-            lambda asked: desk.changes(asked["set"], asked["since"]),
+            lambda asked: service.changes(asked["set"], asked["since"]),
         ),
-        _function("rename_set", {**of_set, "name": label}, lambda asked: desk.rename_set(asked["set"], asked["name"])),
-        _function("delete_set", of_set, lambda asked: desk.delete_set(asked["set"])),
-        _function("known_sets", {"sets": listed(present)}, lambda asked: desk.known_sets(asked["sets"])),
+        _function(
+            "rename_set", {**of_set, "name": label}, lambda asked: service.rename_set(asked["set"], asked["name"])
+        ),
+        _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
+        _function("known_sets", {"sets": listed(present)}, lambda asked: service.known_sets(asked["sets"])),
         _function(
             "remove_pictures",
             {**of_set, "ids": listed(identifier)},
-            lambda asked: desk.remove_pictures(asked["set"], asked["ids"]),
+            lambda asked: service.remove_pictures(asked["set"], asked["ids"]),
         ),
         # One picture
         _function(
             "save_caption",
             {**picture, "text": or_null(caption), "base": whole, "is_step": flag},
-            lambda asked: desk.save_caption(
+            lambda asked: service.save_caption(
                 asked["set"], asked["id"], asked["text"], asked["base"], is_step=asked["is_step"]
             ),
         ),
-        _function("count_tokens", {"text": caption}, lambda asked: desk.count_tokens(asked["text"])),
+        _function("count_tokens", {"text": caption}, lambda asked: service.count_tokens(asked["text"])),
         _function(
             "preview",
             {"set": optional(identifier, ""), "id": optional(identifier, ""), "settings": shown},
-            lambda asked: desk.live.preview(asked["set"], asked["id"], asked["settings"]),
+            lambda asked: service.live.preview(asked["set"], asked["id"], asked["settings"]),
         ),
-        _function("details", picture, lambda asked: desk.live.details(asked["set"], asked["id"])),
+        _function("details", picture, lambda asked: service.live.details(asked["set"], asked["id"])),
         _function(
             "draw_sentences",
             {**picture, "settings": shown},
-            lambda asked: desk.live.draw_sentences(asked["set"], asked["id"], asked["settings"]),
+            lambda asked: service.live.draw_sentences(asked["set"], asked["id"], asked["settings"]),
         ),
         # The whole set
-        _function("token_counts", of_set, lambda asked: desk.token_counts(asked["set"])),
+        _function("token_counts", of_set, lambda asked: service.token_counts(asked["set"])),
         _function(
             "ignore_tag",
             {**of_set, "tag": tag, "settings": shown, "is_ignored": flag},
-            lambda asked: desk.ignore_tag(
+            lambda asked: service.ignore_tag(
                 asked["set"], asked["tag"], asked["settings"], is_ignored=asked["is_ignored"]
             ),
         ),
         _function(
             "preview_bulk",
             {**of_set, "ids": some, "operation": identifier, "values": settings},
-            lambda asked: desk.preview_bulk(asked["set"], asked["ids"], asked["operation"], asked["values"]),
+            lambda asked: service.preview_bulk(asked["set"], asked["ids"], asked["operation"], asked["values"]),
         ),
         _function(
             "apply_bulk",
             {**of_set, "label": label, "changes": by_id(change)},
-            lambda asked: desk.apply_bulk(asked["set"], asked["label"], asked["changes"]),
+            lambda asked: service.apply_bulk(asked["set"], asked["label"], asked["changes"]),
         ),
-        _function("undo", of_set, lambda asked: desk.travel(asked["set"], is_undo=True)),
-        _function("redo", of_set, lambda asked: desk.travel(asked["set"], is_undo=False)),
+        _function("undo", of_set, lambda asked: service.travel(asked["set"], is_undo=True)),
+        _function("redo", of_set, lambda asked: service.travel(asked["set"], is_undo=False)),
         # Jobs and files
         _function(
             "start_job",
             {**of_set, "ids": some, "settings": shown},
-            lambda asked: desk.jobs.start(asked["set"], asked["ids"], asked["settings"]),
+            lambda asked: service.jobs.start(asked["set"], asked["ids"], asked["settings"]),
         ),
         _function(
             "prepare_models",
             {**of_set, "settings": shown, "published": flag},
-            lambda asked: desk.jobs.start_preparation(asked["set"], asked["settings"], published=asked["published"]),
+            lambda asked: service.jobs.start_preparation(asked["set"], asked["settings"], published=asked["published"]),
         ),
-        _function("stop_job", of_set, lambda asked: desk.jobs.stop(asked["set"])),
+        _function("stop_job", of_set, lambda asked: service.jobs.stop(asked["set"])),
         _function(
             "kept_files",
             {"field": identifier, "names": listed(present)},
-            lambda asked: desk.kept_files.listed(asked["field"], asked["names"]),
+            lambda asked: service.kept_files.listed(asked["field"], asked["names"]),
         ),
     ]
 
