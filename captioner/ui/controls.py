@@ -23,7 +23,7 @@ _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, 
 _RADIO_LIMIT = 5
 _KEPT_FILE_JS = (
     "(async () => { while (!window.captioner) await new Promise((next) => setTimeout(next, 10));"
-    " window.captioner.keptFile(element); })();"
+    " (await window.captioner).keptFile(element); })();"
 )
 
 
@@ -94,9 +94,9 @@ class Controls:
     def collect_js(self) -> str:
         """A script function that hands all values by name to the workbench; it answers with the preset's name."""
         return (
-            f"(...values) => {{ const names = {json.dumps(self.names)};"
+            f"async (...values) => {{ const names = {json.dumps(self.names)};"
             " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
-            " return window.captioner ? window.captioner.settingsChanged(named) : 'custom'; }"
+            " return window.captioner ? (await window.captioner).settingsChanged(named) : 'custom'; }"
         )
 
     def preset_js(self, presets: Mapping[str, Settings]) -> str:

@@ -25,6 +25,7 @@ from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.controls import Controls
 from captioner.ui.desk import Desk
 from captioner.ui.messages import message_of
+from captioner.ui.modules import add_modules
 from captioner.ui.offer import Offer
 from captioner.ui.routes import add_routes
 
@@ -66,6 +67,7 @@ def build(desk: Desk) -> gr.Blocks:
 def mount(app: FastAPI, desk: Desk) -> FastAPI:
     """Our routes and the page on one FastAPI app."""
     add_routes(app, desk)
+    add_modules(app)
     theme = gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="slate",
@@ -81,7 +83,7 @@ def mount(app: FastAPI, desk: Desk) -> FastAPI:
         page,
         path="/",
         theme=theme,
-        head=f"<style>{workbench.read('workbench.css')}</style>",
+        head=workbench.head(),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

@@ -13,12 +13,14 @@ import sys
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+
+from tests.browser import units
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -158,6 +160,24 @@ def context(chromium: Any) -> Iterator[Any]:
     context.close()
     assert not foreign, "the page asked other machines"
     assert not broken, "a script of the page failed"
+
+
+@pytest.fixture(scope="session")
+def blank_page() -> Iterator[str]:
+    """The address of a blank page that can import the script's modules."""
+    with units.served() as url:
+        yield url
+
+
+@pytest.fixture
+def new_tab(context: Any, blank_page: str) -> Callable[[], units.Tab]:
+    """Opens a tab with the modules that need no element, each call another one of the same browser."""
+    return lambda: units.Tab(context, blank_page)
+
+
+@pytest.fixture
+def tab(new_tab: Callable[[], units.Tab]) -> units.Tab:
+    return new_tab()
 
 
 def open_page(context: Any, url: str) -> Any:
