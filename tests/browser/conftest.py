@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -69,6 +70,8 @@ class AppServer:
                 break
             try:
                 urllib.request.urlopen(self.url, timeout=5).close()
+            except urllib.error.HTTPError:
+                return  # it is there and wants a login
             except OSError:
                 time.sleep(0.05)
             else:

@@ -61,7 +61,7 @@ def served() -> Iterator[str]:
 
 
 class Tab:
-    """A tab of the set SET with the pictures a, b and c, of revision 1 and without a caption; its clock stands still."""
+    """A tab of the set SET with the pictures a, b and c, of revision 1, without a caption; its clock stands still."""
 
     def __init__(self, context: Any, url: str) -> None:
         self.page = context.new_page()
