@@ -6,6 +6,6 @@ sentences of one picture by `live` (with `details`); "caption all" and preparing
 `pictures`; files that are settings by `kept_files`. `bulk` changes texts, `recent` remembers what can be made again.
 
 Who asks: `page` lays out, with a file a tab (`*_tab`) and `controls`, which makes controls from settings classes;
-`workbench/` is what runs in the browser; `routes` serves pictures, uploads and zips; `api` is for programs; `guard`
-keeps the door, `server` and `address` the line.
+`workbench/` is what runs in the browser, its script served by `modules`; `routes` serves pictures, uploads and zips;
+`api` is for programs; `guard` keeps the door, `server` and `address` the line.
 """

@@ -232,7 +232,7 @@ def caption(page: Any) -> str:
 
 
 def wait_saved(page: Any) -> None:
-    """Until the page says that the server has everything, and the journal is empty."""
+    """Until the page says that the server has everything, and nothing is kept in the browser."""
     look = (
         "() => [document.getElementById('cw-save').dataset.state, document.getElementById('cw-save').textContent,"
         " Object.entries(localStorage).filter(([key]) => key.startsWith('captioner/edit/'))]"

@@ -238,6 +238,24 @@ def test_what_a_dead_tab_left_beside_an_own_text_waits_for_the_person(tab: Tab) 
     assert [(request["text"], request["base"]) for request in tab.asked()] == [("left", 3)]
 
 
+def test_what_a_dead_tab_left_stays_in_a_browser_whose_storage_is_full(tab: Tab) -> None:
+    dead = "a-tab-s-name-is-so-long"
+    _leave(tab, dead, "a", "typed before the crash " * 100)
+    tab.run(
+        """{
+          let filler = '';
+          for (let room = 2 ** 23; room >= 1; room /= 2)
+            try {
+              localStorage.setItem('filler', filler + 'x'.repeat(room));
+              filler += 'x'.repeat(room);
+            } catch { /* so much is not free */ }
+        }"""
+    )
+    _replay(tab)
+    assert tab.stored_texts() == ["typed before the crash " * 100]
+    assert f"SET/a/{dead}" not in tab.stored()
+
+
 def test_a_tab_that_lives_keeps_what_is_typed_there(new_tab: NewTab) -> None:
     first, second = new_tab(), new_tab()
     first.type("a", "typed in the first")

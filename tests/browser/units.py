@@ -33,6 +33,8 @@ async () => {
 class _Handler(BaseHTTPRequestHandler):
     """/ is a blank page, /workbench/... a module as it lies on the disk."""
 
+    protocol_version = "HTTP/1.1"  # a connection serves many modules
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0].removeprefix("/")
         text = workbench.modules().get(path.removeprefix("workbench/"))

@@ -170,6 +170,7 @@ export async function replay() {
       write(id, { ...mine, conflict: { theirs: left.text ?? '', revision: mine.base, unsaved: left } });
     }
     storage.drop(key);
+    if (storageIsFull) write(id, entries.get(id)); // what was dropped left room
     announce('settled', id);
     announce('edited', id);
     later(id, 0);
