@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.browser.conftest import wait_until
 from tests.browser.units import PREFIX, Tab, conflict, row, saved
 
 pytestmark = pytest.mark.browser
@@ -21,10 +22,17 @@ def _leave(tab: Tab, owner: str, id: str, text: str, *, base: int = 1) -> None:
     tab.run("{ localStorage.setItem(...value); }", [f"{PREFIX}SET/{id}/{owner}", json.dumps(entry)])
 
 
-def _replay(tab: Tab) -> None:
+def _replay(tab: Tab, *, living_tabs: int = 0) -> None:
     """Takes over what dead tabs left, once those that live have had time to say so."""
-    tab.run("{ window.replaying = unsaved.replay(); }")
-    tab.page.wait_for_timeout(150)  # messages between tabs take real time
+    tab.run(
+        """{
+          window.heard = [];
+          window.listening ??= new BroadcastChannel('captioner/tabs');
+          listening.onmessage = ({ data }) => data.here && heard.push(data.here);
+          window.replaying = unsaved.replay();
+        }"""
+    )
+    wait_until(lambda: len(tab.run("heard")) == living_tabs, "the living tabs have answered")
     tab.pass_ms(150)
     tab.run("replaying")
 
@@ -187,12 +195,12 @@ def test_a_button_s_text_is_a_step_of_its_own_after_what_was_typed(tab: Tab) -> 
 def test_a_full_storage_is_told_and_the_text_is_sent_all_the_same(tab: Tab) -> None:
     tab.type("a", "c")
     assert not tab.run("unsaved.isStorageFull()")
-    tab.fill_storage()
+    tab.limit_storage()
     tab.type("a", "cat")
     assert tab.run("unsaved.isStorageFull()")
     tab.pass_ms(SEND_MS)
     assert tab.texts() == ["cat"]
-    tab.fill_storage(False)
+    tab.limit_storage(is_full=False)
     tab.type("a", "cat, dog")
     assert not tab.run("unsaved.isStorageFull()")
     assert tab.stored_texts() == ["cat, dog"]
@@ -240,26 +248,18 @@ def test_what_a_dead_tab_left_beside_an_own_text_waits_for_the_person(tab: Tab) 
 
 def test_what_a_dead_tab_left_stays_in_a_browser_whose_storage_is_full(tab: Tab) -> None:
     dead = "a-tab-s-name-is-so-long"
-    _leave(tab, dead, "a", "typed before the crash " * 100)
-    tab.run(
-        """{
-          let filler = '';
-          for (let room = 2 ** 23; room >= 1; room /= 2)
-            try {
-              localStorage.setItem('filler', filler + 'x'.repeat(room));
-              filler += 'x'.repeat(room);
-            } catch { /* so much is not free */ }
-        }"""
-    )
+    _leave(tab, dead, "a", "typed before the crash")
+    tab.limit_storage()
     _replay(tab)
-    assert tab.stored_texts() == ["typed before the crash " * 100]
+    assert tab.stored_texts() == ["typed before the crash"]
     assert f"SET/a/{dead}" not in tab.stored()
 
 
 def test_a_tab_that_lives_keeps_what_is_typed_there(new_tab: NewTab) -> None:
     first, second = new_tab(), new_tab()
     first.type("a", "typed in the first")
-    _replay(second)
+    wait_until(lambda: second.stored_texts() == ["typed in the first"], "the other tab sees the storage")
+    _replay(second, living_tabs=1)
     assert second.entry("a") is None
     assert second.stored_texts() == ["typed in the first"]
     first.page.close()
@@ -271,10 +271,12 @@ def test_two_tabs_never_overwrite_each_other_s_texts(new_tab: NewTab) -> None:
     first, second = new_tab(), new_tab()
     first.type("a", "from the first")
     second.type("a", "from the second")
-    assert first.stored_texts() == ["from the first", "from the second"]
+    for tab in (first, second):
+        wait_until(lambda tab=tab: tab.stored_texts() == ["from the first", "from the second"], "both are kept")
     first.pass_ms(SEND_MS)
     first.answer(saved("a", "from the first", 2))
-    assert first.stored_texts() == ["from the second"]
+    for tab in (first, second):
+        wait_until(lambda tab=tab: tab.stored_texts() == ["from the second"], "the saved one is gone")
 
 
 def test_all_is_saved_once_the_server_has_everything(tab: Tab) -> None:

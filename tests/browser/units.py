@@ -115,13 +115,18 @@ class Tab:
         """The texts of what lies in localStorage."""
         return sorted(entry["text"] for entry in self.stored().values())
 
-    def fill_storage(self, is_full: bool = True) -> None:
-        """Makes localStorage take nothing more, or take things again."""
+    def limit_storage(self, *, is_full: bool = True) -> None:
+        """Gives localStorage no room beyond what it holds now, as a full one has it; or room again."""
         self.run(
             """{
               window.setItem ??= Storage.prototype.setItem;
-              const refuse = () => { throw new DOMException('full', 'QuotaExceededError'); };
-              Storage.prototype.setItem = value ? refuse : window.setItem;
+              const lengthOf = (entries) => entries.flat().join('').length;
+              const limit = value ? lengthOf(Object.entries(localStorage)) : Infinity;
+              Storage.prototype.setItem = function (key, text) {
+                const wanted = lengthOf(Object.entries({ ...this, [key]: text }));
+                if (wanted > limit) throw new DOMException('full', 'QuotaExceededError');
+                window.setItem.call(this, key, text);
+              };
             }""",
             is_full,
         )
