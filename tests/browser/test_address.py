@@ -42,7 +42,7 @@ def _work(page: Any, pictures: list[Path]) -> None:
     """What a person does: pictures, a run, a moved control, an edit, a reload and the zip."""
     add_pictures(page, pictures[:2])
     page.locator("#cw-caption-all").click()
-    wait_until(lambda: set(states(page).values()) == {"generated"}, "both are captioned")
+    wait_until(lambda: set(states(page).values()) == {"generated"}, "both are captioned", 60)
     page.locator("#setting-num_beams input[type=range]").press("ArrowRight")
     page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]")
     select(page, "clear.png")
