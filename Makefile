@@ -14,11 +14,13 @@ test: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	cd captioner/ui/workbench && $(CURDIR)/$(BIN)/biome check --error-on-warnings .
 	$(BIN)/python -m pytest -m "not gpu"
 
 format: $(VENV)/.development
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	cd captioner/ui/workbench && $(CURDIR)/$(BIN)/biome check --write .
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Captioner needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11.")'

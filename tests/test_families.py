@@ -25,7 +25,7 @@ from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
 from tests.other_families import ECHO, EchoCaptioner, EchoSettings
-from tests.service_makers import RED, page_values, png, wait_for_job
+from tests.service_makers import RED, moved, page_values, png, wait_for_job
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_the_page_previews_and_captions_with_it(service: Service) -> None:
     set_id = service.new_set()["set"]
     picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
     values = page_values(service, captioner="echo-1", echo_manner="free")
-    assert service.live.preview(set_id, picture, values)["text"] == "free cat.png"
+    assert moved(service, set_id, picture, values)["text"] == "free cat.png"
     service.jobs.start(set_id, None, values)
     assert wait_for_job(service, set_id)["state"] == "done"
     assert service.open_set(set_id)["rows"][0]["caption"] == "free cat.png"

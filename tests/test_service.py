@@ -14,7 +14,7 @@ import pytest
 from captioner.errors import ExportError, SettingsError, UnknownSet
 from captioner.service.service import Service
 from tests.fakes import FakeWd14
-from tests.service_makers import RED, page_values, set_with, standings, wait_for_job
+from tests.service_makers import RED, moved, page_values, set_with, standings, wait_for_job
 
 
 def test_a_new_set_is_empty_and_has_the_page_s_settings(service: Service) -> None:
@@ -39,7 +39,7 @@ def test_what_a_model_says_about_how_it_runs_is_told_where_it_is_used(
     other_set, _ = set_with(service, RED)
     assert service.open_set(set_id)["warnings"] == []
     monkeypatch.setattr(FakeWd14, "warning", "runs on the CPU although there is a GPU.")
-    service.live.preview(set_id, picture, page_values(service, wd14_on=True))
+    moved(service, set_id, picture, page_values(service, wd14_on=True))
     assert service.open_set(set_id)["warnings"] == ["fake-wd14 runs on the CPU although there is a GPU."]
     assert service.open_set(other_set)["warnings"] == []
 
@@ -113,7 +113,7 @@ def test_a_set_that_stores_half_a_character_opens(service: Service) -> None:
     assert opened["rows"][0]["caption"] == "half \ufffd a red picture 40 wide under beam 7"
     assert opened["notes"] == []
     with pytest.raises(SettingsError, match="prefix holds half a character"):
-        service.live.preview(set_id, picture, page_values(service, prefix="half \ud83d"))
+        moved(service, set_id, picture, page_values(service, prefix="half \ud83d"))
 
 
 def test_undo_of_nothing_says_so(service: Service) -> None:

@@ -9,12 +9,12 @@ from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.service import Service
 from tests.fakes import FakeClip, FakeModel
-from tests.service_makers import RED, page_values, set_with, standings, wait_for_job
+from tests.service_makers import RED, moved, page_values, set_with, standings, wait_for_job
 
 
 def test_a_preview_shows_a_caption_and_stores_nothing_but_the_settings(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
-    answer = service.live.preview(set_id, picture, page_values(service, num_beams=5))
+    answer = moved(service, set_id, picture, page_values(service, num_beams=5))
     assert answer["text"] == "a red picture 40 wide under beam 5"
     assert service.workspace.layers(set_id, picture) == ()
     assert service.rows.of_picture(set_id, picture)["caption"] == ""
@@ -23,16 +23,14 @@ def test_a_preview_shows_a_caption_and_stores_nothing_but_the_settings(service: 
 
 def test_a_preview_runs_only_what_changed(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
-    service.live.preview(set_id, picture, page_values(service, num_beams=5))
+    moved(service, set_id, picture, page_values(service, num_beams=5))
     assert FakeModel.calls == [1]
-    service.live.preview(set_id, picture, page_values(service, num_beams=5, wd14_on=True))
+    moved(service, set_id, picture, page_values(service, num_beams=5, wd14_on=True))
     assert FakeModel.calls == [1, 1]  # the tagger; the sentence is at hand
-    answer = service.live.preview(
-        set_id, picture, page_values(service, num_beams=5, wd14_on=True, general_threshold=0.7)
-    )
+    answer = moved(service, set_id, picture, page_values(service, num_beams=5, wd14_on=True, general_threshold=0.7))
     assert answer["text"] == "a red picture 40 wide under beam 5, nami (one piece), red background"
     assert answer["recomposed"]
-    service.live.preview(set_id, picture, page_values(service, num_beams=5, wd14_on=True, prefix="sks"))
+    moved(service, set_id, picture, page_values(service, num_beams=5, wd14_on=True, prefix="sks"))
     assert FakeModel.calls == [1, 1]
 
 
@@ -40,9 +38,7 @@ def test_a_chain_follows_the_sentence_that_it_goes_on_from(service: Service) -> 
     set_id, [picture] = set_with(service, RED)
     for beams in (5, 6, 5):
         said = f"a red picture 40 wide under beam {beams}"
-        answer = service.live.preview(
-            set_id, picture, page_values(service, num_beams=beams, clip_on=True, mode="chain")
-        )
+        answer = moved(service, set_id, picture, page_values(service, num_beams=beams, clip_on=True, mode="chain"))
         assert answer["text"] == f"{said}, after {said!r}"
     assert FakeModel.calls == [1, 1, 1, 1], "what was tried before is at hand"
 
@@ -54,7 +50,7 @@ def test_a_chain_that_is_tried_on_a_stored_sentence_asks_the_captioner_no_more(s
     FakeModel.calls.clear()
     chain = page_values(service, clip_on=True, mode="chain")
     said = "a red picture 40 wide under beam 3"
-    assert service.live.preview(set_id, picture, chain)["text"] == f"{said}, after {said!r}"
+    assert moved(service, set_id, picture, chain)["text"] == f"{said}, after {said!r}"
     assert FakeModel.calls == [1]
     service.jobs.start(set_id, None, chain)
     wait_for_job(service, set_id)
@@ -67,10 +63,10 @@ def test_a_stored_chain_is_not_put_behind_a_sentence_that_is_only_tried(service:
     service.jobs.start(set_id, None, page_values(service, clip_on=True, mode="chain"))
     wait_for_job(service, set_id)
     said = "a red picture 40 wide under beam 7"
-    answer = service.live.preview(set_id, picture, page_values(service, num_beams=7, clip_on=True, mode="chain"))
+    answer = moved(service, set_id, picture, page_values(service, num_beams=7, clip_on=True, mode="chain"))
     assert answer["text"] == f"{said}, after {said!r}"
-    answer = service.live.preview(
-        set_id, picture, page_values(service, num_beams=7, clip_on=True, mode="chain", prefix="sks")
+    answer = moved(
+        service, set_id, picture, page_values(service, num_beams=7, clip_on=True, mode="chain", prefix="sks")
     )
     assert answer["text"] == f"sks, {said}, after {said!r}"
 
@@ -86,16 +82,16 @@ def test_settings_that_are_not_allowed_are_told_and_not_stored(service: Service)
         ({"flavour": 1}, "flavour is not a setting; did you mean"),
     ):
         with pytest.raises(SettingsError, match=message):
-            service.live.preview(set_id, picture, page_values(service, **wrong))
+            moved(service, set_id, picture, page_values(service, **wrong))
     with pytest.raises(SettingsError, match="settings are list"):
-        service.live.preview(set_id, picture, [1, 2])  # type: ignore[arg-type]
+        moved(service, set_id, picture, [1, 2])  # type: ignore[arg-type]
     assert service.workspace.settings(set_id) == before
 
 
 def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
     FakeClip.unprepared = 1000
-    answer = service.live.preview(set_id, picture, page_values(service, clip_on=True))
+    answer = moved(service, set_id, picture, page_values(service, clip_on=True))
     assert answer["text"] == "a red picture 40 wide under beam 3"
     assert answer["unprepared"] == {
         "text": "fake-clip has 1,000 labels to embed once, about 17 min, and is left out until then.",
@@ -104,7 +100,7 @@ def test_a_preview_does_not_wait_for_a_long_preparation_and_says_what_is_missing
     }
     assert FakeClip.unprepared == 1000
     FakeClip.unprepared = 3
-    answer = service.live.preview(set_id, picture, page_values(service, clip_on=True))
+    answer = moved(service, set_id, picture, page_values(service, clip_on=True))
     assert answer["unprepared"] is None
     assert "cubism" in answer["text"], "what takes a moment is done without a word"
 
@@ -115,7 +111,7 @@ def test_a_model_that_is_not_here_is_told_with_its_size_and_left_out(
     set_id, [picture] = set_with(service, RED)
     wd14 = registry.find("wd-vit-tagger-v3")
     monkeypatch.setattr(ModelManager, "to_download", lambda _, name, family: wd14 if family == "wd14" else None)
-    answer = service.live.preview(set_id, picture, page_values(service, wd14_on=True))
+    answer = moved(service, set_id, picture, page_values(service, wd14_on=True))
     assert answer["text"] == "a red picture 40 wide under beam 3"
     assert answer["unprepared"] == {
         "text": "fake-wd14 is not on this machine and must be downloaded once (379 MB), and is left out until then.",
@@ -152,15 +148,15 @@ def test_details_are_of_the_stored_layers_under_the_set_s_settings(service: Serv
     ]
     assert [other["text"][-6:] for other in details["sentences"]] == ["beam 2", "beam 3"]
     assert details["sentences"][0]["caption"].endswith("its beam 2, nami (one piece), red background, long hair, hair")
-    service.live.preview(set_id, picture, page_values(service))
+    moved(service, set_id, picture, page_values(service))
     assert service.live.details(set_id, picture)["sources"] == [], "the tagger is off"
 
 
 def test_a_preview_s_tags_follow_a_threshold_without_a_model(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
-    first = service.live.preview(set_id, picture, page_values(service, wd14_on=True))
+    first = moved(service, set_id, picture, page_values(service, wd14_on=True))
     FakeModel.calls.clear()
-    second = service.live.preview(set_id, picture, page_values(service, wd14_on=True, general_threshold=0.55))
+    second = moved(service, set_id, picture, page_values(service, wd14_on=True, general_threshold=0.55))
     assert (standings(first["details"])["hair"], standings(second["details"])["hair"]) == ("kept", "out")
     assert FakeModel.calls == []
     assert service.workspace.layers(set_id, picture) == ()
@@ -169,7 +165,7 @@ def test_a_preview_s_tags_follow_a_threshold_without_a_model(service: Service) -
 def test_further_draws_stand_beside_the_sentence_and_are_not_drawn_twice(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
     values = page_values(service, method="nucleus", seed=5, suffix="end")
-    assert service.live.preview(set_id, picture, values)["details"]["can_draw"]
+    assert moved(service, set_id, picture, values)["details"]["can_draw"]
     answer = service.live.draw_sentences(set_id, picture, values)
     assert answer["new"] == 4
     again = service.live.draw_sentences(set_id, picture, values)
@@ -177,9 +173,9 @@ def test_further_draws_stand_beside_the_sentence_and_are_not_drawn_twice(service
     drawn = [other["text"] for other in again["details"]["sentences"]]
     assert drawn == [f"{start} {seed}" for seed in range(6, 14)]
     assert all(other["caption"] == f"{other['text']}, end" for other in again["details"]["sentences"])
-    threshold_moved = service.live.preview(set_id, picture, {**values, "general_threshold": 0.2})
+    threshold_moved = moved(service, set_id, picture, {**values, "general_threshold": 0.2})
     assert len(threshold_moved["details"]["sentences"]) == 8
-    assert service.live.preview(set_id, picture, {**values, "seed": 6})["details"]["sentences"] == []
+    assert moved(service, set_id, picture, {**values, "seed": 6})["details"]["sentences"] == []
     assert service.workspace.layers(set_id, picture) == ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from captioner.service.service import Service
 from tests.fakes import FakeModel
-from tests.service_makers import RED, page_values, png, set_with, wait_for_job
+from tests.service_makers import RED, moved, page_values, png, set_with, wait_for_job
 
 
 def test_a_threshold_changes_stored_captions_without_a_model(service: Service) -> None:
@@ -13,8 +13,11 @@ def test_a_threshold_changes_stored_captions_without_a_model(service: Service) -
     wait_for_job(service, set_id)
     before = service.open_set(set_id)
     FakeModel.calls.clear()
-    service.live.preview(
-        set_id, pictures[0], page_values(service, wd14_on=True, general_threshold=0.95, character_threshold=0.99)
+    moved(
+        service,
+        set_id,
+        pictures[0],
+        page_values(service, wd14_on=True, general_threshold=0.95, character_threshold=0.99),
     )
     after = service.changes(set_id, before["cursor"])
     assert FakeModel.calls == []

@@ -103,8 +103,9 @@ def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -
 
 def test_every_preset_is_offered_with_all_its_values() -> None:
     controls = _controls()
-    controls.presets(group_of("blip", "captioner"))
-    assert controls.described()["presets"] == {name: preset.to_mapping() for name, preset in PRESETS.items()}
+    presets = controls.presets(group_of("blip", "captioner"))
+    assert presets == {name: preset.to_mapping() for name, preset in PRESETS.items()}
+    assert all(f'"{name}": ' in controls.preset_js() for name in PRESETS)
 
 
 def test_one_name_twice_is_a_bug() -> None:

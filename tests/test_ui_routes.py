@@ -15,7 +15,7 @@ from PIL import Image
 
 from captioner.models import registry, sources
 from captioner.service.service import Service
-from captioner.ui import page, workbench
+from captioner.ui import page
 from captioner.ui.routes import add_routes
 from tests.gradio_blocks import in_loop
 
@@ -185,15 +185,3 @@ def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(service: S
     assert "Why &lt;b&gt;." in text
     assert "python app.py --models hub" in text
     assert "990 MB" in text
-
-
-def test_the_script_holds_every_file_of_the_workbench() -> None:
-    folder = Path(workbench.__file__).parent
-    script = workbench.script({})
-    for file in folder.glob("*.js"):
-        assert f"// {file.name}\n" in script
-    for template in ("toolbar.html", "workbench.html"):
-        text = workbench.read(template)
-        assert "{{" not in text
-        assert "${" not in text
-        assert "`" not in text  # Gradio reads the file as a Handlebars and as a JavaScript template

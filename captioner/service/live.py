@@ -56,28 +56,34 @@ class LivePreview:
         self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
         self._has_warmed = False
 
-    def preview(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Remember the page's settings and say what they make of one picture; its layers are stored nowhere.
+    def settings_changed(self, set_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the page's settings the set's.
+
+        Returns: {"recomposed": whether captions at rest read otherwise now}. Raises: SettingsError, UnknownSet, ...
+        """
+        plan = self._choices.plan_of(values)
+        before = self._choices.stored_plan(set_id)
+        self._choices.store(set_id, plan)
+        return {"recomposed": _compose_part(before) != _compose_part(plan)}
+
+    def preview(
+        self, set_id: str, picture_id: str, values: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What the page's settings make of one picture; stores nothing.
 
         A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
         on scores that are there. A model that must be prepared for longer than a person waits is left out.
-        Returns: {"text": the caption or None without a picture, "recomposed": whether other captions changed,
-            "details": with a picture, as `details`, "unprepared": None, or of the models left out {"text": what is
-            missing, "action": what a button that begins it says, "download_mb": what fetching published parts instead
-            takes, 0 where there are none}}.
+        Args: before: the settings as they were before they were moved, the set's where it is None.
+        Returns: {"text": the caption, "details": as `details`, "unprepared": None, or of the models left out {"text":
+            what is missing, "action": what a button that begins it says, "download_mb": what fetching published parts
+            instead takes, 0 where there are none}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._choices.plan_of(values)
-        if not set_id:
-            return {"text": None, "recomposed": False, "unprepared": None}
-        before = self._choices.stored_plan(set_id)
-        self._choices.store(set_id, plan)
-        recomposed = _compose_part(before) != _compose_part(plan)
-        if not picture_id:
-            return {"text": None, "recomposed": recomposed, "unprepared": None}
+        planned_before = self._choices.stored_plan(set_id) if before is None else self._choices.plan_of(before)
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
-        layers, missing = self._layers_at_hand(view, stored, plan, before)
+        layers, missing = self._layers_at_hand(view, stored, plan, planned_before)
         unprepared: dict[str, Forecast] = {}
         if missing:
             fresh, unprepared = self._worker.ask(
@@ -87,7 +93,6 @@ class LivePreview:
         reading = Reading(layers, plan, view.existing)
         return {
             "text": (reading.suggestion or reading.caption).text,
-            "recomposed": recomposed,
             "details": self._details(view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
         }

@@ -23,7 +23,7 @@ _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, 
 _RADIO_LIMIT = 5
 _KEPT_FILE_JS = (
     "(async () => { while (!window.captioner) await new Promise((next) => setTimeout(next, 10));"
-    " window.captioner.keptFile(element); })();"
+    " (await window.captioner).keptFile(element); })();"
 )
 
 
@@ -99,10 +99,8 @@ class Controls:
         self._families = dict(families) if len(set(families.values())) > 1 else {}
 
     def described(self) -> dict[str, Any]:
-        """What the script must know: each preset's values, which field depends on which other one's value, and which
-        captioner is of which family."""
+        """What the script must know: which field depends on which other one's value, and each captioner's family."""
         return {
-            "presets": {name: values for table in self._presets.values() for name, values in table.items()},
             "only_when": {name: list(condition) for name, condition in self._only_when.items()},
             "families": self._families,
         }
@@ -110,9 +108,9 @@ class Controls:
     def collect_js(self) -> str:
         """A script function that hands all values by name to the workbench; it answers with each box's preset name."""
         return (
-            f"(...values) => {{ const names = {json.dumps(self.names)};"
+            f"async (...values) => {{ const names = {json.dumps(self.names)};"
             " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
-            " window.captioner?.settingsChanged(named);"
+            " if (window.captioner) (await window.captioner).settingsChanged(named);"
             f" const tables = {json.dumps(list(self._presets.values()))};"
             " const found = tables.map((table) => Object.keys(table).find((name) =>"
             " Object.entries(table[name]).every(([field, value]) => named[field] === value)) ?? 'custom');"
@@ -121,7 +119,7 @@ class Controls:
 
     def preset_js(self) -> str:
         """A script function from a preset's name and all values to all values, the preset's fields replaced."""
-        table = self.described()["presets"]
+        table = {name: values for presets in self._presets.values() for name, values in presets.items()}
         return (
             f"(chosen, ...values) => {{ const names = {json.dumps(self.names)};"
             f" const preset = ({json.dumps(table)})[chosen] || {{}};"

@@ -25,6 +25,7 @@ from captioner.service.choices import Choices
 from captioner.service.service import Service
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.controls import Controls
+from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
 from captioner.ui.script_functions import script_functions
 
@@ -66,6 +67,7 @@ def build(service: Service) -> gr.Blocks:
 def mount(app: FastAPI, service: Service) -> FastAPI:
     """Our routes and the page on one FastAPI app."""
     add_routes(app, service)
+    add_modules(app)
     theme = gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="slate",
@@ -82,7 +84,7 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
         page,
         path="/",
         theme=theme,
-        head=f"<style>{workbench.read('workbench.css')}</style>",
+        head=workbench.head(),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

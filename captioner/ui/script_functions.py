@@ -70,8 +70,13 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function("count_tokens", {"text": caption}, lambda asked: service.count_tokens(asked["text"])),
         _function(
             "preview",
-            {"set": optional(identifier, ""), "id": optional(identifier, ""), "settings": shown},
-            lambda asked: service.live.preview(asked["set"], asked["id"], asked["settings"]),
+            {**picture, "settings": shown, "before": shown},
+            lambda asked: service.live.preview(asked["set"], asked["id"], asked["settings"], asked["before"]),
+        ),
+        _function(
+            "settings_changed",
+            {**of_set, "settings": settings},
+            lambda asked: service.live.settings_changed(asked["set"], asked["settings"]),
         ),
         _function("details", picture, lambda asked: service.live.details(asked["set"], asked["id"])),
         _function(

@@ -14,12 +14,14 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+
+from tests.browser import units
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -171,6 +173,24 @@ def context(chromium: Any) -> Iterator[Any]:
     assert not broken, "a script of the page failed"
 
 
+@pytest.fixture(scope="session")
+def blank_page() -> Iterator[str]:
+    """The address of a blank page that can import the script's modules."""
+    with units.served() as url:
+        yield url
+
+
+@pytest.fixture
+def new_tab(context: Any, blank_page: str) -> Callable[[], units.Tab]:
+    """Opens a tab with the modules that need no element, each call another one of the same browser."""
+    return lambda: units.Tab(context, blank_page)
+
+
+@pytest.fixture
+def tab(new_tab: Callable[[], units.Tab]) -> units.Tab:
+    return new_tab()
+
+
 def open_page(context: Any, url: str) -> Any:
     """A tab with the workbench on it, ready to be used."""
     page = context.new_page()
@@ -220,7 +240,7 @@ def caption(page: Any) -> str:
 
 
 def wait_saved(page: Any) -> None:
-    """Until the page says that the server has everything, and the journal is empty."""
+    """Until the page says that the server has everything, and nothing is kept in the browser."""
     look = (
         "() => [document.getElementById('cw-save').dataset.state, document.getElementById('cw-save').textContent,"
         " Object.entries(localStorage).filter(([key]) => key.startsWith('captioner/edit/'))]"

@@ -27,7 +27,7 @@ from tests.browser.conftest import (
 pytestmark = pytest.mark.browser
 
 
-def _journal(page: Any) -> list[dict[str, Any]]:
+def _unsaved(page: Any) -> list[dict[str, Any]]:
     """What the browser keeps and the server has not acknowledged."""
     kept = page.evaluate(
         "() => Object.entries(localStorage).flatMap(([key, value]) => key.startsWith('captioner/edit/') ? [value] : [])"
@@ -251,13 +251,13 @@ def test_stop_keeps_what_is_done(slow_server: AppServer, context: Any, tmp_path:
     assert "they are kept" in (page.locator("#cw-brief").text_content() or "")
 
 
-def test_nothing_of_the_journal_stays_behind(server: AppServer, context: Any, pictures: list[Path]) -> None:
+def test_nothing_stays_behind_in_the_browser(server: AppServer, context: Any, pictures: list[Path]) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
     page.locator("#cw-editor").press_sequentially("abc")
-    assert [entry["text"] for entry in _journal(page)] == ["abc"]
+    assert [entry["text"] for entry in _unsaved(page)] == ["abc"]
     wait_saved(page)
-    assert _journal(page) == []
+    assert _unsaved(page) == []
 
 
 def test_undo_after_use_brings_back_what_was_typed(server: AppServer, context: Any, pictures: list[Path]) -> None:

@@ -1,11 +1,14 @@
-"""The part of the page that runs in the browser, joined from its files when it is served.
+"""The part of the page that runs in the browser: HTML, styles, and a script of native modules.
 
-One JavaScript file a concern; they share one scope, in the order of `_SCRIPTS`. Knows no Python value but what it is
-handed.
+The modules lie in `core/` (knows no set), `set/` (the set's pictures and what was typed, without any element), `views/`
+and `dialogs/`; each imports what it uses, downwards only, and `start.js` begins. They are served under a hash of what
+they all say (`captioner.ui.modules`), so that a browser keeps them and never mixes two versions. Knows no Python value
+but what it is handed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -13,32 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).resolve().parent
-_SCRIPTS = (
-    "base.js",
-    "pictures.js",
-    "journal.js",
-    "tokens.js",
-    "grid.js",
-    "editor.js",
-    "details.js",
-    "preview.js",
-    "sentences.js",
-    "tags.js",
-    "sync.js",
-    "kept_files.js",
-    "job.js",
-    "prepare.js",
-    "upload.js",
-    "selection.js",
-    "chips.js",
-    "undo.js",
-    "bulk.js",
-    "overview.js",
-    "sets.js",
-    "download.js",
-    "keys.js",
-    "start.js",
-)
+_STYLES = ("page", "parts", "pictures", "picture", "tags", "dialogs", "settings", "narrow")  # later ones outweigh
 
 
 @cache
@@ -47,11 +25,50 @@ def read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
+def styles() -> str:
+    """The page's CSS."""
+    return "\n".join(read(f"styles/{name}.css") for name in _STYLES)
+
+
+@cache
+def modules() -> Mapping[str, str]:
+    """The text of each module by its path, such as core/html.js."""
+    paths = sorted(path.relative_to(_FOLDER).as_posix() for path in _FOLDER.rglob("*.js"))
+    return {path: read(path) for path in paths}
+
+
+@cache
+def digest() -> str:
+    """Changes with every change in a module."""
+    return hashlib.sha256(json.dumps(modules()).encode()).hexdigest()[:20]
+
+
+def address(module: str) -> str:
+    """Where a module is served, relative to the page."""
+    return f"workbench/{digest()}/{module}"
+
+
+def head() -> str:
+    """What stands in the page's head: its styles, and the modules to fetch before they are asked for."""
+    early = "".join(f'<link rel="modulepreload" href="{address(module)}">' for module in modules())
+    return f"<style>{styles()}</style>{early}"
+
+
 def script(described_controls: Mapping[str, Any]) -> str:
-    """All scripts as the body of one function, which begins once the toolbar is on the page as well."""
-    parts = "\n".join(f"// {name}\n{read(name)}" for name in _SCRIPTS)
-    return (
-        "(async () => {\n"
-        "while (!document.getElementById('cw-add')) await new Promise((next) => setTimeout(next, 10));\n"
-        f"const CONTROLS = {json.dumps(described_controls)};\n{parts}\n}})();"
-    )
+    """What gr.HTML runs: it imports `start.js` once the toolbar is on the page as well, and starts the page.
+
+    `window.captioner` is a promise of what Gradio's own controls call; they may do so before the modules have come.
+    """
+    given = f"{{ server, settings: {json.dumps(described_controls)} }}"
+    return f"""
+window.captioner = (async () => {{
+  while (!document.getElementById('cw-add')) await new Promise((next) => setTimeout(next, 10));
+  try {{
+    const {{ start }} = await import(new URL({json.dumps(address("start.js"))}, document.baseURI));
+    return start({given});
+  }} catch (error) {{
+    document.getElementById('cw-notices').textContent = `The page did not start; reload it. (${{error.message}})`;
+    throw error;
+  }}
+}})();
+"""

@@ -1,56 +1,70 @@
-// Beginning: the theme, the set in the address, what the journal still holds.
+// The beginning: every part of the page, then the set in the address and what was typed and not saved. It is imported
+// once toolbar and workbench are on the page, whose elements the views take hold of; what they export, others call.
 
-(() => {
-  const THEME = 'captioner/theme';
-  const setTheme = (isDark) => document.body.classList.toggle('dark', isDark);
-  const kept = browser.read(THEME);
-  if (kept) setTheme(kept === 'dark');
-  byId('cw-theme').addEventListener('click', () => {
-    const isDark = !document.body.classList.contains('dark');
-    setTheme(isDark);
-    browser.note(THEME, isDark ? 'dark' : 'light');
-  });
-})();
+import './views/grid.js';
+import './views/editor.js';
+import './views/suggestion.js';
+import './views/sentences.js';
+import './views/tags.js';
+import './views/job.js';
+import './views/prepare.js';
+import './views/upload.js';
+import './views/chips.js';
+import './views/undo.js';
+import './views/theme.js';
+import './dialogs/bulk.js';
+import './dialogs/overview.js';
+import './dialogs/sets.js';
+import './dialogs/download.js';
+import './views/keys.js';
 
-window.captioner = { settingsChanged: preview.settingsChanged, keptFile: keptFiles.attach };
-announce('selected', { before: '', id: '' });
+import { bench } from './core/elements.js';
+import { announce } from './core/events.js';
+import { notice } from './core/messages.js';
+import { ask, connect, Refused, throwBug } from './core/server.js';
+import { pause } from './core/timing.js';
+import { page, takeRows } from './set/pictures.js';
+import { replay } from './set/unsaved.js';
+import { tellGone } from './views/gone.js';
+import { bringToLife } from './views/kept_files.js';
+import { describe, settingsChanged } from './views/settings.js';
 
-(async function start() {
-  if (page.set)
-    for (;;) {
-      try {
-        const [reply] = await Promise.all([ask('open_set', { set: page.set }), journal.replay()]);
-        takeRows(reply.rows, { whole: true });
-        job.take(reply.job);
-        announce('told', reply);
-        announce('opened');
-        if (reply.notes.length) notice('bad', 'Settings', reply.notes);
-        sync.start(reply);
-        break;
-      } catch (error) {
-        if (error instanceof Refused) {
-          unknownSet(error);
-          return;
-        }
-        if (!(error instanceof Unreachable)) throw error;
-        await new Promise((next) => setTimeout(next, 1500));
+const RETRY_MS = 1500;
+
+/** Opens the set in the address; until the server answers it is asked again. Returns: whether it is here. */
+async function openSet() {
+  for (;;) {
+    try {
+      const [reply] = await Promise.all([ask('open_set', { set: page.set }), replay()]);
+      takeRows(reply.rows, { whole: true });
+      announce('told', reply);
+      announce('opened', reply);
+      if (reply.notes.length) notice('bad', 'Settings', reply.notes);
+      return true;
+    } catch (error) {
+      throwBug(error);
+      if (error instanceof Refused) {
+        tellGone(error.message);
+        return false;
       }
+      await pause(RETRY_MS);
     }
-  element.querySelector('.cw').dataset.ready = 'true';
-})();
+  }
+}
 
-/** The address names a set that is not here: say so, and offer a way on. */
-function unknownSet(error) {
-  const fresh = new URL(location);
-  fresh.searchParams.delete('set');
-  const box = document.createElement('div');
-  box.className = 'cw-gone';
-  box.setAttribute('role', 'alert');
-  box.innerHTML =
-    `<h2>This caption set is not here</h2><p>${escapeHtml(error.message)}</p>` +
-    `<p><a class="cw-button cw-primary" href="${escapeHtml(fresh.href)}">Start a new set</a></p>`;
-  element.querySelector('.cw').classList.add('cw-is-gone');
-  element.querySelector('.cw').append(box);
-  page.isGone = true;
-  for (const id of ['cw-add', 'cw-caption-all', 'cw-download-menu', 'cw-undo', 'cw-redo', 'cw-bulk-open', 'cw-overview-open']) byId(id).hidden = true;
+/**
+ * Brings the page to life.
+ * @param {{server: object, settings: object}} given what gr.HTML calls the server by, and the settings as
+ * `views/settings.js` wants them described
+ * @returns what Gradio's own controls call
+ */
+export function start({ server, settings }) {
+  connect(server);
+  describe(settings);
+  announce('selected', { before: '', id: '' });
+  const opening = page.set ? openSet() : Promise.resolve(true);
+  opening.then((isHere) => {
+    if (isHere) bench().dataset.ready = 'true';
+  });
+  return { settingsChanged, keptFile: bringToLife };
 }

@@ -1,0 +1,19 @@
+// What one part tells all others, at once and in the order in which they began to listen. The events:
+//   opened  {reply}       this page has a set now         told      {reply}   the server said how the set stands
+//   taken   {isNew}       rows came, before they are listed                   listed    the listed pictures changed
+//   rows    [ids]         these rows may have changed     selected  {before, id}  another picture is shown
+//   edited  id            its unsaved edit changed        settled   id        the person, or an older tab, chose its text
+//   picked                the selection changed           uploading {done, total}       uploaded
+//   settings {values}     a control was moved             suggested {reply}   the settings were tried
+//   details {found}       tags and other sentences        job       {isRunning}
+
+const listeners = {};
+
+export function on(event, listener) {
+  listeners[event] ??= [];
+  listeners[event].push(listener);
+}
+
+export function announce(event, detail) {
+  for (const listener of listeners[event] ?? []) listener(detail);
+}

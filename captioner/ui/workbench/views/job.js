@@ -1,0 +1,118 @@
+// Captioning many pictures: the server owns the job, the page starts it, watches it and can stop it.
+
+import { byId } from '../core/elements.js';
+import { announce, on } from '../core/events.js';
+import { askOrTell, brief, notice } from '../core/messages.js';
+import { plural } from '../core/text.js';
+import { stateOf } from '../set/captions.js';
+import { page } from '../set/pictures.js';
+import { lookSoon } from '../set/sync.js';
+
+let now = null;
+let toldEnd = ''; // of which job
+let isUploading = false;
+
+export const isRunning = () => !!now && (now.state === 'waiting' || now.state === 'running');
+
+function timeText(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s left`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min left`;
+  return `${(seconds / 3600).toFixed(1)} h left`;
+}
+
+function words() {
+  const failed = now.failed ? `, ${now.failed.toLocaleString()} failed` : '';
+  const count = `${now.done.toLocaleString()} of ${now.total.toLocaleString()}${failed}`;
+  if (now.state === 'waiting') return 'Waiting for its turn';
+  if (now.aside) {
+    const left = now.aside.seconds_left;
+    return now.aside.text + (left === null ? '' : ` · ${timeText(left)}`);
+  }
+  if (!now.total) return 'Preparing';
+  if (!now.done || !now.rate) return now.message || `${count}, starting`;
+  const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} pictures/s` : `${(1 / now.rate).toFixed(1)} s a picture`;
+  return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
+}
+
+const emptyIds = () => page.rows.filter((row) => stateOf(row) === 'empty').map((row) => row.id);
+
+function showBar(done, total, text) {
+  byId('cw-progress').hidden = !total;
+  byId('cw-bar').max = total || 1;
+  byId('cw-bar').value = done;
+  byId('cw-progress-text').textContent = text;
+  byId('cw-progress').title = now?.aside ? `${now.aside.title}: ${text}` : text;
+}
+
+function show() {
+  const running = isRunning();
+  byId('cw-caption-all').disabled = running || !page.rows.length;
+  byId('cw-caption-selected').disabled = running;
+  byId('cw-caption-empty').disabled = running;
+  byId('cw-one').disabled = running || !page.current;
+  byId('cw-stop').hidden = !running;
+  if (isUploading) return;
+  const { done, total } = now?.aside ?? now ?? {};
+  if (running) showBar(done, total || 1, words());
+  else showBar(0, 0, '');
+}
+
+/** Offered where some pictures have a caption and others none. */
+function offerEmpty() {
+  const empty = emptyIds().length;
+  byId('cw-caption-empty').hidden = !empty || empty === page.rows.length;
+  byId('cw-caption-empty').textContent = `Caption ${empty.toLocaleString()} empty`;
+}
+
+/** The set's newest job as the server tells it; also those that another tab started. */
+export function takeJob(job) {
+  const before = now;
+  now = job;
+  if (now && before && before.id === now.id && before.state !== now.state && !isRunning()) ended();
+  show();
+  announce('job', { isRunning: isRunning() });
+}
+
+function ended() {
+  if (toldEnd === now.id) return;
+  toldEnd = now.id;
+  if (!now.total) {
+    if (now.state === 'failed') notice('bad', 'Preparing stopped', [now.message]);
+    else brief(now.state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared');
+    return;
+  }
+  const did = `${plural(now.done - now.failed, 'picture', 'pictures')} captioned`;
+  if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
+  else if (now.failed) notice('bad', `${did}, ${now.failed} failed`, now.message ? [now.message] : []);
+  else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`);
+  else brief(did);
+}
+
+/** Captions pictures. @param {string[] | null} ids null for the whole set */
+export async function startJob(ids) {
+  const request = { set: page.set, ids, settings: page.settings };
+  const reply = await askOrTell('Captioning did not start', 'start_job', request);
+  if (!reply) return;
+  if (reply.job) takeJob(reply.job);
+  else brief('Nothing to do: these settings made the captions already');
+  lookSoon();
+}
+
+byId('cw-caption-all').addEventListener('click', () => startJob(null));
+byId('cw-caption-empty').addEventListener('click', () => startJob(emptyIds()));
+byId('cw-one').addEventListener('click', () => startJob([page.current]));
+byId('cw-stop').addEventListener('click', async () => {
+  byId('cw-progress-text').textContent = 'Stopping…';
+  await askOrTell('The job could not be stopped', 'stop_job', { set: page.set });
+  lookSoon();
+});
+on('listed', show);
+on('selected', show);
+on('listed', offerEmpty);
+on('rows', offerEmpty);
+on('told', (reply) => takeJob(reply.job));
+on('uploading', ({ done, total }) => {
+  isUploading = total > 0;
+  if (isUploading) showBar(done, total, `Adding ${(done + 1).toLocaleString()} of ${total.toLocaleString()}`);
+  else show();
+});

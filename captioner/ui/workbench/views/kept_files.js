@@ -1,0 +1,116 @@
+// Files of the person's own that are a setting (a vocabulary): picked from a list, added, taken off the list. Files belong
+// to the server, which never changes one; the list belongs to the browser, as the list of sets does.
+
+import { byId } from '../core/elements.js';
+import { on } from '../core/events.js';
+import { html, render } from '../core/html.js';
+import { askOrTell } from '../core/messages.js';
+import * as storage from '../core/storage.js';
+import { page } from '../set/pictures.js';
+
+const LISTS = 'captioner/kept/';
+
+const listed = (field) => storage.list(LISTS + field);
+
+const list = (field, names) => storage.note(LISTS + field, JSON.stringify(names));
+
+/** The hidden box that Gradio knows the value by; it hears of a new one as if it were typed. */
+function put(field, name) {
+  const box = byId(`setting-${field}`)?.querySelector('textarea, input');
+  if (!box) return;
+  box.value = name;
+  box.dispatchEvent(new Event('input', { bubbles: true }));
+}
+
+/** Brings one field's box to life; called when its tab is first shown. */
+export function bringToLife(root) {
+  const box = root.querySelector('.cw-kept');
+  const field = box.dataset.field;
+  const choice = box.querySelector('select');
+  const input = box.querySelector('input[type=file]');
+  const add = box.querySelector('[data-do=add]');
+  const remove = box.querySelector('[data-do=remove]');
+  const message = box.querySelector('[role=alert]');
+  const texts = new Map();
+
+  function say(text) {
+    message.textContent = text;
+    message.hidden = !text;
+    if (text) message.scrollIntoView({ block: 'nearest' });
+  }
+
+  function draw() {
+    const chosen = page.settings?.[field] || '';
+    const names = [...texts.keys()];
+    if (chosen && !texts.has(chosen)) names.push(chosen);
+    const isTwice = (text) => [...texts.values()].filter((other) => other === text).length > 1;
+    const shown = (name) => {
+      const text = texts.get(name) ?? `${name} (not here)`;
+      return isTwice(text) ? `${text} ${name.slice(-8)}` : text;
+    };
+    const options = names.map((name) => html`<option value="${name}">${shown(name)}</option>`);
+    render(choice, html`<option value="">None</option>${options}`);
+    choice.value = chosen;
+    remove.disabled = !chosen;
+  }
+
+  /** Asks which of the listed files are there still, and what to show for them. */
+  async function look() {
+    const chosen = page.settings?.[field] || '';
+    const names = [...new Set([...listed(field), ...(chosen ? [chosen] : [])])];
+    const reply = names.length
+      ? await askOrTell('The list of files cannot be shown', 'kept_files', { field, names })
+      : { files: [] };
+    if (!reply) return;
+    texts.clear();
+    for (const { name, text } of reply.files) texts.set(name, text);
+    draw();
+  }
+
+  async function upload(file) {
+    say('');
+    add.disabled = true;
+    try {
+      const reply = await fetch(`kept/${field}?name=${encodeURIComponent(file.name)}`, { method: 'POST', body: file });
+      const answer = await reply.json();
+      if (answer.error) {
+        say(answer.error.message);
+        return;
+      }
+      list(field, [...new Set([...listed(field), answer.name])]);
+      texts.set(answer.name, answer.text);
+      put(field, answer.name);
+    } catch (error) {
+      say(`The file could not be sent: ${error.message}`);
+    } finally {
+      add.disabled = false;
+      draw();
+    }
+  }
+
+  choice.addEventListener('change', () => {
+    say('');
+    put(field, choice.value);
+  });
+  add.addEventListener('click', () => input.click());
+  input.addEventListener('change', () => {
+    const [file] = input.files;
+    input.value = '';
+    if (file) upload(file);
+  });
+  remove.addEventListener('click', () => {
+    const name = choice.value;
+    list(
+      field,
+      listed(field).filter((other) => other !== name),
+    );
+    texts.delete(name);
+    say('');
+    put(field, '');
+  });
+  on('settings', ({ values }) => {
+    if (values[field] && !texts.has(values[field])) look();
+    else draw();
+  });
+  look();
+}

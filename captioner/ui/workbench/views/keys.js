@@ -1,0 +1,48 @@
+// The keyboard, wherever the focus is, and the list of keys.
+
+import { byId } from '../core/elements.js';
+import { move, page } from '../set/pictures.js';
+import * as selection from './selection.js';
+import { useSuggestion } from './suggestion.js';
+import { redo, undo } from './undo.js';
+
+const isText = (target) => target.matches?.('textarea, input:not([type=checkbox], [type=radio], [type=range]), select');
+const STEPS = { arrowdown: 1, arrowup: -1 };
+const help = byId('cw-help');
+
+window.addEventListener(
+  'keydown',
+  (event) => {
+    if (event.altKey || document.querySelector('dialog[open]')) return;
+    const withControl = event.ctrlKey || event.metaKey;
+    const key = event.key.toLowerCase();
+    if (withControl && !event.shiftKey && key in STEPS) move(STEPS[key]);
+    else if (withControl && !event.shiftKey && key === 'enter') useSuggestion();
+    else if (isText(event.target)) return;
+    else if (withControl && (key === 'y' || (key === 'z' && event.shiftKey))) redo();
+    else if (withControl && key === 'z') undo();
+    else if (withControl && key === 'a' && page.rows.length) selection.all();
+    else if (withControl) return;
+    else if (key === 'escape' && page.selection.size) selection.clear();
+    else if (key === '/') byId('cw-filter').focus();
+    else if (key === '?') help.showModal();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  },
+  true,
+);
+byId('cw-help-open').addEventListener('click', () => help.showModal());
+byId('cw-help-close').addEventListener('click', () => help.close());
+
+// Menus close on a click elsewhere and on Escape.
+for (const menu of document.querySelectorAll('.cw-menu')) {
+  document.addEventListener('click', (event) => {
+    if (menu.open && !menu.contains(event.target)) menu.open = false;
+  });
+  menu.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    menu.open = false;
+    menu.querySelector('summary').focus();
+  });
+}

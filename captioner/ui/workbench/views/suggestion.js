@@ -1,0 +1,95 @@
+// Settings tried live on the selected picture, which stores nothing; "Use" makes the suggested text the caption. A new
+// generated text for an edited picture is suggested in the same place, so that no edit is ever overwritten.
+
+import { byId } from '../core/elements.js';
+import { announce, on } from '../core/events.js';
+import { ask, throwBug, Unreachable } from '../core/server.js';
+import { captionOf, stateOf } from '../set/captions.js';
+import { takeDetails } from '../set/details.js';
+import { page, rowOf } from '../set/pictures.js';
+import * as unsaved from '../set/unsaved.js';
+import { tellSettings } from './settings.js';
+
+let live = null; // {id, text, kind}
+let isAsking = false;
+let isWanted = false;
+let before = null; // the settings of the last answer, which tell the server what was moved since
+
+function suggestionFor(row) {
+  if (!row) return null;
+  const text = captionOf(row);
+  if (live && live.id === row.id) return live.error || live.text !== text ? live : null;
+  if (stateOf(row) === 'edited' && row.suggestion && row.suggestion !== text)
+    return { id: row.id, text: row.suggestion, kind: 'Generated' };
+  return null;
+}
+
+function show() {
+  const found = suggestionFor(rowOf.get(page.current));
+  const box = byId('cw-suggestion');
+  box.hidden = !found;
+  box.dataset.busy = isAsking;
+  if (!found) return;
+  byId('cw-suggestion-kind').textContent = found.kind;
+  byId('cw-suggestion-text').textContent = found.error || found.text || '(no text)';
+  byId('cw-use').hidden = !!found.error;
+}
+
+/**
+ * Tries the settings: one question at a time; while one is out only the newest settings wait, and an answer for another
+ * picture is dropped.
+ */
+export async function suggest() {
+  isWanted = true;
+  if (isAsking) return;
+  isAsking = true;
+  show();
+  while (isWanted) {
+    isWanted = false;
+    const id = page.current;
+    const settings = page.settings;
+    if (!id) break;
+    try {
+      const reply = await ask('preview', { set: page.set, id, settings, before: before ?? undefined });
+      before = settings;
+      tellSettings('');
+      if (reply.details && !isWanted) takeDetails(id, reply.details);
+      announce('suggested', reply);
+      if (id === page.current && !isWanted) live = { id, text: reply.text, kind: 'Preview' };
+    } catch (error) {
+      throwBug(error);
+      if (error instanceof Unreachable) live = { id, error: 'The server does not answer.', kind: 'Failed' };
+      else if (error.code === 'bad_setting') tellSettings(error.message);
+      else live = { id, error: error.message, kind: 'Failed' };
+    }
+    show();
+  }
+  isAsking = false;
+  show();
+}
+
+/** Makes what is suggested the caption. */
+export function useSuggestion() {
+  const found = suggestionFor(rowOf.get(page.current));
+  if (!found || found.error) return;
+  live = null;
+  unsaved.edit(found.id, found.text, { isStep: true });
+  show();
+}
+
+byId('cw-use').addEventListener('click', useSuggestion);
+on('selected', () => {
+  live = null;
+  show();
+});
+on('rows', (ids) => {
+  if (ids.includes(page.current)) show();
+});
+on('edited', (id) => {
+  if (id === page.current) show();
+});
+on('settings', (moved) => {
+  if (moved.isFirst) return;
+  before ??= moved.before;
+  suggest();
+});
