@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
-from tests.other_families import ECHO, EchoCaptioner, EchoSettings
+from tests.other_families import ECHO, ODD, EchoCaptioner, EchoSettings, odd_tagger
 from tests.service_makers import RED, moved, page_values, png, wait_for_job
+from tests.tiny_models import save_tiny_blip
 
 
 @pytest.fixture
@@ -173,6 +175,31 @@ def test_a_program_captions_with_it(service: Service) -> None:
     picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
     plan = service.choices.plan_of_flat({CAPTIONER: "echo-1", "echo_temperature": 0.2})
     assert service.live.caption_one(set_id, picture, plan) == "plain cat.png"
+
+
+def test_a_tagger_of_another_layout_activation_and_label_file_gives_tags(tmp_path: Path) -> None:
+    with fake_models(tmp_path / "models") as models:
+        registry.MODELS = (*registry.MODELS, ODD)
+        odd_tagger(tmp_path / "models" / "odd-1")
+        manager = ModelManager(models=models, device="cpu")
+        plan = Plan.from_flat({CAPTIONER: "", "odd": "default", "odd_threshold": 0.9}, models)
+        meadow = PictureInput(Image.new("RGB", (40, 20), (0, 255, 0)))
+        [[result]] = make_layers([("a", meadow)], plan, manager)
+        [layer] = result.layers
+        assert layer.tags is not None
+        [grass] = layer.tags
+        assert (grass.name, grass.category, grass.source) == ("grass", "meadow", "odd")
+        assert grass.score == pytest.approx(1 / (1 + math.exp(-9)), abs=1e-6)
+        assert Reading(result.layers, plan).caption.text == "grass"
+        manager.close()
+
+
+@pytest.mark.parametrize("name", ["mine", "elsewhere"])
+def test_a_folder_of_one_s_own_runs_as_the_family_whose_files_it_has(tmp_path: Path, name: str) -> None:
+    folder = save_tiny_blip(tmp_path / name)
+    plan = Plan.from_flat({CAPTIONER: str(folder)})
+    assert (plan.captioner.family, plan.captioner.model) == ("blip", str(folder))
+    assert sources.family_of(str(odd_tagger(tmp_path / "odd")), "tagger") is None, "no such family is registered"
 
 
 # Stored settings

@@ -21,8 +21,9 @@ from captioner.errors import BadModel, OutOfMemory
 from captioner.models.weights import fingerprint
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
-from taggers.clip import loading, pairs, prompts
+from taggers.clip import loading, pairs
 from taggers.clip.labels import Embeddings, LabelCache
+from taggers.clip.modes import prompt_by_mode
 from taggers.clip.prompts import Prompt
 from taggers.clip.published import download_mb, fetch_steps
 from taggers.clip.ranking import Labels, PictureScorer, Table
@@ -301,7 +302,7 @@ class ClipTagger(Tagger):
         ]
         if settings.mode == "rank":
             return [scorer.rank() for scorer in scorers]
-        made = [_prompt(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
+        made = [prompt_by_mode(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
         return [
             tuple(Tag(text, score, settings.mode, self.family) for text, score in prompt.additions) for prompt in made
         ]
@@ -310,7 +311,7 @@ class ClipTagger(Tagger):
         """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
         labels = self._rankable(settings)
         (features,) = self._features([picture])
-        return _prompt(self._scorer(labels, features), settings, sentence)
+        return prompt_by_mode(self._scorer(labels, features), settings, sentence)
 
     @staticmethod
     def select(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
@@ -361,35 +362,6 @@ class ClipTagger(Tagger):
 
             self._text_tower = text_tower(self._model)
         return self._text_tower
-
-
-def _prompt(scorer: prompts.Scorer, settings: ClipSettings, sentence: str) -> Prompt:
-    """What a mode other than rank makes of a sentence."""
-    if settings.mode == "classic":
-        return prompts.classic(scorer, sentence, settings.max_flavors)
-    if settings.mode == "fast":
-        return prompts.fast(scorer, sentence, settings.max_flavors)
-    if settings.mode == "best":
-        return prompts.best(
-            scorer,
-            sentence,
-            min_flavors=settings.min_flavors,
-            max_flavors=settings.max_flavors,
-            candidates=settings.candidates,
-        )
-    on = {
-        "artists": settings.chain_artist,
-        "mediums": settings.chain_medium,
-        "trendings": settings.chain_trending,
-        "movements": settings.chain_movement,
-    }
-    return prompts.chain(
-        scorer,
-        sentence,
-        max_flavors=settings.max_flavors,
-        candidates=settings.candidates,
-        kinds=[kind for kind, is_on in on.items() if is_on],
-    )
 
 
 class _LabelEncoder:
