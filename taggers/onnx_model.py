@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Tagger
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
+from captioner.models.memory import in_halves, is_out_of_memory
 from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Tag
 from taggers.onnx_labels import CATEGORIES, Label, read_labels, to_tags
@@ -107,33 +108,29 @@ class OnnxModel:
             OutOfMemory: there is none left even for a single picture; larger batches are halved by themselves.
             ModelFailed: the outputs are no probabilities.
         """
-        size = self.fixed_batch or _BATCH.get(self.provider, 1)
-        rows: list[NDArray[np.float32]] = []
         if not pictures:
             return np.empty((0, 0), np.float32)
-        while len(rows) < len(pictures):
-            batch = np.stack([prepare(picture, self.edge_px) for picture in pictures[len(rows) : len(rows) + size]])
-            if self._is_channels_first:
-                batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
-            count = len(batch)
-            if self.fixed_batch and count < self.fixed_batch:
-                batch = np.concatenate([batch, np.zeros((self.fixed_batch - count, *batch.shape[1:]), np.float32)])
-            try:
-                scores = self._session.run([self.output_name], {self.input_name: batch})[0]
-            except Exception as error:
-                if "allocate" not in str(error):
-                    raise
-                if self.fixed_batch or size == 1:
-                    raise OutOfMemory(f"{self.path.name} found no memory for one picture on {self.device}.") from error
-                size //= 2
-                continue
-            rows.extend(scores[:count])
+        rows = in_halves(
+            lambda part: self._scores([prepare(picture, self.edge_px) for picture in part]),
+            pictures,
+            at_once=self.fixed_batch or _BATCH.get(self.provider, 1),
+        )
         found = np.asarray(rows, dtype=np.float32)
         if self._gives_logits:
             found = 1 / (1 + np.exp(-found.clip(-80, 80)))
         if found.ndim != 2 or np.nanmin(found, initial=0) < 0 or np.nanmax(found, initial=0) > 1.001:
             raise ModelFailed(f"{self.path} gave values that are not probabilities; it is not a tagger of this family.")
         return found
+
+    def _scores(self, inputs: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
+        """What the network gives for at most a batch of (edge, edge, 3)."""
+        batch = np.stack(inputs)
+        if self._is_channels_first:
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        if self.fixed_batch and len(inputs) < self.fixed_batch:
+            batch = np.concatenate([batch, np.zeros((self.fixed_batch - len(inputs), *batch.shape[1:]), np.float32)])
+        scores: NDArray[np.float32] = self._session.run([self.output_name], {self.input_name: batch})[0]
+        return list(scores[: len(inputs)])
 
     def _open(self, device: str) -> None:
         onnxruntime: Any = import_onnxruntime()
@@ -153,7 +150,7 @@ class OnnxModel:
         try:
             self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
         except Exception as error:  # onnxruntime's own errors share no base class
-            if "allocate" in str(error):
+            if is_out_of_memory(error):
                 raise OutOfMemory(f"{self.path.parent.name} does not fit on {device}; use --device cpu.") from error
             raise BadModel(f"{self.path} cannot be read ({_first_line(error)}); download it again.") from error
         self._asked = device

@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.settings", "captioner.temporary", "captioner.decoding", "captioner.decoding_budget"),
     ("captioner.decoding_child", "captioner.decoding_process"),
     ("captioner.contract", "captioner.images"),
-    ("captioner.models", "captioner.models.weights", "captioner.models.download"),
+    ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     ("captioner.models.descriptions",),
     ("captioner.models.blip", "taggers"),
     ("captioner.models.registry",),

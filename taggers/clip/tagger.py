@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
-from captioner.errors import BadModel, OutOfMemory
+from captioner.errors import BadModel
+from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
@@ -295,11 +296,7 @@ class ClipTagger(Tagger):
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
         labels = self._rankable(settings)
-        scorers = [
-            self._scorer(labels, row)
-            for batch in self._features([shown.image for shown in inputs])
-            for row in batch.split(1)
-        ]
+        scorers = [self._scorer(labels, row) for row in self._features([shown.image for shown in inputs])]
         if settings.mode == "rank":
             return [scorer.rank() for scorer in scorers]
         made = [prompt_by_mode(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
@@ -333,27 +330,20 @@ class ClipTagger(Tagger):
             encode=lambda tokens: self._text.encode_continuations(tokens),
         )
 
-    def _features(self, pictures: Sequence[Image]) -> Iterator[Tensor]:
-        """Normalised picture features in float32, (batch, width) at a time."""
+    def _features(self, pictures: Sequence[Image]) -> list[Tensor]:
+        """Normalised picture features in float32, (1, width) each."""
         import torch
 
-        size = _CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH
         dtype = torch.float16 if self.precision == "fp16" else torch.float32
-        start = 0
-        while start < len(pictures):
-            part = pictures[start : start + size]
-            try:
-                with torch.inference_mode():
-                    pixels = torch.stack([self._preprocess(picture) for picture in part])
-                    features = self._model.encode_image(pixels.to(self._device, dtype)).float()
-            except torch.OutOfMemoryError as error:
-                torch.cuda.empty_cache()
-                if size == 1:
-                    raise OutOfMemory(f"CLIP found no memory for one picture on {self._device}.") from error
-                size //= 2
-                continue
-            start += len(part)
-            yield features / features.norm(dim=-1, keepdim=True)
+
+        def encode(part: Sequence[Image]) -> Sequence[Tensor]:
+            with torch.inference_mode():
+                pixels = torch.stack([self._preprocess(picture) for picture in part])
+                features = self._model.encode_image(pixels.to(self._device, dtype)).float()
+                rows: Sequence[Tensor] = (features / features.norm(dim=-1, keepdim=True)).split(1)
+                return rows
+
+        return in_halves(encode, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
 
     @property
     def _text(self) -> Any:
