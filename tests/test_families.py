@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -206,7 +207,7 @@ def test_a_folder_of_one_s_own_runs_as_the_family_whose_files_it_has(tmp_path: P
 
 
 def test_settings_of_an_uninstalled_family_are_carried_and_come_back(
-    service: Service, models: str, workspace: Workspace, manager: ModelManager
+    service: Service, models: str, workspace: Workspace, manager: ModelManager, tmp_path: Path
 ) -> None:
     values = page_values(service, captioner="echo-1", echo_manner="free", prefix="sks dog")
     set_id = service.new_set(values)["set"]
@@ -219,6 +220,10 @@ def test_settings_of_an_uninstalled_family_are_carried_and_come_back(
         assert any("echo_manner" in note and "kept as stored" in note for note in plan.notes)
         assert any("'echo-1' is left aside" in note for note in plan.notes)
         other.choices.store(set_id, other.choices.plan_of(page_values(other, prefix="sks cat")))
+        other.add_picture(set_id, "cat.png", png(RED))
+        other.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
+    with zipfile.ZipFile(tmp_path / "set.zip") as exported:
+        assert b"echo_manner" in exported.read("settings.log"), "an export says what it left aside"
     registry.MODELS = (*registry.MODELS, ECHO)
     plan = service.choices.stored_plan(set_id)
     assert plan.recipe.prefix == "sks cat"
