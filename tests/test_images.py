@@ -23,7 +23,7 @@ from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from captioner import images
 from captioner.errors import BadPicture
-from captioner.images import open_picture
+from captioner.images import open_picture, opening
 from tests.picture_attacks import png_chunk, png_header, saved
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -340,10 +340,10 @@ def test_symbolic_links_are_followed_only_when_asked(tmp_path: Path) -> None:
 def test_too_many_bytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = saved(two_colours(), "BMP")
     (tmp_path / "a.bmp").write_bytes(data)
-    monkeypatch.setattr(images, "MAX_BYTES", len(data) - 1)
+    monkeypatch.setattr(opening, "MAX_BYTES", len(data) - 1)
     for source in (data, io.BytesIO(data), tmp_path / "a.bmp"):
         assert refusal(source).code == "too_big"
-    monkeypatch.setattr(images, "MAX_BYTES", len(data))
+    monkeypatch.setattr(opening, "MAX_BYTES", len(data))
     assert open_picture(io.BytesIO(data)).image.size == (40, 20)
 
 

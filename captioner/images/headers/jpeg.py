@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels, damaged, too_complex, unpack
-from captioner.picture_headers.directories import is_bounded_exif
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels, damaged, too_complex, unpack
+from captioner.images.headers.directories import is_bounded_exif
 
 # Extended XMP of a much edited picture is 100 MB in 1,600 segments; Pillow handles 5,000 in 20 ms.
 _MAX_SEGMENTS = 5_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels, unpack
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels, unpack
 
 # 200 MB in the 8 KB chunks that libpng writes are 25,000. Pillow goes from chunk to chunk in Python.
 _MAX_CHUNKS = 100_000

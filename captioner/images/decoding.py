@@ -22,7 +22,7 @@ from typing import Any
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from captioner.errors import BadPicture
-from captioner.picture_headers import MAX_PIXELS, check_pixels, format_by_start, is_bounded_exif
+from captioner.images.headers import MAX_PIXELS, check_pixels, format_by_start, is_bounded_exif
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
