@@ -24,6 +24,7 @@ from captioner.errors import BadPicture
 from captioner.images import decoding
 from captioner.images.decoding import OpenedPicture
 from captioner.images.headers import Header
+from captioner.images.strips import strip_rows
 
 MAX_PROCESSES = min(4, os.cpu_count() or 1)
 # What is ended long after it should have been done: processor time, where the system counts it, and time on the clock.
@@ -110,7 +111,7 @@ class _Process:
             raise BadPicture(answer["message"], code=answer["code"])
         width, height = answer["width"], answer["height"]
         image = Image.new("RGB", (width, height))
-        for top, rows in decoding.strip_rows(width, height):
+        for top, rows in strip_rows(width, height):
             strip = self._process.stdout.read(3 * width * rows)
             if len(strip) < 3 * width * rows:
                 raise EOFError
