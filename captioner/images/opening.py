@@ -68,7 +68,11 @@ def opened_picture(source: Path | BinaryIO | bytes, *, follow_links: bool = Fals
     data = _read(source, follow_links)
     header = read_header(data, decoding.check_readable(data))
     with _BUDGET.hold(header.peak_bytes + len(data)):
-        yield process.decode(data, header) if header.is_isolated else decoding.decode(data)
+        try:
+            opened = process.decode(data, header) if header.is_isolated else decoding.decode(data)
+        except MemoryError as error:  # for the pixels that came from the other process
+            raise decoding.out_of_memory() from error
+        yield opened
 
 
 def _read(source: Path | BinaryIO | bytes, follow_links: bool) -> bytes:

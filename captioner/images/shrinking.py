@@ -6,6 +6,8 @@ import io
 
 from PIL import Image
 
+from captioner.images.decoding import out_of_memory
+
 
 def thumbnail(image: Image.Image, edge_px: int = 256) -> bytes:
     """A small WebP for the grid, its longer side at most `edge_px`; smaller pictures keep their size."""
@@ -18,6 +20,14 @@ def preview(image: Image.Image, edge_px: int = 1600) -> bytes:
 
 
 def _webp(image: Image.Image, edge_px: int, quality: int) -> bytes:
+    """Raises: BadPicture: out_of_memory."""
+    try:
+        return _shrunk(image, edge_px, quality)
+    except MemoryError as error:
+        raise out_of_memory() from error
+
+
+def _shrunk(image: Image.Image, edge_px: int, quality: int) -> bytes:
     longer = max(image.size)
     if longer > edge_px:
         size = (max(1, round(image.width * edge_px / longer)), max(1, round(image.height * edge_px / longer)))
