@@ -67,14 +67,14 @@ def _srgb_curved(values: Any) -> Any:
 
 def rgb_profile(space: Space, *, name: str | None = None) -> bytes:
     matrix = space.to_xyz()
-    curve = _curve(space.linear)
+    curve = _curve(space.gamma)
     columns = {tag: _xyz(matrix[:, number]) for number, tag in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))}
     curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     return _profile(b"mntr", b"RGB ", b"XYZ ", name or space.name, {**columns, **curves})
 
 
 def grey_profile(gamma: float, name: str = "Grey") -> bytes:
-    return _profile(b"mntr", b"GRAY", b"XYZ ", name, {b"kTRC": _curve(lambda values: values**gamma)})
+    return _profile(b"mntr", b"GRAY", b"XYZ ", name, {b"kTRC": _curve(gamma)})
 
 
 def cmyk_profile(lab_of: Callable[[tuple[int, ...]], tuple[float, float, float]]) -> bytes:
@@ -105,6 +105,10 @@ def _xyz(values: Any) -> bytes:
     return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(float(value) * 65536) for value in values))
 
 
-def _curve(linear: Callable[[Any], Any]) -> bytes:
-    values = np.rint(linear(np.linspace(0, 1, 4096)) * 65535).astype(">u2")
+def _curve(gamma: float | None) -> bytes:
+    """A gamma in 8 + 8 bits where they hold it, else 4,096 values; None: sRGB's curve."""
+    if gamma is not None and gamma * 256 == int(gamma * 256):
+        return b"curv\0\0\0\0" + struct.pack(">IH", 1, int(gamma * 256))
+    places = np.linspace(0, 1, 4096)
+    values = np.rint((_srgb_linear(places) if gamma is None else places**gamma) * 65535).astype(">u2")
     return b"curv\0\0\0\0" + struct.pack(">I", len(values)) + values.tobytes()
