@@ -37,6 +37,8 @@ from PIL import Image
 from benchmarks.report import Row, show
 from captioner import images
 from captioner.errors import BadPicture
+from tests.colour_profiles import ADOBE_RGB, cmyk_profile, rgb_profile
+from tests.colour_profiles import grey_profile as grey_profile_of
 
 MAX_CPU_S = 2.0
 MAX_MB = 1_000
@@ -53,7 +55,7 @@ def seeds() -> list[bytes]:
     exif = Image.Exif()
     exif[0x0112], exif[0x011A], exif[0x010E] = 6, 72.0, "a picture"
     more: dict[str, Any] = {"save_all": True, "append_images": [colour.rotate(90), colour.rotate(180)]}
-    profile = b"a profile" * 40
+    profile, grey_profile, press_profile = rgb_profile(ADOBE_RGB), grey_profile_of(2.0), cmyk_profile(_ink)
     made: list[tuple[Image.Image, str, dict[str, Any]]] = [
         *((colour.convert(mode), "JPEG", {}) for mode in ("L", "RGB", "CMYK")),
         (colour, "JPEG", {"progressive": True, "exif": exif, "icc_profile": profile, "comment": b"words"}),
@@ -75,8 +77,16 @@ def seeds() -> list[bytes]:
         (colour.convert("1"), "TIFF", {"compression": "group4"}),
         (alpha, "TIFF", {**more, "big_tiff": True}),
         (colour, "TIFF", {"exif": exif, "icc_profile": profile}),
+        *((colour.convert("L"), kind, {"icc_profile": grey_profile}) for kind in ("JPEG", "PNG")),
+        *((colour.convert("CMYK"), kind, {"icc_profile": press_profile}) for kind in ("JPEG", "TIFF")),
     ]
     return [*(_saved(*one) for one in made), _run_lengths()]
+
+
+def _ink(mixture: tuple[int, ...]) -> tuple[float, float, float]:
+    """L, a and b of a mixture of inks, near enough."""
+    cyan, magenta, yellow, black = mixture
+    return 100.0 * (1 - black) * (1 - 0.2 * (cyan + magenta + yellow)), 30.0 * (magenta - cyan), 40.0 * (yellow - cyan)
 
 
 def _saved(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:

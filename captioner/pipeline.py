@@ -6,12 +6,14 @@ no store and no file.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from captioner.captions.layers import (
     in_reading_order,
@@ -25,7 +27,8 @@ from captioner.captions.layers import (
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.review import Reading
 from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
-from captioner.errors import CaptionerError, ModelFailed
+from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory
+from captioner.limits import shown as as_shown
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 from captioner.settings import Effect, Settings
@@ -33,6 +36,8 @@ from captioner.settings import Effect, Settings
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+
+_log = logging.getLogger(__name__)
 
 STORED_ALTERNATIVES = 9
 """Other sentences that a layer keeps, best first: with the sentence itself the ten best of a search."""
@@ -151,7 +156,8 @@ def draw_sentences(shown: PictureInput, plan: Plan, manager: ModelUser, *, skip:
     """
     captioner = plan.captioner
     with manager.use(captioner.model, captioner.family) as model:
-        drawn: list[Alternative] = model.draw(shown, captioner.settings, skip=skip, count=count)
+        with failures_on_picture(model):
+            drawn: list[Alternative] = model.draw(shown, captioner.settings, skip=skip, count=count)
     return drawn
 
 
@@ -237,13 +243,49 @@ def _answers(
     """What the model says about each picture, or why it could not: a failed batch is asked again one by one."""
     try:
         if isinstance(model, Captioner):
-            return list(model.caption(inputs, settings))
-        assert isinstance(model, Tagger)
-        return list(model.tag(inputs, settings))
-    except ModelFailed as error:
+            answers: list[Any] = list(model.caption(inputs, settings))
+        else:
+            assert isinstance(model, Tagger)
+            answers = list(model.tag(inputs, settings))
+        if len(answers) != len(inputs):
+            raise RuntimeError(f"{len(answers)} answers for {len(inputs)} pictures")
+        return answers
+    except Exception as error:
+        if _concerns_all_pictures(error):
+            raise
         if len(inputs) == 1:
-            return [error]
+            return [_failure(model, error)]
     return [answer for shown in inputs for answer in _answers(model, [shown], settings)]
+
+
+@contextmanager
+def failures_on_picture(model: Model) -> Iterator[None]:
+    """Whatever a model raises about a picture within the block costs that picture: it becomes a `ModelFailed`.
+
+    Raises: CaptionerError: what concerns all pictures, a model that is damaged, say.
+    """
+    try:
+        yield
+    except CaptionerError:
+        raise
+    except Exception as error:
+        raise _failure(model, error) from error
+
+
+def _concerns_all_pictures(error: Exception) -> bool:
+    return isinstance(error, CaptionerError) and not isinstance(error, ModelFailed | BadPicture)
+
+
+def _failure(model: Model, error: Exception) -> CaptionerError:
+    """What a picture is said to have failed with. What nobody foresaw is a bug, and goes to the log as a whole."""
+    if isinstance(error, CaptionerError):
+        return error
+    name = model.title or model.family
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, which may not be here
+        return OutOfMemory(f"{name} found no memory for this picture; close other programs or save a smaller copy.")
+    _log.error("%s failed on a picture", name, exc_info=error)
+    reason = as_shown(f"{type(error).__name__}: {error}", max_length=160)
+    return ModelFailed(f"{name} failed on this picture ({reason}); leave it out. The log says where it failed.")
 
 
 def _layer(

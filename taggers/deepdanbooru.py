@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+_PIECE_PIXELS = 1_000_000
+
+
 class DeepDanbooruSettings(Settings):
     """Which of a picture's DeepDanbooru tags reach the caption. All of it re-composes."""
 
@@ -42,11 +45,19 @@ def to_deepdanbooru_input(image: Image, edge_px: int) -> NDArray[np.float32]:
     Source: deepdanbooru's load_image_for_evaluate (TensorFlow's AREA resize, skimage's warp with mode "edge").
     """
     scale = np.float32(min(edge_px / image.width, edge_px / image.height))
-    pixels = np.asarray(image)
-    if max(image.size) != edge_px:
+    if max(image.size) == edge_px:
+        pixels = np.asarray(image)
+    else:
         height = max(1, int(np.rint(scale * np.float32(image.height))))
         width = max(1, int(np.rint(scale * np.float32(image.width))))
-        pixels = _mean_of_area(_mean_of_area(pixels, 0, height), 1, width)
+        # By stretches of columns: a whole photo in double precision is eight times as large as it is.
+        columns = max(1, _PIECE_PIXELS // image.height)
+        stretches = (
+            image.crop((left, 0, min(left + columns, image.width), image.height))
+            for left in range(0, image.width, columns)
+        )
+        lower = [_mean_of_area(np.asarray(stretch), 0, height) for stretch in stretches]
+        pixels = _mean_of_area(np.concatenate(lower, axis=1), 1, width)
     centred = _centred(_centred(pixels, 0, edge_px), 1, edge_px)
     return np.ascontiguousarray(centred / 255, dtype=np.float32)
 

@@ -8,7 +8,8 @@ fake-blip   says "a red picture 40 wide under beam 3": the colour of the middle,
 fake-clip   finds two flavors, own labels, a medium, a movement and an artist; in modes that go on from the sentence it
             repeats it
 fake-wd14   finds the colour as a tag, "long_hair" and "hair", a character and a rating, with fixed scores
-They fail on a picture whose middle is exactly POISON, as a model does on a picture it cannot take.
+They fail on a picture whose middle is exactly POISON, as a model does on a picture it cannot take: with a ModelFailed,
+or with what a test puts into `FakeModel.poison`.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ COLOURS = {"black": (0, 0, 0), "white": (255, 255, 255), "red": (255, 0, 0), "gr
 def colour_name(picture: Image) -> str:
     """The name of the colour that the picture's middle is nearest to.
 
-    Raises: ModelFailed: it is POISON.
+    Raises: FakeModel.poison: it is POISON.
     """
     pixel: Any = picture.getpixel((picture.width // 2, picture.height // 2))
     if pixel == POISON:
-        raise ModelFailed("The model gave no usable answer for this picture; leave it out.")
+        raise FakeModel.poison
     distances = {name: sum((a - b) ** 2 for a, b in zip(pixel, rgb, strict=True)) for name, rgb in COLOURS.items()}
     return min(distances, key=lambda name: distances[name])
 
@@ -52,6 +53,7 @@ class FakeModel:
     """What all fakes have in common. calls: the sizes of the batches that all of them were asked for."""
 
     calls: ClassVar[list[int]] = []
+    poison: ClassVar[Exception]
     device: Any = "cpu"
     precision: Any = "fp32"
     runtime: Any = "fake"
@@ -241,6 +243,7 @@ def fake_models(folder: Path, *more: ModelSpec) -> Iterator[str]:
         (folder / spec.name).mkdir(parents=True, exist_ok=True)
     registry.MODELS = (*before, *added)
     FakeModel.calls.clear()
+    FakeModel.poison = ModelFailed("The model gave no usable answer for this picture; leave it out.")
     FakeClip.unprepared = 0
     FakeClip.hub_is_away = False
     FakeWd14.warning = ""

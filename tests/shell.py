@@ -35,7 +35,7 @@ class Shell:
 
     def __init__(self, folder: Path, models: str, captured: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
-        self._models = models
+        self.models = models
         self._captured = captured
 
     def __call__(self, *words: str | Path) -> Ran:
@@ -46,7 +46,7 @@ class Shell:
 
     def caption(self, *words: str | Path) -> Ran:
         """`caption` with the fake models on the CPU."""
-        return self("caption", *words, "--models", self._models, "--device", "cpu")
+        return self("caption", *words, "--models", self.models, "--device", "cpu")
 
     def picture(self, name: str, colour: Any = "red", kind: str = "PNG") -> Path:
         """A picture of one colour in the folder."""

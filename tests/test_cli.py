@@ -168,6 +168,20 @@ def test_one_bad_picture_costs_one_picture(shell: Shell) -> None:
     assert shell.files("out") == {"a.txt": RED, "d.txt": BLUE}
 
 
+@pytest.mark.parametrize("poison", [MemoryError(), RuntimeError("boom"), ValueError("boom")], ids=repr)
+@pytest.mark.parametrize("command", ["caption", "sweep"])
+def test_whatever_a_model_raises_costs_one_picture(shell: Shell, poison: Exception, command: str) -> None:
+    FakeModel.poison = poison
+    shell.picture("a.png")
+    shell.picture("b.png", POISON)
+    shell.picture("d.png", "blue")
+    flags = ("--x", "num_beams=2,3") if command == "sweep" else ()
+    ran = shell(command, ".", "--out", "out", *flags, "--models", shell.models, "--device", "cpu")
+    assert ran.status == 1, ran.err
+    assert "2 " in ran.err.splitlines()[-1] and "1 failed" in ran.err.splitlines()[-1]
+    assert [name for name in shell.files("out") if name.startswith("b")] == []
+
+
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names cannot be there")
 def test_names_that_no_terminal_shows_do_no_harm(shell: Shell) -> None:
     picture = shell.picture("a.png")

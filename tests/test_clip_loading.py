@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import pytest
 import torch
+from open_clip.transform import image_transform
+from PIL import Image
 from safetensors.torch import save_file
 
 from captioner.errors import BadModel
 from captioner.models.weights import check_shapes
 from taggers.clip import loading
+from tests.memory_peak import memory_growth_mb
 from tests.tiny_clip import CONFIG, tiny_clip
 
 WORDS = {"mediums": ["a photo"]}
@@ -85,3 +89,26 @@ def test_what_open_clips_own_architectures_never_say_is_refused(
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(BadModel, match=r"timm_model_name|vocab_size 1000|hf_tokenizer_name"):
         loading.read_config(folder)
+
+
+@pytest.mark.parametrize("size", [(9, 700), (700, 9), (20, 3_001), (33, 600), (50, 40)])
+def test_the_middle_of_a_strip_gives_what_the_strip_gives(size: tuple[int, int]) -> None:
+    preprocess = image_transform(56, is_train=False, mean=(0.0,) * 3, std=(1.0,) * 3)
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    strip = Image.fromarray(pixels)
+    difference = (preprocess(loading.without_far_ends(strip)) - preprocess(strip)).abs()
+    assert (
+        difference.max() <= 3.5 / 255
+    )  # the strip's length in whole pixels is rounded, so that its pixels shift a bit
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the peak of memory from /proc")
+def test_a_long_strip_is_not_made_larger_as_a_whole(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "m", WORDS)
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["preprocess_cfg"]["resize_mode"] = "shortest"
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    _, preprocess, _ = loading.build(folder, loading.read_config(folder), "cpu", None)
+    with memory_growth_mb() as grown:
+        preprocess(Image.new("RGB", (4, 60_000)))
+    assert grown[0] < 100

@@ -12,6 +12,7 @@ from captioner.models import registry
 from captioner.records import Tag
 from captioner.settings import Effect
 from taggers.deepdanbooru import DeepDanbooruSettings, DeepDanbooruTagger, to_deepdanbooru_input
+from tests.memory_peak import memory_growth_mb
 from tests.tiny_onnx import save_onnx
 
 TAGS = (("reddish", 0), ("bluish", 0), ("mikan_(cat)", 4), ("rating:safe", 9), ("rating:explicit", 9))
@@ -65,6 +66,22 @@ def test_preprocessing_is_as_published(size: tuple[int, int]) -> None:
     found = to_deepdanbooru_input(image, edge_px)
     assert (found.shape, found.dtype) == ((edge_px, edge_px, 3), np.float32)
     assert np.abs(found - wanted).max() < 1e-5
+
+
+def test_pieces_of_a_picture_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = picture(301, 97)
+    whole = to_deepdanbooru_input(image, 32)
+    monkeypatch.setattr("taggers.deepdanbooru._PIECE_PIXELS", 97 * 7)
+    assert np.array_equal(to_deepdanbooru_input(image, 32), whole)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the peak of memory from /proc")
+@pytest.mark.parametrize("size", [(20, 60_000), (60_000, 20), (1, 65_000), (4_000, 4_000)])
+def test_memory_goes_by_the_area(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size)
+    with memory_growth_mb() as grown:
+        to_deepdanbooru_input(image, 512)
+    assert grown[0] < 150 + size[0] * size[1] * 8 / 1e6
 
 
 def test_padding_repeats_the_edge_and_channels_are_red_first() -> None:

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import warnings
 import zlib
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from captioner import images
 from captioner.errors import BadPicture
-from captioner.images import open_picture
+from captioner.images import open_picture, opening
+from tests.memory_peak import memory_growth_mb
 from tests.picture_attacks import png_chunk, png_header, saved
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -268,6 +270,42 @@ def test_only_the_first_frame_counts(kind: str) -> None:
     assert opened.notes == ("only the first of its frames",)
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the peak of memory from /proc")
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_thirty_thousand_frames_only_the_first_costs_anything(kind: str) -> None:
+    data = animation(kind, 30_000)
+    before = time.process_time()
+    with memory_growth_mb() as grown:
+        opened = open_picture(data)
+    assert opened.image.size == (2, 2)
+    assert opened.notes == ("only the first of its frames",)
+    assert time.process_time() - before < 1
+    assert grown[0] < 50
+
+
+def animation(kind: str, count: int) -> bytes:
+    """Frames of 2 x 2 pixels, put together from those of a short one: to have them written takes longer."""
+    if kind == "TIFF":
+        numbers = {256: 2, 257: 2, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 2, 279: 4}  # all show the same pixels
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in numbers.items())
+        size_bytes = 2 + len(entries) + 4
+        places = [12 + number * size_bytes for number in range(1, count)]
+        pages = (struct.pack("<H", len(numbers)) + entries + struct.pack("<I", place) for place in [*places, 0])
+        return b"II*\x00" + struct.pack("<I", 12) + bytes(4) + b"".join(pages)
+    frames = [Image.new("RGB", (2, 2), colour) for colour in (RED, BLUE, WHITE)]
+    data = saved(frames[0], kind, save_all=True, append_images=frames[1:])
+    if kind == "GIF":
+        last = data.rindex(b"\x21\xf9")
+        return data[:last] + data[last:-1] * (count - 2) + data[-1:]
+    if kind == "PNG":
+        last = data.rindex(b"fcTL") - 4
+        end = data.rindex(b"IEND") - 4
+        return data[:last] + data[last:end] * (count - 2) + data[end:]
+    last = data.rindex(b"ANMF")
+    data = data[:last] + data[last:] * (count - 2)
+    return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+
+
 def test_damage_behind_the_first_frame_does_not_matter() -> None:
     frames = [two_colours(), two_colours().transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -340,10 +378,10 @@ def test_symbolic_links_are_followed_only_when_asked(tmp_path: Path) -> None:
 def test_too_many_bytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = saved(two_colours(), "BMP")
     (tmp_path / "a.bmp").write_bytes(data)
-    monkeypatch.setattr(images, "MAX_BYTES", len(data) - 1)
+    monkeypatch.setattr(opening, "MAX_BYTES", len(data) - 1)
     for source in (data, io.BytesIO(data), tmp_path / "a.bmp"):
         assert refusal(source).code == "too_big"
-    monkeypatch.setattr(images, "MAX_BYTES", len(data))
+    monkeypatch.setattr(opening, "MAX_BYTES", len(data))
     assert open_picture(io.BytesIO(data)).image.size == (40, 20)
 
 
@@ -494,6 +532,28 @@ def test_a_thumbnail_is_a_small_webp_without_metadata() -> None:
 def test_thumbnails_of_extreme_shapes_keep_a_pixel() -> None:
     with Image.open(io.BytesIO(images.thumbnail(Image.new("RGB", (5000, 2))))) as small:
         assert small.size == (256, 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the peak of memory from /proc")
+@pytest.mark.parametrize("size", [(20, 60_000), (60_000, 20), (1, 65_000)])
+def test_small_pictures_of_long_strips_take_memory_by_their_area(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size)
+    with memory_growth_mb() as grown:
+        small = [images.thumbnail(image), images.preview(image)]
+    assert grown[0] < 50
+    for data, edge_px in zip(small, (256, 1_600), strict=True):
+        with Image.open(io.BytesIO(data)) as shown:
+            assert max(shown.size) == edge_px
+
+
+def test_running_out_of_memory_for_a_small_picture_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(self: Image.Image, *_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", no_memory)
+    with pytest.raises(BadPicture) as caught:
+        images.thumbnail(two_colours((600, 20)))
+    assert caught.value.code == "out_of_memory"
 
 
 def test_a_preview_never_enlarges() -> None:

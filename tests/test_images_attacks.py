@@ -1,4 +1,4 @@
-"""captioner.picture_headers: what would cost a decoder minutes or gigabytes is refused before one sees it."""
+"""captioner.images.headers: what would cost a decoder minutes or gigabytes is refused before one sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from captioner.errors import BadPicture
 from captioner.images import MAX_PIXELS, format_by_start, open_picture
-from captioner.picture_headers import is_bounded_exif, read_header
+from captioner.images.headers import is_bounded_exif, read_header
 from tests.picture_attacks import (
     ATTACKS,
     animated_png,

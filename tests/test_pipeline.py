@@ -21,7 +21,7 @@ from captioner.captions.plan import Plan, default_settings
 from captioner.captions.recipe import Recipe
 from captioner.captions.review import Reading
 from captioner.contract import ModelSpec, PictureInput
-from captioner.errors import BadPicture, CaptionerError, ModelNotFound, SettingsError
+from captioner.errors import BadModel, BadPicture, CaptionerError, ModelFailed, ModelNotFound, SettingsError
 from captioner.models import registry
 from captioner.models.blip import PRESETS, SamplingSettings
 from captioner.models.manager import ModelManager
@@ -29,7 +29,7 @@ from captioner.pipeline import PictureSource, can_draw, caption_pictures, draw_s
 from captioner.preparation import can_prepare, duration, forecast_text, forecasts, prepare_steps
 from captioner.records import Layer, Sentence, Tag
 from captioner.settings import Settings
-from tests.fakes import NEW_FAMILY, POISON, FakeClip, FakeModel, ShapeSettings, fake_models
+from tests.fakes import NEW_FAMILY, POISON, FakeClip, FakeModel, FakeWd14, ShapeSettings, fake_models
 
 
 @pytest.fixture
@@ -271,6 +271,54 @@ def test_one_bad_picture_costs_one_picture(models: str, manager: ModelManager) -
     assert batch[1].error is not None and batch[1].error.code == "model_failed"
     assert [len(result.layers) for result in batch] == [2, 0, 2]
     assert FakeModel.calls == [3, 1, 1, 1, 2]  # all, one by one, then the tagger without the bad one
+
+
+@pytest.mark.parametrize(
+    ("poison", "code", "said"),
+    [
+        (MemoryError(), "out_of_memory", "blip found no memory for this picture; close other programs"),
+        (RuntimeError("boom\x1b[2J"), "model_failed", "blip failed on this picture (RuntimeError: boom"),
+        (ValueError("x" * 9_000), "model_failed", "blip failed on this picture (ValueError: xxx"),
+        (ZeroDivisionError(), "model_failed", "blip failed on this picture (ZeroDivisionError"),
+        (BadPicture("It is grey.", code="damaged"), "damaged", "It is grey."),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_whatever_a_model_raises_costs_one_picture(
+    models: str, manager: ModelManager, poison: Exception, code: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    FakeModel.poison = poison
+    sources = [source("a"), source("bad", POISON), source("c", "blue")]
+    results = list(caption_pictures(sources, plan_of(models, wd14="default"), manager))
+    assert [result.caption is not None for result in results] == [True, False, True]
+    error = results[1].error
+    assert error is not None and error.code == code
+    assert str(error).startswith(said) and len(str(error)) < 400 and str(error).isprintable()
+    is_bug = code == "model_failed"
+    assert [record.exc_info is not None for record in caplog.records] == [True] * is_bug  # once, with its traceback
+
+
+def test_a_model_that_answers_too_few_pictures_costs_those_it_was_asked_for(
+    models: str, manager: ModelManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_first = FakeWd14.tag
+    monkeypatch.setattr(FakeWd14, "tag", lambda self, inputs, settings: at_first(self, inputs, settings)[:1])
+    [batch] = make_layers([("a", shown()), ("b", shown("blue"))], plan_of(models, wd14="default"), manager)
+    assert [len(result.layers) for result in batch] == [2, 2]  # one by one its answers are as many as the pictures
+
+
+def test_what_concerns_all_pictures_is_raised_and_costs_none(models: str, manager: ModelManager) -> None:
+    FakeModel.poison = BadModel("The model's files are damaged; download them again.")
+    with pytest.raises(BadModel):
+        list(caption_pictures([source("a", POISON), source("b")], plan_of(models), manager))
+
+
+@pytest.mark.parametrize("poison", [MemoryError(), RuntimeError("boom")], ids=["memory", "bug"])
+def test_drawing_again_for_a_picture_fails_in_words_too(models: str, manager: ModelManager, poison: Exception) -> None:
+    FakeModel.poison = poison
+    plan = plan_of(models, method="nucleus")
+    with pytest.raises(ModelFailed, match=r"blip (found no memory for|failed on) this picture"):
+        draw_sentences(shown(POISON), plan, manager, skip=0, count=2)
 
 
 def test_a_model_that_is_not_there_is_raised_and_no_result(models: str, manager: ModelManager) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from captioner.errors import CaptionerError, SettingsError
+from captioner.errors import CaptionerError, ModelFailed, SettingsError
 from captioner.service.recent import Recent
 from captioner.service.service import Service
 from captioner.worker import Worker
-from tests.fakes import POISON, FakeCaptioner, FakeClip
+from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeModel
 from tests.service_makers import RED, page_values, png, set_with, wait_for_job
 
 
@@ -58,6 +58,26 @@ def test_a_picture_that_fails_says_why_and_the_others_are_done(service: Service)
     rows = {row["id"]: row for row in service.open_set(set_id)["rows"]}
     assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
     assert "no usable answer" in rows[pictures[1]]["error"]
+
+
+@pytest.mark.parametrize("poison", [MemoryError(), RuntimeError("boom"), ValueError("boom")], ids=repr)
+def test_no_picture_ends_a_job_whatever_its_model_raises(service: Service, poison: Exception) -> None:
+    FakeModel.poison = poison
+    set_id, pictures = set_with(service, RED, POISON, RED)
+    service.jobs.start(set_id, None, page_values(service))
+    job = wait_for_job(service, set_id)
+    assert (job["state"], job["done"], job["failed"]) == ("done", 3, 1)
+    rows = {row["id"]: row for row in service.open_set(set_id)["rows"]}
+    assert [rows[picture]["state"] for picture in pictures] == ["generated", "failed", "generated"]
+    assert "this picture" in rows[pictures[1]]["error"]
+
+
+@pytest.mark.parametrize("poison", [MemoryError(), RuntimeError("boom")], ids=repr)
+def test_one_picture_asked_for_alone_fails_in_words(service: Service, poison: Exception) -> None:
+    FakeModel.poison = poison
+    set_id, [picture] = set_with(service, POISON)
+    with pytest.raises(ModelFailed, match="this picture"):
+        service.live.preview(set_id, picture, page_values(service))
 
 
 def _gated_steps(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:

@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up. A module knows its own room and those on lower floors, never one on its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.errors", "captioner.turns"),
-    ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records", "captioner.picture_headers"),
-    ("captioner.settings", "captioner.temporary", "captioner.decoding", "captioner.decoding_budget"),
-    ("captioner.decoding_child", "captioner.decoding_process"),
-    ("captioner.contract", "captioner.images"),
+    ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
+    ("captioner.settings", "captioner.temporary", "captioner.images"),
+    ("captioner.contract",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     ("captioner.models.descriptions",),
     ("captioner.models.blip", "taggers"),

@@ -17,6 +17,7 @@ from captioner.records import Tag
 from captioner.settings import Effect
 from taggers import onnx_model
 from taggers.wd14 import Wd14Settings, Wd14Tagger, to_wd14_input
+from tests.memory_peak import memory_growth_mb
 from tests.tiny_onnx import TAGS, save_labels, save_onnx, tiny_wd14
 
 
@@ -65,6 +66,46 @@ def test_preprocessing_is_as_published(size: tuple[int, int], edge_px: int) -> N
     prepared = to_wd14_input(image, edge_px)
     assert (prepared.shape, prepared.dtype) == ((edge_px, edge_px, 3), np.float32)
     assert np.abs(prepared - expected_input(image, edge_px)).max() <= 1  # the library rounds its weights
+
+
+def padded_then_resized(image: Image.Image, edge_px: int) -> np.ndarray:
+    """As it was published, with the whole square in memory."""
+    side = max(image.size)
+    square = Image.new("RGB", (side, side), (255, 255, 255))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    if side != edge_px:
+        square = square.resize((edge_px, edge_px), Image.Resampling.BICUBIC)
+    return np.asarray(square, dtype=np.float32)[:, :, ::-1]
+
+
+def test_preprocessing_equals_padding_and_resizing_at_every_shape() -> None:
+    chance = np.random.default_rng(0)
+    for number in range(150):
+        long, short = int(chance.integers(1, 700)), int(chance.integers(1, 30 if number % 3 else 700))
+        size = (long, short) if number % 2 else (short, long)
+        image = Image.fromarray(chance.choice([0, 255], (*size[::-1], 3)).astype(np.uint8))  # as harsh as can be
+        edge_px = int(chance.choice([32, 48, 447, 448]))
+        assert np.array_equal(to_wd14_input(image, edge_px), padded_then_resized(image, edge_px)), (size, edge_px)
+
+
+def test_preprocessing_of_long_strips_is_within_a_step_of_the_published_one() -> None:
+    chance = np.random.default_rng(1)
+    for number in range(16):
+        long, short = int(chance.integers(2_049, 4_500)), int(chance.integers(1, 400))
+        size = (long, short) if number % 2 else (short, long)
+        image = Image.fromarray(chance.choice([0, 255], (*size[::-1], 3)).astype(np.uint8))
+        edge_px = int(chance.choice([32, 448]))
+        difference = np.abs(to_wd14_input(image, edge_px) - padded_then_resized(image, edge_px))
+        assert difference.max() <= 1, (size, edge_px)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the peak of memory from /proc")
+@pytest.mark.parametrize("size", [(20, 60_000), (60_000, 20), (1, 65_000), (65_000, 1), (1_500, 30_000)])
+def test_memory_goes_by_the_area_and_not_by_the_square_of_the_longer_side(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size)
+    with memory_growth_mb() as grown:
+        to_wd14_input(image, 448)
+    assert grown[0] < 100 + size[0] * size[1] * 8 / 1e6
 
 
 def test_padding_is_white_and_centred_and_channels_are_blue_first() -> None:

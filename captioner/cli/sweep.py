@@ -28,6 +28,7 @@ from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.targets import writable_folders
 from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture
 from captioner.lab.report import to_csv, to_html, to_json
+from captioner.pipeline import failures_on_picture
 
 _EPILOG = """examples:
   # The grid EveryDream's users make by hand.
@@ -113,7 +114,8 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
                     _check_free(files, place, may_overwrite=arguments.overwrite)
                     image = images.open_picture(picture.path, follow_links=True).image
                     with manager.use(plan.captioner.model, plan.captioner.family) as captioner:
-                        found = sweep_picture(PictureInput(image, name=picture.path.name), grid, captioner)
+                        with failures_on_picture(captioner):
+                            found = sweep_picture(PictureInput(image, name=picture.path.name), grid, captioner)
                     shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
                     page = to_html(found, picture.path.name, plan.captioner.model, shown)
                     made = {

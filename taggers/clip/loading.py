@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+_STRIP_RATIO = 16
 WEIGHTS = "open_clip_model.safetensors"
 CONFIG = "open_clip_config.json"
 _OWN_TOKENS = 49_408
@@ -177,11 +178,27 @@ def build(
             f"{weights} does not fit {CONFIG} beside it, or one is damaged; download both again. {reason}"
         ) from error
     model.eval().requires_grad_(False)
+    is_centred = any(type(step).__name__ == "CenterCrop" for step in preprocess.transforms)
     return (
         model,
-        preprocess,
+        (lambda picture: preprocess(without_far_ends(picture))) if is_centred else preprocess,
         open_clip.SimpleTokenizer(context_length=config["model_cfg"]["text_cfg"].get("context_length", 77)),
     )
+
+
+def without_far_ends(picture: Image) -> Image:
+    """The middle of a long strip, of which a centred square is cut out anyway, after all of it was made larger.
+
+    That would take 13 GB for 1 x 65,000 pixels. What goes is a multiple of the shorter side at either end, so that the
+    rest is resized to the same places.
+    """
+    width, height = picture.size
+    shorter = min(width, height)
+    end = (max(width, height) // shorter - _STRIP_RATIO) // 2 * shorter
+    if end <= 0:
+        return picture
+    box = (end, 0, width - end, height) if width > height else (0, end, width, height - end)
+    return picture.crop(box)
 
 
 def _asked_shapes(model_config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

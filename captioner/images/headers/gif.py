@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels, unpack
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels, unpack
 
 # 200 MB in blocks of 255 bytes are 800,000. Pillow reads block by block in Python.
 _MAX_BLOCKS = 1_000_000

@@ -1,28 +1,11 @@
-"""A file or an upload becomes an upright RGB picture, or a `BadPicture` that says what is wrong with it.
+"""A path, a stream or bytes become an opened picture: what may be read, how much of it, and whose turn it is.
 
-The content decides what a file is, never its name. Models get the full-size picture (no reduced JPEG decoding, which
-blurs differently); only `thumbnail` and `preview` shrink. Knows no model, no page and no store.
-
-Codes of `BadPicture` raised here:
-    unreadable        the file is not there, or the system does not let us read it
-    not_a_file        a folder, a device, a pipe, a socket, or a symbolic link that must not be followed
-    empty             0 bytes
-    too_big           more than MAX_BYTES
-    too_many_pixels   more than MAX_PIXELS, or a side longer than MAX_SIDE_PX
-    too_complex       more segments, comments, tags, strips or scans than real pictures have
-    not_an_image      the content is no picture format that is read here
-    damaged           it starts like a picture but cannot be decoded to the end
-    out_of_memory     there is not enough memory to decode it
-    too_slow          decoding took longer than a picture of its size ever should
-
-Where the work is: `picture_headers` says what a file holds before it is decoded, `decoding_budget` how much may be
-decoded at once, `decoding_process` decodes what its header does not bound, and `decoding` all the rest.
+Knows no format; the codes of what is refused stand in `captioner.images`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 from collections.abc import Iterator
@@ -30,29 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
-
-from captioner import decoding, decoding_process
-from captioner.decoding import FORMATS, OpenedPicture, readable_formats
-from captioner.decoding_budget import DecodingBudget, give_freed_memory_back
 from captioner.errors import BadPicture
-from captioner.picture_headers import MAX_PIXELS, MAX_SIDE_PX, format_by_start, read_header
-
-__all__ = [
-    "FORMATS",
-    "MAX_BYTES",
-    "MAX_PIXELS",
-    "MAX_SIDE_PX",
-    "OpenedPicture",
-    "digest",
-    "format_by_start",
-    "is_picture_name",
-    "open_picture",
-    "opened_picture",
-    "preview",
-    "readable_formats",
-    "thumbnail",
-]
+from captioner.images import decoding, process
+from captioner.images.budget import DecodingBudget, give_freed_memory_back
+from captioner.images.decoding import OpenedPicture
+from captioner.images.headers import read_header
 
 MAX_BYTES = 200 * 1024 * 1024
 # What decoding may hold in all threads of the process together; a picture that needs more is decoded alone.
@@ -87,7 +52,7 @@ def open_picture(source: Path | BinaryIO | bytes, *, follow_links: bool = False)
         source: a stream is read to its end (at most MAX_BYTES) and left open.
         follow_links: open a path that is a symbolic link; for paths that the person named, never for uploads.
 
-    Raises: BadPicture: with one of the codes at the top of this module.
+    Raises: BadPicture: with one of the codes at the top of `captioner.images`.
     """
     with opened_picture(source, follow_links=follow_links) as opened:
         return opened
@@ -103,28 +68,11 @@ def opened_picture(source: Path | BinaryIO | bytes, *, follow_links: bool = Fals
     data = _read(source, follow_links)
     header = read_header(data, decoding.check_readable(data))
     with _BUDGET.hold(header.peak_bytes + len(data)):
-        yield decoding_process.decode(data, header) if header.is_isolated else decoding.decode(data)
-
-
-def thumbnail(image: Image.Image, edge_px: int = 256) -> bytes:
-    """A small WebP for the grid, its longer side at most `edge_px`; smaller pictures keep their size."""
-    return _webp(image, edge_px, quality=80)
-
-
-def preview(image: Image.Image, edge_px: int = 1600) -> bytes:
-    """A WebP to look at, its longer side at most `edge_px`; re-encoded, so nothing of the original file is in it."""
-    return _webp(image, edge_px, quality=90)
-
-
-def _webp(image: Image.Image, edge_px: int, quality: int) -> bytes:
-    longer = max(image.size)
-    if longer > edge_px:
-        size = (max(1, round(image.width * edge_px / longer)), max(1, round(image.height * edge_px / longer)))
-        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    buffer = io.BytesIO()
-    # A fresh RGB copy carries no EXIF, profile or comment of the original into the WebP.
-    Image.frombytes("RGB", image.size, image.convert("RGB").tobytes()).save(buffer, "WEBP", quality=quality, method=2)
-    return buffer.getvalue()
+        try:
+            opened = process.decode(data, header) if header.is_isolated else decoding.decode(data)
+        except MemoryError as error:  # for the pixels that came from the other process
+            raise decoding.out_of_memory() from error
+        yield opened
 
 
 def _read(source: Path | BinaryIO | bytes, follow_links: bool) -> bytes:

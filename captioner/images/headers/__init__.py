@@ -10,17 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from captioner.picture_headers.avif import read_avif
-from captioner.picture_headers.base import MAX_PIXELS, MAX_SIDE_PX, Header, Truncated, check_pixels, damaged
-from captioner.picture_headers.bmp import read_bmp
-from captioner.picture_headers.directories import is_bounded_exif
-from captioner.picture_headers.gif import read_gif
-from captioner.picture_headers.jpeg import read_jpeg
-from captioner.picture_headers.png import read_png
-from captioner.picture_headers.tiff import read_tiff
-from captioner.picture_headers.webp import read_webp
+from captioner.images.headers.avif import read_avif
+from captioner.images.headers.base import MAX_PIXELS, MAX_SIDE_PX, Header, Truncated, check_pixels, damaged
+from captioner.images.headers.bmp import read_bmp
+from captioner.images.headers.directories import is_bounded_exif
+from captioner.images.headers.gif import read_gif
+from captioner.images.headers.jpeg import jpeg_scans, read_jpeg
+from captioner.images.headers.png import read_png
+from captioner.images.headers.tiff import read_tiff
+from captioner.images.headers.webp import read_webp
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE_PX", "Header", "check_pixels", "format_by_start", "is_bounded_exif", "read_header"]
+__all__ = [
+    "MAX_PIXELS",
+    "MAX_SIDE_PX",
+    "Header",
+    "check_pixels",
+    "format_by_start",
+    "is_bounded_exif",
+    "jpeg_scans",
+    "read_header",
+]
 
 _READERS: Mapping[str, Callable[[bytes], Header]] = {
     "JPEG": read_jpeg,

@@ -1,4 +1,4 @@
-"""captioner.decoding_budget: bytes are shared, first come, first served."""
+"""captioner.images.budget: bytes are shared, first come, first served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from captioner.decoding_budget import DecodingBudget
+from captioner.images.budget import DecodingBudget
 
 SOON_S = 10.0
 

@@ -1,4 +1,4 @@
-"""Pictures decoded in processes of their own (`decoding_child`), for what a header does not bound.
+"""Pictures decoded in processes of their own (`child`), for what a header does not bound.
 
 A process is started when the first such picture comes, answers one picture after another, and is started anew where a
 picture brought it down, which costs that picture alone. It ends with this process. Knows what a header says, no more.
@@ -20,10 +20,11 @@ from typing import Any
 
 from PIL import Image
 
-from captioner import decoding
-from captioner.decoding import OpenedPicture
 from captioner.errors import BadPicture
-from captioner.picture_headers import Header
+from captioner.images import decoding
+from captioner.images.decoding import OpenedPicture
+from captioner.images.headers import Header
+from captioner.images.strips import strip_rows
 
 MAX_PROCESSES = min(4, os.cpu_count() or 1)
 # What is ended long after it should have been done: processor time, where the system counts it, and time on the clock.
@@ -34,7 +35,7 @@ WALL_S_PER_CPU_S = 5.0
 _PIPE_BYTES = 1 << 20  # the most that Linux gives without asking; fewer turns between the two processes
 _ENDING_S = 5.0
 _SIGXCPU, _SIGKILL = getattr(signal, "SIGXCPU", 24), getattr(signal, "SIGKILL", 9)
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def decode(data: bytes, header: Header) -> OpenedPicture:
@@ -52,7 +53,7 @@ class _Process:
         self.is_late = False  # it was ended since it took too long
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "captioner.decoding_child"],
+            [sys.executable, "-P", "-m", "captioner.images.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pipesize=_PIPE_BYTES,
@@ -110,7 +111,7 @@ class _Process:
             raise BadPicture(answer["message"], code=answer["code"])
         width, height = answer["width"], answer["height"]
         image = Image.new("RGB", (width, height))
-        for top, rows in decoding.strip_rows(width, height):
+        for top, rows in strip_rows(width, height):
             strip = self._process.stdout.read(3 * width * rows)
             if len(strip) < 3 * width * rows:
                 raise EOFError

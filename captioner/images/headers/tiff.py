@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels
-from captioner.picture_headers.directories import RATIONALS, Tag, TagFile
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels
+from captioner.images.headers.directories import RATIONALS, Tag, TagFile
 
 _MAX_TAGS = 4_000  # real files have 20 to 200
 # A strip for each row and colour of the longest picture is 195,000; Pillow makes a decoder for each.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.picture_headers.base import Header, check_pixels, unpack
+from captioner.images.headers.base import Header, check_pixels, unpack
 
 _OS2_HEADER_BYTES = 12
 _RUN_LENGTHS = (1, 2)  # of 8 and of 4 bits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels, unpack
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels, unpack
 
 _MAX_CHUNKS = 1_000  # before the first pixels; real files have three
 

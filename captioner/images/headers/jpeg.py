@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels, damaged, too_complex, unpack
-from captioner.picture_headers.directories import is_bounded_exif
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels, damaged, too_complex, unpack
+from captioner.images.headers.directories import is_bounded_exif
 
 # Extended XMP of a much edited picture is 100 MB in 1,600 segments; Pillow handles 5,000 in 20 ms.
 _MAX_SEGMENTS = 5_000
@@ -27,6 +28,7 @@ _WITH_LENGTH = frozenset({*_FRAMES, 0xC4, 0xCC, *range(0xDA, 0xE0), *range(0xE0,
 _ALONE = frozenset({0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_SEGMENT = re.compile(rb"\xff[^\x00\xff]")
 # In a scan, FF stands before 00, a restart marker or another FF; before anything else it begins a segment.
 _SEGMENT_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -101,3 +103,55 @@ def _check_scans(data: bytes, place: int, limit: int) -> None:
         scans += code == _START_OF_SCAN
         check_count(scans, limit, "scans")
         place = found.end()
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """How far a JPEG's scans go.
+
+    has_end: there is an end marker. is_complete: every coefficient of every component was sent to its last bit, as far
+    as the scans' headers say. next_restart: the number of the restart marker that would follow the last one.
+    decoded_pixels: what decoding goes through, once a scan.
+    """
+
+    has_end: bool
+    is_complete: bool
+    next_restart: int
+    decoded_pixels: int
+
+
+def jpeg_scans(data: bytes) -> Scans | None:
+    """None where the segments cannot be followed. Args: data: of a file that `read_jpeg` accepted."""
+    components: list[int] = []
+    missing: set[tuple[int, int]] = set()  # (component, coefficient)
+    pixels = scans = 0
+    place = 2
+    while (found := (_SEGMENT_IN_SCAN if scans else _SEGMENT).search(data, place)) is not None:
+        code, place = data[found.start() + 1], found.end()
+        if code == _END_OF_IMAGE:
+            return Scans(True, not missing, 0, pixels * scans)
+        if code in _ALONE:
+            continue
+        try:
+            (length,) = unpack(">H", data, place)
+            body = data[place + 2 : place + length]
+            if code in _FRAMES:
+                components = list(body[6::3])
+                height, width = unpack(">HH", body, 1)
+                pixels = width * height
+                missing = {(component, number) for component in components for number in range(64)}
+            elif code == _START_OF_SCAN:
+                count = body[0]
+                first, last, bits = body[1 + 2 * count : 4 + 2 * count]
+                # A progressive scan may leave the lowest bits for later; those of other kinds have 0 to 63 and none.
+                if not bits & 15:
+                    sent = range(first, last + 1)
+                    missing -= {(component, number) for component in body[1 : 1 + 2 * count : 2] for number in sent}
+                scans += 1
+        except (Truncated, IndexError, ValueError):
+            return None
+        place += length
+    if not scans or not components:
+        return None
+    restart = max((data.rfind(bytes([0xFF, 0xD0 + number]), place), number) for number in range(8))
+    return Scans(False, not missing, (restart[1] + 1) % 8 if restart[0] >= 0 else 0, pixels * scans)

@@ -9,25 +9,28 @@ it is not safe with threads. Pillow's MAX_IMAGE_PIXELS stays as it is; ours is l
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import importlib.util
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from captioner.errors import BadPicture
-from captioner.picture_headers import MAX_PIXELS, check_pixels, format_by_start, is_bounded_exif
+from captioner.images import colours, jpeg_end
+from captioner.images.headers import MAX_PIXELS, check_pixels, format_by_start, is_bounded_exif
+from captioner.images.strips import strips
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
 _MAX_EXIF_DIGITS = 10_000_000
-_STRIP_PIXELS = 1_000_000  # what is gone through piece by piece, to hold little beside the picture
+_GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -45,7 +48,7 @@ _PILLOW_MODULES = re.compile(r"PIL\.")
 class OpenedPicture:
     """A decoded picture.
 
-    image: RGB, full size, upright. format: JPEG, PNG, ... by content. notes: what decoding had to do, for the person
+    image: sRGB, full size, upright. format: JPEG, PNG, ... by content. notes: what decoding had to do, for the person
     ("rotated by EXIF", "transparency on white", "only the first of its frames").
     """
 
@@ -67,6 +70,34 @@ def decode(data: bytes) -> OpenedPicture:
     """
     _silence_pillow()
     _register_heif()
+    is_jpeg = _readers(data) == ("JPEG",)
+    if is_jpeg:
+        data = jpeg_end.without_filling(data)
+    try:
+        return _decoded(data)
+    except BadPicture as error:
+        if not is_jpeg or error.code != "damaged":
+            raise
+        whole = jpeg_end.completed(data, _pixels_of_jpeg)
+        if whole is None:
+            raise
+    opened = _decoded(whole)
+    return replace(opened, notes=("its end marker was missing", *opened.notes))
+
+
+def _pixels_of_jpeg(data: bytes) -> bytes | None:
+    """sha256 of the pixels as they are stored."""
+    pixels = hashlib.sha256()
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            for _, strip in strips(image):
+                pixels.update(strip.tobytes())
+    except Exception:  # noqa: BLE001 (as for any damaged file)
+        return None
+    return pixels.digest()
+
+
+def _decoded(data: bytes) -> OpenedPicture:
     try:
         with Image.open(io.BytesIO(data), formats=_readers(data)) as image:
             check_pixels(*image.size)
@@ -111,19 +142,6 @@ def _silence_pillow() -> None:
 def _register_heif() -> None:
     if "HEIF" in readable_formats():
         importlib.import_module("pillow_heif").register_heif_opener()
-
-
-def strip_rows(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """(first row, rows) of the pieces of about a million pixels in which pictures are gone through and handed on."""
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        yield top, min(rows, height - top)
-
-
-def strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in these pieces, each with its first row."""
-    for top, rows in strip_rows(*image.size):
-        yield top, image.crop((0, top, image.width, top + rows))
 
 
 def check_readable(data: bytes) -> str:
@@ -204,22 +222,30 @@ def _has_more_frames(image: Image.Image) -> bool:
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """The loaded first frame as RGB in 8 bits, transparency on white."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        notes.append("scaled to 8 bits")
-        return _eight_bits(image)
+    """The loaded first frame as sRGB in 8 bits, transparency on white."""
     if image.mode == "LAB":
         notes.append("converted from LAB")
-        return _with_profiles(image, ImageCms.createProfile("LAB"))
+        return colours.from_lab(image)
+    is_grey = image.mode in _GREY_MODES or image.mode.startswith("I;16")
+    kind = "CMYK" if image.mode == "CMYK" else "L" if is_grey else "RGB"
+    conversion = colours.conversion_of(image.info, kind)
     if image.mode == "CMYK":
-        notes.append("converted from CMYK")
-        return _from_cmyk(image)
+        # Adobe writes CMYK JPEGs inverted, and so does nearly everybody since; Pillow turns every one of them round.
+        notes += filter(None, ("converted from CMYK", conversion.note))
+        return conversion.from_cmyk(image)
+    if image.mode in ("I", "F"):  # what their numbers mean is guessed as it is
+        notes += ["scaled to 8 bits", *(["its colour profile was not applied"] if "icc_profile" in image.info else [])]
+        return _eight_bits(image)
+    notes += filter(None, (conversion.note,))
+    if image.mode.startswith("I;16"):
+        notes.append("scaled to 8 bits")
+        return conversion.apply_to(_eight_bits(image))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        return _on_white(image, notes)
-    return image.convert("RGB")
+        return _on_white(image, conversion, notes)
+    return conversion.apply_to(image.convert("RGB"))
 
 
-def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
+def _on_white(image: Image.Image, conversion: colours.Conversion, notes: list[str]) -> Image.Image:
     if image.mode in ("La", "RGBa"):
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     elif image.mode == "RGB":
@@ -229,11 +255,13 @@ def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
             image.info["transparency"] = tuple(value >> 8 for value in key)
     rgba = image.convert("RGBA")
     alpha = rgba.getchannel("A")
+    rgb = conversion.apply_to(rgba.convert("RGB"))
+    del rgba
     if alpha.getextrema() == (255, 255):
-        return rgba.convert("RGB")
+        return rgb
     notes.append("transparency on white")
-    white = Image.new("RGB", rgba.size, "white")
-    white.paste(rgba, mask=alpha)
+    white = Image.new("RGB", rgb.size, "white")
+    white.paste(rgb, mask=alpha)
     return white
 
 
@@ -279,22 +307,3 @@ def _scaled(values: Any, scale: float) -> Any:
     import numpy as np
 
     return np.rint(np.clip(values * scale, 0, 255)).astype(np.uint8)
-
-
-def _from_cmyk(image: Image.Image) -> Image.Image:
-    """By the embedded profile if there is a usable one, else by multiplying with black, as browsers do.
-
-    Adobe writes CMYK JPEGs inverted, and so does nearly everybody since; Pillow turns every CMYK JPEG round on loading.
-    """
-    profile = image.info.get("icc_profile")
-    if profile:
-        with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            return _with_profiles(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    return image.convert("RGB")
-
-
-def _with_profiles(image: Image.Image, profile: Any) -> Image.Image:
-    srgb = ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
-    assert converted is not None  # None only with inPlace=True
-    return converted

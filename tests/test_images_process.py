@@ -1,4 +1,4 @@
-"""captioner.decoding_process: pictures that no header bounds are decoded elsewhere, with the same result or refusal."""
+"""captioner.images.process: pictures that no header bounds are decoded elsewhere, with the same result or refusal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner import decoding, decoding_process
 from captioner.errors import BadPicture
-from captioner.images import format_by_start, open_picture
-from captioner.picture_headers import Header, read_header
+from captioner.images import decoding, format_by_start, open_picture, process
+from captioner.images.headers import Header, read_header
 from tests.picture_attacks import bmp_run_lengths, saved
 
 HAS_LIMITS = Path("/proc/self/statm").exists()
@@ -85,9 +84,9 @@ def test_a_refusal_is_the_same_as_here() -> None:
 
 @needs_limits
 def test_a_picture_that_takes_too_long_is_refused_and_the_next_one_opens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding_process, "CPU_S", 0.0)
-    monkeypatch.setattr(decoding_process, "CPU_S_PER_MEGAPIXEL", 0.001)
-    monkeypatch.setattr(decoding_process, "WALL_S_PER_CPU_S", 1_000.0)
+    monkeypatch.setattr(process, "CPU_S", 0.0)
+    monkeypatch.setattr(process, "CPU_S_PER_MEGAPIXEL", 0.001)
+    monkeypatch.setattr(process, "WALL_S_PER_CPU_S", 1_000.0)
     before = time.process_time()
     with pytest.raises(BadPicture, match="far longer") as caught:
         open_picture(bmp_run_lengths(10_000, 10_000))
@@ -98,7 +97,7 @@ def test_a_picture_that_takes_too_long_is_refused_and_the_next_one_opens(monkeyp
 
 
 def test_where_processor_time_has_no_limit_the_clock_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding_process, "WALL_S_PER_CPU_S", 0.01)
+    monkeypatch.setattr(process, "WALL_S_PER_CPU_S", 0.01)
     with pytest.raises(BadPicture) as caught:
         open_picture(bmp_run_lengths(10_000, 10_000))
     assert caught.value.code == "too_slow"
@@ -109,7 +108,7 @@ def test_a_picture_that_takes_more_memory_than_it_should_is_refused() -> None:
     data = saved(Image.new("L", (9_000, 9_000)), "TIFF", compression="tiff_adobe_deflate")
     modest = Header(format="TIFF", width=9_000, height=9_000, peak_bytes_per_pixel=0, is_isolated=True)
     with pytest.raises(BadPicture) as caught:
-        decoding_process.decode(data, modest)
+        process.decode(data, modest)
     assert caught.value.code == "out_of_memory"
 
 

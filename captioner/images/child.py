@@ -1,10 +1,10 @@
-"""The process that decodes pictures under limits on time and memory: `python -m captioner.decoding_child`.
+"""The process that decodes pictures under limits on time and memory: `python -m captioner.images.child`.
 
 Reads requests from its standard input and writes answers to its standard output, until the input ends. A request is
 one line of JSON ("bytes": how many follow, "peak_bytes": memory that the picture may need, "cpu_s": processor seconds
 it may take) and the picture's bytes. An answer is one line of JSON, either "code" and "message" of a refusal, or
-"format", "notes", "width" and "height", and then the picture's RGB bytes, strip by strip (`decoding.strips`). Where the
-time is over, the system ends this process; whoever asked sees that (`decoding_process`). Systems without `resource`
+"format", "notes", "width" and "height", and then the picture's RGB bytes, strip by strip (`strips.strips`). Where the
+time is over, the system ends this process; whoever asked sees that (`process`). Systems without `resource`
 (Windows) or without /proc have the limits that they can have.
 """
 
@@ -23,8 +23,9 @@ from typing import Any, BinaryIO
 
 from PIL import AvifImagePlugin
 
-from captioner import decoding
 from captioner.errors import BadPicture
+from captioner.images import decoding
+from captioner.images.strips import strips
 
 try:
     import resource
@@ -66,7 +67,7 @@ def _answer(request: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> N
     image = opened.image
     facts = {"format": opened.format, "notes": opened.notes, "width": image.width, "height": image.height}
     _write_line(answers, facts)
-    for _, strip in decoding.strips(image):
+    for _, strip in strips(image):
         answers.write(strip.tobytes())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels, unpack
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels, unpack
 
 _MAX_BOXES = 10_000
 _MAX_DEPTH = 8

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from captioner.picture_headers.base import Header, Truncated, check_count, check_pixels, unpack
+from captioner.images.headers.base import Header, Truncated, check_count, check_pixels, unpack
 
 # 200 MB in the 8 KB chunks that libpng writes are 25,000. Pillow goes from chunk to chunk in Python.
 _MAX_CHUNKS = 100_000
-# Other than pixels; real files have some 20.
+# Other than pixels and what places an animation's frames; real files have some 20.
 _MAX_OTHER_CHUNKS = 10_000
 # Pillow unpacks each to at most 1 MB, but as often as they come, and damaged ones do not count towards its own limit.
 _MAX_PROFILES = 16
@@ -31,7 +31,7 @@ def read_png(data: bytes) -> Header:
             break
         if kind in (b"IDAT", b"fdAT"):
             has_pixels = True
-        else:
+        elif kind != b"fcTL":
             others += 1
             check_count(others, _MAX_OTHER_CHUNKS, "chunks without pixels")
         if kind == b"IHDR" and not has_pixels:  # should there be several, the last counts
