@@ -1,4 +1,6 @@
-"""benchmarks.fuzz_pictures: the same mutants every time, of all formats, and a watch that notices what goes wrong."""
+"""benchmarks.images: both ways of opening give equal pixels. benchmarks.fuzz_pictures: the same mutants every time, of
+all formats, and a watch that notices what goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fuzz_pictures import mutants, seeds, watch
+from benchmarks.images import measure
 from captioner.images import FORMATS, format_by_start, open_picture
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc")
@@ -38,3 +41,9 @@ def test_every_mutant_has_an_outcome(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_mutants_open_or_are_refused_within_limits(tmp_path: Path) -> None:
     assert watch(9, 0, 1_500, tmp_path)[1] == []
+
+
+def test_both_ways_of_opening_give_equal_pixels(tmp_path: Path) -> None:
+    rows = measure(tmp_path, (320, 240), 1)
+    assert [row.name for row in rows] == ["jpeg", "p3_jpeg", "png", "webp"]
+    assert all(row.equal for row in rows)

@@ -110,7 +110,7 @@ _CONVERSIONS = _Conversions()
 def _conversion(profile: bytes, mode: str) -> Conversion:
     """Raises: PyCMSError, OSError, ValueError, TypeError: the profile is damaged."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    space = source.profile.xcolor_space.strip()
+    space = str(source.profile.xcolor_space or "").strip()
     if space != _SPACES[mode] or source.profile.device_class not in _DEVICE_CLASSES:
         what = _SPACE_WORDS.get(space, "other") if space != _SPACES[mode] else "other"
         return Conversion(f"its colour profile is for {what} pictures and was ignored")

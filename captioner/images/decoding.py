@@ -109,6 +109,8 @@ def _decoded(data: bytes) -> OpenedPicture:
             if orientation in _TURNS:
                 rgb = rgb.transpose(_TURNS[orientation])
                 notes.append("rotated by EXIF")
+            elif rgb is image:
+                rgb = image.copy()  # without the file
             if _has_more_frames(image):
                 notes.append("only the first of its frames")
             return OpenedPicture(rgb, picture_format, tuple(notes))
@@ -222,7 +224,7 @@ def _has_more_frames(image: Image.Image) -> bool:
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """The loaded first frame as sRGB in 8 bits, transparency on white."""
+    """The loaded first frame as sRGB in 8 bits, transparency on white; the same object if it was RGB."""
     if image.mode == "LAB":
         notes.append("converted from LAB")
         return colours.from_lab(image)
@@ -242,7 +244,7 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
         return conversion.apply_to(_eight_bits(image))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         return _on_white(image, conversion, notes)
-    return conversion.apply_to(image.convert("RGB"))
+    return conversion.apply_to(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _on_white(image: Image.Image, conversion: colours.Conversion, notes: list[str]) -> Image.Image:
