@@ -76,7 +76,7 @@ class Output:
         if joined := self._counts["joined"]:
             notes.append(f"The lines of {joined} existing caption{'s' * (joined > 1)} were joined into one line.")
         for found in self._beside:
-            notes += [f"{file} is left aside: {found.file.name} counts." for file in found.aside if found.file]
+            notes += found.notes()
         notes += self._own_notes()
         more = len(notes) - _MAX_NOTES
         return notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."]
