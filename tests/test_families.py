@@ -25,7 +25,7 @@ from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
 from tests.other_families import ECHO, EchoCaptioner, EchoSettings
-from tests.service_makers import RED, moved, page_values, png, wait_for_job
+from tests.service_makers import RED, added, moved, page_values, png, wait_for_job
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_the_page_lays_out_controls_of_every_family(service: Service) -> None:
 
 def test_the_page_previews_and_captions_with_it(service: Service) -> None:
     set_id = service.new_set()["set"]
-    picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
+    picture = added(service, set_id, "cat.png", png(RED))
     values = page_values(service, captioner="echo-1", echo_manner="free")
     assert moved(service, set_id, picture, values)["text"] == "free cat.png"
     service.jobs.start(set_id, None, values)
@@ -170,7 +170,7 @@ def test_the_page_previews_and_captions_with_it(service: Service) -> None:
 
 def test_a_program_captions_with_it(service: Service) -> None:
     set_id = service.new_set()["set"]
-    picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
+    picture = added(service, set_id, "cat.png", png(RED))
     plan = service.choices.plan_of_flat({CAPTIONER: "echo-1", "echo_temperature": 0.2})
     assert service.live.caption_one(set_id, picture, plan) == "plain cat.png"
 

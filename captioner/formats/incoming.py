@@ -12,6 +12,7 @@ from pathlib import Path
 from captioner.errors import CaptionerError
 from captioner.formats import passed_over
 from captioner.formats.existing import CAPTION_SUFFIXES, Existing, existing_of, is_caption_name, read_caption
+from captioner.formats.format import path_of
 from captioner.formats.ownership import Listing, Ownership, Wish
 from captioner.images import format_by_start
 from captioner.limits import check_text
@@ -35,9 +36,10 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class SortedFile:
-    """What a file is. reason: why it is left out, "" for a picture or a caption. folder, name: where it goes in the set.
+    """What a file is. folder, name: where it goes in the set.
 
-    picture: of a caption, the place of the picture among the same files that it belongs to; None where none of them.
+    reason: why it is left out, "" for a picture or a caption. picture: of a caption, the place of the picture among the
+    same files that it belongs to; None where none of them.
     """
 
     folder: str
@@ -69,6 +71,12 @@ def sort_files(files: Sequence[Incoming], *, include_masks: bool = False) -> lis
         SortedFile("/".join(names[depth:-1]), names[-1], reason, not reason and is_caption_name(names[-1]))
         for names, reason in zip(parts, reasons, strict=True)
     ]
+    return with_owners(found)
+
+
+def with_owners(files: Sequence[SortedFile]) -> list[SortedFile]:
+    """The same files, each caption with the place of its picture among them."""
+    found = list(files)
     by_folder: dict[str, list[int]] = {}
     for place, file in enumerate(found):
         if not file.reason:
@@ -82,7 +90,7 @@ def sort_files(files: Sequence[Incoming], *, include_masks: bool = False) -> lis
     return found
 
 
-def _common_depth(folders: Sequence[Sequence[str]]) -> int:
+def _common_depth(folders: Sequence[list[str]]) -> int:
     """How many leading folders are left away."""
     if not folders:
         return 0
@@ -114,12 +122,14 @@ def read_captions(picture: str, files: Sequence[CaptionFile]) -> Existing:
 
     Args: picture: its name. Returns: also why there is none, in a sentence that names the file.
     """
-    data = {file.name: file.data for file in files}
+    by_name = {file.name: file for file in files}
+    own = [by_name[name] for name in captions_of([picture], list(by_name))[picture]]
+    by_path = {Path(path_of(file.folder, file.name)): file for file in own}
 
     def read(path: Path) -> str:
         try:
-            return check_text(read_caption(data[path.name], path.name), path.name)
+            return check_text(read_caption(by_path[path].data, str(path)), str(path))
         except CaptionerError as error:
             raise CaptionerError(str(error), code="bad_caption") from error
 
-    return existing_of([Path(name) for name in captions_of([picture], list(data))[picture]], read)
+    return existing_of(list(by_path), read)

@@ -1,11 +1,11 @@
 """What the page asks of the product, answered in plain JSON values: the service joins the parts that answer.
 
-Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `choices`
-what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the page
-shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
-holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls
-has checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from
-many threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
+Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `intake`
+files that come in, `choices` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at,
+`rows` captions as the page shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing
+models. None of them holds a person's work (the workspace does) or a model (the manager does), only what can be made
+again. Whoever calls has checked that values have the declared types and lengths (`asked`); what they mean is checked
+here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import Any
 from captioner.captions import bulk, compose
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.errors import ExportError
-from captioner.formats.format import ExportItem
+from captioner.formats.format import ExportItem, path_of
 from captioner.formats.names import safe_name
 from captioner.formats.sidecars import write_zip
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
+from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
 from captioner.service.live import LivePreview
@@ -48,6 +49,7 @@ class Service:
         self.pictures = Pictures(workspace)
         self.rows = Rows(workspace, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
+        self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
 
     # Sets and pictures
@@ -98,12 +100,6 @@ class Service:
             return []
         running = [(planned.model, planned.family) for planned in self.choices.stored_plan(set_id).running()]
         return [warned[model] for model in running if model in warned]
-
-    def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "") -> dict[str, Any]:
-        """Store an uploaded picture and return its row. Raises: UnknownSet, BadPicture, SettingsError, StoreError."""
-        picture = self.workspace.add_picture(set_id, name, data, existing)
-        self.live.warm_up(set_id)
-        return self.rows.of_picture(set_id, picture.id)
 
     def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
         """Take pictures out of the set; undo brings them back."""
@@ -179,11 +175,13 @@ class Service:
             if with_pictures and not row["is_damaged"]:
                 path = self.workspace.picture_path(set_id, view.id)
             if row["is_damaged"]:
-                left_out.append(f"{view.name}: {row['error']}")
+                left_out.append(f"{path_of(view.folder, view.name)}: {row['error']}")
             elif path is not None and not path.exists():
-                left_out.append(f"{view.name}: its picture file is missing; add the picture again.")
+                left_out.append(
+                    f"{path_of(view.folder, view.name)}: its picture file is missing; add the picture again."
+                )
             else:
-                items.append(ExportItem(view.name, row["caption"], path, digest=view.digest))
+                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
         notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
@@ -199,7 +197,8 @@ class Service:
         """What a bulk change would do; changes nothing.
 
         Args: picture_ids: None for the whole set.
-        Returns: {"label", "looked_at", "changes": [{"id", "name", "before", "after", "revision", "was_edited"}]}.
+        Returns: {"label", "looked_at", "changes": [{"id", "name" with its folder, "before", "after", "revision",
+            "was_edited"}]}.
         Raises: SettingsError: see `bulk.change_of`. UnknownSet.
         """
         label, change = bulk.change_of(operation, values)
@@ -207,11 +206,15 @@ class Service:
         views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
         rows = [row for row in self.rows.of_views(set_id, views) if not row["is_damaged"]]
         changes = []
-        for row, after in zip(rows, change([(row["name"], row["caption"]) for row in rows]), strict=True):
+        names = [path_of(row["folder"], row["name"]) for row in rows]
+        captions = [(name, row["caption"]) for name, row in zip(names, rows, strict=True)]
+        for row, (name, _), after in zip(rows, captions, change(captions), strict=True):
             if after != row["caption"]:
                 changes.append(
                     {
-                        **{name: row[name] for name in ("id", "name", "revision")},
+                        "id": row["id"],
+                        "name": name,
+                        "revision": row["revision"],
                         "before": row["caption"],
                         "after": after,
                         "was_edited": row["state"] == "edited",
@@ -234,7 +237,7 @@ class Service:
         )
         if applied.ok:
             return {"ok": True, "changed": len(applied.revisions)}
-        names = {view.id: view.name for view in self.workspace.views(set_id)}
+        names = {view.id: path_of(view.folder, view.name) for view in self.workspace.views(set_id)}
         return {"ok": False, "conflicts": [names.get(picture_id, picture_id) for picture_id in applied.conflicts]}
 
     def ignore_tag(

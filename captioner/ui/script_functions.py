@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, SettingsError
+from captioner.formats.incoming import START_BYTES, Incoming
 from captioner.service.messages import message_of
 from captioner.service.service import Service
 from captioner.ui.asked import (
@@ -18,15 +19,18 @@ from captioner.ui.asked import (
     Shape,
     by_id,
     caption,
+    file_name,
     flag,
     identifier,
     label,
+    like,
     listed,
     optional,
     or_null,
     present,
     settings,
     tag,
+    text,
     whole,
 )
 
@@ -39,6 +43,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     of_set = {"set": identifier}
     shown = optional(settings)  # the page's settings; the defaults where it has none yet
     some = optional(listed(identifier))  # pictures; all of the set where it is null
+    a_file = Shape(path=file_name, start=optional(text(2 * START_BYTES)))
     change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
@@ -53,6 +58,14 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "rename_set", {**of_set, "name": label}, lambda asked: service.rename_set(asked["set"], asked["name"])
         ),
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
+        _function(
+            "sort_files",
+            {"files": listed(like(a_file)), "include_masks": flag},
+            lambda asked: service.intake.sort(
+                [Incoming(one["path"], _bytes(one["start"])) for one in asked["files"]],
+                include_masks=asked["include_masks"],
+            ),
+        ),
         _function("known_sets", {"sets": listed(present)}, lambda asked: service.known_sets(asked["sets"])),
         _function(
             "remove_pictures",
@@ -138,3 +151,11 @@ def _function(
 
     function.__name__ = name
     return function
+
+
+def _bytes(hexadecimal: str | None) -> bytes | None:
+    """Raises: SettingsError."""
+    try:
+        return None if hexadecimal is None else bytes.fromhex(hexadecimal)
+    except ValueError as error:
+        raise SettingsError("start is no hexadecimal text; it must be a file's first bytes.") from error
