@@ -81,7 +81,7 @@ def good_values(service: Service) -> dict[str, Any]:
         "names": ["words"],
         "field": "clip_vocabulary",
         "is_ignored": True,
-        "files": [{"path": "a/1.png"}, {"path": "a/1.txt", "start": "ffd8"}],
+        "files": [{"name": "a/1.png"}, {"name": "a/1.txt", "start": "ffd8"}],
         "folders": ["a", ""],
         "settings": page_values(service),
         "export": {"format": "txt"},

@@ -43,7 +43,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     of_set = {"set": identifier}
     shown = optional(settings)  # the page's settings; the defaults where it has none yet
     some = optional(listed(identifier))  # pictures; all of the set where it is null
-    a_file = Shape(path=file_name, start=optional(text(2 * START_BYTES)))
+    a_file = Shape(name=file_name, start=optional(text(2 * START_BYTES)))
     change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
@@ -62,7 +62,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "sort_files",
             {"files": listed(like(a_file)), "include_masks": flag},
             lambda asked: service.intake.sort(
-                [Incoming(one["path"], _bytes(one["start"])) for one in asked["files"]],
+                [Incoming(one["name"], _bytes(one["start"])) for one in asked["files"]],
                 include_masks=asked["include_masks"],
             ),
         ),
