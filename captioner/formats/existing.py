@@ -111,6 +111,4 @@ def read_caption(data: bytes, name: str) -> str:
 
 
 def _not_text(name: str) -> CaptionerError:
-    return CaptionerError(
-        f"{name} is not UTF-8 text; save it as UTF-8, or leave it out (existing = ignore).", code="bad_caption"
-    )
+    return CaptionerError(f"{name} is not UTF-8 text; save it as UTF-8, or move it away.", code="bad_caption")

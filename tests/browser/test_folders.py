@@ -90,6 +90,10 @@ def test_a_dropped_folder_of_folders_leaves_as_it_came(server: AppServer, contex
     assert page.locator(".cw-cell-folder").all_inner_texts() == ["5_cat", "10_sks dog"]
     assert downloaded(page) == {"10_sks dog/1.txt": "a dog", "5_cat/1.txt": "a cat"}
     assert page.locator(".cw-notice").count() == 0
+    page.locator("#cw-overview-open").click()
+    page.locator(".cw-bar-row").filter(has_text="5_cat").click()
+    wait_until(lambda: names(page) == ["5_cat/1.png"], "the overview lists a folder's pictures")
+    page.locator("#cw-unfilter").click()
     page.locator("#cw-filter").fill("SKS")
     wait_until(lambda: names(page) == ["10_sks dog/1.png"], "the folder's name filters")
     assert page.locator("#cw-name").text_content() == "5_cat/1.png"

@@ -225,3 +225,4 @@ on('picked', () => {
   for (const id of cells.keys()) mark(id);
 });
 measure();
+offerFolders();
