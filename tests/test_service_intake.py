@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,6 +108,19 @@ def test_lines_of_a_caption_stay_lines(service: Service) -> None:
     assert _captions(service, set_id) == {"/1.png": "1girl\na girl stands"}
     service.save_caption(set_id, picture, "one\ntwo", 0)
     assert _captions(service, set_id) == {"/1.png": "one\ntwo"}
+
+
+def test_what_leaves_in_lines_or_joined_or_under_another_name_is_said_before(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    added(service, set_id, "1.png", png(RED), "1girl\na girl stands", folder="a")
+    added(service, set_id, "1.jpg", png(BLUE), "one line", folder="a")
+    notes = service.export_notes(set_id, format="txt", with_pictures=False)["notes"]
+    assert notes[0].startswith("The caption of a/1.png is in a/1_2.txt; rename")
+    assert notes[1].startswith("1 caption has several lines and keeps them")
+    plan = service.choices.stored_plan(set_id)
+    service.choices.store(set_id, replace(plan, recipe=replace(plan.recipe, existing="append")))
+    notes = service.export_notes(set_id, format="txt", with_pictures=False)["notes"]
+    assert notes[1:] == ["The lines of 1 existing caption were joined into one line."]
 
 
 def test_files_of_one_call_find_each_other_in_any_order(service: Service) -> None:

@@ -140,10 +140,12 @@ def test_a_picture_needs_its_own_set_s_id(client: TestClient, service: Service) 
     assert client.get(f"/sets/{other}/pictures/{row['id']}/thumbnail").status_code == 404
 
 
-def test_an_upload_without_a_file_is_refused(client: TestClient, service: Service) -> None:
-    answer = client.post(f"/sets/{service.new_set()['set']}/pictures", data={"name": "a.png"})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "bad_upload"
+def test_an_upload_without_a_file_or_its_name_is_refused(client: TestClient, service: Service) -> None:
+    address = f"/sets/{service.new_set()['set']}/pictures"
+    for sent in ({"data": {"name": "a.png"}}, {"files": {"file": ("a.png", _png())}}):
+        answer = client.post(address, **sent)  # type: ignore[arg-type]
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "bad_upload"
 
 
 def test_the_zip_holds_captions_and_by_choice_pictures(client: TestClient, service: Service) -> None:

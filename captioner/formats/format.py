@@ -81,6 +81,11 @@ def path_of(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
+def joined_notes(count: int) -> list[str]:
+    """What to tell about existing captions of several lines that were joined; nothing where there are none."""
+    return [f"The lines of {count} existing caption{'s' * (count > 1)} were joined into one line."] if count else []
+
+
 def lines_note(count: int) -> str:
     """What to tell about captions of several lines, which trainers read in different ways."""
     those = "1 caption has several lines and keeps" if count == 1 else f"{count} captions have several lines and keep"

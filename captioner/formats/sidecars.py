@@ -89,6 +89,16 @@ def write_zip(
             writer.write(opened, file, item)
         for name, text in (notes or {}).items():
             opened.write(name, text.encode())
+    return _result(files, items)
+
+
+def result_of(captions: Iterable[ExportItem], *, format: str = "txt", with_pictures: bool = False) -> ExportResult:
+    """What `write_zip` would write, without writing it."""
+    items = list(captions)
+    return _result(WRITERS[format].plan(items, with_pictures=with_pictures), items)
+
+
+def _result(files: Sequence[ExportedFile], items: Sequence[ExportItem]) -> ExportResult:
     return ExportResult(
         tuple(files),
         tuple(path_of(item.folder, item.name) for item in items if not item.text.strip()),

@@ -19,9 +19,9 @@ from typing import Any
 from captioner.captions import bulk, compose
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.errors import ExportError
-from captioner.formats.format import ExportItem, path_of
+from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
-from captioner.formats.sidecars import write_zip
+from captioner.formats.sidecars import WRITERS, has_lines, result_of, write_zip
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
 from captioner.service.intake import Intake
@@ -31,10 +31,19 @@ from captioner.service.live import LivePreview
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.rows import Rows
+from captioner.settings import Settings, choice, switch
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 
+_MAX_NOTES = 6
 LEFT_OUT = "left out.log"  # no caption file of any trainer's
+
+
+class ExportSettings(Settings):
+    """What the zip holds."""
+
+    format: str = choice("txt", tuple(WRITERS), "The caption files' kind.")
+    with_pictures: bool = switch(False, "Put the pictures in as well.")
 
 
 class Service:
@@ -168,8 +177,32 @@ class Service:
         A picture that the disk has damaged or lost is left out, and the zip says so in a file of its own.
         Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
         """
+        items, left_out = self._export_items(set_id, with_pictures=with_pictures)
+        if left_out and not items:
+            raise ExportError(f"nothing can be exported. {left_out[0]}")
+        notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
+        write_zip(items, target, format=format, with_pictures=with_pictures, notes=notes)
+        name = self.workspace.find_set(set_id).name
+        return f"{safe_name(name) if name else 'captions'}.zip"
+
+    def export_notes(self, set_id: str, *, format: str, with_pictures: bool) -> dict[str, Any]:
+        """What a zip of the set would have that a person should know before taking it.
+
+        Returns: {"notes": sentences}. Raises: UnknownSet.
+        """
+        items, left_out = self._export_items(set_id, with_pictures=with_pictures)
+        notes = result_of(items, format=format, with_pictures=with_pictures).notes()
+        if self.choices.stored_plan(set_id).recipe.existing in ("prepend", "append"):
+            views = self.workspace.views(set_id)
+            notes += joined_notes(sum(has_lines(view.existing) for view in views if not view.is_edited))
+        more = len(notes) - _MAX_NOTES
+        return {"notes": left_out + (notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])}
+
+    def _export_items(self, set_id: str, *, with_pictures: bool) -> tuple[list[ExportItem], list[str]]:
+        """What goes into a zip, and why some pictures do not."""
         views = self.workspace.views(set_id)
-        items, left_out = [], []
+        items: list[ExportItem] = []
+        left_out: list[str] = []
         for view, row in zip(views, self.rows.of_views(set_id, views), strict=True):
             path = None
             if with_pictures and not row["is_damaged"]:
@@ -182,12 +215,7 @@ class Service:
                 )
             else:
                 items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
-        if left_out and not items:
-            raise ExportError(f"nothing can be exported. {left_out[0]}")
-        notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
-        write_zip(items, target, format=format, with_pictures=with_pictures, notes=notes)
-        name = self.workspace.find_set(set_id).name
-        return f"{safe_name(name) if name else 'captions'}.zip"
+        return items, left_out
 
     # Bulk changes, the ignore list, undo
 

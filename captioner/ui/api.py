@@ -21,23 +21,13 @@ from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
 from captioner.formats.format import path_of
 from captioner.formats.incoming import SortedFile
-from captioner.formats.sidecars import WRITERS
 from captioner.images import MAX_BYTES
 from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt_out
 from captioner.service.messages import message_of
-from captioner.service.service import Service
-from captioner.settings import Settings, choice, switch
+from captioner.service.service import ExportSettings, Service
 from captioner.ui.asked import Shape, caption, flag, identifier, listed, optional, present, settings, text, whole
 from captioner.worker import Job
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
-
-
-class ExportSettings(Settings):
-    """What the zip holds."""
-
-    format: str = choice("txt", tuple(WRITERS), "The caption files' kind.")
-    with_pictures: bool = switch(False, "Put the pictures in as well.")
-
 
 _SHAPES: Mapping[str, Shape] = {
     "new_set": Shape(),

@@ -56,7 +56,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     async def add_picture(set_id: str, request: Request) -> Response:
         """Form: file, name, folder; captions (files), caption_names (JSON list of their names); upload (an id)."""
         async with _read_form(request, max_files=1 + _CAPTIONS_BESIDE) as form:
-            file, name, folder = form.one("file"), form.text("name"), form.text("folder")
+            file, name, folder = form.one("file"), form.text("name", None), form.text("folder")
             captions = await form.captions([folder] * _CAPTIONS_BESIDE)
             upload = Upload(name, await file.read(), folder=folder)
             upload_id = form.text("upload")
@@ -124,8 +124,8 @@ class _Form:
             raise _not_understood(f"it needs a {name}")
         return file
 
-    def text(self, name: str) -> str:
-        value = self._form.get(name, "")
+    def text(self, name: str, default: str | None = "") -> str:
+        value = self._form.get(name, default)
         if not isinstance(value, str):
             raise _not_understood(f"{name} must be text")
         return value

@@ -7,13 +7,13 @@ and its parts answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from captioner.errors import CaptionerError, SettingsError
 from captioner.formats.incoming import START_BYTES, Incoming
 from captioner.service.messages import message_of
-from captioner.service.service import Service
+from captioner.service.service import ExportSettings, Service
 from captioner.ui.asked import (
     Check,
     Shape,
@@ -116,6 +116,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {**of_set, "label": label, "changes": by_id(change)},
             lambda asked: service.apply_bulk(asked["set"], asked["label"], asked["changes"]),
         ),
+        _function(
+            "export_notes",
+            {**of_set, "export": settings},
+            lambda asked: _export_notes(service, asked["set"], asked["export"]),
+        ),
         _function("undo", of_set, lambda asked: service.travel(asked["set"], is_undo=True)),
         _function("redo", of_set, lambda asked: service.travel(asked["set"], is_undo=False)),
         # Jobs and files
@@ -151,6 +156,11 @@ def _function(
 
     function.__name__ = name
     return function
+
+
+def _export_notes(service: Service, set_id: str, export: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = ExportSettings.from_mapping(export)
+    return service.export_notes(set_id, format=wanted.format, with_pictures=wanted.with_pictures)
 
 
 def _bytes(hexadecimal: str | None) -> bytes | None:

@@ -263,6 +263,10 @@ def test_an_edit_of_several_lines_keeps_them(server: AppServer, context: Any, pi
     page.wait_for_selector(".cw[data-ready=true]")
     select(page, "turned.jpg")
     wait_until(lambda: caption(page) == "one\ntwo", "the lines are there")
+    page.locator("#cw-download-open").click()
+    wait_until(
+        lambda: "1 caption has several lines and keeps them" in page.locator("#cw-download-notes").inner_text(), "said"
+    )
     set_id = page.url.partition("set=")[2]
     answer = page.request.get(f"{server.url}sets/{set_id}/export")
     with zipfile.ZipFile(io.BytesIO(answer.body())) as archive:

@@ -68,7 +68,10 @@ const figure = (rows, words) =>
 /** The pictures by folder, in the order of the grid. */
 function inFolders() {
   const found = new Map();
-  for (const row of page.rows) found.set(row.folder, [...(found.get(row.folder) ?? []), row]);
+  for (const row of page.rows) {
+    if (!found.has(row.folder)) found.set(row.folder, []);
+    found.get(row.folder).push(row);
+  }
   return [...found].map(([folder, rows]) => ({ title: folder || 'no folder', rows }));
 }
 
