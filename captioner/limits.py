@@ -16,6 +16,7 @@ from captioner.errors import CaptionerError, SettingsError
 
 MAX_CAPTION_LENGTH = 10_000
 MAX_NAME_LENGTH = 1_000
+MAX_PATH_LENGTH = 4_096  # of a file on somebody's disk; Linux allows no longer one
 MAX_ID_LENGTH = 64
 MAX_SETTINGS = 1_000  # entries of a mapping of settings; all that there are make about a hundred
 MAX_PICTURES = 100_000  # that one request may name

@@ -7,7 +7,9 @@ from typing import Any
 
 from PIL import Image
 
+from captioner.formats.incoming import CaptionFile
 from captioner.service.service import Service
+from captioner.workspace.records import Upload
 from tests.fakes import FakeModel
 
 RED = (200, 30, 30)
@@ -20,10 +22,16 @@ def png(colour: tuple[int, int, int]) -> bytes:
     return buffer.getvalue()
 
 
+def added(service: Service, set_id: str, name: str, data: bytes, caption: str = "", *, folder: str = "") -> str:
+    """Adds a picture as the page does, with a caption file beside it. Returns: its id."""
+    beside = [CaptionFile(f"{name.rpartition('.')[0]}.txt", caption.encode(), folder)] if caption else []
+    return str(service.intake.add_picture(set_id, Upload(name, data, folder=folder), beside)["row"]["id"])
+
+
 def set_with(service: Service, *colours: tuple[int, int, int]) -> tuple[str, list[str]]:
     """A set of small pictures. Returns: its id, the pictures' ids."""
     set_id = service.new_set()["set"]
-    ids = [service.add_picture(set_id, f"{number}.png", png(colour))["id"] for number, colour in enumerate(colours)]
+    ids = [added(service, set_id, f"{number}.png", png(colour)) for number, colour in enumerate(colours)]
     FakeModel.calls.clear()
     return set_id, ids
 

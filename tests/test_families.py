@@ -27,7 +27,7 @@ from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
 from tests.other_families import ECHO, ODD, EchoCaptioner, EchoSettings, odd_tagger
-from tests.service_makers import RED, moved, page_values, png, wait_for_job
+from tests.service_makers import RED, added, moved, page_values, png, wait_for_job
 from tests.tiny_models import save_tiny_blip
 
 
@@ -162,7 +162,7 @@ def test_the_page_lays_out_controls_of_every_family(service: Service) -> None:
 
 def test_the_page_previews_and_captions_with_it(service: Service) -> None:
     set_id = service.new_set()["set"]
-    picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
+    picture = added(service, set_id, "cat.png", png(RED))
     values = page_values(service, captioner="echo-1", echo_manner="free")
     assert moved(service, set_id, picture, values)["text"] == "free cat.png"
     service.jobs.start(set_id, None, values)
@@ -173,7 +173,7 @@ def test_the_page_previews_and_captions_with_it(service: Service) -> None:
 
 def test_a_program_captions_with_it(service: Service) -> None:
     set_id = service.new_set()["set"]
-    picture = service.add_picture(set_id, "cat.png", png(RED))["id"]
+    picture = added(service, set_id, "cat.png", png(RED))
     plan = service.choices.plan_of_flat({CAPTIONER: "echo-1", "echo_temperature": 0.2})
     assert service.live.caption_one(set_id, picture, plan) == "plain cat.png"
 
@@ -220,7 +220,7 @@ def test_settings_of_an_uninstalled_family_are_carried_and_come_back(
         assert any("echo_manner" in note and "kept as stored" in note for note in plan.notes)
         assert any("'echo-1' is left aside" in note for note in plan.notes)
         other.choices.store(set_id, other.choices.plan_of(page_values(other, prefix="sks cat")))
-        other.add_picture(set_id, "cat.png", png(RED))
+        added(other, set_id, "cat.png", png(RED))
         other.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
     with zipfile.ZipFile(tmp_path / "set.zip") as exported:
         assert b"echo_manner" in exported.read("settings.log"), "an export says what it left aside"

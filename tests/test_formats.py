@@ -191,6 +191,26 @@ def test_a_stem_is_cut_only_when_it_must_be(length: int) -> None:
     assert len(second) <= 255 and second.endswith("x_2.txt")
 
 
+def test_folders_of_a_zip_have_names_that_every_system_takes_and_never_replace_each_other(tmp_path: Path) -> None:
+    folders = ["10_sks dog", "con/a:b", "Dog", "dog", unicodedata.normalize("NFD", "é"), "é"]
+    names = ["1.txt", "2.txt", "3.txt", "4.txt", "5.txt", "6.txt"]
+    pictures = [ExportItem("1.png", name, folder=folder) for folder, name in zip(folders, names, strict=True)]
+    write_zip(pictures, tmp_path / "set.zip")
+    found = list(zipped(tmp_path / "set.zip"))
+    assert found[:2] == ["10_sks dog/1.txt", "_con/a_b/1.txt"]
+    assert sorted(Path(name).name for name in found[2:]) == ["1.txt", "1.txt", "1_2.txt", "1_2.txt"]
+    assert len({name_key(name) for name in found}) == len(found)
+
+
+def test_notes_name_a_picture_with_its_folder(tmp_path: Path) -> None:
+    pictures = [ExportItem("1.png", "", folder="a"), ExportItem("1.jpg", "x\ny", folder="a")]
+    notes = write_zip(pictures, tmp_path / "set.zip").notes()
+    assert notes[:2] == [
+        "The caption of a/1.png is in a/1_2.txt; rename that picture to 1_2 so that trainers find it.",
+        "a/1.png has an empty caption.",
+    ]
+
+
 def test_equal_names_in_two_folders_do_not_collide() -> None:
     files = WRITERS["txt"].plan(
         [ExportItem("a.jpg", "", folder="x"), ExportItem("a.jpg", "", folder="y")], with_pictures=False

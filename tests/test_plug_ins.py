@@ -24,7 +24,7 @@ from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
-from tests.service_makers import RED, page_values, png
+from tests.service_makers import RED, added, page_values, png
 
 # The whole of what somebody writes for a captioner of their own.
 ONE_FILE = """
@@ -105,7 +105,7 @@ def test_they_caption_on_the_page_and_for_programs(loud: str, tmp_path: Path) ->
     with Workspace(tmp_path / "workspace") as workspace, Worker() as worker:
         service = Service(workspace, worker, manager)
         set_id = service.new_set()["set"]
-        picture = service.add_picture(set_id, "a.png", png(RED))["id"]
+        picture = added(service, set_id, "a.png", png(RED))
         functions = {function.__name__: function for function in script_functions(service)}
         values = page_values(service, captioner="loud-1", loud_marks=2)
         assert functions["preview"]({"set": set_id, "id": picture, "settings": values})["text"] == "40 pixels!!"

@@ -15,7 +15,7 @@ from captioner.service.recent import Recent
 from captioner.service.service import Service
 from captioner.worker import Worker
 from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeModel
-from tests.service_makers import RED, page_values, png, set_with, wait_for_job
+from tests.service_makers import RED, added, page_values, png, set_with, wait_for_job
 
 
 def test_a_job_captions_all_and_tells_its_progress(service: Service) -> None:
@@ -34,7 +34,7 @@ def test_a_job_passes_over_what_these_settings_made_already(service: Service) ->
     service.jobs.start(set_id, None, page_values(service))
     wait_for_job(service, set_id)
     assert service.jobs.start(set_id, None, page_values(service)) == {"job": None}
-    service.add_picture(set_id, "more.png", png((10, 120, 10)))
+    added(service, set_id, "more.png", png((10, 120, 10)))
     assert service.jobs.start(set_id, None, page_values(service))["job"]["total"] == 1
     wait_for_job(service, set_id)
 

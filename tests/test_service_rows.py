@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from captioner.service.service import Service
 from tests.fakes import FakeModel
-from tests.service_makers import RED, moved, page_values, png, set_with, wait_for_job
+from tests.service_makers import RED, added, moved, page_values, png, set_with, wait_for_job
 
 
 def test_a_threshold_changes_stored_captions_without_a_model(service: Service) -> None:
@@ -39,7 +39,7 @@ def test_removing_the_edit_brings_the_composed_caption_back(service: Service) ->
 
 def test_an_existing_caption_is_kept_and_the_sentence_is_a_suggestion(service: Service) -> None:
     set_id = service.new_set()["set"]
-    picture = service.add_picture(set_id, "a.png", png(RED), "from a file")["id"]
+    picture = added(service, set_id, "a.png", png(RED), "from a file")
     service.jobs.start(set_id, None, page_values(service))
     wait_for_job(service, set_id)
     row = service.rows.of_picture(set_id, picture)

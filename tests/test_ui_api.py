@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 from collections.abc import Iterator
@@ -71,6 +72,59 @@ def test_pictures_are_added_and_refused_one_by_one(client: Client, files: list[P
     [refused] = answer["refused"]
     assert (refused["name"], refused["code"]) == ("broken.png", "not_an_image")
     assert refused["message"]
+
+
+def _add_by_http(client: Client, set_id: str, path: Path, *names: str, include_masks: bool = False) -> Any:
+    """Adds a picture under several names as a program without gradio_client does."""
+    base = f"{client.src}gradio_api/"
+    with path.open("rb") as file:
+        [uploaded] = httpx.post(f"{base}upload", files={"files": file}).json()
+    sent = [{"path": uploaded, "orig_name": name, "meta": {"_type": "gradio.FileData"}} for name in names]
+    event = httpx.post(f"{base}call/add_pictures", json={"data": [set_id, sent, None, include_masks]}).json()
+    answer = httpx.get(f"{base}call/add_pictures/{event['event_id']}", timeout=30).text
+    return json.loads(answer.partition("data: ")[2])[0]
+
+
+def test_pictures_keep_the_folder_that_their_name_begins_with(client: Client, files: list[Path]) -> None:
+    set_id = _call(client, "new_set")
+    answer = _add_by_http(client, set_id, files[0], "10_sks dog/1.png", "5_cat/1.png", "../etc/1.png")
+    assert [(one["folder"], one["name"]) for one in answer["added"]] == [("10_sks dog", "1.png"), ("5_cat", "1.png")]
+    assert [one["name"] for one in answer["refused"]] == ["../etc/1.png"]
+    path = _call(client, "export_set", set_id, {"format": "txt"})
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["10_sks dog/1.txt", "5_cat/1.txt"]
+    assert [row["folder"] for row in _call(client, "captions", set_id)] == ["10_sks dog", "5_cat"]
+
+
+def test_folders_can_be_named_beside_the_files_and_captions_come_along(
+    client: Client, files: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "red.txt").write_text("brought along")
+    set_id = _call(client, "new_set")
+    sent = [handle_file(str(path)) for path in (tmp_path / "red.txt", files[0], files[1])]
+    answer = client.predict(set_id, sent, folders=["a/b", "a/b", ""], api_name="/add_pictures")
+    assert [(one["folder"], one["name"]) for one in answer["added"]] == [("a/b", "red.png"), ("", "blue.jpg")]
+    assert (answer["refused"], answer["notes"]) == ([], [])
+    assert [row["caption"] for row in _call(client, "captions", set_id)] == ["brought along", ""]
+    again = client.predict(set_id, sent, folders=["a/b", "a/b", ""], api_name="/add_pictures")
+    assert again["added"] == answer["added"], "what is there is not doubled"
+
+
+def test_a_caption_alone_goes_to_the_picture_that_is_there(client: Client, files: list[Path], tmp_path: Path) -> None:
+    set_id, _ = _filled(client, files)
+    (tmp_path / "blue.TXT").write_bytes("später".encode("utf-16"))
+    answer = _call(client, "add_pictures", set_id, [handle_file(str(tmp_path / "blue.TXT"))])
+    assert answer == {"added": [], "refused": [], "notes": []}
+    assert [row["caption"] for row in _call(client, "captions", set_id)] == ["", "später"]
+
+
+def test_masks_are_left_out_unless_asked_for(client: Client, files: list[Path]) -> None:
+    set_id = _call(client, "new_set")
+    names = ("a-masklabel.png", "masks/a.png")
+    refused = _add_by_http(client, set_id, files[0], *names)["refused"]
+    assert [(one["name"], one["code"]) for one in refused] == [("a-masklabel.png", "mask"), ("masks/a.png", "mask")]
+    answer = _add_by_http(client, set_id, files[0], *names, include_masks=True)
+    assert [one["folder"] for one in answer["added"]] == ["", "masks"]
 
 
 def test_a_file_of_the_server_s_own_machine_cannot_be_named(client: Client, files: list[Path]) -> None:
@@ -206,6 +260,7 @@ def test_a_set_is_deleted(client: Client, files: list[Path]) -> None:
         ("export_set", ("SET", {"format": "docx"}), "Format is 'docx'; it must be one of txt, caption"),
         ("export_set", ("SET", {"zip": True}), "Zip is not a setting here"),
         ("add_pictures", ("SET", "files"), "Files are str; they must be a list"),
+        ("add_pictures", ("SET", [], ["a"]), "Folders are 1 and files are 0; each file needs one"),
     ],
 )
 def test_wrong_values_are_refused_with_a_sentence(client: Client, name: str, values: Any, message: str) -> None:

@@ -81,6 +81,8 @@ def good_values(service: Service) -> dict[str, Any]:
         "names": ["words"],
         "field": "clip_vocabulary",
         "is_ignored": True,
+        "files": [{"name": "a/1.png"}, {"name": "a/1.txt", "start": "ffd8"}],
+        "folders": ["a", ""],
         "settings": page_values(service),
         "export": {"format": "txt"},
         "job_id": f"{set_id}.1",

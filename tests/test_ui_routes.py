@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,10 +35,14 @@ def client(service: Service) -> Iterator[TestClient]:
         yield client
 
 
-def _upload(client: TestClient, set_id: str, name: str, data: bytes, existing: str = "") -> Any:
-    return client.post(
-        f"/sets/{set_id}/pictures", data={"name": name, "existing": existing}, files={"file": (name, data)}
-    )
+def _upload(client: TestClient, set_id: str, name: str, data: bytes, caption: bytes = b"", folder: str = "") -> Any:
+    """Sends a picture as the page does, with a caption file beside it."""
+    form = {"name": name, "folder": folder}
+    files = [("file", (name, data))]
+    if caption:
+        form["caption_names"] = json.dumps([f"{name.rpartition('.')[0]}.txt"])
+        files.append(("captions", ("blob", caption)))
+    return client.post(f"/sets/{set_id}/pictures", data=form, files=files)
 
 
 def test_an_uploaded_picture_is_served_re_encoded(client: TestClient, service: Service) -> None:
@@ -135,15 +140,17 @@ def test_a_picture_needs_its_own_set_s_id(client: TestClient, service: Service) 
     assert client.get(f"/sets/{other}/pictures/{row['id']}/thumbnail").status_code == 404
 
 
-def test_an_upload_without_a_file_is_refused(client: TestClient, service: Service) -> None:
-    answer = client.post(f"/sets/{service.new_set()['set']}/pictures", data={"name": "a.png"})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "bad_upload"
+def test_an_upload_without_a_file_or_its_name_is_refused(client: TestClient, service: Service) -> None:
+    address = f"/sets/{service.new_set()['set']}/pictures"
+    for sent in ({"data": {"name": "a.png"}}, {"files": {"file": ("a.png", _png())}}):
+        answer = client.post(address, **sent)  # type: ignore[arg-type]
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "bad_upload"
 
 
 def test_the_zip_holds_captions_and_by_choice_pictures(client: TestClient, service: Service) -> None:
     set_id = service.new_set()["set"]
-    row = _upload(client, set_id, "a.png", _png(), "brought along").json()["row"]
+    row = _upload(client, set_id, "a.png", _png(), b"brought along").json()["row"]
     _upload(client, set_id, "a.jpg", _png())
     service.save_caption(set_id, row["id"], "an édit", 0)
     plain = zipfile.ZipFile(io.BytesIO(client.get(f"/sets/{set_id}/export").content))
@@ -153,6 +160,70 @@ def test_the_zip_holds_captions_and_by_choice_pictures(client: TestClient, servi
     assert whole.headers["content-disposition"] == 'attachment; filename="captions.zip"'
     names = zipfile.ZipFile(io.BytesIO(whole.content)).namelist()
     assert sorted(names) == ["a.caption", "a.jpg", "a_2.caption", "a_2.png"]
+
+
+def test_a_picture_comes_with_its_folder_and_the_bytes_of_its_caption(client: TestClient, service: Service) -> None:
+    set_id = service.new_set()["set"]
+    answer = _upload(client, set_id, "1.png", _png(), "früher\n".encode("utf-16"), "10_sks dog").json()
+    assert (answer["row"]["folder"], answer["row"]["caption"], answer["refused"]) == ("10_sks dog", "früher", [])
+    refused = _upload(client, set_id, "2.png", _png(), "写真".encode("cp932")).json()
+    assert refused["row"]["caption"] == ""
+    assert refused["refused"][0]["message"].startswith("2.txt is not UTF-8 text")
+
+
+def test_a_bad_folder_costs_its_picture(client: TestClient, service: Service) -> None:
+    answer = _upload(client, service.new_set()["set"], "1.png", _png(), folder="../etc")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad_setting"
+
+
+def test_kohya_s_folders_leave_as_they_came(client: TestClient, service: Service) -> None:
+    set_id = service.new_set()["set"]
+    for folder, text in (("5_cat", b"a cat"), ("10_sks dog", b"a dog")):
+        _upload(client, set_id, "1.png", _png(), text, folder)
+    zipped = client.get(f"/sets/{set_id}/export", params={"with_pictures": True})
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        assert sorted(archive.namelist()) == ["10_sks dog/1.png", "10_sks dog/1.txt", "5_cat/1.png", "5_cat/1.txt"]
+        assert archive.read("10_sks dog/1.txt") == b"a dog"
+
+
+def test_numbers_in_the_zip_do_not_depend_on_the_order_of_arrival(client: TestClient, service: Service) -> None:
+    pictures = [("1.png", _png(), b"png"), ("1.jpg", _png((41, 30)), b"jpg"), ("1.png", _png((42, 30)), b"other")]
+    found = []
+    for order in (pictures, pictures[::-1]):
+        set_id = service.new_set()["set"]
+        for name, data, text in order:
+            _upload(client, set_id, name, data, text, "a")
+        with zipfile.ZipFile(io.BytesIO(client.get(f"/sets/{set_id}/export").content)) as archive:
+            found.append({name: archive.read(name) for name in archive.namelist()})
+    assert found[0] == found[1]
+    assert found[0]["a/1.txt"] == b"jpg"
+
+
+def test_captions_come_later(client: TestClient, service: Service) -> None:
+    set_id = service.new_set()["set"]
+    for folder in ("", "a"):
+        _upload(client, set_id, "1.png", _png(), folder=folder)
+    form = {"caption_names": json.dumps(["1.txt", "1.txt", "9.txt"]), "caption_folders": json.dumps(["", "a", "a"])}
+    files = [("captions", ("blob", text)) for text in (b"top", b"in a", b"nobody's")]
+    answer = client.post(f"/sets/{set_id}/captions", data=form, files=files).json()
+    assert {row["folder"]: row["caption"] for row in answer["rows"]} == {"": "top", "a": "in a"}
+    assert [(one["name"], one["code"]) for one in answer["refused"]] == [("a/9.txt", "no_picture")]
+    files = [("captions", ("blob", b"new"))]
+    form = {"caption_names": '["1.txt"]', "caption_folders": '["a"]', "replace": "true"}
+    assert client.post(f"/sets/{set_id}/captions", data=form, files=files).json()["rows"][0]["caption"] == "new"
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"caption_names": "[1]"}, {"caption_names": "nothing"}, {"caption_names": '["1.txt"]'}]
+)
+def test_captions_without_names_and_folders_are_refused(
+    client: TestClient, service: Service, form: dict[str, str]
+) -> None:
+    files = [("captions", ("blob", b"text"))]
+    answer = client.post(f"/sets/{service.new_set()['set']}/captions", data=form, files=files)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
 
 
 def test_an_unknown_format_is_refused_by_name(client: TestClient, service: Service) -> None:

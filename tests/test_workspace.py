@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 
@@ -143,10 +144,56 @@ def test_equal_pictures_are_noticed_and_both_kept(workspace):
     set_id = workspace.create_set()
     first = workspace.add_picture(set_id, "a.png", png())
     workspace.add_picture(set_id, "b.png", png("blue"))
-    third = workspace.add_picture(set_id, "a.png", png())
+    third = workspace.add_picture(set_id, "c.png", png())
     assert first.id != third.id
     assert [view.equal_to for view in workspace.views(set_id)] == ["", "", first.id]
     assert len([path for path in (workspace.folder / "pictures").rglob("*") if path.is_file()]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("é.png", "d"), (unicodedata.normalize("NFD", "é.png"), "d"), ("é.png", "D"), ("É.png", "d")]
+)
+def test_a_picture_that_is_there_under_its_name_and_folder_is_not_doubled(workspace, name, folder):
+    set_id = workspace.create_set()
+    first = workspace.add_picture(set_id, "é.png", png(), folder="d")
+    second, *_ = workspace.add_pictures(
+        set_id, [Upload(name, png(), folder=folder), Upload(name, png(), folder=folder)]
+    )
+    is_same = unicodedata.normalize("NFC", name) == first.name and folder == "d"
+    assert (second.id == first.id) is is_same
+    assert len(workspace.views(set_id)) == 2 - is_same
+    if is_same:
+        assert second == first
+
+
+def test_a_removed_picture_comes_as_a_new_one_when_it_is_added_again(workspace):
+    set_id, ids = filled(workspace, 1)
+    workspace.remove_pictures(set_id, ids)
+    assert workspace.add_picture(set_id, "0.png", png()).id != ids[0]
+    assert len(workspace.views(set_id)) == 1
+
+
+def test_a_picture_added_again_takes_the_caption_it_lacks_and_keeps_one_it_has(workspace):
+    set_id, _ = filled(workspace, 3)
+    for text in ("first", "second"):
+        for number in range(2):
+            workspace.add_picture(set_id, f"{number}.png", png(), text, upload_id="one upload")
+    assert [view.existing for view in workspace.views(set_id)] == ["first", "first", ""]
+    assert [entry.label for entry in workspace.history(set_id)] == ["Import captions"]
+    workspace.undo(set_id)
+    assert [view.existing for view in workspace.views(set_id)] == ["", "", ""]
+
+
+def test_captions_of_one_upload_are_one_step_and_of_another_a_step_of_its_own(workspace):
+    set_id, ids = filled(workspace, 3)
+    for picture_id, upload_id in zip(ids, ("a", "a", "b"), strict=True):
+        change = workspace.set_existing(set_id, {picture_id: "text"}, upload_id=upload_id, is_where_none=True)
+        assert change.picture_ids == (picture_id,)
+    assert workspace.set_existing(set_id, {ids[0]: "other"}, is_where_none=True).picture_ids == ()
+    assert [entry.picture_count for entry in workspace.history(set_id)] == [1, 2]
+    workspace.undo(set_id)
+    workspace.undo(set_id)
+    assert [view.existing for view in workspace.views(set_id)] == ["", "", ""]
 
 
 def test_when_the_first_of_equal_pictures_is_removed_the_next_is_the_first(workspace):
@@ -178,7 +225,8 @@ HOSTILE_NAMES = [
 
 def test_hostile_names_are_data_and_never_paths(workspace):
     set_id = workspace.create_set()
-    workspace.add_pictures(set_id, [Upload(name, png()) for name in HOSTILE_NAMES])
+    uploads = [Upload(name, png(size=(40 + place, 30))) for place, name in enumerate(HOSTILE_NAMES)]
+    workspace.add_pictures(set_id, uploads)  # two names differ by their Unicode form only, so the bytes differ too
     with reopened(workspace) as again:
         assert [view.name for view in again.views(set_id)] == HOSTILE_NAMES
         files = [path for kind in ("pictures", "thumbnails") for path in (again.folder / kind).rglob("*")]
@@ -602,7 +650,7 @@ def test_a_closed_workspace_says_so(workspace):
 def test_a_picture_keeps_its_folder_within_the_set(workspace, folder):
     set_id = workspace.create_set()
     one = workspace.add_picture(set_id, "a.png", png(), folder=folder)
-    other = workspace.add_pictures(set_id, [Upload("a.png", png(), folder=folder)])[0]
+    other = workspace.add_pictures(set_id, [Upload("a.png", png("blue"), folder=folder)])[0]
     with reopened(workspace) as again:
         assert [view.folder for view in again.views(set_id)] == [folder, folder]
         assert again.pictures(set_id) == (one, other)

@@ -9,31 +9,12 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from captioner.cli.parser import WrongUse
+from captioner.formats import passed_over
 from captioner.formats.earlier import INDEX_NAME
 from captioner.formats.existing import is_caption_name
 from captioner.images import format_by_start, is_picture_name
 
-_UNREAD = (
-    "3fr ai arw cr2 cr3 dds dng eps exr hdr ico j2k jp2 jpf jpx jxl kra nef orf pbm pcx pef pgm pnm ppm psb psd qoi "
-    "raf raw rw2 srw svg tga x3f xcf"
-)
-_UNREAD_SUFFIXES = frozenset(f".{suffix}" for suffix in _UNREAD.split())
-_MASK_STEMS = ("-masklabel", "-condlabel")  # OneTrainer's
-_MASK_FOLDERS = frozenset({"mask", "masks", "conditioning"})
-_THUMBNAIL_FOLDERS = frozenset({"@eadir", ".@__thumb", ".thumbnails", ".picasaoriginals"})
-
-_REASONS = {
-    "format": ("files of a format that is not read here (save them as PNG or JPEG)", True),
-    "name": ("pictures without a picture's name (rename them, or name them one by one)", True),
-    "mask": ("masks (--include-masks takes them)", False),
-    "hidden": ("hidden", False),
-    "thumbnails": ("a file server's thumbnails", False),
-    "loop": ("links to folders that are looked into already", False),
-    "excluded": ("excluded", False),
-    "caption": ("caption files", False),
-}
-"""Why something is passed over: how that is said, and whether a person would have expected a caption."""
-_MAX_NAMES = 3
+_HINTS = {"mask": " (--include-masks takes them)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +40,7 @@ class Search:
 
 @dataclass(slots=True)
 class Found:
-    """The pictures of a command line, and what was passed over: names by the keys of `_REASONS`.
+    """The pictures of a command line, and what was passed over: names by the reasons of `passed_over`.
 
     problems: folders that gave nothing, each as a sentence.
     """
@@ -72,16 +53,11 @@ class Found:
     @property
     def is_incomplete(self) -> bool:
         """Whether a person would have expected more captions than there will be."""
-        return bool(self.problems) or any(_REASONS[reason][1] for reason in self.passed_over)
+        return bool(self.problems) or not passed_over.MISSED.isdisjoint(self.passed_over)
 
     def notes(self) -> list[str]:
         """What was passed over, by reason, in sentences."""
-        notes = list(self.problems)
-        for reason in (reason for reason in _REASONS if reason in self.passed_over):
-            names = self.passed_over[reason]
-            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-            shown = ", ".join(names[:_MAX_NAMES]) + more
-            notes.append(f"{len(names)} passed over as {_REASONS[reason][0]}: {shown}.")
+        notes = self.problems + passed_over.notes(self.passed_over, lambda reason: _HINTS.get(reason, ""))
         return notes + [f"--exclude {pattern!r} leaves nothing out." for pattern in self.idle]
 
 
@@ -194,23 +170,15 @@ class _Looked:
         return "excluded" if patterns else ""
 
     def _left_out(self, path: Path, is_folder: bool) -> str:
-        name = path.name.lower()
-        if is_folder:
-            if name in _THUMBNAIL_FOLDERS:
-                return "thumbnails"
-            if name.startswith(".") and name.strip("."):
-                return "hidden"
-            return "mask" if name in _MASK_FOLDERS and not self._search.include_masks else ""
-        if path.stem.lower().endswith(_MASK_STEMS) and is_picture_name(name) and not self._search.include_masks:
-            return "mask"
-        return ""
+        look = passed_over.reason_for_folder if is_folder else passed_over.reason_for_mask
+        return look(path.name, include_masks=self._search.include_masks)
 
     @staticmethod
     def _why_no_picture(path: Path) -> str:
         """Why a file without a picture's name may matter all the same; "" for one that is nothing to us."""
         if path.name.startswith("."):
             return "hidden" if is_picture_name(path.name.lstrip(".")) else ""
-        if path.suffix.lower() in _UNREAD_SUFFIXES:
+        if passed_over.is_unread(path.name):
             return "format"
         if is_caption_name(path.name) or not path.is_file():
             return ""

@@ -3,5 +3,6 @@
 `ownership` decides whose file is whose: what may be taken for a picture's caption, and what may be replaced. `earlier`
 is a folder's index of what we wrote, `folders` joins both with the disk, `targets` writes files and zips, `names` says
 what files are called, `sidecars` is the format of one caption file a picture, `existing` reads what a picture brings
-along, and `output` is where a run's captions go. `format` holds the records. Knows no page, no store and no model.
+along, `incoming` what files become that come to a set, `passed_over` what is none of a set's, and `output` is where a
+run's captions go. `format` holds the records. Knows no page, no store and no model.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from captioner.formats.folders import FolderRun
 CAPTION_SUFFIXES = (".txt", ".caption")
 """What may lie beside a picture as its caption; the first that is not blank counts."""
 
-_MAX_CAPTION_BYTES = 1_000_000
+MAX_CAPTION_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Existing:
     file: Path | None = None
     aside: tuple[Path, ...] = ()
 
+    def notes(self) -> list[str]:
+        """What the person should know of the files that do not count, in sentences."""
+        return [f"{file} is left aside: {self.file.name} counts." for file in self.aside if self.file]
+
 
 def is_caption_name(name: str) -> bool:
     """Whether a file of this name beside pictures is a caption file."""
@@ -41,15 +46,19 @@ def existing_captions(beside: FolderRun) -> list[Existing]:
     """
     first = beside.suffixes[0]
     suffixes = (first, *(suffix for suffix in CAPTION_SUFFIXES if suffix != first))
-    return [_existing(beside.captions_of(place, suffixes)) for place in range(len(beside.places))]
+    return [existing_of(beside.captions_of(place, suffixes)) for place in range(len(beside.places))]
 
 
-def _existing(files: list[Path]) -> Existing:
+def existing_of(files: Sequence[Path], read: Callable[[Path], str] | None = None) -> Existing:
+    """The caption of a picture that these files may hold, the one that counts first.
+
+    Args: read: the text of a file, "" where it is blank; None reads the disk. Raises nothing: see `Existing.error`.
+    """
     chosen = Existing()
     aside = []
     for file in files:
         try:
-            text = read_caption_file(file)
+            text = (read or read_caption_file)(file)
         except CaptionerError as error:
             if chosen.file is None:
                 return Existing(error=error, file=file)
@@ -71,7 +80,7 @@ def read_caption_file(path: Path) -> str:
         if not stat.S_ISREG(path.stat().st_mode):
             return ""
         with path.open("rb") as file:
-            return read_caption(file.read(_MAX_CAPTION_BYTES + 1), path.name)
+            return read_caption(file.read(MAX_CAPTION_BYTES + 1), path.name)
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
@@ -87,9 +96,9 @@ def read_caption(data: bytes, name: str) -> str:
 
     Raises: CaptionerError: another encoding, or too long; names the file.
     """
-    if len(data) > _MAX_CAPTION_BYTES:
+    if len(data) > MAX_CAPTION_BYTES:
         raise CaptionerError(
-            f"{name} is over {_MAX_CAPTION_BYTES // 1_000_000} MB, too long for a caption; move it away or shorten it.",
+            f"{name} is over {MAX_CAPTION_BYTES // 1_000_000} MB, too long for a caption; move it away or shorten it.",
             code="bad_caption",
         )
     try:
@@ -102,6 +111,4 @@ def read_caption(data: bytes, name: str) -> str:
 
 
 def _not_text(name: str) -> CaptionerError:
-    return CaptionerError(
-        f"{name} is not UTF-8 text; save it as UTF-8, or leave it aside with existing = ignore.", code="bad_caption"
-    )
+    return CaptionerError(f"{name} is not UTF-8 text; save it as UTF-8, or move it away.", code="bad_caption")

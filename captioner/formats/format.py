@@ -14,7 +14,7 @@ class ExportItem:
 
     name: the picture's file name as the person knows it; data, never a path.
     picture: where the picture's original bytes are, for an export with pictures.
-    folder: the subfolder it goes to, a relative path of our own making.
+    folder: the subfolder it goes to, a relative path with "/" between names.
     digest: sha256 of the picture; of two equal names it says which comes first, whatever the order they came in.
     """
 
@@ -29,12 +29,13 @@ class ExportItem:
 class ExportedFile:
     """Under which names a picture's files were written, relative to the target, with "/" between folders.
 
-    name: the picture's own name. picture: "" in an export without pictures.
+    name, folder: the picture's own, as the person knows them. picture: "" in an export without pictures.
     """
 
     name: str
     caption: str
     picture: str = ""
+    folder: str = ""
 
     @property
     def is_renamed(self) -> bool:
@@ -68,10 +69,21 @@ class ExportResult:
 
 def rename_note(file: ExportedFile) -> str:
     """What to tell about a file that could not have its picture's stem."""
+    name = path_of(file.folder, file.name)
     if file.picture:
-        return f"{file.name} was exported as {file.picture} with {file.caption}."
+        return f"{name} was exported as {file.picture} with {file.caption}."
     stem = Path(file.caption).stem
-    return f"The caption of {file.name} is in {file.caption}; rename that picture to {stem} so that trainers find it."
+    return f"The caption of {name} is in {file.caption}; rename that picture to {stem} so that trainers find it."
+
+
+def path_of(folder: str, name: str) -> str:
+    """A picture of a set as messages name it: with its folder, so that equal names are told apart."""
+    return f"{folder}/{name}" if folder else name
+
+
+def joined_notes(count: int) -> list[str]:
+    """What to tell about existing captions of several lines that were joined; nothing where there are none."""
+    return [f"The lines of {count} existing caption{'s' * (count > 1)} were joined into one line."] if count else []
 
 
 def lines_note(count: int) -> str:

@@ -40,6 +40,11 @@ def safe_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     return name if name.strip("_") else f"picture{name}"[:max_bytes]
 
 
+def safe_folder(folder: str) -> str:
+    """A folder's path, with "/" between names, as every common system takes it."""
+    return "/".join(safe_name(name) for name in folder.split("/")) if folder else ""
+
+
 def name_key(name: str) -> str:
     """Equal for names that are one file on a system that knows neither case nor Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())

@@ -14,7 +14,7 @@ from captioner.errors import CaptionerError, FileInTheWay
 from captioner.formats import folders
 from captioner.formats.existing import Existing, existing_captions, read_caption_file
 from captioner.formats.folders import FolderRun, OutputPicture
-from captioner.formats.format import ExportedFile, ExportItem, lines_note, rename_note
+from captioner.formats.format import ExportedFile, ExportItem, joined_notes, lines_note, rename_note
 from captioner.formats.sidecars import WRITERS, caption_bytes, has_lines
 from captioner.formats.targets import ZipTarget
 
@@ -73,10 +73,9 @@ class Output:
             notes.append(f"{those}; --existing ignore makes new ones.")
         if self._writes and self._counts["in lines"]:
             notes.append(lines_note(self._counts["in lines"]))
-        if joined := self._counts["joined"]:
-            notes.append(f"The lines of {joined} existing caption{'s' * (joined > 1)} were joined into one line.")
+        notes += joined_notes(self._counts["joined"])
         for found in self._beside:
-            notes += [f"{file} is left aside: {found.file.name} counts." for file in found.aside if found.file]
+            notes += found.notes()
         notes += self._own_notes()
         more = len(notes) - _MAX_NOTES
         return notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."]

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from captioner.formats.format import ExportedFile, ExportItem, ExportResult
-from captioner.formats.names import safe_name, split_name
+from captioner.formats.format import ExportedFile, ExportItem, ExportResult, path_of
+from captioner.formats.names import name_key, safe_folder, safe_name, split_name
 from captioner.formats.ownership import Listing, Ownership, Wish
 from captioner.formats.targets import ZipTarget, readable, zip_target
 from captioner.images import format_by_start
@@ -33,17 +33,19 @@ class SidecarWriter:
 
     def plan(self, items: Sequence[ExportItem], *, with_pictures: bool) -> list[ExportedFile]:
         """The names each item's files get in a zip, in order and all different; `ownership` says who gets which."""
-        by_folder: dict[str, list[int]] = {}
-        for index, item in enumerate(items):
-            by_folder.setdefault(item.folder, []).append(index)
+        folders = [safe_folder(item.folder) for item in items]
+        by_folder: dict[str, list[int]] = {}  # folders that are one on some system share their names
+        for index, folder in enumerate(folders):
+            by_folder.setdefault(name_key(folder), []).append(index)
         files: dict[int, ExportedFile] = {}
-        for folder, indices in by_folder.items():
+        for key, indices in by_folder.items():
             wishes = [self._wish(items[index], with_pictures) for index in indices]
-            owners = Ownership(Listing(folder), wishes, (self.suffix,), with_pictures=with_pictures, fit=safe_name)
-            start = f"{folder}/" if folder else ""
+            owners = Ownership(Listing(key), wishes, (self.suffix,), with_pictures=with_pictures, fit=safe_name)
             for index, place in zip(indices, owners.places(), strict=True):
-                picture = start + place.picture if with_pictures else ""
-                files[index] = ExportedFile(items[index].name, f"{start}{place.stem}{self.suffix}", picture)
+                item, folder = items[index], folders[index]
+                picture = path_of(folder, place.picture) if with_pictures else ""
+                caption = path_of(folder, place.stem + self.suffix)
+                files[index] = ExportedFile(item.name, caption, picture, item.folder)
         return [files[index] for index in range(len(items))]
 
     @staticmethod
@@ -87,10 +89,20 @@ def write_zip(
             writer.write(opened, file, item)
         for name, text in (notes or {}).items():
             opened.write(name, text.encode())
+    return _result(files, items)
+
+
+def result_of(captions: Iterable[ExportItem], *, format: str = "txt", with_pictures: bool = False) -> ExportResult:
+    """What `write_zip` would write, without writing it."""
+    items = list(captions)
+    return _result(WRITERS[format].plan(items, with_pictures=with_pictures), items)
+
+
+def _result(files: Sequence[ExportedFile], items: Sequence[ExportItem]) -> ExportResult:
     return ExportResult(
         tuple(files),
-        tuple(item.name for item in items if not item.text.strip()),
-        tuple(item.name for item in items if has_lines(item.text)),
+        tuple(path_of(item.folder, item.name) for item in items if not item.text.strip()),
+        tuple(path_of(item.folder, item.name) for item in items if has_lines(item.text)),
     )
 
 

@@ -60,6 +60,7 @@ class Rows:
                 {
                     "id": view.id,
                     "name": view.name,
+                    "folder": view.folder,
                     "width": view.width,
                     "height": view.height,
                     "notes": list(view.notes),

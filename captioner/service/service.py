@@ -1,11 +1,11 @@
 """What the page asks of the product, answered in plain JSON values: the service joins the parts that answer.
 
-Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `choices`
-what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the page
-shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
-holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls
-has checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from
-many threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
+Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `intake`
+files that come in, `choices` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at,
+`rows` captions as the page shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing
+models. None of them holds a person's work (the workspace does) or a model (the manager does), only what can be made
+again. Whoever calls has checked that values have the declared types and lengths (`asked`); what they mean is checked
+here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -19,22 +19,32 @@ from typing import Any
 from captioner.captions import bulk, compose
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.errors import ExportError
-from captioner.formats.format import ExportItem
+from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
-from captioner.formats.sidecars import write_zip
+from captioner.formats.sidecars import WRITERS, has_lines, result_of, write_zip
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
+from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
 from captioner.service.live import LivePreview
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.rows import Rows
+from captioner.settings import Settings, choice, switch
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 
 SETTINGS_NOTES = "settings.log"
+_MAX_NOTES = 6
 LEFT_OUT = "left out.log"  # no caption file of any trainer's
+
+
+class ExportSettings(Settings):
+    """What the zip holds."""
+
+    format: str = choice("txt", tuple(WRITERS), "The caption files' kind.")
+    with_pictures: bool = switch(False, "Put the pictures in as well.")
 
 
 class Service:
@@ -49,6 +59,7 @@ class Service:
         self.pictures = Pictures(workspace)
         self.rows = Rows(workspace, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
+        self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
 
     # Sets and pictures
@@ -99,12 +110,6 @@ class Service:
             return []
         running = [(planned.model, planned.family) for planned in self.choices.stored_plan(set_id).running()]
         return [warned[model] for model in running if model in warned]
-
-    def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "") -> dict[str, Any]:
-        """Store an uploaded picture and return its row. Raises: UnknownSet, BadPicture, SettingsError, StoreError."""
-        picture = self.workspace.add_picture(set_id, name, data, existing)
-        self.live.warm_up(set_id)
-        return self.rows.of_picture(set_id, picture.id)
 
     def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
         """Take pictures out of the set; undo brings them back."""
@@ -174,18 +179,7 @@ class Service:
         stored settings that mean nothing here.
         Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
         """
-        views = self.workspace.views(set_id)
-        items, left_out = [], []
-        for view, row in zip(views, self.rows.of_views(set_id, views), strict=True):
-            path = None
-            if with_pictures and not row["is_damaged"]:
-                path = self.workspace.picture_path(set_id, view.id)
-            if row["is_damaged"]:
-                left_out.append(f"{view.name}: {row['error']}")
-            elif path is not None and not path.exists():
-                left_out.append(f"{view.name}: its picture file is missing; add the picture again.")
-            else:
-                items.append(ExportItem(view.name, row["caption"], path, digest=view.digest))
+        items, left_out = self._export_items(set_id, with_pictures=with_pictures)
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
         notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
@@ -195,6 +189,38 @@ class Service:
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"
 
+    def export_notes(self, set_id: str, *, format: str, with_pictures: bool) -> dict[str, Any]:
+        """What a zip of the set would have that a person should know before taking it.
+
+        Returns: {"notes": sentences}. Raises: UnknownSet.
+        """
+        items, left_out = self._export_items(set_id, with_pictures=with_pictures)
+        notes = result_of(items, format=format, with_pictures=with_pictures).notes()
+        if self.choices.stored_plan(set_id).recipe.existing in ("prepend", "append"):
+            views = self.workspace.views(set_id)
+            notes += joined_notes(sum(has_lines(view.existing) for view in views if not view.is_edited))
+        more = len(notes) - _MAX_NOTES
+        return {"notes": left_out + (notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])}
+
+    def _export_items(self, set_id: str, *, with_pictures: bool) -> tuple[list[ExportItem], list[str]]:
+        """What goes into a zip, and why some pictures do not."""
+        views = self.workspace.views(set_id)
+        items: list[ExportItem] = []
+        left_out: list[str] = []
+        for view, row in zip(views, self.rows.of_views(set_id, views), strict=True):
+            path = None
+            if with_pictures and not row["is_damaged"]:
+                path = self.workspace.picture_path(set_id, view.id)
+            if row["is_damaged"]:
+                left_out.append(f"{path_of(view.folder, view.name)}: {row['error']}")
+            elif path is not None and not path.exists():
+                left_out.append(
+                    f"{path_of(view.folder, view.name)}: its picture file is missing; add the picture again."
+                )
+            else:
+                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
+        return items, left_out
+
     # Bulk changes, the ignore list, undo
 
     def preview_bulk(
@@ -203,7 +229,8 @@ class Service:
         """What a bulk change would do; changes nothing.
 
         Args: picture_ids: None for the whole set.
-        Returns: {"label", "looked_at", "changes": [{"id", "name", "before", "after", "revision", "was_edited"}]}.
+        Returns: {"label", "looked_at", "changes": [{"id", "name" with its folder, "before", "after", "revision",
+            "was_edited"}]}.
         Raises: SettingsError: see `bulk.change_of`. UnknownSet.
         """
         label, change = bulk.change_of(operation, values)
@@ -211,11 +238,15 @@ class Service:
         views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
         rows = [row for row in self.rows.of_views(set_id, views) if not row["is_damaged"]]
         changes = []
-        for row, after in zip(rows, change([(row["name"], row["caption"]) for row in rows]), strict=True):
+        names = [path_of(row["folder"], row["name"]) for row in rows]
+        captions = [(name, row["caption"]) for name, row in zip(names, rows, strict=True)]
+        for row, (name, _), after in zip(rows, captions, change(captions), strict=True):
             if after != row["caption"]:
                 changes.append(
                     {
-                        **{name: row[name] for name in ("id", "name", "revision")},
+                        "id": row["id"],
+                        "name": name,
+                        "revision": row["revision"],
                         "before": row["caption"],
                         "after": after,
                         "was_edited": row["state"] == "edited",
@@ -238,7 +269,7 @@ class Service:
         )
         if applied.ok:
             return {"ok": True, "changed": len(applied.revisions)}
-        names = {view.id: view.name for view in self.workspace.views(set_id)}
+        names = {view.id: path_of(view.folder, view.name) for view in self.workspace.views(set_id)}
         return {"ok": False, "conflicts": [names.get(picture_id, picture_id) for picture_id in applied.conflicts]}
 
     def ignore_tag(

@@ -17,26 +17,26 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from captioner.errors import BadPicture, CaptionerError, SettingsError
-from captioner.formats.sidecars import WRITERS
+from captioner.formats import passed_over
+from captioner.formats.existing import is_caption_name
+from captioner.formats.format import path_of
+from captioner.formats.incoming import SortedFile
 from captioner.images import MAX_BYTES
-from captioner.limits import MAX_NAME_LENGTH, check_text, spelt_out
+from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt_out
 from captioner.service.messages import message_of
-from captioner.service.service import Service
-from captioner.settings import Settings, choice, switch
-from captioner.ui.asked import Shape, caption, identifier, listed, present, settings, text, whole
+from captioner.service.service import ExportSettings, Service
+from captioner.ui.asked import Shape, caption, flag, identifier, listed, optional, present, settings, text, whole
 from captioner.worker import Job
-
-
-class ExportSettings(Settings):
-    """What the zip holds."""
-
-    format: str = choice("txt", tuple(WRITERS), "The caption files' kind.")
-    with_pictures: bool = switch(False, "Put the pictures in as well.")
-
+from captioner.workspace.checks import MAX_FOLDER_LENGTH
 
 _SHAPES: Mapping[str, Shape] = {
     "new_set": Shape(),
-    "add_pictures": Shape(set_id=identifier, files=listed(present)),
+    "add_pictures": Shape(
+        set_id=identifier,
+        files=listed(present),
+        folders=optional(listed(text(MAX_FOLDER_LENGTH, "a folder"))),
+        include_masks=flag,
+    ),
     "caption_picture": Shape(set_id=identifier, picture_id=identifier, settings=settings),
     "start_captioning": Shape(set_id=identifier, settings=settings),
     "job": Shape(job_id=text(MAX_NAME_LENGTH)),
@@ -60,21 +60,35 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """Makes an empty caption set and returns its id; who knows the id may see and change the set."""
         return str(service.new_set()["set"])
 
-    def add_pictures(set_id: str, files: list[gr.FileData]) -> dict:  # type: ignore[type-arg]
-        """Adds pictures; returns {"added": [{"id", "name"}], "refused": [{"name", "code", "message"}]}."""
+    def add_pictures(
+        set_id: str,
+        files: list[gr.FileData],
+        folders: list[str] | None = None,
+        include_masks: bool = False,
+    ) -> dict:  # type: ignore[type-arg]
+        """Adds pictures, and caption files (.txt, .caption) to the pictures of their names; returns {"added",
+        "refused", "notes"}: [{"id", "name", "folder"}], [{"name", "code", "message"}], sentences.
+
+        folders: of each file, such as "10_sks dog" (gradio_client's handle_file keeps no folder); where it is null, an
+        orig_name may begin with it ("10_sks dog/1.png"). A picture that is there under its name and folder is not
+        doubled. include_masks: take files named as masks.
+        """
         service.workspace.find_set(set_id)
-        added, refused = [], []
-        for place, file in enumerate(files, 1):
-            name = _name(file) or f"file {place}"
-            try:
-                path = _uploaded(file)
-                if path.stat().st_size > MAX_BYTES:
-                    raise BadPicture(f"the file is over the limit of {MAX_BYTES >> 20} MiB.", code="too_big")
-                row = service.add_picture(set_id, name, path.read_bytes())
-                added.append({"id": row["id"], "name": row["name"]})
-            except (BadPicture, SettingsError) as error:
-                refused.append({"name": name, **message_of(error)})
-        return {"added": added, "refused": refused}
+        if folders is not None and len(folders) != len(files):
+            raise SettingsError(f"folders are {len(folders)} and files are {len(files)}; each file needs one.")
+        found, refused = [], []
+        for place, file in enumerate(files):
+            sent = _name(file) or f"file {place + 1}"
+            folder, _, name = sent.rpartition("/")
+            folder = folder if folders is None else folders[place]
+            if passed_over.reason_for_path(path_of(folder, name), include_masks=include_masks) == "mask":
+                message = "it is named as a mask; include_masks takes it."
+                refused.append({"name": path_of(folder, name), "code": "mask", "message": message})
+                continue
+            found.append((SortedFile(folder, name, is_caption=is_caption_name(name)), functools.partial(_read, file)))
+        answer = service.intake.add_files(set_id, found)
+        added = [{name: row[name] for name in ("id", "name", "folder")} for row in answer["rows"]]
+        return {"added": added, "refused": refused + answer["refused"], "notes": answer["notes"]}
 
     def caption_picture(set_id: str, picture_id: str, settings: dict) -> str:  # type: ignore[type-arg]
         """Captions one picture, stores what the models said and returns the caption; an edit stays.
@@ -99,10 +113,10 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return job(job_id)
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
-        """The captions as exported, in upload order: [{"id", "name", "caption", "edited", "revision"}]."""
+        """The captions as exported, in upload order: [{"id", "name", "folder", "caption", "edited", "revision"}]."""
         return [
             {
-                **{name: row[name] for name in ("id", "name", "caption", "revision")},
+                **{name: row[name] for name in ("id", "name", "folder", "caption", "revision")},
                 "edited": row["state"] == "edited",
             }
             for row in service.open_set(set_id)["rows"]
@@ -157,14 +171,23 @@ def _uploaded(file: Any) -> Path:
     raise SettingsError("files must be uploaded first; gradio_client's handle_file does it.")
 
 
+def _read(file: Any) -> bytes:
+    """Raises: SettingsError: as `_uploaded`. BadPicture: it is too big."""
+    path = _uploaded(file)
+    if path.stat().st_size > MAX_BYTES:
+        raise BadPicture(f"the file is over the limit of {MAX_BYTES >> 20} MiB.", code="too_big")
+    return path.read_bytes()
+
+
 def _name(file: Any) -> str:
-    """What a file was called where it came from, cut to what can be stored; "" where nothing says."""
+    """What a file was called where it came from, perhaps with its folder; "" where nothing says."""
     if not isinstance(file, dict):
         return ""
     name, path = file.get("orig_name"), file.get("path")
     if not (isinstance(name, str) and name):
         name = path.rpartition("/")[2] if isinstance(path, str) else ""
-    return spelt_out(name[:MAX_NAME_LENGTH])[:MAX_NAME_LENGTH]
+    folder, _, name = spelt_out(name[:MAX_PATH_LENGTH]).rpartition("/")
+    return path_of(folder, name[:MAX_NAME_LENGTH])
 
 
 def _job(service: Service, job_id: str) -> Job:

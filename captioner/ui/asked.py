@@ -14,11 +14,13 @@ from captioner.limits import (
     MAX_CAPTION_LENGTH,
     MAX_ID_LENGTH,
     MAX_NAME_LENGTH,
+    MAX_PATH_LENGTH,
     MAX_PICTURES,
     MAX_TAG_LENGTH,
     check_mapping,
     check_text,
     check_whole,
+    spelt_out,
 )
 
 Check = Callable[[Any, str], Any]
@@ -58,6 +60,13 @@ def text(max_length: int, called: str = "") -> Check:
     return lambda value, name: check_text(present(value, name), called or name, max_length=max_length)
 
 
+def file_name(value: Any, name: str) -> str:
+    """What a file is called on somebody's disk: whatever that allows, as UTF-8 can hold it."""
+    if not isinstance(present(value, name), str):
+        raise SettingsError(f"{name} is {type(value).__name__}; it must be text.")
+    return spelt_out(value[:MAX_PATH_LENGTH])
+
+
 identifier = text(MAX_ID_LENGTH)
 label = text(MAX_NAME_LENGTH)
 tag = text(MAX_TAG_LENGTH, "the tag")
@@ -94,6 +103,11 @@ def listed(check: Check) -> Check:
         return [check(one, f"one of {name}") for one in value]
 
     return read
+
+
+def like(shape: Shape) -> Check:
+    """A request of one shape."""
+    return lambda value, name: shape.read(value)
 
 
 def by_id(shape: Shape) -> Check:

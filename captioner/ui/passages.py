@@ -14,7 +14,8 @@ from enum import Enum
 
 from captioner.images import MAX_BYTES
 
-_FORM_ROOM_BYTES = 1_000_000  # of an upload beside the file: its name, a caption, the form's own lines
+_FORM_ROOM_BYTES = 4_000_000  # of an upload beside the file: its name, caption files, the form's own lines
+_CAPTIONS_MAX_BYTES = 8 << 20  # caption files of many pictures
 _CALL_MAX_BYTES = 4 << 20  # /add_pictures naming ten thousand uploads
 _FUNCTION_MAX_BYTES = 16 << 20  # a change to forty thousand captions at once
 _KEPT_FILE_MAX_BYTES = 64 << 20  # a vocabulary; the route knows each kind's own limit
@@ -73,6 +74,13 @@ PASSAGES: Sequence[Passage] = (
         Kind.UPLOAD,
         max_bytes=MAX_BYTES + _FORM_ROOM_BYTES,
         advice="save a smaller copy.",
+    ),
+    _passage(
+        "POST",
+        rf"/sets/{_ID}/captions",
+        Kind.UPLOAD,
+        max_bytes=_CAPTIONS_MAX_BYTES,
+        advice="send fewer caption files at once.",
     ),
     _passage("POST", rf"/kept/{_ID}", Kind.UPLOAD, max_bytes=_KEPT_FILE_MAX_BYTES, advice="split it."),
     _passage("GET", rf"/workbench/{_ID}/{_FILE_NAMES}"),

@@ -8,22 +8,28 @@ no Gradio.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet
+from captioner.formats.incoming import CaptionFile
 from captioner.formats.sidecars import WRITERS
+from captioner.limits import read_json
 from captioner.service.messages import message_of
 from captioner.service.service import Service
+from captioner.workspace.records import Upload
 
-_FORM_ROOM = 200_000  # bytes of an upload beside the picture: its name, a caption
+_FORM_ROOM = 2_000_000  # bytes of one field of an upload: the names of many files
+_CAPTIONS_BESIDE = 8  # files of one picture: .txt and .caption, in some spellings
+CAPTIONS_AT_ONCE = 1_000
 _FOREVER = "private, max-age=31536000, immutable"  # a picture's id never means another picture
 
 
@@ -48,16 +54,25 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.post("/sets/{set_id}/pictures")
     async def add_picture(set_id: str, request: Request) -> Response:
-        try:
-            form = await request.form(max_files=1, max_fields=4, max_part_size=_FORM_ROOM)
-        except MultiPartException as error:
-            return _refuse(400, f"The upload is not understood: {error.message}", "bad_upload")
-        async with _closing(form):
-            file, name, existing = form.get("file"), form.get("name"), form.get("existing", "")
-            if not isinstance(file, UploadFile) or not isinstance(name, str) or not isinstance(existing, str):
-                return _refuse(400, "The upload needs a file and its name.", "bad_upload")
-            data = await file.read()
-        return JSONResponse({"row": await run_in_threadpool(service.add_picture, set_id, name, data, existing)})
+        """Form: file, name, folder; captions (files), caption_names (JSON list of their names); upload (an id)."""
+        async with _read_form(request, max_files=1 + _CAPTIONS_BESIDE) as form:
+            file, name, folder = form.one("file"), form.text("name", None), form.text("folder")
+            captions = await form.captions([folder] * _CAPTIONS_BESIDE)
+            upload = Upload(name, await file.read(), folder=folder)
+            upload_id = form.text("upload")
+        add = service.intake.add_picture
+        return JSONResponse(await run_in_threadpool(add, set_id, upload, captions, upload_id=upload_id))
+
+    @app.post("/sets/{set_id}/captions")
+    async def add_captions(set_id: str, request: Request) -> Response:
+        """Form: captions (files), caption_names and caption_folders (JSON lists); upload (an id), replace ("true")."""
+        async with _read_form(request, max_files=CAPTIONS_AT_ONCE) as form:
+            captions = await form.captions(form.texts("caption_folders"))
+            upload_id, is_replacing = form.text("upload"), form.text("replace") == "true"
+        add = service.intake.add_captions
+        return JSONResponse(
+            await run_in_threadpool(add, set_id, captions, upload_id=upload_id, is_replacing=is_replacing)
+        )
 
     @app.post("/kept/{field}")
     async def keep_file(field: str, request: Request, name: str = "") -> Response:
@@ -97,14 +112,55 @@ def _refuse(status: int, message: str, code: str = "refused") -> Response:
     return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 
-class _closing:
-    """Closes a parsed form, whose file may be on the disk."""
+class _Form:
+    """A form of an upload. Raises: CaptionerError: a field that is not as it must be."""
 
-    def __init__(self, form: Any) -> None:
+    def __init__(self, form: FormData) -> None:
         self._form = form
 
-    async def __aenter__(self) -> None:
-        return None
+    def one(self, name: str) -> UploadFile:
+        file = self._form.get(name)
+        if not isinstance(file, UploadFile):
+            raise _not_understood(f"it needs a {name}")
+        return file
 
-    async def __aexit__(self, *exception: object) -> None:
-        await self._form.close()
+    def text(self, name: str, default: str | None = "") -> str:
+        value = self._form.get(name, default)
+        if not isinstance(value, str):
+            raise _not_understood(f"{name} must be text")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """A JSON list of texts; empty where it is missing."""
+        value = read_json(self.text(name) or "[]", name)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise _not_understood(f"{name} must be a list of texts")
+        return value
+
+    async def captions(self, folders: Sequence[str]) -> list[CaptionFile]:
+        names, files = self.texts("caption_names"), self._form.getlist("captions")
+        if len(names) != len(files) or len(files) > len(folders):
+            raise _not_understood("each of its captions needs a name and a folder")
+        found = []
+        for name, folder, file in zip(names, folders, files, strict=False):
+            if not isinstance(file, UploadFile):
+                raise _not_understood("captions must be files")
+            found.append(CaptionFile(name, await file.read(), folder))
+        return found
+
+
+@asynccontextmanager
+async def _read_form(request: Request, *, max_files: int) -> AsyncIterator[_Form]:
+    """A request's form, closed in the end, since its files may be on the disk."""
+    try:
+        form = await request.form(max_files=max_files, max_fields=8, max_part_size=_FORM_ROOM)
+    except MultiPartException as error:
+        raise _not_understood(error.message) from error
+    try:
+        yield _Form(form)
+    finally:
+        await form.close()
+
+
+def _not_understood(reason: str) -> CaptionerError:
+    return CaptionerError(f"the upload is not understood: {reason}.", code="bad_upload")

@@ -7,26 +7,30 @@ and its parts answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, SettingsError
+from captioner.formats.incoming import START_BYTES, Incoming
 from captioner.service.messages import message_of
-from captioner.service.service import Service
+from captioner.service.service import ExportSettings, Service
 from captioner.ui.asked import (
     Check,
     Shape,
     by_id,
     caption,
+    file_name,
     flag,
     identifier,
     label,
+    like,
     listed,
     optional,
     or_null,
     present,
     settings,
     tag,
+    text,
     whole,
 )
 
@@ -39,6 +43,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     of_set = {"set": identifier}
     shown = optional(settings)  # the page's settings; the defaults where it has none yet
     some = optional(listed(identifier))  # pictures; all of the set where it is null
+    a_file = Shape(name=file_name, start=optional(text(2 * START_BYTES)))
     change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
@@ -51,6 +56,14 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "rename_set", {**of_set, "name": label}, lambda asked: service.rename_set(asked["set"], asked["name"])
+        ),
+        _function(
+            "sort_files",
+            {"files": listed(like(a_file)), "include_masks": flag},
+            lambda asked: service.intake.sort(
+                [Incoming(one["name"], _bytes(one["start"])) for one in asked["files"]],
+                include_masks=asked["include_masks"],
+            ),
         ),
         _function("known_sets", {"sets": listed(present)}, lambda asked: service.known_sets(asked["sets"])),
         _function(
@@ -102,6 +115,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {**of_set, "label": label, "changes": by_id(change)},
             lambda asked: service.apply_bulk(asked["set"], asked["label"], asked["changes"]),
         ),
+        _function(
+            "export_notes",
+            {**of_set, "export": settings},
+            lambda asked: _export_notes(service, asked["set"], asked["export"]),
+        ),
         _function("undo", of_set, lambda asked: service.travel(asked["set"], is_undo=True)),
         _function("redo", of_set, lambda asked: service.travel(asked["set"], is_undo=False)),
         # Jobs and files
@@ -139,3 +157,16 @@ def _function(
 
     function.__name__ = name
     return function
+
+
+def _export_notes(service: Service, set_id: str, export: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = ExportSettings.from_mapping(export)
+    return service.export_notes(set_id, format=wanted.format, with_pictures=wanted.with_pictures)
+
+
+def _bytes(hexadecimal: str | None) -> bytes | None:
+    """Raises: SettingsError."""
+    try:
+        return None if hexadecimal is None else bytes.fromhex(hexadecimal)
+    except ValueError as error:
+        raise SettingsError("start is no hexadecimal text; it must be a file's first bytes.") from error

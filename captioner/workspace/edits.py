@@ -18,6 +18,7 @@ from captioner.workspace.journal import EXISTING, IS_REMOVED, LAYER, TEXT, Step
 from captioner.workspace.layers import Labels, to_row
 from captioner.workspace.records import Applied, Change, EntryKind, Failure, Saved
 
+IMPORT_LABEL = "Import captions"
 SETTINGS_JOIN_WITHIN_S = 2.0  # a slider that is being dragged is one undo step
 
 
@@ -78,16 +79,27 @@ def apply_edits(
     return Applied(ok=True, entry=change.entry, revisions=new_revisions)
 
 
-def set_existing(db: sqlite3.Connection, set_id: str, captions: Mapping[str, str], label: str, now: float) -> Change:
-    """Store captions that came beside pictures, by picture id."""
+def set_existing(
+    db: sqlite3.Connection,
+    set_id: str,
+    captions: Mapping[str, str],
+    now: float,
+    *,
+    upload_id: str = "",
+    is_where_none: bool = False,
+) -> Change:
+    """Store captions that came beside pictures, by picture id, in the newest entry if that is of the same upload.
+
+    Args: is_where_none: only of pictures that have none.
+    """
     set_key = reading.find_set(db, set_id)
     steps = []
     for picture_id, text in captions.items():
         key = reading.find_picture(db, set_id, picture_id)
         before = reading.view(db, key).existing
-        if before != text:
+        if before != text and not (is_where_none and before):
             steps.append((picture_id, Step(key, EXISTING, before, text)))
-    return _do(db, set_key, "import", label, now, steps)
+    return _do(db, set_key, "import", IMPORT_LABEL, now, steps, run_id=upload_id or None)
 
 
 def set_removed(
@@ -187,13 +199,25 @@ def travel(db: sqlite3.Connection, set_id: str, expected: int | None, now: float
 
 
 def _do(
-    db: sqlite3.Connection, set_key: int, kind: EntryKind, label: str, now: float, steps: Sequence[tuple[str, Step]]
+    db: sqlite3.Connection,
+    set_key: int,
+    kind: EntryKind,
+    label: str,
+    now: float,
+    steps: Sequence[tuple[str, Step]],
+    *,
+    run_id: str | None = None,
 ) -> Change:
-    """Write steps (with their pictures' ids) as one new entry; no steps are no entry."""
+    """Write steps (with their pictures' ids) as one entry, the newest one if it is of this run; no steps are none."""
     version = new_version(db, set_key, now)
     entry = None
     if steps:
-        entry_key = journal.add(db, set_key, kind, label, now)
+        top = journal.top(db, set_key)
+        if run_id is not None and top is not None and (top.kind, top.run_id) == (kind, run_id):
+            entry_key = top.key
+            journal.join(db, set_key, entry_key, now)
+        else:
+            entry_key = journal.add(db, set_key, kind, label, now, run_id=run_id)
         journal.record(db, entry_key, [step for _, step in steps])
         journal.apply(db, set_key, version, [(step.picture_key, step.field, step.after) for _, step in steps])
         entry = journal.entry(db, entry_key)

@@ -42,6 +42,7 @@ class Top(NamedTuple):
     kind: str
     label: str
     changed_at: float
+    run_id: str | None
 
 
 def apply(db: sqlite3.Connection, set_key: int, version: int, values: Iterable[tuple[int, str, Any]]) -> None:
@@ -79,7 +80,7 @@ def apply(db: sqlite3.Connection, set_key: int, version: int, values: Iterable[t
 def top(db: sqlite3.Connection, set_key: int) -> Top | None:
     """The entry that the next undo takes."""
     row = db.execute(
-        "SELECT key, kind, label, changed_at FROM entries WHERE set_key = ? AND is_undone = 0"
+        "SELECT key, kind, label, changed_at, run_id FROM entries WHERE set_key = ? AND is_undone = 0"
         " ORDER BY key DESC LIMIT 1",
         (set_key,),
     ).fetchone()

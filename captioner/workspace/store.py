@@ -146,11 +146,13 @@ class Workspace:
 
     # Pictures
 
-    def add_picture(self, set_id: str, name: str, data: bytes, existing: str = "", *, folder: str = "") -> Picture:
-        """Store a picture: its bytes as they are, and a thumbnail. Equal pictures are all kept.
+    def add_picture(
+        self, set_id: str, name: str, data: bytes, existing: str = "", *, folder: str = "", upload_id: str = ""
+    ) -> Picture:
+        """Store a picture: its bytes as they are, and a thumbnail. Equal pictures of other names are all kept.
 
         Args: name: the file's name as data; it is never used as a path. existing: the caption that came beside it.
-            folder: see `checks.check_folder`.
+            folder: see `checks.check_folder`. upload_id: see `uploads.insert`, as for what is there already.
         Raises: UnknownSet. BadPicture: see `captioner.images` for its codes. SettingsError: a text that cannot be kept.
         """
         with self._database.read() as db:
@@ -158,8 +160,7 @@ class Workspace:
         with self._files.uploading():
             prepared = uploads.prepare(self._files, Upload(name, data, existing, folder))
             with self._database.write() as db:
-                uploads.insert(db, set_id, [prepared], self._clock())
-        return prepared.picture
+                return uploads.insert(db, set_id, [prepared], self._clock(), upload_id=upload_id)[0]
 
     def add_pictures(self, set_id: str, files: Iterable[Upload]) -> list[Added]:
         """Store several pictures at once, faster than one by one. One bad file costs one file.
@@ -171,8 +172,9 @@ class Workspace:
         with self._files.uploading():
             prepared = uploads.prepare_all(self._files, files)
             with self._database.write() as db:
-                uploads.insert(db, set_id, [one for one in prepared if not isinstance(one, Refused)], self._clock())
-        return [one if isinstance(one, Refused) else one.picture for one in prepared]
+                good = [one for one in prepared if not isinstance(one, Refused)]
+                stored = iter(uploads.insert(db, set_id, good, self._clock()))
+        return [one if isinstance(one, Refused) else next(stored) for one in prepared]
 
     def pictures(self, set_id: str) -> tuple[Picture, ...]:
         """The set's pictures in upload order."""
@@ -207,13 +209,19 @@ class Workspace:
         with self._database.read() as db:
             return reading.views(db, reading.find_set(db, set_id), removed=True)
 
-    def set_existing(self, set_id: str, captions: Mapping[str, str], *, label: str = "Import captions") -> Change:
-        """Store captions that came beside pictures (sidecar files), by picture id, as one journal entry."""
+    def set_existing(
+        self, set_id: str, captions: Mapping[str, str], *, upload_id: str = "", is_where_none: bool = False
+    ) -> Change:
+        """Store captions that came beside pictures (sidecar files), by picture id, as one journal entry.
+
+        Args: upload_id: calls of one id, with nothing else between them, are one entry. is_where_none: pictures that
+            have one keep it; `Change.picture_ids` are those that got one.
+        """
         for text in captions.values():
             check_caption(text)
         now = self._clock()
         with self._database.write() as db:
-            return edits.set_existing(db, set_id, captions, label, now)
+            return edits.set_existing(db, set_id, captions, now, upload_id=upload_id, is_where_none=is_where_none)
 
     # Reading
 

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -71,21 +72,44 @@ def prepare_all(files: PictureFiles, uploads: Iterable[Upload]) -> list[Prepared
         return list(pool.map(prepare_or_refuse, uploads))
 
 
-def insert(db: sqlite3.Connection, set_id: str, prepared: Sequence[Prepared], now: float) -> None:
-    """Put prepared pictures into a set."""
+def insert(
+    db: sqlite3.Connection, set_id: str, prepared: Sequence[Prepared], now: float, *, upload_id: str = ""
+) -> list[Picture]:
+    """Put prepared pictures into a set. One that is there already, of this name in this folder, is not doubled: it
+    takes the caption that came along where it has none, as a step that undo takes back.
+
+    Args: upload_id: captions that calls of one id give to pictures that were there are one step.
+    Returns: for each, in order, the picture that is in the set.
+    """
     set_key = reading.find_set(db, set_id)
     version = edits.new_version(db, set_key, now)
-    db.executemany(
-        "INSERT INTO pictures (set_key, id, name, digest, width, height, notes, folder, added_at, existing,"
-        " version, layers_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
+    found, captions = [], {}
+    equal: dict[str, dict[str, Picture]] = {}  # by digest, then by place
+    for picture, existing in prepared:
+        if picture.digest not in equal:
+            there = reversed(reading.of_digest(db, set_key, picture.digest))  # the first of several stays
+            equal[picture.digest] = {_place(other): other for other in there}
+        known = equal[picture.digest].setdefault(_place(picture), picture)
+        found.append(known)
+        if known is not picture:
+            captions.update({known.id: existing} if existing else {})
+            continue
+        db.execute(
+            "INSERT INTO pictures (set_key, id, name, digest, width, height, notes, folder, added_at, existing,"
+            " version, layers_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(set_key, picture.id, picture.name, picture.digest, picture.width, picture.height),
                 *(json.dumps(picture.notes), picture.folder, now, existing, version, version),
-            )
-            for picture, existing in prepared
-        ],
-    )
+            ),
+        )
+    if captions:
+        edits.set_existing(db, set_id, captions, now, upload_id=upload_id, is_where_none=True)
+    return found
+
+
+def _place(picture: Picture) -> str:
+    """Folder and name, equal for those that are one on the disk whatever the Unicode form."""
+    return unicodedata.normalize("NFC", f"{picture.folder}/{picture.name}")
 
 
 def thumbnail(files: PictureFiles, digest: str) -> bytes:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from captioner.errors import UnknownPicture, UnknownSet
+from captioner.records import Picture
 from captioner.workspace import journal
 from captioner.workspace.checksums import checksum
 from captioner.workspace.records import DAMAGED_ROW, CaptionSet, Changes, Failure, View
@@ -70,6 +71,19 @@ def find_picture(db: sqlite3.Connection, set_id: str, picture_id: str, *, is_rem
     if row[1] and not is_removed_too:
         raise UnknownPicture(f"the picture {_shown(picture_id)} was removed from the set; undo brings it back.")
     return int(row[0])
+
+
+def of_digest(db: sqlite3.Connection, set_key: int, digest: str) -> list[Picture]:
+    """The pictures of a set with these bytes, in upload order."""
+    rows = db.execute(
+        "SELECT id, name, digest, width, height, notes, folder FROM pictures"
+        " WHERE set_key = ? AND digest = ? AND is_removed = 0 ORDER BY key",
+        (set_key, digest),
+    )
+    return [
+        Picture(id=row[0], name=row[1], digest=row[2], width=row[3], height=row[4], notes=_notes(row[5]), folder=row[6])
+        for row in rows
+    ]
 
 
 def caption_set(db: sqlite3.Connection, set_id: str) -> CaptionSet:

@@ -42,8 +42,8 @@ def test_refused_files_are_told_with_their_reason_and_the_others_are_added(
     page.wait_for_selector(".cw-notice-bad")
     told = page.locator(".cw-notice-bad").inner_text()
     assert "3 files were not added" in told
-    for name in ("broken.jpg: ", "drawing.svg: ", "stray.txt: no picture of this name came with it"):
-        assert name in told
+    for words in ("broken.jpg: ", ": drawing.svg.", "stray.txt: No picture of this name is in this set; add it"):
+        assert words in told
     assert names(page) == ["clear.png"]
     page.locator(".cw-notice-bad .cw-close").click()
     assert page.locator(".cw-notice").count() == 0

@@ -6,17 +6,28 @@ import { ask, throwBug } from './server.js';
 
 const BRIEF_MS = 6000;
 
-/** A message above the workbench that stays until it is closed; `lines` may be long lists. */
-export function notice(kind, title, lines = []) {
+/**
+ * A message above the workbench that stays until it is closed; `lines` may be long lists.
+ * @param {{text: string, run: function}[]} actions buttons; each closes the message
+ */
+export function notice(kind, title, lines = [], actions = []) {
   const box = document.createElement('div');
   box.className = `cw-notice cw-notice-${kind}`;
   const list = lines.length ? html`<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>` : '';
+  const buttons = actions.map(({ text }) => html`<button type="button" class="cw-button cw-small">${text}</button>`);
   render(
     box,
-    html`<div><b>${title}</b>${list}</div><button type="button" class="cw-close" aria-label="Close">×</button>`,
+    html`<div><b>${title}</b>${list}${actions.length ? html`<p>${buttons}</p>` : ''}</div><button type="button" class="cw-close" aria-label="Close">×</button>`,
   );
   box.querySelector('.cw-close').addEventListener('click', () => box.remove());
+  box.querySelectorAll('p .cw-button').forEach((button, index) => {
+    button.addEventListener('click', () => {
+      box.remove();
+      actions[index].run();
+    });
+  });
   byId('cw-notices').append(box);
+  return box;
 }
 
 /** A call whose refusal becomes a message under `title`; undefined then. */

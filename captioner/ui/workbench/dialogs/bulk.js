@@ -5,7 +5,7 @@ import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { askOrTell, brief } from '../core/messages.js';
 import { ask, throwBug } from '../core/server.js';
-import { plural } from '../core/text.js';
+import { byName, plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
 import { isFiltered } from '../set/listing.js';
 import { page } from '../set/pictures.js';
@@ -74,7 +74,7 @@ const look = debounced(250, async () => {
     const ids = idsOf(field('scope').value);
     const reply = await ask('preview_bulk', { set: page.set, ids, operation, values: VALUES[operation]() });
     if (number !== asked) return;
-    found = reply;
+    found = { ...reply, changes: reply.changes.sort((a, b) => byName(a.name, b.name)) };
     show();
   } catch (error) {
     throwBug(error);

@@ -8,7 +8,7 @@ import { askOrTell } from '../core/messages.js';
 import { byName, plural } from '../core/text.js';
 import { captionOf, partsOf } from '../set/captions.js';
 import { refilter } from '../set/listing.js';
-import { page, select } from '../set/pictures.js';
+import { hasFolders, page, select } from '../set/pictures.js';
 import { allSaved } from '../set/unsaved.js';
 
 const dialog = byId('cw-overview');
@@ -65,6 +65,16 @@ const figure = (rows, words) =>
   html`<button type="button" class="cw-figure" data-group="${group(words, rows)}"><b
     >${rows.length.toLocaleString()}</b> ${words}</button>`;
 
+/** The pictures by folder, in the order of the grid. */
+function inFolders() {
+  const found = new Map();
+  for (const row of page.rows) {
+    if (!found.has(row.folder)) found.set(row.folder, []);
+    found.get(row.folder).push(row);
+  }
+  return [...found].map(([folder, rows]) => ({ title: folder || 'no folder', rows }));
+}
+
 function draw(counts, limit) {
   groups = [];
   const withPart = new Map();
@@ -98,7 +108,8 @@ function draw(counts, limit) {
   const twins = equal.length ? html`<h3>Equal captions</h3>${bars(equal.slice(0, EQUAL), '60%')}` : '';
   const some = tags.length > TAGS ? ` (${TAGS} of ${tags.length.toLocaleString()})` : '';
   const found = tags.length ? bars(tags.slice(0, TAGS), '45%') : html`<p class="cw-quiet">No captions yet.</p>`;
-  const lengths = html`<section><h3>Length in tokens</h3>${histogram(counts, limit)}${twins}</section>`;
+  const folders = hasFolders() ? html`<h3>Folders</h3>${bars(inFolders(), '60%')}` : '';
+  const lengths = html`<section><h3>Length in tokens</h3>${histogram(counts, limit)}${folders}${twins}</section>`;
   const frequent = html`<section><h3>Tags, the most frequent first${some}</h3>${found}</section>`;
   render(body, html`<div class="cw-figures">${figures}</div><div class="cw-plots">${lengths}${frequent}</div>`);
 }

@@ -7,9 +7,10 @@ import { askOrTell, notice } from '../core/messages.js';
 import * as storage from '../core/storage.js';
 import { plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
+import * as arrivals from '../set/arrivals.js';
 import { ensureSet } from '../set/creation.js';
 import { page } from '../set/pictures.js';
-import { forget } from '../set/unsaved.js';
+import * as unsaved from '../set/unsaved.js';
 
 const KEPT = 'captioner/sets';
 const name = byId('cw-rename');
@@ -60,7 +61,8 @@ async function remove() {
   const set = page.set;
   if (!(await askOrTell('The set was not deleted', 'delete_set', { set }))) return;
   storage.note(KEPT, JSON.stringify(kept().filter((id) => id !== set)));
-  forget(set);
+  unsaved.forget(set);
+  arrivals.forget(set);
   location.assign(location.pathname);
 }
 

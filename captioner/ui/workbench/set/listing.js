@@ -1,12 +1,14 @@
 // Which pictures are listed, and in which order.
 
 import { announce, on } from '../core/events.js';
+import { byName } from '../core/text.js';
 import { captionOf, stateOf } from './captions.js';
-import { page } from './pictures.js';
+import { page, pathOf } from './pictures.js';
 
 const STATE_ORDER = ['conflict', 'failed', 'empty', 'generated', 'edited'];
 const ORDERS = {
-  name: null,
+  folder: null,
+  name: (a, b) => byName(a.name, b.name),
   state: (a, b) => STATE_ORDER.indexOf(stateOf(a)) - STATE_ORDER.indexOf(stateOf(b)),
   longest: (a, b) => captionOf(b).length - captionOf(a).length,
   shortest: (a, b) => captionOf(a).length - captionOf(b).length,
@@ -17,7 +19,7 @@ export function matches(row) {
   if (page.state && stateOf(row) !== page.state) return false;
   if (page.only && !page.only.ids.has(row.id)) return false;
   if (!page.filter) return true;
-  return row.name.toLowerCase().includes(page.filter) || captionOf(row).toLowerCase().includes(page.filter);
+  return pathOf(row).toLowerCase().includes(page.filter) || captionOf(row).toLowerCase().includes(page.filter);
 }
 
 export const isFiltered = () => !!(page.filter || page.state || page.only);

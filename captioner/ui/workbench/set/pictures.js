@@ -11,7 +11,7 @@ export const page = {
   current: '',
   filter: '',
   state: '',
-  sort: 'name',
+  sort: 'folder',
   only: null, // {ids, title}: what a click in the overview asked for
   selection: new Set(),
   settings: null,
@@ -20,7 +20,13 @@ export const page = {
 };
 export const rowOf = new Map();
 
-const inOrder = (a, b) => byName(a.name, b.name) || (a.id < b.id ? -1 : 1);
+/** A picture as it is named to the person: with its folder, so that equal names are told apart. */
+export const pathOf = ({ folder, name }) => (folder ? `${folder}/${name}` : name);
+
+const inOrder = (a, b) => byName(a.folder, b.folder) || byName(a.name, b.name) || (a.id < b.id ? -1 : 1);
+
+/** Whether the set has pictures in more than one folder. */
+export const hasFolders = () => page.rows.some((row) => row.folder !== page.rows[0].folder);
 
 export const pictureUrl = (id, size) =>
   `sets/${encodeURIComponent(page.set)}/pictures/${encodeURIComponent(id)}/${size}`;

@@ -24,7 +24,7 @@ const SAVED_WITHIN_MS = 4000;
 const SENT_LIMIT = 50;
 const PREFIX = 'captioner/edit/';
 
-const tab = Math.random().toString(36).slice(2) + Date.now().toString(36);
+export const tab = Math.random().toString(36).slice(2) + Date.now().toString(36);
 const entries = new Map();
 const timers = new Map();
 const inFlight = new Set();
@@ -156,6 +156,9 @@ if (channel)
     if (data.ask && data.set === page.set) channel.postMessage({ here: tab });
     if (data.here) alive.add(data.here);
   });
+
+/** Whether a tab of this set answered when this one opened it; itself too. */
+export const isTabAlive = (owner) => owner === tab || alive.has(owner);
 
 /** Takes over the entries that dead tabs left for this set, and sends them. */
 export async function replay() {

@@ -4,7 +4,7 @@ import { bench, byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { plural } from '../core/text.js';
 import { captionOf, stateOf } from '../set/captions.js';
-import { page, pictureUrl, rowOf } from '../set/pictures.js';
+import { page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
 import { showTokens } from './tokens.js';
 
@@ -17,13 +17,13 @@ function showPicture(row) {
   image.hidden = !row;
   text.disabled = !row;
   byId('cw-one').disabled = !row;
-  byId('cw-name').textContent = row ? row.name : '';
+  byId('cw-name').textContent = row ? pathOf(row) : '';
   showFacts(row);
   if (!row) {
     image.removeAttribute('src');
     return;
   }
-  image.alt = row.name;
+  image.alt = pathOf(row);
   // The thumbnail is at hand and fills the frame until the larger picture has come.
   image.style.backgroundImage = `url("${pictureUrl(row.id, 'thumbnail')}")`;
   image.src = pictureUrl(row.id, 'preview');
@@ -36,7 +36,7 @@ function showPicture(row) {
 function showFacts(row) {
   const facts = row ? [`${row.width} × ${row.height}`, ...row.notes] : [];
   const twin = row && rowOf.get(row.equal_to);
-  if (twin) facts.push(`the same picture as ${twin.name}`);
+  if (twin) facts.push(`the same picture as ${pathOf(twin)}`);
   if (row?.error) facts.push(`failed: ${row.error}`);
   byId('cw-facts').textContent = facts.join(', ');
 }

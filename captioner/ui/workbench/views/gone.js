@@ -6,6 +6,7 @@ import { page } from '../set/pictures.js';
 
 const OF_A_SET = [
   'cw-add',
+  'cw-add-folder',
   'cw-caption-all',
   'cw-download-menu',
   'cw-undo',

@@ -6,7 +6,7 @@ import { html, render } from '../core/html.js';
 import { plural } from '../core/text.js';
 import { stateOf } from '../set/captions.js';
 import { isFiltered, refilter } from '../set/listing.js';
-import { page, pictureUrl, rowOf } from '../set/pictures.js';
+import { hasFolders, page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import * as selection from './selection.js';
 import { STATES, stateIcon } from './states.js';
 
@@ -49,7 +49,10 @@ function makeCell(row) {
   image.decoding = 'async';
   image.draggable = false;
   image.src = pictureUrl(row.id, 'thumbnail');
-  cell.append(image, document.createElement('i'));
+  const folder = document.createElement('span');
+  folder.className = 'cw-cell-folder';
+  folder.textContent = row.folder.split('/').at(-1);
+  cell.append(image, folder, document.createElement('i'));
   return cell;
 }
 
@@ -66,8 +69,8 @@ function mark(id) {
   cell.setAttribute('aria-selected', isCurrent || page.selection.has(id));
   cell.classList.toggle('cw-current', isCurrent);
   cell.classList.toggle('cw-picked', page.selection.has(id));
-  cell.setAttribute('aria-label', `${row.name}, ${STATES[state].title}`);
-  cell.title = `${row.name} (${STATES[state].title})${row.error ? `: ${row.error}` : ''}`;
+  cell.setAttribute('aria-label', `${pathOf(row)}, ${STATES[state].title}`);
+  cell.title = `${pathOf(row)} (${STATES[state].title})${row.error ? `: ${row.error}` : ''}`;
 }
 
 function draw() {
@@ -133,6 +136,15 @@ function showCount() {
       : '';
 }
 
+/** Folders are shown and sorted by where the set has several; else the order is that of names. */
+function offerFolders() {
+  const isOffered = hasFolders();
+  box.dataset.folders = isOffered;
+  const [byFolder, byNameAlone] = byId('cw-sort').options;
+  byFolder.textContent = isOffered ? 'By folder' : 'By name';
+  byNameAlone.hidden = !isOffered;
+}
+
 box.addEventListener('scroll', drawSoon, { passive: true });
 box.addEventListener('click', (event) => {
   const cell = event.target.closest('.cw-cell');
@@ -165,6 +177,7 @@ new ResizeObserver(() => {
 }).observe(box);
 
 on('listed', () => {
+  offerFolders();
   showCount();
   drawSoon();
 });
@@ -212,3 +225,4 @@ on('picked', () => {
   for (const id of cells.keys()) mark(id);
 });
 measure();
+offerFolders();

@@ -113,6 +113,6 @@ on('rows', offerEmpty);
 on('told', (reply) => takeJob(reply.job));
 on('uploading', ({ done, total }) => {
   isUploading = total > 0;
-  if (isUploading) showBar(done, total, `Adding ${(done + 1).toLocaleString()} of ${total.toLocaleString()}`);
+  if (isUploading) showBar(done, total, `${done.toLocaleString()} of ${total.toLocaleString()} added`);
   else show();
 });

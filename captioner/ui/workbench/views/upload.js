@@ -1,119 +1,261 @@
-// Adding pictures, by button or by drag and drop (folders too). Caption files beside a picture come along as its
-// existing caption. Each picture is one request; what is refused is told with its reason.
+// Adding pictures, with their folders and the caption files beside them. The server says what each chosen file is
+// before any is sent; each picture is one request, with the bytes of its caption files, which the server reads. Captions
+// whose pictures are in the set already go last. What is refused or left out is told with its reason.
 
 import { byId } from '../core/elements.js';
-import { announce } from '../core/events.js';
-import { notice } from '../core/messages.js';
+import { announce, on } from '../core/events.js';
+import { brief, notice } from '../core/messages.js';
+import { ask, throwBug } from '../core/server.js';
 import { plural } from '../core/text.js';
+import * as arrivals from '../set/arrivals.js';
 import { ensureSet } from '../set/creation.js';
-import { page, takeRows } from '../set/pictures.js';
+import { page, pathOf, rowOf, takeRows } from '../set/pictures.js';
+import { lookSoon } from '../set/sync.js';
+import { ofDrop, ofInput } from './chosen.js';
 
 const AT_ONCE = 3;
+const CAPTIONS_AT_ONCE = 200;
+const CAPTIONS_BYTES = 3_000_000; // of one request
+const CAPTION_BYTES = 1_000_001; // what is longer is refused, and need not be sent whole
+const START_BYTES = 16;
+const HAS_CAPTION = 'has_caption'; // the server's code
+
 const queue = [];
 let running = 0;
+let sorting = 0; // selections of files that are being looked at
 let done = 0;
 let total = 0;
-let refused = [];
+let told = nothingTold();
+const strays = []; // caption files whose pictures did not come with them
+let uploadId = '';
+let isFinishing = false;
 
-const isCaptionFile = (name) => /\.(txt|caption)$/i.test(name);
-const stem = (path) => path.replace(/\.[^./]*$/, '').toLowerCase();
+/** What there is to tell in the end. kept: caption files whose pictures have another caption. */
+function nothingTold() {
+  return { refused: [], notes: [], leftOut: 0, isBad: false, masks: null, kept: [], known: 0 };
+}
 
-/** @param {{file: File, path: string}[]} found files with their path inside a dropped folder */
-async function add(found) {
+const isBusy = () => sorting > 0 || total > 0 || isFinishing;
+const words = ({ name, message }) => (message.startsWith(name) ? message : `${name}: ${message}`);
+
+async function startOf(file) {
+  const bytes = new Uint8Array(await file.slice(0, START_BYTES).arrayBuffer());
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Asks the server what the files are; of those whose names do not tell, the first bytes go along. */
+async function sorted(found, includeMasks) {
+  const files = found.map(({ path }) => ({ name: path })); // what is called a path, the guard takes for an upload's
+  const look = () => ask('sort_files', { files, include_masks: includeMasks });
+  const reply = await look();
+  const unsure = reply.files.flatMap(({ kind }, index) => (kind === 'unsure' ? [index] : []));
+  if (!unsure.length) return reply;
+  for (const index of unsure) files[index].start = await startOf(found[index].file).catch(() => '');
+  return look();
+}
+
+/** @param {{file: File, path: string}[]} found files with their path below what was chosen */
+async function add(found, { unreadable = [], includeMasks = false } = {}) {
   if (page.isGone) return;
-  if (!found.length && refused.length) finish();
-  if (!found.length) return;
-  const captions = new Map();
-  for (const { file, path } of found)
-    if (isCaptionFile(file.name)) captions.set(stem(path), { file, name: file.name, used: false });
-  const pictures = found.filter(({ file }) => !isCaptionFile(file.name));
-  for (const { file, path } of pictures) {
-    const caption = captions.get(stem(path));
-    if (caption) caption.used = true;
-    queue.push({ file, caption: caption?.file });
-  }
-  for (const { name, used } of captions.values())
-    if (!used) refused.push(`${name}: no picture of this name came with it`);
-  total += pictures.length;
+  sorting += 1;
+  told.refused.push(...unreadable);
   try {
-    await ensureSet();
+    if (found.length) {
+      const reply = await sorted(found, includeMasks);
+      await ensureSet();
+      take(found, reply);
+    }
   } catch (error) {
-    queue.length = 0;
-    total = 0;
-    notice('bad', 'The pictures were not added', [error.message]);
-    return;
+    throwBug(error);
+    told.refused.push(`${plural(found.length, 'file', 'files')}: ${error.message}; add them again`);
+  } finally {
+    sorting -= 1;
   }
   while (running < AT_ONCE && queue.length) work();
-  if (!total) finish();
+  if (!running) finish();
+}
+
+function take(found, reply) {
+  uploadId ||= Math.random().toString(36).slice(2) + Date.now().toString(36);
+  const jobs = new Map();
+  const captions = [];
+  reply.files.forEach(({ folder, name, kind, picture }, index) => {
+    const { file } = found[index];
+    if (kind === 'picture') jobs.set(index, { folder, name, file, captions: [] });
+    else if (kind === 'caption') captions.push({ folder, name, file, picture });
+  });
+  for (const caption of captions) (jobs.get(caption.picture)?.captions ?? strays).push(caption);
+  told.notes.push(...reply.notes);
+  told.leftOut += reply.left_out;
+  told.isBad ||= reply.is_missed;
+  if (reply.masks) told.masks = { found, count: reply.masks };
+  arrivals.expect([...jobs.values()].map(({ folder, name, file }) => [folder, name, file.size]));
+  queue.push(...jobs.values());
+  total += jobs.size;
+  progress();
 }
 
 async function work() {
   running += 1;
   while (queue.length) {
-    const { file, caption } = queue.shift();
-    progress();
-    await send(file, caption);
+    await sendPicture(queue.shift());
     done += 1;
+    progress();
   }
   running -= 1;
-  if (running === 0) finish();
+  if (!running) finish();
 }
 
-async function send(file, caption) {
+const address = (end) => `sets/${encodeURIComponent(page.set)}/${end}`;
+
+/** Sends a form. @returns the answer, or undefined after telling why there is none */
+async function send(end, form, name) {
   try {
-    const form = new FormData();
-    form.append('name', file.name);
-    form.append('existing', caption ? (await caption.text()).trim() : '');
-    form.append('file', file);
-    const reply = await fetch(`sets/${encodeURIComponent(page.set)}/pictures`, { method: 'POST', body: form });
+    const reply = await fetch(address(end), { method: 'POST', body: form });
     const answer = await reply.json();
-    if (answer.row) takeRows([answer.row]);
-    else refused.push(`${file.name}: ${answer.error.message}`);
+    if (!answer.error) return answer;
+    told.refused.push(words({ name, ...answer.error }));
   } catch {
-    refused.push(`${file.name}: the server was not reached; add it again`);
+    told.refused.push(`${name}: the server was not reached; add it again`);
+  }
+  return undefined;
+}
+
+function formOf(captions) {
+  const form = new FormData();
+  form.append('upload', uploadId);
+  form.append('caption_names', JSON.stringify(captions.map(({ name }) => name)));
+  for (const { file } of captions) form.append('captions', file.slice(0, CAPTION_BYTES));
+  return form;
+}
+
+/** Takes what an answer tells of caption files. */
+function takeTold({ refused, notes }, captions) {
+  told.notes.push(...notes);
+  for (const one of refused) {
+    const caption = one.code === HAS_CAPTION && captions.find((caption) => pathOf(caption) === one.name);
+    if (caption) told.kept.push(caption);
+    else told.refused.push(words(one));
   }
 }
 
+async function sendPicture({ folder, name, file, captions }) {
+  const form = formOf(captions);
+  form.append('name', name);
+  form.append('folder', folder);
+  form.append('file', file);
+  const answer = await send('pictures', form, pathOf({ folder, name }));
+  if (!answer) return;
+  if (rowOf.has(answer.row.id)) told.known += 1;
+  takeRows([answer.row]);
+  takeTold(answer, captions);
+}
+
+/** Sends caption files of pictures that are in the set, a folder's together so that those of one picture meet. */
+async function sendCaptions(captions, isReplacing) {
+  const inOrder = [...captions].sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1));
+  while (inOrder.length) {
+    const some = [inOrder.shift()];
+    let bytes = some[0].file.size;
+    const isNext = ({ folder, name }) => folder === some.at(-1).folder && stem(name) === stem(some.at(-1).name);
+    while (inOrder.length && ((some.length < CAPTIONS_AT_ONCE && bytes < CAPTIONS_BYTES) || isNext(inOrder[0]))) {
+      bytes += Math.min(CAPTION_BYTES, inOrder[0].file.size);
+      some.push(inOrder.shift());
+    }
+    const form = formOf(some);
+    form.append('caption_folders', JSON.stringify(some.map(({ folder }) => folder)));
+    if (isReplacing) form.append('replace', 'true');
+    const answer = await send('captions', form, plural(some.length, 'caption file', 'caption files'));
+    if (!answer) continue;
+    takeRows(answer.rows);
+    takeTold(answer, some);
+  }
+}
+
+const stem = (name) => name.replace(/\.[^.]*$/, '').toLowerCase();
 const progress = () => announce('uploading', { done, total });
 
-function finish() {
-  if (refused.length) notice('bad', plural(refused.length, 'file was not added', 'files were not added'), refused);
+async function finish() {
+  if (isFinishing) return;
+  isFinishing = true;
+  while (strays.length && !running && !sorting) await sendCaptions(strays.splice(0), false);
+  isFinishing = false;
+  if (running || sorting) return; // more came meanwhile, which ends with this again
+  arrivals.settle();
+  tell();
+  told = nothingTold();
   done = total = 0;
-  refused = [];
+  uploadId = '';
   progress();
   announce('uploaded');
+  tellMissing();
+  if (page.set) lookSoon();
 }
 
-/** The files of a drop, those inside dropped folders included. */
-async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) return [...transfer.files].map((file) => ({ file, path: file.name }));
-  const found = [];
-  const visit = async (entry) => {
-    if (entry.isFile) {
-      const file = await new Promise((good, bad) => entry.file(good, bad)).catch(() => null);
-      if (!file) refused.push(`${entry.name}: it cannot be read`);
-      else if (!file.name.startsWith('.')) found.push({ file, path: entry.fullPath });
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      const some = await new Promise((good, bad) => reader.readEntries(good, bad)).catch(() => null);
-      if (!some) refused.push(`${entry.name}: this folder cannot be read`);
-      if (!some?.length) return;
-      for (const child of some) await visit(child);
-    }
-  };
-  for (const entry of entries) await visit(entry);
-  return found;
+/** One notice for everything: how many were not added, and why. */
+function tell() {
+  const { refused, notes, leftOut, isBad, masks, kept, known } = told;
+  const lines = [...refused, ...notes];
+  const actions = [];
+  if (kept.length) {
+    lines.push(
+      `${plural(kept.length, 'caption file was', 'caption files were')} not taken, since the pictures have other ` +
+        `captions: ${shortList(kept.map(pathOf))}`,
+    );
+    actions.push({ text: 'Take these captions instead', run: () => replaceBy(kept) });
+  }
+  if (masks)
+    actions.push({
+      text: masks.count === 1 ? 'Add the mask as a picture' : `Add the ${masks.count} masks as pictures`,
+      run: () => add(masks.found, { includeMasks: true }),
+    });
+  const count = refused.length + leftOut + kept.length;
+  if (count) {
+    const isHarmless = !refused.length && !isBad;
+    notice(isHarmless ? 'plain' : 'bad', plural(count, 'file was not added', 'files were not added'), lines, actions);
+  } else if (lines.length) notice('plain', 'Added, with a word on some', lines);
+  if (known) brief(`${plural(known, 'picture was', 'pictures were')} in the set already`);
 }
 
-const input = byId('cw-files');
-for (const id of ['cw-add', 'cw-add-first']) byId(id).addEventListener('click', () => input.click());
-input.addEventListener('change', () => {
-  add([...input.files].map((file) => ({ file, path: file.name })));
-  input.value = '';
-});
+function shortList(names) {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${(names.length - 3).toLocaleString()} more.` : `${shown}.`;
+}
+
+async function replaceBy(captions) {
+  uploadId ||= Math.random().toString(36).slice(2);
+  await sendCaptions(captions, true);
+  if (!running) finish();
+}
+
+/** After a reload or a crash: what of the last upload is not here. */
+function tellMissing() {
+  byId('cw-notices').querySelector('[data-about=missing]')?.remove();
+  const files = arrivals.missing();
+  arrivals.keepOnly(files);
+  if (!files.length) return;
+  const names = files.map(([folder, name]) => pathOf({ folder, name }));
+  const box = notice(
+    'bad',
+    plural(files.length, 'picture of the last upload was not added', 'pictures of the last upload were not added'),
+    [shortList(names), 'Add the same files or folders again: what is here already is not doubled.'],
+    [{ text: 'Do without them', run: () => arrivals.keepOnly([]) }],
+  );
+  box.dataset.about = 'missing';
+}
+
+for (const [button, input] of [
+  ['cw-add', 'cw-files'],
+  ['cw-add-first', 'cw-files'],
+  ['cw-add-folder', 'cw-folder'],
+  ['cw-add-folder-first', 'cw-folder'],
+])
+  byId(button).addEventListener('click', () => byId(input).click());
+for (const input of [byId('cw-files'), byId('cw-folder')])
+  input.addEventListener('change', () => {
+    add(ofInput(input));
+    input.value = '';
+  });
 
 const veil = byId('cw-drop');
 const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
@@ -129,5 +271,17 @@ window.addEventListener('drop', async (event) => {
   if (!hasFiles(event)) return;
   event.preventDefault();
   veil.hidden = true;
-  add(await dropped(event.dataTransfer));
+  sorting += 1; // a large folder takes a while, and leaving meanwhile would lose it
+  const { found, unreadable } = await ofDrop(event.dataTransfer);
+  sorting -= 1;
+  add(found, { unreadable });
+});
+window.addEventListener('beforeunload', (event) => {
+  if (isBusy()) event.preventDefault(); // the browser asks
+});
+
+let isLooked = false;
+on('told', () => {
+  if (!isLooked) tellMissing();
+  isLooked = true;
 });

@@ -1,0 +1,221 @@
+"""Files that come into a set: pictures with the captions beside them, and captions of pictures that are there.
+
+One bad file costs one file, a bad caption never its picture, and no caption that a picture has is replaced unasked.
+`incoming` says what files are, the workspace stores them. Knows no Gradio and no HTTP.
+"""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from captioner.errors import BadPicture, CaptionerError, SettingsError
+from captioner.formats import passed_over
+from captioner.formats.format import path_of
+from captioner.formats.incoming import (
+    UNSURE,
+    CaptionFile,
+    Incoming,
+    SortedFile,
+    captions_of,
+    read_captions,
+    sort_files,
+    with_owners,
+)
+from captioner.service.live import LivePreview
+from captioner.service.messages import message_of
+from captioner.service.rows import Rows
+from captioner.workspace import Workspace
+from captioner.workspace.records import Upload, View
+
+HAS_CAPTION = "has_caption"
+"""The code of a caption that was not taken because its picture has another one."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What there is to tell of files: those refused, and sentences on others."""
+
+    refused: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def refuse(self, path: str, error: CaptionerError) -> None:
+        self.refused.append({"name": path, **message_of(error)})
+
+    def refuse_stray(self, caption: CaptionFile) -> None:
+        place = f"the folder {caption.folder} of this set" if caption.folder else "this set"
+        message = f"no picture of this name is in {place}; add it, with this file or before it."
+        self.refuse(path_of(caption.folder, caption.name), CaptionerError(message, code="no_picture"))
+
+    def refuse_second(self, names: Iterable[str], view: View) -> None:
+        for name in names:
+            message = f"{view.name} has another caption already, which stays."
+            self.refuse(path_of(view.folder, name), CaptionerError(message, code=HAS_CAPTION))
+
+    def is_beside(self, name: str, view: View) -> None:
+        self.notes.append(f"{path_of(view.folder, name)} is kept beside what you wrote for {view.name}, which stays.")
+
+    def plain(self) -> dict[str, Any]:
+        return {"refused": self.refused, "notes": self.notes}
+
+
+class Intake:
+    """The way in for all sets."""
+
+    def __init__(self, workspace: Workspace, rows: Rows, live: LivePreview) -> None:
+        self._workspace = workspace
+        self._rows = rows
+        self._live = live
+
+    def sort(self, files: Sequence[Incoming], *, include_masks: bool = False) -> dict[str, Any]:
+        """What files are that a person chose, before any is sent.
+
+        Returns: files: for each, {"folder", "name", "kind": picture, caption, or why it is left out; "unsure" where its
+            first bytes must be shown, "picture": of a caption, the place of its picture among them, else None}; notes:
+            on those left out, in sentences; left_out: how many; is_missed: some a person would have expected.
+        """
+        found = sort_files(files, include_masks=include_masks)
+        by_reason: dict[str, list[str]] = {}
+        for file, given in zip(found, files, strict=True):
+            if file.reason:
+                by_reason.setdefault(file.reason, []).append(given.path)
+        return {
+            "files": [
+                {
+                    "folder": file.folder,
+                    "name": file.name,
+                    "kind": file.reason or ("caption" if file.is_caption else "picture"),
+                    "picture": file.picture,
+                }
+                for file in found
+            ],
+            "notes": passed_over.notes(by_reason),
+            "left_out": sum(len(names) for reason, names in by_reason.items() if reason != UNSURE),
+            "masks": len(by_reason.get("mask", ())),
+            "is_missed": not passed_over.MISSED.isdisjoint(by_reason),
+        }
+
+    def add_picture(
+        self, set_id: str, upload: Upload, captions: Sequence[CaptionFile] = (), *, upload_id: str = ""
+    ) -> dict[str, Any]:
+        """Store a picture with the caption files that lie beside it.
+
+        A picture that is there under this name and folder is not doubled.
+        Args: upload_id: of what was chosen together; its captions are one step for undo.
+        Returns: {"row", "refused": captions that were not taken, [{"name", "code", "message"}], "notes": sentences}.
+        Raises: UnknownSet, BadPicture, SettingsError, StoreError: the picture itself is not taken.
+        """
+        told = _Told()
+        own = captions_of([upload.name], [caption.name for caption in captions])[upload.name]
+        for caption in captions:
+            if caption.name not in own:
+                told.refuse_stray(caption)
+        chosen = read_captions(upload.name, captions)
+        if chosen.error is not None:
+            told.refuse(str(chosen.file), chosen.error)
+        told.notes += chosen.notes()
+        picture = self._workspace.add_picture(
+            set_id, upload.name, upload.data, chosen.text, folder=upload.folder, upload_id=upload_id
+        )
+        view = self._workspace.view(set_id, picture.id)
+        if chosen.file is not None and chosen.text and view.existing != chosen.text:
+            told.refuse_second([chosen.file.name], view)
+        elif chosen.file is not None and chosen.text and view.is_edited:
+            told.is_beside(chosen.file.name, view)
+        self._live.warm_up(set_id)
+        return {"row": self._rows.of_views(set_id, [view])[0], **told.plain()}
+
+    def add_captions(
+        self, set_id: str, files: Sequence[CaptionFile], *, upload_id: str = "", is_replacing: bool = False
+    ) -> dict[str, Any]:
+        """Give captions to pictures that are in the set, as one step for undo.
+
+        Args: is_replacing: the person said that pictures which have another caption shall get these.
+        Returns: as `add_picture`, with the rows of the pictures that got one. Raises: UnknownSet, StoreError.
+        """
+        told = _Told()
+        chosen: dict[str, tuple[View, str, str]] = {}  # by picture: the file's name and the text
+        for view, captions in _belonging(self._workspace.views(set_id), files, told):
+            found = read_captions(view.name, captions)
+            if found.error is not None:
+                told.refuse(str(found.file), found.error)
+            told.notes += found.notes()
+            if found.text and found.file is not None:
+                chosen[view.id] = (view, found.file.name, found.text)
+        texts = {picture_id: text for picture_id, (_, _, text) in chosen.items()}
+        change = self._workspace.set_existing(set_id, texts, upload_id=upload_id, is_where_none=not is_replacing)
+        for picture_id, (view, name, text) in chosen.items():
+            if picture_id not in change.picture_ids and view.existing != text:
+                told.refuse_second([name], view)
+            elif picture_id in change.picture_ids and view.is_edited:
+                told.is_beside(name, view)
+        views = [self._workspace.view(set_id, picture_id) for picture_id in change.picture_ids]
+        return {"rows": self._rows.of_views(set_id, views), **told.plain()}
+
+    def add_files(self, set_id: str, files: Sequence[tuple[SortedFile, Callable[[], bytes]]]) -> dict[str, Any]:
+        """Pictures and captions of one call, whatever their order. Args: files: each with what reads its bytes.
+
+        Returns: as `add_captions`, with the rows of all pictures, in order.
+        """
+        told, rows, upload_id = _Told(), [], secrets.token_urlsafe(8)
+        found = with_owners([file for file, _ in files])
+        captions: dict[int | None, list[CaptionFile]] = {}
+        for file, (_, read) in zip(found, files, strict=True):
+            if file.is_caption:
+                try:
+                    caption = CaptionFile(file.name, read(), file.folder)
+                except CaptionerError as error:
+                    told.refuse(path_of(file.folder, file.name), error)
+                else:
+                    captions.setdefault(file.picture, []).append(caption)
+        for place, (file, (_, read)) in enumerate(zip(found, files, strict=True)):
+            if file.is_caption:
+                continue
+            try:
+                upload = Upload(file.name, read(), folder=file.folder)
+                answer = self.add_picture(set_id, upload, captions.get(place, ()), upload_id=upload_id)
+            except (BadPicture, SettingsError) as error:
+                told.refuse(path_of(file.folder, file.name), error)
+                continue
+            rows.append(answer["row"])
+            told.refused += answer["refused"]
+            told.notes += answer["notes"]
+        answer = self.add_captions(set_id, captions.get(None, ()), upload_id=upload_id)
+        return {
+            "rows": rows,
+            "refused": told.refused + answer["refused"],
+            "notes": told.notes + answer["notes"],
+        }
+
+
+def _belonging(
+    views: Collection[View], files: Sequence[CaptionFile], told: _Told
+) -> list[tuple[View, list[CaptionFile]]]:
+    """The pictures that caption files are of, each with its files; files of none, or of two, are refused."""
+    found = []
+    by_folder: dict[str, dict[str, CaptionFile]] = {}
+    for file in files:
+        by_folder.setdefault(_spelt_one_way(file.folder), {})[file.name] = file
+    for folder, captions in by_folder.items():
+        pictures: dict[str, list[View]] = {}
+        for view in views:
+            if _spelt_one_way(view.folder) == folder:
+                pictures.setdefault(view.name, []).append(view)
+        left = dict(captions)
+        for name, names in captions_of(list(pictures), list(captions)).items():
+            own = [left.pop(caption) for caption in names]
+            if own and len(pictures[name]) == 1:
+                found.append((pictures[name][0], own))
+            for file in own if len(pictures[name]) > 1 else ():
+                message = f"two pictures in its folder are called {name}; remove one."
+                told.refuse(path_of(folder, file.name), CaptionerError(message, code="two_pictures"))
+        for file in left.values():
+            told.refuse_stray(file)
+    return found
+
+
+def _spelt_one_way(folder: str) -> str:
+    return unicodedata.normalize("NFC", folder)
