@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from captioner.errors import StoreError
-from captioner.workspace.lock import FolderLock
+from captioner.files import FolderLock
 
 PREFIX = "captioner-"
 LOCK_NAME = "temporary.lock"

@@ -6,13 +6,10 @@ provider really in use is asked for after loading and reported, and a fall back 
 
 from __future__ import annotations
 
-import csv
 import importlib
-import io
 import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,17 +18,14 @@ from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Tagger
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
-from captioner.limits import MAX_NAME_LENGTH
-from captioner.models.descriptions import read_text
+from captioner.models.memory import in_halves, is_out_of_memory
 from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Tag
-from taggers.thresholds import STORED_MINIMUM
+from taggers.onnx_labels import CATEGORIES, Label, read_labels, to_tags
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CATEGORIES = {"0": "general", "4": "character", "9": "rating"}
-"""Danbooru's category numbers, as the label files write them."""
 
 _PIP = "pip install onnxruntime-gpu[cuda,cudnn] (without an NVIDIA card: pip install onnxruntime)"
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -41,43 +35,40 @@ _BATCH = {_CUDA: 16, _CPU: 1}
 # What a file may ask for: published taggers take 448 and 512 pixels and name some 10,000 tags in 0.4 MB.
 _MAX_EDGE_PX = 2048
 _MAX_FIXED_BATCH = 64
-_MAX_LABELS_BYTES = 10_000_000
 
 Prepare = Callable[["Image", int], NDArray[np.float32]]
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Label:
-    """One output of the network. category: general, character or rating."""
-
-    name: str
-    category: str
-
-
 class OnnxModel:
-    """A session with one NHWC picture input of a square edge and one output of probabilities.
+    """A session with one picture input of a square edge and one output of scores.
 
     edge_px: the input's edge, read from the graph. fixed_batch: the batch axis where the file fixes it, else None.
     """
 
-    def __init__(self, path: Path, *, device: str) -> None:
+    def __init__(self, path: Path, *, device: str, is_channels_first: bool = False, gives_logits: bool = False) -> None:
         """
-        Args: device: "cpu", "cuda", "cuda:1"; CUDA falls back to the CPU with a `warning`.
+        Args: device: "cpu", "cuda", "cuda:1"; CUDA falls back to the CPU with a `warning`. is_channels_first: the input
+            is (batch, 3, edge, edge) instead of (batch, edge, edge, 3). gives_logits: scores are yet to become
+            probabilities, by a sigmoid.
         Raises: MissingPackage, or BadModel for a file that is damaged or takes another kind of input.
         """
         self.path = path
+        self._is_channels_first = is_channels_first
+        self._gives_logits = gives_logits
         self._open(device)
         taken, given = self._session.get_inputs(), self._session.get_outputs()
         shape = list(taken[0].shape)
-        is_pictures = len(shape) == 4 and shape[3] == 3 and isinstance(shape[1], int) and shape[1] == shape[2]
-        if len(taken) != 1 or not is_pictures or taken[0].type != "tensor(float)":
+        channels, edge = (1, 2) if is_channels_first else (3, 1)
+        is_pictures = len(shape) == 4 and shape[channels] == 3 and isinstance(shape[edge], int)
+        if len(taken) != 1 or not is_pictures or shape[edge] != shape[edge + 1] or taken[0].type != "tensor(float)":
+            wanted = "(batch, 3, edge, edge)" if is_channels_first else "(batch, edge, edge, 3)"
             raise BadModel(
                 f"{path} takes {taken[0].type} of shape {shape}; expected one input of square pictures as float32, "
-                "shape (batch, edge, edge, 3). It is not a tagger of this family."
+                f"shape {wanted}. It is not a tagger of this family."
             )
-        self.edge_px = int(shape[1])
+        self.edge_px = int(shape[edge])
         self.fixed_batch = shape[0] if isinstance(shape[0], int) else None
         if not 1 <= self.edge_px <= _MAX_EDGE_PX:
             raise BadModel(
@@ -117,29 +108,29 @@ class OnnxModel:
             OutOfMemory: there is none left even for a single picture; larger batches are halved by themselves.
             ModelFailed: the outputs are no probabilities.
         """
-        size = self.fixed_batch or _BATCH.get(self.provider, 1)
-        rows: list[NDArray[np.float32]] = []
         if not pictures:
             return np.empty((0, 0), np.float32)
-        while len(rows) < len(pictures):
-            batch = np.stack([prepare(picture, self.edge_px) for picture in pictures[len(rows) : len(rows) + size]])
-            count = len(batch)
-            if self.fixed_batch and count < self.fixed_batch:
-                batch = np.concatenate([batch, np.zeros((self.fixed_batch - count, *batch.shape[1:]), np.float32)])
-            try:
-                scores = self._session.run([self.output_name], {self.input_name: batch})[0]
-            except Exception as error:
-                if "allocate" not in str(error):
-                    raise
-                if self.fixed_batch or size == 1:
-                    raise OutOfMemory(f"{self.path.name} found no memory for one picture on {self.device}.") from error
-                size //= 2
-                continue
-            rows.extend(scores[:count])
+        rows = in_halves(
+            lambda part: self._scores([prepare(picture, self.edge_px) for picture in part]),
+            pictures,
+            at_once=self.fixed_batch or _BATCH.get(self.provider, 1),
+        )
         found = np.asarray(rows, dtype=np.float32)
+        if self._gives_logits:
+            found = 1 / (1 + np.exp(-found.clip(-80, 80)))
         if found.ndim != 2 or np.nanmin(found, initial=0) < 0 or np.nanmax(found, initial=0) > 1.001:
             raise ModelFailed(f"{self.path} gave values that are not probabilities; it is not a tagger of this family.")
         return found
+
+    def _scores(self, inputs: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
+        """What the network gives for at most a batch of (edge, edge, 3)."""
+        batch = np.stack(inputs)
+        if self._is_channels_first:
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        if self.fixed_batch and len(inputs) < self.fixed_batch:
+            batch = np.concatenate([batch, np.zeros((self.fixed_batch - len(inputs), *batch.shape[1:]), np.float32)])
+        scores: NDArray[np.float32] = self._session.run([self.output_name], {self.input_name: batch})[0]
+        return list(scores[: len(inputs)])
 
     def _open(self, device: str) -> None:
         onnxruntime: Any = import_onnxruntime()
@@ -159,7 +150,7 @@ class OnnxModel:
         try:
             self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
         except Exception as error:  # onnxruntime's own errors share no base class
-            if "allocate" in str(error):
+            if is_out_of_memory(error):
                 raise OutOfMemory(f"{self.path.parent.name} does not fit on {device}; use --device cpu.") from error
             raise BadModel(f"{self.path} cannot be read ({_first_line(error)}); download it again.") from error
         self._asked = device
@@ -181,6 +172,11 @@ class OnnxTagger(Tagger):
     family: ClassVar[str]
     weights_name: ClassVar[str]
     labels_name: ClassVar[str]
+    categories: ClassVar[Mapping[str, str]] = CATEGORIES
+    """What the label file writes as a category -> this tagger's word for it."""
+    is_channels_first: ClassVar[bool] = False
+    gives_logits: ClassVar[bool] = False
+    """See `OnnxModel`."""
     subfolder: ClassVar[str] = ""
     """Where the hub's repository has the files; a local folder may have them there or at its top."""
 
@@ -199,10 +195,17 @@ class OnnxTagger(Tagger):
         folder = cls._files_in(Path(place))
         weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
         check_weights(weights)
-        labels = read_labels(labels_path)
-        model = OnnxModel(weights, device=device)
+        labels = cls.read_labels(labels_path)
+        model = OnnxModel(
+            weights, device=device, is_channels_first=cls.is_channels_first, gives_logits=cls.gives_logits
+        )
         check_fit(model, labels, labels_path)
         return cls(model, labels, fingerprint(weights))
+
+    @classmethod
+    def read_labels(cls, path: Path) -> tuple[Label, ...]:
+        """The network's outputs in order; a family with another kind of label file overrides this."""
+        return read_labels(path, cls.categories)
 
     @classmethod
     def _files_in(cls, folder: Path) -> Path:
@@ -271,41 +274,6 @@ def import_onnxruntime() -> Any:
         raise MissingPackage(f"this tagger needs onnxruntime: {_PIP}") from error
 
 
-def read_labels(path: Path, name_column: str = "name") -> tuple[Label, ...]:
-    """The network's outputs in order, from a label file with the columns name and category.
-
-    Raises: BadModel: not UTF-8 text, columns missing, a row without a name or with an unknown category, or no rows.
-    """
-    data = read_text(path, max_bytes=_MAX_LABELS_BYTES)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadModel(f"{path} is not UTF-8 text; download it again.") from error
-    labels = []
-    try:
-        rows = csv.DictReader(io.StringIO(text, newline=""))
-        if not rows.fieldnames or not {name_column, "category"} <= set(rows.fieldnames):
-            raise BadModel(f"{path} has no columns {name_column} and category in its first line; download it again.")
-        for row in rows:
-            name, category = row[name_column], CATEGORIES.get(row["category"] or "")
-            if not name or category is None:
-                raise BadModel(
-                    f"{path}, line {rows.line_num}: category {row['category']!r} of {name!r} is not one of "
-                    f"{', '.join(CATEGORIES)}; download it again."
-                )
-            if len(name) > MAX_NAME_LENGTH:
-                raise BadModel(
-                    f"{path}, line {rows.line_num}: a name has {len(name):,} letters, at most {MAX_NAME_LENGTH:,} are "
-                    "taken; download it again."
-                )
-            labels.append(Label(name, category))
-    except csv.Error as error:
-        raise BadModel(f"{path} is no table of tags ({error}); download it again.") from error
-    if not labels:
-        raise BadModel(f"{path} has no tags; download it again.")
-    return tuple(labels)
-
-
 def check_fit(model: OnnxModel, labels: Sequence[Label], labels_path: Path) -> None:
     """Raises: BadModel: the label file has another number of rows than the network has outputs."""
     if model.output_count is not None and model.output_count != len(labels):
@@ -313,22 +281,6 @@ def check_fit(model: OnnxModel, labels: Sequence[Label], labels_path: Path) -> N
             f"{labels_path} names {len(labels):,} tags but {model.path.name} has {model.output_count:,} outputs; "
             "the two files are not of the same model. Download both again."
         )
-
-
-def to_tags(scores: NDArray[np.float32], labels: Sequence[Label], source: str) -> tuple[Tag, ...]:
-    """One picture's tags worth storing, best first; of equal scores the label file's order.
-
-    NaN scores are left out and reported, never sorted: they would make the order meaningless.
-    Raises: ModelFailed: there is no number among them.
-    """
-    broken = int(np.isnan(scores).sum())
-    if broken and broken == len(scores):
-        raise ModelFailed(f"{source} gave no number for this picture; leave it out, or download the model again.")
-    if broken:
-        _log.warning("%s gave no number for %d of %d tags of a picture; they are left out", source, broken, len(scores))
-    worth = np.flatnonzero(scores >= STORED_MINIMUM)  # False for NaN
-    order = worth[np.argsort(-scores[worth], kind="stable")]
-    return tuple(Tag(labels[i].name, float(scores[i]), labels[i].category, source) for i in order)
 
 
 def _usable_cores() -> int:

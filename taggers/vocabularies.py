@@ -12,14 +12,13 @@ import importlib.util
 import logging
 import os
 import re
-import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from captioner.errors import BadVocabulary, MissingPackage
+from captioner.files import data_folder, written_whole
 from captioner.limits import MAX_LABEL_LENGTH, shown
 from captioner.models.weights import LFS_POINTER
 
@@ -176,15 +175,7 @@ def own_folder() -> Path:
     """Where a person's own vocabularies are kept: CAPTIONER_VOCABULARIES, else the platform's place for user data."""
     if named := os.environ.get("CAPTIONER_VOCABULARIES"):
         return Path(named).expanduser()
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = (Path(local) if local else Path.home() / "AppData" / "Local") / "Captioner"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support" / "Captioner"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME", ""))
-        base = (data if data.is_absolute() else Path.home() / ".local" / "share") / "captioner"
-    return base / "vocabularies"
+    return data_folder() / "vocabularies"
 
 
 def own(name: str) -> Vocabulary:
@@ -233,12 +224,11 @@ def _keep(file_name: str, vocabulary: Vocabulary) -> str:
     stem = " ".join(re.sub(r"[^\w-]", " ", re.sub(r"(?i)\.txt$", "", file_name)).split())[:50].strip(" -") or "words"
     name = f"{stem}-{vocabulary.digest[:8]}"
     path = own_folder() / f"{name}.txt"
-    unfinished = path.with_name(f".{name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         if not _is_whole(name):
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text("\n".join(vocabulary.labels) + "\n", encoding="utf-8", newline="\n")
-            unfinished.replace(path)
+            with written_whole(path) as file:
+                file.write(("\n".join(vocabulary.labels) + "\n").encode())
     except OSError as error:
         raise BadVocabulary(f"the vocabulary cannot be kept in {path.parent}: {error}.") from error
     return name

@@ -1,4 +1,5 @@
-"""A second family of captioners, as another package would bring it: without a folder, reading names and tags."""
+"""Families as other packages would bring them: a captioner without a folder that reads names and tags, and a tagger
+whose network has another layout, activation and categories than the product's own."""
 
 from __future__ import annotations
 
@@ -6,9 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
 from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
-from captioner.records import Sentence
-from captioner.settings import Settings, choice, real
+from captioner.records import Sentence, Tag
+from captioner.settings import Effect, Settings, choice, real
+from taggers.onnx_labels import Label
+from taggers.onnx_model import OnnxTagger
+from tests.tiny_onnx import save_onnx
 
 
 class EchoSettings(Settings):
@@ -79,3 +87,46 @@ ECHO = ModelSpec(
     licence="MIT",
     about="repeats names, for tests",
 )
+
+
+class OddSettings(Settings):
+    """What of the odd tagger reaches the caption."""
+
+    threshold: float = real(0.5, 0.0, 1.0, "The lowest probability a tag is kept at.", effect=Effect.COMPOSE)
+
+
+class OddTagger(OnnxTagger):
+    """A tagger as other networks are: channels first, logits, categories and a label file of its own."""
+
+    family: ClassVar[str] = "odd"
+    Settings: ClassVar[type[Settings]] = OddSettings
+    weights_name = "odd.onnx"
+    labels_name = "odd.txt"
+    is_channels_first = True
+    gives_logits = True
+
+    @classmethod
+    def read_labels(cls, path: Path) -> tuple[Label, ...]:
+        return tuple(Label(name, "meadow") for name in path.read_text().split())
+
+    def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
+        return np.asarray(image.resize((edge_px, edge_px)), np.float32) / 255
+
+    @staticmethod
+    def select(tags: Sequence[Tag], settings: OddSettings) -> list[Tag]:
+        return [tag for tag in tags if tag.score >= settings.threshold]
+
+
+def odd_tagger(folder: Path) -> Path:
+    """A folder of the odd tagger, which finds "grass" in green pictures and "sky" in blue ones."""
+    folder.mkdir(parents=True)
+    weights = np.array([[-9, -9], [9, -9], [-9, 9]], np.float32)  # (red, green, blue) x (grass, sky)
+    save_onnx(folder / "odd.onnx", weights, sigmoid=False, is_channels_first=True)
+    (folder / "odd.txt").write_text("grass\nsky\n")
+    return folder
+
+
+ODD = ModelSpec(
+    name="odd-1", kind="tagger", family="odd", entry=f"{__name__}:OddTagger", repo="nobody/odd", files=("odd.onnx",),
+    licence="MIT", about="finds meadows, for tests",
+)  # fmt: skip

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,12 +135,13 @@ def at_most_seconds(limit_s: float) -> Iterator[None]:
 
 
 def test_the_process_of_a_pattern_is_refused_memory_beyond_its_limit() -> None:
-    pytest.importorskip("resource")
+    if not Path("/proc/self/status").exists():
+        pytest.skip("only Linux tells a process's own peak; ru_maxrss begins with its parent's")
     asked = {**pattern("a{100000000}c"), "match_case": True, "texts": [], "max_length": 9, "one_s": 1, "all_s": 1}
     code = (
-        "import resource; from captioner import pattern_process; pattern_process.COMPILE_LIMIT_S = 60;"
+        "import re; from captioner.captions import pattern_process; pattern_process.COMPILE_LIMIT_S = 60;"
         f"print(list(pattern_process.answers({asked!r})));"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        r"print(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read())[1])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     answer, peak_kb = ran.stdout.splitlines()
@@ -166,7 +168,7 @@ def test_a_pattern_replaces_as_the_package_regex_does() -> None:
 
 def test_a_pattern_that_does_not_end_is_given_up_in_time() -> None:
     with at_most_seconds(10):
-        with pytest.raises(SettingsError, match=r"took longer than 1 s on 2.png; simplify it"):
+        with pytest.raises(SettingsError, match=r"took longer than 0\.8 s on 2\.png; simplify it"):
             preview(pattern("(a+)+$"), "a cat", "a" * 5000 + "b")
 
 

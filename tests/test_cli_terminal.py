@@ -108,7 +108,7 @@ def test_a_sweep_goes_on_over_names_that_are_hostile_or_no_utf_8(
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-1] == "3 swept, 1 failed"
     assert_harmless(Ran(status, captured.out, captured.err))
-    values = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").glob("*.json")]
+    values = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").glob("[!.]*.json")]
     assert {value["picture"] for value in values} == {"\\udcff\\udcfe.png", f"{HOSTILE}.png", "=cmd()|x.png"}
     texts = [path.read_text(encoding="utf-8") for path in (tmp_path / "out").glob("*.csv")]
     assert sum("'=cmd()|x.png" in text for text in texts) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +26,9 @@ from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
-from tests.other_families import ECHO, EchoCaptioner, EchoSettings
+from tests.other_families import ECHO, ODD, EchoCaptioner, EchoSettings, odd_tagger
 from tests.service_makers import RED, added, moved, page_values, png, wait_for_job
+from tests.tiny_models import save_tiny_blip
 
 
 @pytest.fixture
@@ -175,11 +178,36 @@ def test_a_program_captions_with_it(service: Service) -> None:
     assert service.live.caption_one(set_id, picture, plan) == "plain cat.png"
 
 
+def test_a_tagger_of_another_layout_activation_and_label_file_gives_tags(tmp_path: Path) -> None:
+    with fake_models(tmp_path / "models") as models:
+        registry.MODELS = (*registry.MODELS, ODD)
+        odd_tagger(tmp_path / "models" / "odd-1")
+        manager = ModelManager(models=models, device="cpu")
+        plan = Plan.from_flat({CAPTIONER: "", "odd": "default", "odd_threshold": 0.9}, models)
+        meadow = PictureInput(Image.new("RGB", (40, 20), (0, 255, 0)))
+        [[result]] = make_layers([("a", meadow)], plan, manager)
+        [layer] = result.layers
+        assert layer.tags is not None
+        [grass] = layer.tags
+        assert (grass.name, grass.category, grass.source) == ("grass", "meadow", "odd")
+        assert grass.score == pytest.approx(1 / (1 + math.exp(-9)), abs=1e-6)
+        assert Reading(result.layers, plan).caption.text == "grass"
+        manager.close()
+
+
+@pytest.mark.parametrize("name", ["mine", "elsewhere"])
+def test_a_folder_of_one_s_own_runs_as_the_family_whose_files_it_has(tmp_path: Path, name: str) -> None:
+    folder = save_tiny_blip(tmp_path / name)
+    plan = Plan.from_flat({CAPTIONER: str(folder)})
+    assert (plan.captioner.family, plan.captioner.model) == ("blip", str(folder))
+    assert sources.family_of(str(odd_tagger(tmp_path / "odd")), "tagger") is None, "no such family is registered"
+
+
 # Stored settings
 
 
 def test_settings_of_an_uninstalled_family_are_carried_and_come_back(
-    service: Service, models: str, workspace: Workspace, manager: ModelManager
+    service: Service, models: str, workspace: Workspace, manager: ModelManager, tmp_path: Path
 ) -> None:
     values = page_values(service, captioner="echo-1", echo_manner="free", prefix="sks dog")
     set_id = service.new_set(values)["set"]
@@ -192,6 +220,10 @@ def test_settings_of_an_uninstalled_family_are_carried_and_come_back(
         assert any("echo_manner" in note and "kept as stored" in note for note in plan.notes)
         assert any("'echo-1' is left aside" in note for note in plan.notes)
         other.choices.store(set_id, other.choices.plan_of(page_values(other, prefix="sks cat")))
+        added(other, set_id, "cat.png", png(RED))
+        other.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
+    with zipfile.ZipFile(tmp_path / "set.zip") as exported:
+        assert b"echo_manner" in exported.read("settings.log"), "an export says what it left aside"
     registry.MODELS = (*registry.MODELS, ECHO)
     plan = service.choices.stored_plan(set_id)
     assert plan.recipe.prefix == "sks cat"

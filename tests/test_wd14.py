@@ -225,7 +225,7 @@ def test_a_batch_that_finds_no_memory_is_halved(tmp_path: Path, monkeypatch: pyt
     assert len(tagger.tag(inputs([plain((n, 0, 0)) for n in range(5)]), Wd14Settings())) == 5
     assert sizes == [4, 2, 1, 1, 1, 1, 1]
     tagger._model._session = Small(0)
-    with pytest.raises(OutOfMemory, match="found no memory for one picture"):
+    with pytest.raises(OutOfMemory, match="not enough memory for even one picture"):
         tagger.tag(inputs([plain((1, 0, 0))]), Wd14Settings())
 
 

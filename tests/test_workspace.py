@@ -8,8 +8,9 @@ import unicodedata
 import pytest
 
 from captioner.errors import BadPicture, SettingsError, StoreError, UnknownPicture, UnknownSet
+from captioner.files import data_folder
 from captioner.records import Alternative, Layer, Sentence, Tag
-from captioner.workspace import Workspace, default_folder
+from captioner.workspace import Workspace
 from captioner.workspace.checksums import find_damage
 from captioner.workspace.files import PictureFiles
 from captioner.workspace.records import Failure, Refused, Upload
@@ -612,18 +613,18 @@ def test_every_change_counts_the_version_up(workspace):
 # Around it
 
 
-def test_the_default_folder_is_in_the_users_data_folder(monkeypatch, tmp_path):
+def test_the_data_folder_is_in_the_users_data_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "captioner"
+    assert data_folder() == tmp_path / "captioner"
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    assert default_folder() == tmp_path / "home" / ".local" / "share" / "captioner"
+    assert data_folder() == tmp_path / "home" / ".local" / "share" / "captioner"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert default_folder() == tmp_path / "home" / "Library" / "Application Support" / "Captioner"
+    assert data_folder() == tmp_path / "home" / "Library" / "Application Support" / "Captioner"
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert default_folder() == tmp_path / "local" / "Captioner"
+    assert data_folder() == tmp_path / "local" / "Captioner"
 
 
 def test_the_store_loads_no_model_no_page_and_not_even_pillow():

@@ -31,8 +31,13 @@ def save_onnx(
     batch: int | str = "batch",
     bias: NDArray[np.float32] | None = None,
     sigmoid: bool = True,
+    is_channels_first: bool = False,
 ) -> None:
-    """A graph: (batch, edge, edge, 3) float32 -> mean over the picture -> @ weights (3, outputs) + bias -> sigmoid."""
+    """A graph: (batch, edge, edge, 3) float32 -> mean over the picture -> @ weights (3, outputs) + bias -> sigmoid.
+
+    Args: is_channels_first: (batch, 3, edge, edge) instead.
+    """
+    shape = [batch, 3, edge_px, edge_px] if is_channels_first else [batch, edge_px, edge_px, 3]
     outputs = weights.shape[1]
     bias = np.zeros(outputs, np.float32) if bias is None else bias
     last = "logits" if sigmoid else "output"
@@ -46,10 +51,10 @@ def save_onnx(
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, edge_px, edge_px, 3])],
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, [batch, outputs])],
         [
-            numpy_helper.from_array(np.array([1, 2], np.int64), "axes"),
+            numpy_helper.from_array(np.array([2, 3] if is_channels_first else [1, 2], np.int64), "axes"),
             numpy_helper.from_array(weights.astype(np.float32), "weights"),
             numpy_helper.from_array(bias.astype(np.float32), "bias"),
         ],

@@ -22,7 +22,7 @@ from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS, MAX_TAG_LENGTH
 from captioner.settings import Settings, choice, switch, words
 
-PATTERN_LIMIT_S = 1.0
+PATTERN_LIMIT_S = 0.8
 """What a regular expression may take on one caption; past that it is refused, since some never end."""
 CHANGE_LIMIT_S = 5.0
 """What a change may take on all captions together. Both are processor time, so that a busy machine refuses nothing."""

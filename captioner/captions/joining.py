@@ -67,6 +67,8 @@ def has_after(text: str, affix: str) -> bool:
 
 def without_stop(text: str) -> str:
     """The same without the full stop that ends a sentence; those of "Jr.", "e.g.", "M." and "..." stay."""
+    if not text.rstrip().endswith("."):  # as nearly all pieces, and a thousand captions have forty thousand
+        return text
     found = _STOPPED.search(text)
     if found is None:
         return text
@@ -98,6 +100,7 @@ def _cut_end(text: str, separator: str) -> tuple[str, str]:
     return text[:start], text[start:]
 
 
+@lru_cache(maxsize=64)
 def _has_mark(separator: str) -> bool:
     return any(letter in _SEPARATING + "." for letter in separator)
 

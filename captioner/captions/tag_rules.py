@@ -26,7 +26,8 @@ def one_line(text: str) -> str:
 
 def piece_key(text: str) -> str:
     """What makes two pieces the same: neither case, underscores, escapes nor spacing tell them apart."""
-    return one_line(_ESCAPED.sub(r"\1", text).replace("_", " ")).casefold()
+    plain = _ESCAPED.sub(r"\1", text) if "\\" in text else text
+    return one_line(plain.replace("_", " ")).casefold()
 
 
 def entries_of(text: str) -> list[str]:

@@ -44,4 +44,6 @@ class Wildcards:
 
     def matches(self, text: str) -> bool:
         """Whether one of them fits."""
-        return text in self._plain or any(one.match(text) is not None for one in self._starred)
+        if text in self._plain:
+            return True
+        return bool(self._starred) and any(one.match(text) is not None for one in self._starred)

@@ -17,6 +17,7 @@ from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.models import sources
 from captioner.models.download import Progress
+from captioner.models.memory import free_cached_memory, is_out_of_memory
 from captioner.models.sources import ModelSource
 
 # What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
@@ -149,7 +150,7 @@ class ModelManager:
         with self._lock:
             with self._table:
                 self._kept.clear()
-            _free_cached_memory(self._device)
+            free_cached_memory()
 
     def _take(self, name_or_folder: str, family: str, progress: Progress | None) -> _Kept:
         key = (family, name_or_folder)
@@ -203,17 +204,17 @@ class ModelManager:
         try:
             return put()
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         # Outside the except block, whose traceback would keep what was loaded so far alive.
         for key, kept in list(self._kept.items()):
             if not kept.users and not kept.is_offloaded:
                 self._step_back(key, kept)
-        _free_cached_memory(self._device)
+        free_cached_memory()
         try:
             return put()
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             others = "use a smaller model" if self.device == "cpu" else "use a smaller model or --device cpu"
             raise OutOfMemory(
@@ -248,7 +249,7 @@ class ModelManager:
         else:
             kept.model.move_to("cpu")
             kept.is_offloaded = True
-        _free_cached_memory(self._device)
+        free_cached_memory()
 
     def _used_bytes(self) -> int:
         return sum(kept.model.size_bytes for kept in self._kept.values() if not kept.is_offloaded)
@@ -291,18 +292,3 @@ def _weights_bytes(source: ModelSource) -> int:
     if source.folder is None:
         return 0
     return max((path.stat().st_size for path in source.folder.iterdir() if path.is_file()), default=0)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # torch.OutOfMemoryError by its name, since torch may not be here; on the CPU it raises a plain RuntimeError.
-    if isinstance(error, OutOfMemory | MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
-
-
-def _free_cached_memory(device: str | None) -> None:
-    if device is not None and device.startswith("cuda"):
-        import torch
-
-        torch.cuda.empty_cache()

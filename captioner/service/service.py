@@ -36,6 +36,7 @@ from captioner.worker import Worker
 from captioner.workspace import Workspace
 
 _MAX_NOTES = 6
+SETTINGS_NOTES = "settings.log"
 LEFT_OUT = "left out.log"  # no caption file of any trainer's
 
 
@@ -174,13 +175,16 @@ class Service:
     def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
         """Write the set's captions to a zip at `target`; returns the name to save it under.
 
-        A picture that the disk has damaged or lost is left out, and the zip says so in a file of its own.
+        A picture that the disk has damaged or lost is left out, and the zip says so in a file of its own; so it does of
+        stored settings that mean nothing here.
         Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
         """
         items, left_out = self._export_items(set_id, with_pictures=with_pictures)
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
         notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
+        if said := self.choices.stored_plan(set_id).notes:
+            notes[SETTINGS_NOTES] = "\n".join(["How this set's settings were understood:", *said, ""])
         write_zip(items, target, format=format, with_pictures=with_pictures, notes=notes)
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"

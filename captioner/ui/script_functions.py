@@ -57,7 +57,6 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function(
             "rename_set", {**of_set, "name": label}, lambda asked: service.rename_set(asked["set"], asked["name"])
         ),
-        _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
         _function(
             "sort_files",
             {"files": listed(like(a_file)), "include_masks": flag},
@@ -140,6 +139,8 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {"field": identifier, "names": listed(present)},
             lambda asked: service.kept_files.listed(asked["field"], asked["names"]),
         ),
+        # The last one: nothing of the set is left after it.
+        _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
     ]
 
 

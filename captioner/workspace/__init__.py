@@ -7,7 +7,6 @@ transactions), `ground` (its files being taken away), `schema` (tables, migratio
 stored), `records` (what is handed out). Knows no Gradio and no model.
 """
 
-from captioner.workspace.folder import default_folder
 from captioner.workspace.store import Workspace
 
-__all__ = ["Workspace", "default_folder"]
+__all__ = ["Workspace"]

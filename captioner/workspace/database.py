@@ -15,13 +15,14 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from captioner.errors import CaptionerError, StoreError
+from captioner.files import FolderLock, sync_folder
 from captioner.workspace import checksums
-from captioner.workspace.disk import damaged, database_errors, file_errors, sync_folder
+from captioner.workspace.disk import damaged, database_errors, file_errors
 from captioner.workspace.ground import LOGS, Ground, abandon, copy_out, finish, free_name
-from captioner.workspace.lock import FolderLock
 from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, has_tables_of, migrate, schema_version
 
 DATABASE_NAME = "captions.sqlite"
+LOCK_NAME = "workspace.lock"
 RESCUE_NAME = "captions.rescue-{}.sqlite"
 IDLE_READERS = 8
 BUSY_TIMEOUT_S = 5.0
@@ -50,7 +51,7 @@ class Database:
         self.notices: tuple[str, ...] = ()
         with file_errors(folder), database_errors(self.path):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder_lock = FolderLock(folder)
+            self._folder_lock = FolderLock(folder, LOCK_NAME)
             try:
                 rescued = self._adopt_rescued()
                 if self.path.exists():

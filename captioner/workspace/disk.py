@@ -1,9 +1,8 @@
-"""What the disk and SQLite say when they fail, as errors with a sentence; and names made durable."""
+"""What the disk and SQLite say when they fail, as errors with a sentence."""
 
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,14 +65,3 @@ def database_errors(path: Path) -> Iterator[None]:
                 f"{path} cannot be read or written ({error}); check its permissions and the disk's free space."
             ) from error
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the system can (Windows does so by itself)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,17 +5,16 @@ A picture's own name is never part of a path here. Knows no database.
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from captioner.errors import StoreError
+from captioner.files import sync_folder, written_whole
 from captioner.workspace.checksums import damaged_row
-from captioner.workspace.disk import file_errors, sync_folder
+from captioner.workspace.disk import file_errors
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -106,19 +105,8 @@ class PictureFiles:
             if is_durable:
                 sync_folder(parent.parent)
                 sync_folder(self._folder)
-        unfinished = parent / f"{path.name}.{secrets.token_hex(4)}.new"
-        try:
-            with unfinished.open("xb") as file:
-                file.write(data)
-                if is_durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            unfinished.replace(path)
-            if is_durable:
-                sync_folder(parent)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
+        with written_whole(path, is_durable=is_durable) as file:
+            file.write(data)
 
 
 def _is_whole_webp(data: bytes) -> bool:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from captioner.errors import UnknownSet
+from captioner.files import data_folder
 from captioner.records import Layer, Picture
 from captioner.workspace import deletion, edits, journal, uploads
 from captioner.workspace import views as reading
 from captioner.workspace.checks import check_caption, check_revision, settings_json, storable_name
 from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
-from captioner.workspace.folder import default_folder
 from captioner.workspace.layers import StoredLayers
 from captioner.workspace.records import (
     Added,
@@ -46,13 +46,13 @@ LAYERS_ONE_BY_ONE = 64  # of so many pictures layers are read singly; for more, 
 class Workspace:
     """All caption sets in a folder, made where there is none.
 
-    Args: folder: None for `default_folder()`. clock: seconds since 1970, for tests.
+    Args: folder: None for `files.data_folder()`. clock: seconds since 1970, for tests.
     Raises: StoreError: another process has the folder, its database is damaged or of a newer Captioner, or it cannot
         be written. Every method raises StoreError where the disk is full or failing; what was there stays.
     """
 
     def __init__(self, folder: Path | str | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        self.folder = default_folder() if folder is None else Path(folder)
+        self.folder = data_folder() if folder is None else Path(folder)
         self._clock = clock
         self._database = Database(self.folder)
         self._files = PictureFiles(self.folder)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.errors import BadModel
+from captioner.files import cache_folder, written_whole
 from captioner.models.weights import check_weights
 from taggers.vocabularies import Vocabulary
 
@@ -50,21 +49,6 @@ class LabelEncoder(Protocol):
 
     def embed(self, tokens: Any) -> Embeddings:
         """The labels' normalised features, in order."""
-
-
-def cache_folder() -> Path:
-    """Where computed things are kept: CAPTIONER_CACHE, else the platform's place for a user's caches."""
-    if named := os.environ.get("CAPTIONER_CACHE"):
-        return Path(named).expanduser()
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "captioner" / "Cache"
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(named).is_absolute():  # a relative path there is to be ignored, says the XDG specification
-        return Path(named) / "captioner"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "captioner"
-    return Path.home() / ".cache" / "captioner"
 
 
 class LabelCache:
@@ -168,16 +152,13 @@ class LabelCache:
         return embeds
 
     def _save(self, path: Path, tensors: dict[str, NDArray[Any]]) -> bool:
-        """Write under another name, then rename: a file of the final name is always whole."""
+        """Whether it could be written; a file of the final name is always whole."""
         numpy_files = importlib.import_module("safetensors.numpy")
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            numpy_files.save_file(tensors, str(unfinished))
-            unfinished.replace(path)
+            with written_whole(path) as file:
+                file.write(numpy_files.save(tensors))
         except Exception as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
             # The library reports a full disk with its own error; any other is a bug.
             if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
                 raise

@@ -30,6 +30,7 @@ from captioner.models.descriptions import (
     switch,
     whole,
 )
+from captioner.models.memory import is_out_of_memory
 from captioner.models.weights import check_shapes, check_weights
 from taggers.clip import pairs
 
@@ -168,7 +169,7 @@ def build(
     except BadModel:
         raise
     except Exception as error:  # open_clip and safetensors raise what they like for a damaged folder
-        if type(error).__name__ == "OutOfMemoryError":
+        if is_out_of_memory(error):
             raise OutOfMemory(f"{folder.name} does not fit on {device}; use --device cpu.") from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = " ".join(lines)[:600] or type(error).__name__

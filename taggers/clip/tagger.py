@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
-from captioner.errors import BadModel, OutOfMemory
+from captioner.errors import BadModel
+from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
-from taggers.clip import loading, pairs, prompts
+from taggers.clip import loading, pairs
 from taggers.clip.labels import Embeddings, LabelCache
+from taggers.clip.modes import prompt_by_mode
 from taggers.clip.prompts import Prompt
 from taggers.clip.published import download_mb, fetch_steps
 from taggers.clip.ranking import Labels, PictureScorer, Table
@@ -294,14 +296,10 @@ class ClipTagger(Tagger):
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
         labels = self._rankable(settings)
-        scorers = [
-            self._scorer(labels, row)
-            for batch in self._features([shown.image for shown in inputs])
-            for row in batch.split(1)
-        ]
+        scorers = [self._scorer(labels, row) for row in self._features([shown.image for shown in inputs])]
         if settings.mode == "rank":
             return [scorer.rank() for scorer in scorers]
-        made = [_prompt(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
+        made = [prompt_by_mode(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
         return [
             tuple(Tag(text, score, settings.mode, self.family) for text, score in prompt.additions) for prompt in made
         ]
@@ -310,7 +308,7 @@ class ClipTagger(Tagger):
         """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
         labels = self._rankable(settings)
         (features,) = self._features([picture])
-        return _prompt(self._scorer(labels, features), settings, sentence)
+        return prompt_by_mode(self._scorer(labels, features), settings, sentence)
 
     @staticmethod
     def select(tags: Sequence[Tag], settings: ClipSettings) -> list[Tag]:
@@ -332,27 +330,20 @@ class ClipTagger(Tagger):
             encode=lambda tokens: self._text.encode_continuations(tokens),
         )
 
-    def _features(self, pictures: Sequence[Image]) -> Iterator[Tensor]:
-        """Normalised picture features in float32, (batch, width) at a time."""
+    def _features(self, pictures: Sequence[Image]) -> list[Tensor]:
+        """Normalised picture features in float32, (1, width) each."""
         import torch
 
-        size = _CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH
         dtype = torch.float16 if self.precision == "fp16" else torch.float32
-        start = 0
-        while start < len(pictures):
-            part = pictures[start : start + size]
-            try:
-                with torch.inference_mode():
-                    pixels = torch.stack([self._preprocess(picture) for picture in part])
-                    features = self._model.encode_image(pixels.to(self._device, dtype)).float()
-            except torch.OutOfMemoryError as error:
-                torch.cuda.empty_cache()
-                if size == 1:
-                    raise OutOfMemory(f"CLIP found no memory for one picture on {self._device}.") from error
-                size //= 2
-                continue
-            start += len(part)
-            yield features / features.norm(dim=-1, keepdim=True)
+
+        def encode(part: Sequence[Image]) -> Sequence[Tensor]:
+            with torch.inference_mode():
+                pixels = torch.stack([self._preprocess(picture) for picture in part])
+                features = self._model.encode_image(pixels.to(self._device, dtype)).float()
+                rows: Sequence[Tensor] = (features / features.norm(dim=-1, keepdim=True)).split(1)
+                return rows
+
+        return in_halves(encode, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
 
     @property
     def _text(self) -> Any:
@@ -361,35 +352,6 @@ class ClipTagger(Tagger):
 
             self._text_tower = text_tower(self._model)
         return self._text_tower
-
-
-def _prompt(scorer: prompts.Scorer, settings: ClipSettings, sentence: str) -> Prompt:
-    """What a mode other than rank makes of a sentence."""
-    if settings.mode == "classic":
-        return prompts.classic(scorer, sentence, settings.max_flavors)
-    if settings.mode == "fast":
-        return prompts.fast(scorer, sentence, settings.max_flavors)
-    if settings.mode == "best":
-        return prompts.best(
-            scorer,
-            sentence,
-            min_flavors=settings.min_flavors,
-            max_flavors=settings.max_flavors,
-            candidates=settings.candidates,
-        )
-    on = {
-        "artists": settings.chain_artist,
-        "mediums": settings.chain_medium,
-        "trendings": settings.chain_trending,
-        "movements": settings.chain_movement,
-    }
-    return prompts.chain(
-        scorer,
-        sentence,
-        max_flavors=settings.max_flavors,
-        candidates=settings.candidates,
-        kinds=[kind for kind, is_on in on.items() if is_on],
-    )
 
 
 class _LabelEncoder:

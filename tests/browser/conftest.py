@@ -49,10 +49,17 @@ class AppServer:
         labels_each: int = 0,
         unprepared: int = 0,
         warning: str = "",
+        with_echo: bool = False,
     ) -> None:
         self.folder = folder
         self.flags = flags
-        self.answers = {"delay_s": delay_s, "labels_each": labels_each, "unprepared": unprepared, "warning": warning}
+        self.answers = {
+            "delay_s": delay_s,
+            "labels_each": labels_each,
+            "unprepared": unprepared,
+            "warning": warning,
+            "with_echo": with_echo,
+        }
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

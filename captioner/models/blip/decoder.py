@@ -8,16 +8,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from PIL.Image import Image
 from transformers.utils import logging as transformers_logging
 
-from captioner.errors import ModelFailed, OutOfMemory, SettingsError
+from captioner.errors import ModelFailed, SettingsError
 from captioner.models.blip import fast, loading, selfcheck
 from captioner.models.blip.cache import ByteCache, PictureKeys
 from captioner.models.blip.graphs import StepGraphs
@@ -25,6 +25,7 @@ from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, i
 from captioner.models.blip.settings import SamplingSettings
 from captioner.models.blip.tree import PrefixTree
 from captioner.models.download import keep_quiet
+from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
 from captioner.records import Alternative, Sentence
 
@@ -38,8 +39,7 @@ _MAX_PICTURES = 8
 _STATES_BYTES = 256 * 2**20
 _KEYS_BYTES = 176 * 2**20
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_LESS = "use fewer beams, a smaller model or --device cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class BlipDecoder:
                 new[digest] = picture
             else:
                 encodings[digest] = known
-        for digest, states in zip(new, in_halves(self._encode_batch, list(new.values())), strict=True):
+        for digest, states in zip(new, in_halves(self._encode_batch, list(new.values()), otherwise=_LESS), strict=True):
             encodings[digest] = Encoding(states, digest)
             self._states.put(digest, encodings[digest], encodings[digest].size_bytes)
         return [encodings[digest] for digest in digests]
@@ -222,7 +222,7 @@ class BlipDecoder:
     ) -> list[list[FoundSentence]]:
         """As `_find_batch`, in halves when memory runs out; an error names the picture it belongs to."""
         try:
-            return in_halves(lambda part: self._find_batch(part, cells), batch)
+            return in_halves(lambda part: self._find_batch(part, cells), batch, otherwise=_LESS)
         except NotNumbers as error:
             # Not numbers spread within a batch, also to pictures that are sound: ask each alone.
             for number in batch:
@@ -327,29 +327,6 @@ def _digest(picture: Image) -> str:
     hashed = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
     hashed.update(picture.tobytes())
     return hashed.hexdigest()
-
-
-def in_halves(function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
-    """The function's results for all items; when memory runs out, for half of them at a time, down to one.
-
-    Raises: OutOfMemory: one item alone does not fit.
-    """
-    if not items:
-        return []
-    try:
-        return function(items)
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not loading.is_out_of_memory(error):
-            raise
-        if len(items) == 1:
-            raise OutOfMemory(
-                "there is not enough memory for even one picture: use fewer beams, a smaller model or --device cpu."
-            ) from error
-    # Outside the except block, whose traceback would keep the failed batch's tensors alive.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = (len(items) + 1) // 2
-    return in_halves(function, items[:middle]) + in_halves(function, items[middle:])
 
 
 @contextlib.contextmanager

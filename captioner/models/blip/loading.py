@@ -31,6 +31,7 @@ from captioner.models.descriptions import (
     whole,
     words,
 )
+from captioner.models.memory import is_out_of_memory
 from captioner.models.weights import check_shapes, check_weights
 
 WEIGHTS = "model.safetensors"
@@ -150,13 +151,6 @@ def load(folder: Path, dtype: torch.dtype) -> tuple[Any, BlipImageProcessor, Ber
             "it may belong to another model."
         )
     return model, pictures, tokenizer
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether torch, on any device, or Python found no memory."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)  # torch on the CPU
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
