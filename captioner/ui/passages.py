@@ -14,7 +14,7 @@ from enum import Enum
 
 from captioner.images import MAX_BYTES
 
-_FORM_ROOM_BYTES = 4_000_000  # of an upload beside the file: its name, caption files, the form's own lines
+_FORM_ROOM_BYTES = 1_000_000  # of an upload beside the file: its name, caption files, the form's own lines
 _CAPTIONS_MAX_BYTES = 8 << 20  # caption files of many pictures
 _CALL_MAX_BYTES = 4 << 20  # /add_pictures naming ten thousand uploads
 _FUNCTION_MAX_BYTES = 16 << 20  # a change to forty thousand captions at once
