@@ -84,6 +84,21 @@ def test_a_file_filled_up_with_zeros_is_refused() -> None:
     assert open_picture(data + bytes(1_000)).notes == ()
 
 
+def test_a_picture_whose_own_data_ends_in_zeros_is_read() -> None:
+    """Of flat pictures with a noisy corner some end so, where their bits fill the last byte."""
+    found = 0
+    for seed in range(60):
+        pixels = np.full((160, 160), 90, np.uint8)
+        pixels[:16, :16] = np.random.default_rng(seed).integers(0, 256, (16, 16))
+        data = saved(Image.fromarray(pixels), "JPEG", optimize=True)
+        if data[:-2].endswith(bytes(16)):
+            found += 1
+            opened = open_picture(data[:-2])
+            assert opened.image.tobytes() == open_picture(data).image.tobytes()
+            assert opened.notes == (NOTE,)
+    assert found
+
+
 def test_the_picture_is_turned_and_noted_as_with_an_end_marker() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

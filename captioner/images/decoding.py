@@ -24,7 +24,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from captioner.errors import BadPicture
 from captioner.images import colours, jpeg_end
-from captioner.images.headers import MAX_PIXELS, check_pixels, format_by_start, is_bounded_exif
+from captioner.images.headers import MAX_PIXELS, check_pixels, damaged, format_by_start, is_bounded_exif
 from captioner.images.strips import strips
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -71,9 +71,9 @@ def decode(data: bytes) -> OpenedPicture:
     _silence_pillow()
     _register_heif()
     is_jpeg = _readers(data) == ("JPEG",)
-    if is_jpeg:
-        data = jpeg_end.without_filling(data)
     try:
+        if is_jpeg and jpeg_end.is_filled_up(data):  # Pillow would take the zeros for pixels
+            raise damaged("it ends in zeros")
         return _decoded(data)
     except BadPicture as error:
         if not is_jpeg or error.code != "damaged":

@@ -25,11 +25,9 @@ _NEEDED_BYTES = 4
 _FILLING = bytes(16)
 
 
-def without_filling(data: bytes) -> bytes:
-    """The file without the zeros that a disk or a download filled it up with, if it ends in them and not before."""
-    if data.endswith(_FILLING) and (scans := jpeg_scans(data)) is not None and not scans.has_end:
-        return data.rstrip(b"\0")
-    return data
+def is_filled_up(data: bytes) -> bool:
+    """Whether it ends in zeros and not before: a disk or a download filled it up, or it is a flat picture."""
+    return data.endswith(_FILLING) and (scans := jpeg_scans(data)) is not None and not scans.has_end
 
 
 def completed(data: bytes, pixels_of: Callable[[bytes], Hashable | None]) -> bytes | None:
@@ -40,14 +38,23 @@ def completed(data: bytes, pixels_of: Callable[[bytes], Hashable | None]) -> byt
     scans = jpeg_scans(data)
     if scans is None or scans.has_end or not scans.is_complete or scans.decoded_pixels > _MAX_DECODED_PIXELS:
         return None
-    # A last FF is half of the end marker, or of the two bytes by which FF stands for itself.
-    for whole in (data[:-1], data + b"\x00") if data.endswith(b"\xff") else (data,):
+    for whole in _possible_ends(data):
         pixels = pixels_of(whole + END)
         if pixels is None or any(pixels_of(longer) != pixels for longer in _continued(whole)):
             continue
         if any(pixels_of(shorter) != pixels for shorter in _continued(whole[:-_NEEDED_BYTES])):
             return whole + END
     return None
+
+
+def _possible_ends(data: bytes) -> Iterator[bytes]:
+    """The file up to where its pixels may end."""
+    for filled in (data, data.rstrip(b"\0")) if data.endswith(_FILLING) else (data,):
+        if filled.endswith(b"\xff"):  # half of the end marker, or of the two bytes by which FF stands for itself
+            yield filled[:-1]
+            yield filled + b"\0"
+        else:
+            yield filled
 
 
 def _continued(data: bytes) -> Iterator[bytes]:

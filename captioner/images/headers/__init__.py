@@ -25,6 +25,7 @@ __all__ = [
     "MAX_SIDE_PX",
     "Header",
     "check_pixels",
+    "damaged",
     "format_by_start",
     "is_bounded_exif",
     "jpeg_scans",
