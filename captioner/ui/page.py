@@ -24,6 +24,7 @@ from captioner.models.sources import ModelChoice
 from captioner.service.choices import Choices
 from captioner.service.service import Service
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
+from captioner.ui.callables import Callables
 from captioner.ui.controls import Controls
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
@@ -65,7 +66,7 @@ def build(service: Service) -> gr.Blocks:
 
 
 def mount(app: FastAPI, service: Service) -> FastAPI:
-    """Our routes and the page on one FastAPI app."""
+    """Our routes and the page on one FastAPI app, whose `state.callables` says what calls may name."""
     add_routes(app, service)
     add_modules(app)
     theme = gr.themes.Base(
@@ -96,6 +97,7 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
     # launch() was called, and a mounted page is never launched: without this, a request could name any file of this
     # machine. tests/test_ui_api.py tries it; when that passes without this line, the line can go.
     page.has_launched = True
+    mounted.state.callables = Callables.of(page)
     return mounted
 
 
