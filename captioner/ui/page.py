@@ -26,6 +26,7 @@ from captioner.service.service import Service
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
 from captioner.ui.callables import Callables
 from captioner.ui.controls import Controls
+from captioner.ui.lanes import in_lanes
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
 from captioner.ui.script_functions import script_functions
@@ -53,7 +54,7 @@ def build(service: Service) -> gr.Blocks:
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
                     html_template=workbench.read("workbench.html"),
-                    server_functions=script_functions(service),
+                    server_functions=in_lanes(script_functions(service)),
                     apply_default_css=False,
                     elem_id="cw-bench",
                 )

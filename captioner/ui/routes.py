@@ -22,6 +22,7 @@ from captioner.errors import CaptionerError, StoreError, UnknownPicture, Unknown
 from captioner.formats.sidecars import WRITERS
 from captioner.service.messages import message_of
 from captioner.service.service import Service
+from captioner.ui.lanes import Lane
 
 _FORM_ROOM = 200_000  # bytes of an upload beside the picture: its name, a caption
 _FOREVER = "private, max-age=31536000, immutable"  # a picture's id never means another picture
@@ -29,6 +30,7 @@ _FOREVER = "private, max-age=31536000, immutable"  # a picture's id never means 
 
 def add_routes(app: FastAPI, service: Service) -> None:
     """Pictures, uploads and the zip; to be added before Gradio is mounted at the root."""
+    decoding, exporting = Lane(8), Lane(4)
 
     @app.exception_handler(CaptionerError)
     async def tell(request: Request, error: Exception) -> Response:
@@ -43,8 +45,8 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return _picture(service.workspace.thumbnail_bytes(set_id, picture_id))
 
     @app.get("/sets/{set_id}/pictures/{picture_id}/preview")
-    def preview(set_id: str, picture_id: str) -> Response:
-        return _picture(service.pictures.preview_bytes(set_id, picture_id))
+    async def preview(set_id: str, picture_id: str) -> Response:
+        return _picture(await decoding.run(service.pictures.preview_bytes, set_id, picture_id))
 
     @app.post("/sets/{set_id}/pictures")
     async def add_picture(set_id: str, request: Request) -> Response:
@@ -57,7 +59,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
             if not isinstance(file, UploadFile) or not isinstance(name, str) or not isinstance(existing, str):
                 return _refuse(400, "The upload needs a file and its name.", "bad_upload")
             data = await file.read()
-        return JSONResponse({"row": await run_in_threadpool(service.add_picture, set_id, name, data, existing)})
+        return JSONResponse({"row": await decoding.run(service.add_picture, set_id, name, data, existing)})
 
     @app.post("/kept/{field}")
     async def keep_file(field: str, request: Request, name: str = "") -> Response:
@@ -68,6 +70,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return JSONResponse(await run_in_threadpool(service.kept_files.add, field, name or "The file", data))
 
     @app.get("/sets/{set_id}/export")
+    @exporting.along
     def export(set_id: str, format: str = "txt", with_pictures: bool = False) -> Response:
         if format not in WRITERS:
             raise CaptionerError(
