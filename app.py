@@ -167,6 +167,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             names=ServedNames.of(config.host, config.allowed_hosts),
             login=Login(config.login) if config.login is not None else None,
             upload_folder=Path(os.environ["GRADIO_TEMP_DIR"]),
+            callables=app.state.callables,
         )
         Server(guarded, listening, config.host).run()
     manager.close()

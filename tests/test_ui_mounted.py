@@ -48,7 +48,13 @@ def mounted(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def guarded(mounted: FastAPI, tmp_path: Path) -> Iterator[TestClient]:
-    door = Guard(mounted, names=ServedNames.of("localhost", []), login=None, upload_folder=tmp_path / "uploads")
+    door = Guard(
+        mounted,
+        names=ServedNames.of("localhost", []),
+        login=None,
+        upload_folder=tmp_path / "uploads",
+        callables=mounted.state.callables,
+    )
     with TestClient(door, base_url="http://localhost") as client:
         yield client
 
@@ -64,6 +70,55 @@ def _ask(client: TestClient) -> None:
             client.post("/gradio_api/run/predict", json={**value, "fn_index": 0})
 
 
+def _workbench(client: TestClient) -> int:
+    """The number of the component whose functions the page's script calls."""
+    components = client.get("/config").json()["components"]
+    return next(int(one["id"]) for one in components if one["props"].get("server_fns"))
+
+
+INFINITE = "1e400"  # JSON's spelling of what no JSON can say again
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("run/predict", '{"data": [], "fn_index": 99999}'),
+        ("run/predict", '{"data": [], "fn_index": 0}'),
+        ("run/predict", '{"data": {}, "fn_index": 0}'),
+        ("run/predict", '{"data": []}'),
+        *(("run/predict", f'{{"data": ["", "", ""], "fn_index": {number}}}') for number in range(1, 16)),
+        *((path, f'{{"data": [], "fn_index": {INFINITE}}}') for path in ("run/predict", "queue/join", "cancel")),
+        ("run/predict", f'{{"data": {INFINITE}, "fn_index": 0}}'),
+        ("run/predict", '{"data": [], "fn_index": 0, "session_hash": "half \\ud83d"}'),
+        ("run/predict", '{"data": [], "fn_index": 0, "trigger_id": [1e400]}'),
+        ("run/predict", f'{{"data": [], "fn_index": {"9" * 400}}}'),
+        ("queue/join", '{"data": [], "fn_index": 0, "session_hash": "a"}'),
+        ("queue/join", '{"data": [], "fn_index": true, "session_hash": "a"}'),
+        ("queue/join", "[1e400]"),
+        ("call/nothing", '{"data": []}'),
+        ("call/load_settings", '{"data": [""]}'),
+        ("call/new_set", '{"data": 1e400}'),
+        ("component_server/", '{"component_id": 99999, "fn_name": "open_set", "data": {}}'),
+        ("component_server/", '{"component_id": [], "fn_name": "open_set", "data": {}}'),
+        ("component_server/", '{"component_id": BENCH, "fn_name": "__init__", "data": {}}'),
+        ("component_server/", '{"component_id": BENCH, "fn_name": ["open_set"], "data": {}}'),
+        ("component_server/", '{"component_id": BENCH, "data": {}}'),
+    ],
+)
+def test_a_call_that_names_nothing_here_is_refused_with_a_code(guarded: TestClient, path: str, call: str) -> None:
+    body = call.replace("BENCH", str(_workbench(guarded)))
+    answer = guarded.post(f"/gradio_api/{path}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 404)
+    assert answer.json()["error"]["code"] in ("bad_request", "unknown_function")
+
+
+@pytest.mark.parametrize("path", ["queue/data?session_hash=nobody", "call/new_set/nothing"])
+def test_a_stream_of_a_forgotten_session_ends_in_order(guarded: TestClient, path: str) -> None:
+    answer = guarded.get(f"/gradio_api/{path}")  # the client raises what the app raises
+    assert answer.status_code == 200
+    assert "error" in answer.text
+
+
 def test_without_the_door_gradio_looks_up_what_a_visitor_names(mounted: FastAPI, asked: list[str]) -> None:
     with TestClient(mounted, base_url="http://localhost", raise_server_exceptions=False) as client:
         _ask(client)
@@ -77,9 +132,8 @@ def test_no_name_is_looked_up_for_a_visitor(guarded: TestClient, asked: list[str
 
 def test_only_so_many_session_names_are_kept(mounted: FastAPI, guarded: TestClient) -> None:
     gradio_app = next(route.app for route in mounted.routes if hasattr(getattr(route, "app", None), "state_holder"))
-    component = guarded.get("/config").json()["components"][0]["id"]
-    call = {"data": {}, "component_id": component, "fn_name": "nothing"}
+    call = {"data": {"sets": []}, "component_id": _workbench(guarded), "fn_name": "known_sets"}
     for number in range(70):
         answer = guarded.post("/gradio_api/component_server/", json={**call, "session_hash": f"session {number}"})
-        assert answer.status_code == 404
+        assert answer.status_code == 200
     assert len(gradio_app.state_holder.session_data) == 64

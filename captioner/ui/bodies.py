@@ -20,7 +20,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_LISTS_AND_MAPPINGS_MAX = 400_000  # of one JSON text; each takes 60 bytes and more where its text takes three
+# Of one JSON text. Each takes 60 bytes and more where its text takes three, and time, in which nobody is answered.
+_LISTS_AND_MAPPINGS_MAX = 150_000
+_TEXTS_MAX = 450_000
+_VALUES_MAX = 1_000_000
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class RefusedBody(CaptionerError):
@@ -81,8 +85,8 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def check_json(body: bytes, folder: Path, own_hosts: Collection[str]) -> None:
-    """Looks whether a JSON text names only files that were uploaded here.
+def read_call(body: bytes, folder: Path, own_hosts: Collection[str]) -> Any:
+    """The value of a JSON text that names only files that were uploaded here.
 
     Gradio follows the path of whatever looks like a file, to another machine if it is an address, and writes a
     refused one into the log as it came.
@@ -90,20 +94,30 @@ def check_json(body: bytes, folder: Path, own_hosts: Collection[str]) -> None:
     Args: folder: where uploads lie. own_hosts: as the request names this server.
     Raises: RefusedBody: no JSON, too much of it, or a file that is elsewhere.
     """
-    if body.count(b"[") + body.count(b"{") > _LISTS_AND_MAPPINGS_MAX:
+    if _has_too_many_parts(body):
         raise RefusedBody(413, "The request holds too many parts; send fewer at once.", "too_big")
 
-    def look(mapping: dict[str, Any]) -> None:
+    def look(mapping: dict[str, Any]) -> dict[str, Any]:
         path, url = mapping.get("path"), mapping.get("url")
         if isinstance(path, str) and not (is_inside(path, folder) and _is_own(url, own_hosts)):
             raise RefusedBody(403, "Files must be uploaded first; gradio_client's handle_file does it.", "bad_file")
+        return mapping
 
     try:
-        read_json(body, "The request", look=look)
+        return read_json(body, "The request", look=look)
     except RefusedBody:
         raise
     except CaptionerError as error:
         raise RefusedBody(400, shown(str(error))) from error
+
+
+def _has_too_many_parts(body: bytes) -> bool:
+    """Counts what costs time and memory to read; captions hold commas of their own, so those are told apart last."""
+    if body.count(b"[") + body.count(b"{") > _LISTS_AND_MAPPINGS_MAX:
+        return True
+    if body.count(b'"') - body.count(b'\\"') > 2 * _TEXTS_MAX:
+        return True
+    return body.count(b",") > _VALUES_MAX and _TEXT.sub(b"", body).count(b",") > _VALUES_MAX
 
 
 def is_inside(path: str, folder: Path) -> bool:

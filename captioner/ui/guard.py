@@ -11,13 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, QueryParams
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from captioner.limits import shown
 from captioner.ui import passages
 from captioner.ui.address import ServedNames, name_in
-from captioner.ui.bodies import CountedBody, RefusedBody, check_json, is_inside, replayed
+from captioner.ui.bodies import CountedBody, RefusedBody, is_inside, read_call, replayed
+from captioner.ui.callables import Callables
 from captioner.ui.login import Login
 from captioner.ui.passages import FILE_PREFIX, Kind, Passage
 from captioner.ui.policies import App, Message, PagePolicy, Scope, Send, with_headers
@@ -29,13 +31,24 @@ class Guard:
     Login is HTTP Basic, so that page, pictures, uploads and API are behind one door.
     """
 
-    def __init__(self, app: App, *, names: ServedNames, login: Login | None, upload_folder: Path) -> None:
-        """Args: upload_folder: where Gradio puts uploads; no request reaches a file elsewhere."""
+    def __init__(
+        self,
+        app: App,
+        *,
+        names: ServedNames,
+        login: Login | None,
+        upload_folder: Path,
+        callables: Callables | None = None,
+    ) -> None:
+        """Args: upload_folder: where Gradio puts uploads; no request reaches a file elsewhere. callables: what calls
+        may name; None where the app decides.
+        """
         self._app = app
         self._page: App = GZipMiddleware(PagePolicy(app))  # type: ignore[arg-type,assignment]
         self._names = names
         self._login = login
         self._upload_folder = upload_folder
+        self._callables = callables
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """ASGI."""
@@ -77,12 +90,17 @@ class Guard:
                 app = self._page if passage.kind is Kind.PAGE else self._app
                 await app(scope, body.receive, send_unless_too_long)
             elif (text := await body.read()) is not None:
-                check_json(text, self._upload_folder, ("", *_own_hosts(Headers(scope=scope))))
+                call = read_call(text, self._upload_folder, ("", *_own_hosts(Headers(scope=scope))))
+                if self._callables is not None:
+                    self._callables.check(scope["path"], call)
+                del call  # the application reads it again
                 await self._app(scope, replayed(text, receive), send)
         except RefusedBody as error:
             await _refuse_body(error.status, str(error), error.code)(scope, receive, send)
-        except Exception:
-            if not body.is_too_long:  # else it is how the application ends when a client goes
+        except Exception as error:
+            if _is_told(error):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif not body.is_too_long:  # else it is how the application ends when a client goes
                 raise
         if body.is_too_long and not is_answered:
             await _too_long(passage)(scope, receive, send)
@@ -145,6 +163,11 @@ def _refuse_foreign_page(headers: Headers, passage: Passage | None) -> Response 
     # "same-site" is no better: it includes every other port of this machine.
     is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return None if is_link and passage is not None and passage.kind is Kind.PAGE else refusal
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether a stream of events ended with a refusal that it has told itself, as that of a forgotten session does."""
+    return isinstance(error, RuntimeError) and isinstance(error.__cause__, HTTPException)
 
 
 def _own_hosts(headers: Headers) -> tuple[str, ...]:

@@ -24,7 +24,9 @@ from captioner.models.sources import ModelChoice
 from captioner.service.choices import Choices
 from captioner.service.service import Service
 from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
+from captioner.ui.callables import Callables
 from captioner.ui.controls import Controls
+from captioner.ui.lanes import in_lanes
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
 from captioner.ui.script_functions import script_functions
@@ -52,7 +54,7 @@ def build(service: Service) -> gr.Blocks:
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
                     html_template=workbench.read("workbench.html"),
-                    server_functions=script_functions(service),
+                    server_functions=in_lanes(script_functions(service)),
                     apply_default_css=False,
                     elem_id="cw-bench",
                 )
@@ -65,7 +67,7 @@ def build(service: Service) -> gr.Blocks:
 
 
 def mount(app: FastAPI, service: Service) -> FastAPI:
-    """Our routes and the page on one FastAPI app."""
+    """Our routes and the page on one FastAPI app, whose `state.callables` says what calls may name."""
     add_routes(app, service)
     add_modules(app)
     theme = gr.themes.Base(
@@ -96,6 +98,7 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
     # launch() was called, and a mounted page is never launched: without this, a request could name any file of this
     # machine. tests/test_ui_api.py tries it; when that passes without this line, the line can go.
     page.has_launched = True
+    mounted.state.callables = Callables.of(page)
     return mounted
 
 

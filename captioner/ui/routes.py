@@ -25,6 +25,7 @@ from captioner.formats.sidecars import WRITERS
 from captioner.limits import read_json
 from captioner.service.messages import message_of
 from captioner.service.service import Service
+from captioner.ui.lanes import Lane
 from captioner.workspace.records import Upload
 
 _FORM_ROOM = 2_000_000  # bytes of one field of an upload: the names of many files
@@ -35,6 +36,7 @@ _FOREVER = "private, max-age=31536000, immutable"  # a picture's id never means 
 
 def add_routes(app: FastAPI, service: Service) -> None:
     """Pictures, uploads and the zip; to be added before Gradio is mounted at the root."""
+    decoding, exporting = Lane(8), Lane(4)
 
     @app.exception_handler(CaptionerError)
     async def tell(request: Request, error: Exception) -> Response:
@@ -49,8 +51,8 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return _picture(service.workspace.thumbnail_bytes(set_id, picture_id))
 
     @app.get("/sets/{set_id}/pictures/{picture_id}/preview")
-    def preview(set_id: str, picture_id: str) -> Response:
-        return _picture(service.pictures.preview_bytes(set_id, picture_id))
+    async def preview(set_id: str, picture_id: str) -> Response:
+        return _picture(await decoding.run(service.pictures.preview_bytes, set_id, picture_id))
 
     @app.post("/sets/{set_id}/pictures")
     async def add_picture(set_id: str, request: Request) -> Response:
@@ -60,8 +62,8 @@ def add_routes(app: FastAPI, service: Service) -> None:
             captions = await form.captions([folder] * _CAPTIONS_BESIDE)
             upload = Upload(name, await file.read(), folder=folder)
             upload_id = form.text("upload")
-        add = service.intake.add_picture
-        return JSONResponse(await run_in_threadpool(add, set_id, upload, captions, upload_id=upload_id))
+        add = decoding.along(service.intake.add_picture)
+        return JSONResponse(await add(set_id, upload, captions, upload_id=upload_id))
 
     @app.post("/sets/{set_id}/captions")
     async def add_captions(set_id: str, request: Request) -> Response:
@@ -83,6 +85,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return JSONResponse(await run_in_threadpool(service.kept_files.add, field, name or "The file", data))
 
     @app.get("/sets/{set_id}/export")
+    @exporting.along
     def export(set_id: str, format: str = "txt", with_pictures: bool = False) -> Response:
         if format not in WRITERS:
             raise CaptionerError(
