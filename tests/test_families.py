@@ -72,7 +72,7 @@ def test_fields_of_one_name_in_two_families_are_told_apart(models: str) -> None:
 def test_a_condition_between_fields_is_named_as_in_the_flat_mapping(models: str) -> None:
     [echo] = [group for group in setting_groups() if group.family == "echo"]
     [temperature] = [field for field in echo.fields() if field.name == "echo_temperature"]
-    assert temperature.only_when == ("echo_manner", "free")
+    assert temperature.only_when == ("echo_manner", ("free",))
 
 
 def test_switching_the_captioner_brings_the_others_values_back(models: str) -> None:

@@ -150,6 +150,14 @@ def test_other_words_are_refused(name: str, word: str) -> None:
         field.parse(word)
 
 
+def test_a_field_may_need_one_of_several_values_of_another() -> None:
+    field = Field(name="seed", only_when=("method", ("dice", "lots")))
+    idle = {word: field.is_idle({"method": word}) for word in ("dice", "lots", "cards")}
+    assert idle == {"dice": False, "lots": False, "cards": True}
+    assert not field.is_idle({}), "nothing is said of the other"
+    assert field.needed_text == "dice or lots"
+
+
 def test_flag_and_title_come_from_the_name() -> None:
     fields = {field.name: field for field in Sample.fields()}
     assert (fields["is_on"].flag, fields["is_on"].title) == ("--is-on", "Is on")
@@ -165,9 +173,9 @@ def test_every_field_says_what_it_does_and_has_an_allowed_default(owner: type[Se
     assert field.check(field.default) == field.default
     assert json.loads(json.dumps(field.default)) == field.default
     if field.only_when is not None:
-        other, value = field.only_when
+        other, needed = field.only_when
         master = next(candidate for candidate in owner.fields() if candidate.name == other)
-        assert value in master.options
+        assert needed and set(needed) < set(master.options)
 
 
 @pytest.mark.parametrize(("owner", "field"), ALL_FIELDS, ids=IDS)

@@ -40,26 +40,26 @@ class Recipe(Settings):
         effect=_COMPOSE,
     )
     underscores_to_spaces: bool = switch(
-        True, "Write tags with spaces: long_hair becomes long hair; faces like ^_^ stay.", effect=_COMPOSE
+        True, "Write tags with spaces: `long_hair` becomes long hair; faces like `^_^` stay.", effect=_COMPOSE
     )
     escape_brackets: bool = switch(
-        False, "Write brackets in tags as \\( and \\), for interfaces that read them as weights.", effect=_COMPOSE
+        False, "Write brackets in tags as `\\(` and `\\)`, for interfaces that read them as weights.", effect=_COMPOSE
     )
     ignore: str = words(
         "",
-        "Tags to leave out, separated by commas or lines; * stands for anything: *_background. Sentences stay.",
+        "Tags to leave out, separated by commas or lines; `*` stands for anything: `*_background`. Sentences stay.",
         label="Ignored tags",
         effect=_COMPOSE,
     )
     replace: str = words(
         "",
-        "Tags to rename, separated by commas or lines: 1girl -> a girl, *_hair -> * fur. Sentences stay.",
+        "Tags to rename, separated by commas or lines: `1girl -> a girl, *_hair -> * fur`. Sentences stay.",
         label="Replaced tags",
         effect=_COMPOSE,
     )
     replace_text: str = words(
         "",
-        "Words to change in the sentence, separated by commas or lines: cat -> sks cat, a picture of ->. Tags stay.",
+        "Words to change in the sentence, separated by commas or lines: `cat -> sks cat, a picture of ->`. Tags stay.",
         label="Replaced words of the sentence",
         effect=_COMPOSE,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ import gradio as gr
 
 from captioner.captions.groups import SettingGroup
 from captioner.service.choices import SWITCH
-from captioner.settings import Field, Settings
+from captioner.settings import Condition, Field, Settings
 
 _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, not slid
 _RADIO_LIMIT = 5
@@ -32,7 +31,7 @@ class Controls:
 
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
-        self._only_when: dict[str, tuple[str, Any]] = {}
+        self._only_when: dict[str, Condition] = {}
         self._keys: list[str] = []
         self._presets: dict[str, dict[str, dict[str, Any]]] = {}  # by family: name -> flat values
         self._families: dict[str, str] = {}
@@ -101,7 +100,7 @@ class Controls:
     def described(self) -> dict[str, Any]:
         """What the script must know: which field depends on which other one's value, and each captioner's family."""
         return {
-            "only_when": {name: list(condition) for name, condition in self._only_when.items()},
+            "only_when": self._only_when,
             "families": self._families,
         }
 
@@ -151,7 +150,7 @@ def _kept_file_html(declared: Field) -> str:
     return (
         f'<div class="cw-kept" data-field="{html.escape(declared.name)}">'
         f'<label class="cw-stack"><span class="cw-kept-title">{title}</span>'
-        f'<span class="info-text">{html.escape(declared.help)}</span><select><option value="">None</option></select>'
+        f'<span class="info-text">{html.escape(declared.plain_help)}</span><select><option value="">None</option></select>'
         '</label><div class="cw-row">'
         '<button type="button" class="cw-button cw-small" data-do="add">Add a file…</button>'
         '<button type="button" class="cw-button cw-small" data-do="remove" disabled '
@@ -164,7 +163,7 @@ def _kept_file_html(declared: Field) -> str:
 def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     common: dict[str, Any] = {
         "label": declared.title + (f" ({declared.unit})" if declared.unit else ""),
-        "info": _escaped(declared.help),
+        "info": declared.help,
         "interactive": True,
         "elem_id": f"setting-{declared.name}",
         **looks,
@@ -183,8 +182,3 @@ def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     if declared.maximum - declared.minimum > _SLIDER_LIMIT:
         return gr.Number(value=value, minimum=declared.minimum, maximum=declared.maximum, precision=0, **common)
     return gr.Slider(declared.minimum, declared.maximum, value=value, step=declared.step, buttons=["reset"], **common)
-
-
-def _escaped(help: str) -> str:
-    """A help text as Gradio's Markdown shows it unchanged: "*_background" is no emphasis."""
-    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", help)

@@ -44,7 +44,7 @@ def build(service: Service) -> gr.Blocks:
     with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Column(elem_id="cw-page"):
             gr.HTML(
-                html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-bar"
+                html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-top"
             )
             banner = banner_html(service.choices.choice) + plug_ins_html()
             if banner:

@@ -10,8 +10,8 @@ from captioner.errors import SettingsError
 from captioner.limits import is_finite, value_shown
 from captioner.settings import Field, Settings, choice, real, whole, words
 
-_BEAM = ("method", "beam")
-_NUCLEUS = ("method", "nucleus")
+_BEAM = ("method", ("beam",))
+_NUCLEUS = ("method", ("nucleus",))
 
 
 class SamplingSettings(Settings):

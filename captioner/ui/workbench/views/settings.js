@@ -6,6 +6,8 @@ import { ask, throwBug } from '../core/server.js';
 import { page } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 
+const rules = new CSSStyleSheet();
+document.adoptedStyleSheets.push(rules);
 let onlyWhen = {};
 let families = {};
 let known = '';
@@ -18,12 +20,17 @@ export function describe(described) {
   families = described.families;
 }
 
-/** Shows only the fields that apply: a field may depend on another one's value, or on its tagger's switch. */
+/**
+ * Shows only the fields that apply: a field may depend on another one's value, a family's on the chosen captioner. These
+ * are rules and not classes, since Gradio makes what lies in a closed tab or under More only when it is opened.
+ */
 function showApplying(values) {
-  for (const [name, [other, value]] of Object.entries(onlyWhen))
-    byId(`setting-${name}`)?.classList.toggle('cw-not-now', values[other] !== value);
+  const hidden = [];
+  for (const [name, [other, needed]] of Object.entries(onlyWhen))
+    if (!needed.includes(values[other])) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
   for (const family of new Set(Object.values(families)))
-    byId(`family-${family}`)?.classList.toggle('cw-not-now', families[values.captioner] !== family);
+    if (families[values.captioner] !== family) hidden.push(`#family-${family}`);
+  rules.replaceSync(hidden.length ? `${hidden.join(', ')} { display: none !important }` : '');
 }
 
 /** Makes the settings the set's: one request at a time, and only the newest settings wait. */
