@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Self, dataclass_transform
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, check_text, is_finite, value_shown
 
-
 Condition = tuple[str, tuple[str, ...]]
 """Another field and those of its values beside which a field has an effect."""
 
@@ -37,7 +36,7 @@ class Field:
     not a constraint on values. options: the words a choice may take. label: None means made from the name.
     off_value: the value that switches the thing off, named in the help (top_k 0), or None.
     only_when: (other field, its values): the field has an effect only beside these, so the page hides it otherwise.
-    help: what stands between backticks is shown as it is; signs that Markdown reads stand nowhere else.
+    help: what stands between backticks is shown as code; at most one star, since pages read two as emphasis.
     keeper: for a `kept_file`, the module that keeps such files.
     """
 
@@ -263,15 +262,30 @@ def kept_file(
     return _declare("", declared)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """A choice in words that everybody knows, which sets several fields at once.
+
+    title: what is chosen. help: what the words mean, in the fields' terms. values: word -> field names and values.
+    """
+
+    title: str
+    help: str
+    values: Mapping[str, Mapping[str, Any]]
+
+
 @dataclass_transform(
     frozen_default=True, kw_only_default=True, field_specifiers=(whole, real, switch, choice, words, kept_file)
 )
 class Settings:
     """Base of every settings class; deriving from it makes a frozen keyword-only dataclass.
 
+    first_fields: names of those that a page shows at once, in its order; the others are for who looks for more.
+
     Raises: SettingsError: on creation, for the first field whose value is not allowed.
     """
 
+    first_fields: ClassVar[tuple[str, ...]] = ()
     _fields: ClassVar[tuple[Field, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -314,6 +328,16 @@ class Settings:
     def presets(cls) -> Mapping[str, Self]:
         """Known combinations of values by name; a class that has some overrides this."""
         return {}
+
+    @classmethod
+    def preset_title(cls, name: str) -> str:
+        """How people write a preset's name; a class whose presets come from elsewhere overrides this."""
+        return name.replace("-", " ").capitalize()
+
+    @classmethod
+    def levels(cls) -> Levels | None:
+        """The first choice that a page offers; a class that has one overrides this."""
+        return None
 
     @classmethod
     def aliases(cls) -> tuple[Field, ...]:

@@ -152,7 +152,7 @@ def test_the_page_lays_out_controls_of_every_family(service: Service) -> None:
         "family-echo",
         "setting-echo_manner",
         "setting-temperature",
-        "preset",
+        "preset-blip",
         "preset-echo",
     } <= names
     choices = next(block for block in blocks.blocks.values() if getattr(block, "elem_id", "") == "setting-captioner")

@@ -36,6 +36,7 @@ class Ordered(Settings):
 
 
 ALL_FIELDS = [(group.settings, field) for group in setting_groups() for field in group.settings.fields()]
+OWNERS = [group.settings for group in setting_groups()]
 IDS = [field.name for _, field in ALL_FIELDS]
 
 
@@ -165,6 +166,20 @@ def test_flag_and_title_come_from_the_name() -> None:
 
 
 # What must hold of every settings class of the product
+
+
+@pytest.mark.parametrize("owner", OWNERS, ids=[owner.__name__ for owner in OWNERS])
+def test_words_of_a_first_choice_set_allowed_values_and_the_defaults_have_one(owner: type[Settings]) -> None:
+    names = [field.name for field in owner.fields()]
+    assert set(owner.first_fields) <= set(names)
+    levels = owner.levels()
+    if levels is None:
+        return
+    defaults = owner.from_mapping({}).to_mapping()
+    for values in levels.values.values():
+        owner.from_mapping(values)
+    assert [word for word, values in levels.values.items() if values.items() <= defaults.items()]
+    assert len({frozenset(values) for values in levels.values.values()}) == 1, "each word sets the same fields"
 
 
 @pytest.mark.parametrize(("owner", "field"), ALL_FIELDS, ids=IDS)

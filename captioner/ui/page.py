@@ -23,8 +23,8 @@ from captioner.models.plug_ins import refused_plug_ins
 from captioner.models.sources import ModelChoice
 from captioner.service.choices import Choices
 from captioner.service.service import Service
-from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
-from captioner.ui.controls import Controls
+from captioner.ui import api, sentence_tab, tags_tab, text_tab, workbench
+from captioner.ui.controls import Controls, Offered
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
 from captioner.ui.script_functions import script_functions
@@ -57,9 +57,9 @@ def build(service: Service) -> gr.Blocks:
                     elem_id="cw-bench",
                 )
                 with gr.Column(elem_id="cw-side", min_width=0):
-                    controls, presets = _lay_out_settings(service.choices, plan)
+                    controls = _lay_out_settings(service.choices, plan)
         bench.js_on_load = workbench.script(controls.described())
-        _wire(page, service.choices, controls, presets)
+        _wire(page, service.choices, controls)
         api.add_endpoints(service)
     return page
 
@@ -133,7 +133,7 @@ def plug_ins_html() -> str:
     )
 
 
-def _lay_out_settings(choices: Choices, plan: Plan) -> tuple[Controls, list[Any]]:
+def _lay_out_settings(choices: Choices, plan: Plan) -> Controls:
     controls = Controls()
     gr.HTML(
         '<div id="cw-settings-message" role="alert" hidden></div>',
@@ -144,32 +144,25 @@ def _lay_out_settings(choices: Choices, plan: Plan) -> tuple[Controls, list[Any]
     planned = (plan.captioner, *plan.taggers, *plan.switched_off)
     defaults = {one.family: one.settings for one in planned}
     controls.families(choices.captioner_families())
-    with gr.Tabs(elem_id="cw-tabs"):
-        presets = captioner_tab.lay_out(
-            controls,
-            [group for group in choices.groups if group.kind == "captioner"],
-            choices.model_choices(CAPTIONER),
-            model=choices.model_name(CAPTIONER),
-            defaults=defaults,
-            other_names=choices.takes_other_names(CAPTIONER),
+    offered = {
+        key: Offered(
+            choices=choices.model_choices(key),
+            chosen=choices.model_name(key),
+            other_names=choices.takes_other_names(key),
         )
-        for group in choices.groups:
-            if group.kind == "tagger":
-                tagger_tab.lay_out(
-                    controls,
-                    group,
-                    choices.model_choices(group.key),
-                    model=choices.model_name(group.key),
-                    defaults=defaults[group.family],
-                    other_names=choices.takes_other_names(group.key),
-                )
-            elif group.kind is None:
-                recipe_tab.lay_out(controls, group, defaults=plan.recipe)
-    return controls, presets
+        for key in choices.model_keys
+    }
+    of_kind = {kind: [group for group in choices.groups if group.kind == kind] for kind in ("captioner", "tagger")}
+    with gr.Tabs(elem_id="cw-tabs"):
+        sentence_tab.lay_out(controls, of_kind["captioner"], offered[CAPTIONER], defaults=defaults)
+        tags_tab.lay_out(controls, of_kind["tagger"], offered, defaults=defaults)
+        text_tab.lay_out(controls, choices.groups[-1], defaults=plan.recipe)
+    return controls
 
 
-def _wire(page: gr.Blocks, choices: Choices, controls: Controls, presets: list[Any]) -> None:
+def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
     components = list(controls.components.values())
+    boxes = [combination.box for combination in controls.combinations]
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def load_settings(set_id: str) -> list[Any]:
@@ -187,7 +180,7 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls, presets: list[A
         js=_ADDRESS_JS,
         queue=False,
         **private,
-    ).then(None, components, presets, js=controls.collect_js(), **private)
+    ).then(None, components, boxes, js=controls.collect_js(), **private)
     # The script clicks this when an undo changed the settings.
     again = gr.Button("Show the stored settings", visible="hidden", elem_id="cw-reload-settings")
     again.click(load_settings, [address], components, js=_ADDRESS_JS, queue=False, **private)
@@ -195,10 +188,11 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls, presets: list[A
         [component.change for component in components],
         None,
         components,
-        presets,
+        boxes,
         js=controls.collect_js(),
         trigger_mode="always_last",
         **private,
     )
-    for preset in presets:
-        preset.input(None, [preset, *components], components, js=controls.preset_js(), **private)
+    for combination in controls.combinations:
+        given = [combination.box, *components]
+        combination.box.input(None, given, components, js=controls.combination_js(combination), **private)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from captioner.settings import Effect, Settings, choice, kept_file, real, switch, whole
+from captioner.settings import Effect, Levels, Settings, choice, kept_file, real, switch, whole
 from taggers.clip.ranking import STORED_LABELS
 
 _RANK = ("mode", ("rank",))
@@ -20,6 +20,12 @@ def _maximum(default: int, things: str) -> Any:
         effect=Effect.COMPOSE,
         only_when=_RANK,
     )
+
+
+def _numbers(flavors: int, *, medium: int, other: int, chained: int) -> dict[str, int]:
+    """How many words of each vocabulary; chained: how many flavors the modes add that go on from a sentence."""
+    others = dict.fromkeys(("movements", "artists", "trendings"), other)
+    return {"flavors": flavors, "mediums": medium, **others, "max_flavors": chained}
 
 
 class ClipSettings(Settings):
@@ -69,3 +75,18 @@ class ClipSettings(Settings):
     chain_medium: bool = switch(True, "The chain may end with a medium.", only_when=_CHAIN)
     chain_trending: bool = switch(True, "The chain may end with where such pictures trend.", only_when=_CHAIN)
     chain_movement: bool = switch(True, "The chain may end with an art movement.", only_when=_CHAIN)
+
+    first_fields = ("flavors", "max_flavors")
+
+    @classmethod
+    def levels(cls) -> Levels:
+        """How many tags are kept."""
+        return Levels(
+            title="Tags",
+            help="Few is 2 flavors and a medium, normal 4 flavors and one of each vocabulary, many 10 and two.",
+            values={
+                "few": _numbers(2, medium=1, other=0, chained=8),
+                "normal": _numbers(4, medium=1, other=1, chained=32),
+                "many": _numbers(10, medium=2, other=2, chained=64),
+            },
+        )
