@@ -80,7 +80,7 @@ class SamplingSettings(Settings):
         """How long a sentence becomes; short are the lengths of the BLIP paper."""
         return Levels(
             title="Length",
-            help="Short: 5 to 20 tokens, balanced: 10 to 40, detailed: 24 to 60. A token is a word or a part of one.",
+            help="Short: 5 to 20 tokens (words or parts of them), balanced: 10 to 40, detailed: 24 to 60.",
             values={
                 "short": {"min_length": 5, "max_length": 20},
                 "balanced": {"min_length": 10, "max_length": 40},
