@@ -43,12 +43,9 @@ def build(service: Service) -> gr.Blocks:
     plan = Plan.from_flat(service.choices.default_flat, service.choices.models)
     with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Column(elem_id="cw-page"):
-            gr.HTML(
-                html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-top"
-            )
-            banner = banner_html(service.choices.choice) + plug_ins_html()
-            if banner:
-                gr.HTML(banner, js_on_load=None, apply_default_css=False, elem_id="cw-banner")
+            about = banner_html(service.choices.choice) + plug_ins_html()
+            toolbar = workbench.read("toolbar.html").replace("<!-- about the models -->", about)
+            gr.HTML(html_template=toolbar, js_on_load=None, apply_default_css=False, elem_id="cw-top")
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
                     html_template=workbench.read("workbench.html"),
@@ -100,11 +97,11 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
 
 
 def banner_html(choice: ModelChoice) -> str:
-    """The banner over the page where demo models stand in: that they do, why, and what to do; else nothing."""
+    """Where demo models stand in, a pill for the toolbar that says so, why, and what to do; else nothing."""
     if not choice.is_demo and not choice.missing:
         return ""
     if choice.is_demo:
-        title = "Demo models."
+        title = "Demo models"
         advice = (
             "To caption real pictures, choose a model marked “not here” on the right and download it, or start with "
             f"<code>python app.py --models hub</code>, which takes {choice.download_mb:,} MB once."
@@ -112,24 +109,31 @@ def banner_html(choice: ModelChoice) -> str:
             else "To caption real pictures, start the app without <code>--models demo</code>."
         )
     else:
-        title = "First use."
+        title = "First use"
         names = ", ".join(spec.name for spec in choice.missing)
         advice = (
             f"Models are downloaded when they are first used: {html.escape(names)}, {choice.download_mb:,} MB in all."
         )
-    reason = html.escape(choice.reason)
-    return (
-        '<div class="cw-banner" role="note"><div class="cw-banner-box">'
-        f"<b>{title}</b><span>{reason} {advice}</span></div></div>"
-    )
+    return _pill_html(title, f"<p>{html.escape(choice.reason)}</p><p>{advice}</p>")
 
 
 def plug_ins_html() -> str:
-    """What to say of packages whose models could not be taken in; nothing where there are none."""
-    return "".join(
-        '<div class="cw-banner" role="note"><div class="cw-banner-box"><b>Left out.</b>'
-        f"<span>The models of {html.escape(refused.name)}: {html.escape(refused.reason)}</span></div></div>"
-        for refused in refused_plug_ins()
+    """A pill that names the packages whose models could not be taken in; nothing where there are none."""
+    refused = refused_plug_ins()
+    return (
+        _pill_html(
+            "Left out",
+            "".join(f"<p>The models of {html.escape(one.name)}: {html.escape(one.reason)}</p>" for one in refused),
+        )
+        if refused
+        else ""
+    )
+
+
+def _pill_html(title: str, text: str) -> str:
+    return (
+        f'<details class="cw-menu cw-pill"><summary class="cw-button">{title}</summary>'
+        f'<div class="cw-menu-body" role="note">{text}</div></details>'
     )
 
 
