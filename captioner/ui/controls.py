@@ -116,6 +116,7 @@ class Controls:
             visible=True if len(offered.choices) > 1 or offered.other_names else "hidden",
         )
         self._keep(key, box)
+        gr.HTML(f'<div id="offer-{key}" class="cw-offer" hidden></div>', apply_default_css=False, padding=False)
 
     @property
     def names(self) -> list[str]:
@@ -156,6 +157,13 @@ class Controls:
             f"(chosen, ...values) => {{ const names = {json.dumps(self.names)};"
             f" const chosenValues = ({json.dumps(combination.table)})[chosen] || {{}};"
             " return names.map((name, index) => name in chosenValues ? chosenValues[name] : values[index]); }"
+        )
+
+    def replacing_js(self, values: Mapping[str, Any]) -> str:
+        """A script function from all values to all values, these replaced."""
+        return (
+            f"(...values) => {{ const names = {json.dumps(self.names)}; const replaced = {json.dumps(values)};"
+            " return names.map((name, index) => name in replaced ? replaced[name] : values[index]); }"
         )
 
     def updates(self, flat: Mapping[str, Any]) -> list[Any]:

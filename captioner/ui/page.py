@@ -8,6 +8,7 @@ script gets all values by name, stores and tries them through the same functions
 from __future__ import annotations
 
 import html
+import json
 import os
 from typing import Any
 
@@ -103,8 +104,9 @@ def banner_html(choice: ModelChoice) -> str:
     if choice.is_demo:
         title = "Demo models"
         advice = (
-            "To caption real pictures, choose a model marked “not here” on the right and download it, or start with "
-            f"<code>python app.py --models hub</code>, which takes {choice.download_mb:,} MB once."
+            "To caption real pictures, take the real models: those that are switched on are downloaded now, others "
+            f"when they are; {choice.download_mb:,} MB in all. "
+            "<code>python app.py --models hub</code> starts with them."
             if choice.missing
             else "To caption real pictures, start the app without <code>--models demo</code>."
         )
@@ -114,7 +116,23 @@ def banner_html(choice: ModelChoice) -> str:
         advice = (
             f"Models are downloaded when they are first used: {html.escape(names)}, {choice.download_mb:,} MB in all."
         )
-    return _pill_html(title, f"<p>{html.escape(choice.reason)}</p><p>{advice}</p>")
+    return _pill_html(title, f"<p>{html.escape(choice.reason)}</p><p>{advice}</p>{_take_real_html(choice)}")
+
+
+def _take_real_html(choice: ModelChoice) -> str:
+    """A button that puts the real models in the place of the demo ones; nothing where there is nothing to fetch."""
+    if not choice.is_demo or not choice.missing:
+        return ""
+    models = html.escape(json.dumps(_real_models(choice)))
+    return (
+        f'<button type="button" class="cw-button cw-primary" id="cw-take-real" data-models="{models}">'
+        "Take the real models</button>"
+    )
+
+
+def _real_models(choice: ModelChoice) -> dict[str, str]:
+    """The names of the missing models by the key of their control."""
+    return {CAPTIONER if spec.kind == "captioner" else spec.family: spec.name for spec in choice.missing}
 
 
 def plug_ins_html() -> str:
@@ -188,6 +206,9 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
     # The script clicks this when an undo changed the settings.
     again = gr.Button("Show the stored settings", visible="hidden", elem_id="cw-reload-settings")
     again.click(load_settings, [address], components, js=_ADDRESS_JS, queue=False, **private)
+    # And this when the real models shall stand in the place of the demo ones.
+    real = gr.Button("Take the real models", visible="hidden", elem_id="cw-set-real")
+    real.click(None, components, components, js=controls.replacing_js(_real_models(choices.choice)), **private)
     gr.on(
         [component.change for component in components],
         None,
