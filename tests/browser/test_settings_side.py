@@ -59,6 +59,16 @@ def test_all_three_tabs_are_in_sight(bare_server: AppServer, context: Any, width
         assert box["x"] + box["width"] <= width
 
 
+@pytest.mark.parametrize("width", [1440, 900, 390])
+def test_the_note_on_demo_models_opens_inside_the_window(bare_server: AppServer, context: Any, width: int) -> None:
+    page = open_page(context, bare_server.url)
+    page.set_viewport_size({"width": width, "height": 768})
+    page.locator(".cw-pill summary").click()
+    box = page.locator(".cw-pill .cw-menu-body").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+
+
 def test_every_help_is_shown_as_it_is_written(bare_server: AppServer, context: Any) -> None:
     page = open_page(context, bare_server.url)
     page.reload()
