@@ -239,9 +239,10 @@ class Bench:
         """slider_to_caption and slider_beam16."""
         page = self.open_set(200)
         page.locator(".cw-cell").first.click()
+        page.locator("#more-blip > button").click()
         yield Row("slider_to_caption", self._slide(page), "ms")
-        page.locator("#preset input").click()
-        page.get_by_role("option", name="Everydream beam").click()
+        page.locator("#preset-blip input").click()
+        page.get_by_role("option", name="EveryDream beam").click()
         page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]")
         yield Row("slider_beam16", self._slide(page), "ms")
         page.close()

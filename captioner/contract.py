@@ -87,13 +87,14 @@ class ModelSpec:
 class Model(ABC):
     """What captioners and taggers have in common.
 
-    family: see `ModelSpec`. title: as people call the family. other_names: which names beside the registered ones
-    `spec_for` understands, in words for a person; "" for none. is_remote: it runs elsewhere, at an address. is_live: it
-    is cheap enough to run on every move of a slider.
+    family: see `ModelSpec`. title: as people call the family. about: what it says of a picture, in a line.
+    other_names: which names beside the registered ones `spec_for` understands, in words for a person; "" for none.
+    is_remote: it runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a slider.
     """
 
     family: ClassVar[str]
     title: ClassVar[str] = ""
+    about: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]]
     other_names: ClassVar[str] = ""
     is_remote: ClassVar[bool] = False

@@ -17,6 +17,9 @@ from typing import Any, ClassVar, Self, dataclass_transform
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, check_text, is_finite, value_shown
 
+Condition = tuple[str, tuple[str, ...]]
+"""Another field and those of its values beside which a field has an effect."""
+
 
 class Effect(Enum):
     """What changing a field costs: RUN asks the model again, COMPOSE only makes the text again from stored layers."""
@@ -32,7 +35,8 @@ class Field:
     kind: int, float, bool or str. minimum, maximum: both ends included; None for bool and str. step: of the slider,
     not a constraint on values. options: the words a choice may take. label: None means made from the name.
     off_value: the value that switches the thing off, named in the help (top_k 0), or None.
-    only_when: (other field, value): the field has an effect only then, so the page hides it otherwise.
+    only_when: (other field, its values): the field has an effect only beside these, so the page hides it otherwise.
+    help: what stands between backticks is shown as code; at most one star, since pages read two as emphasis.
     keeper: for a `kept_file`, the module that keeps such files.
     """
 
@@ -48,7 +52,7 @@ class Field:
     help: str = ""
     label: str = ""
     effect: Effect = Effect.RUN
-    only_when: tuple[str, str] | None = None
+    only_when: Condition | None = None
     keeper: str = ""
 
     def load_keeper(self) -> Any:
@@ -82,12 +86,22 @@ class Field:
         if self.only_when is None:
             return False
         other, needed = self.only_when
-        return bool(values.get(other, needed) != needed)
+        return other in values and values[other] not in needed
+
+    @property
+    def needed_text(self) -> str:
+        """The values that `only_when` names, in words: "chain or best"; "" for none."""
+        return " or ".join(self.only_when[1]) if self.only_when else ""
+
+    @property
+    def plain_help(self) -> str:
+        """The help where nobody reads Markdown."""
+        return self.help.replace("`", "")
 
     def json_schema(self) -> dict[str, Any]:
         """The field as JSON Schema describes a value (draft 2020-12), with its default and its help."""
         kinds: dict[type, str] = {int: "integer", float: "number", bool: "boolean", str: "string"}
-        schema: dict[str, Any] = {"type": kinds[self.kind], "title": self.title, "description": self.help}
+        schema: dict[str, Any] = {"type": kinds[self.kind], "title": self.title, "description": self.plain_help}
         if self.options:
             schema["enum"] = list(self.options)
         elif self.kind is str:
@@ -158,7 +172,7 @@ def whole(
     unit: str = "",
     label: str = "",
     effect: Effect = Effect.RUN,
-    only_when: tuple[str, str] | None = None,
+    only_when: Condition | None = None,
 ) -> Any:
     """A whole number from minimum to maximum, both included."""
     return _declare(
@@ -187,7 +201,7 @@ def real(
     unit: str = "",
     label: str = "",
     effect: Effect = Effect.RUN,
-    only_when: tuple[str, str] | None = None,
+    only_when: Condition | None = None,
 ) -> Any:
     """A finite number from minimum to maximum, both included."""
     return _declare(
@@ -212,7 +226,7 @@ def switch(
     *,
     label: str = "",
     effect: Effect = Effect.RUN,
-    only_when: tuple[str, str] | None = None,
+    only_when: Condition | None = None,
 ) -> Any:
     """On or off."""
     return _declare(default, Field(kind=bool, help=help, label=label, effect=effect, only_when=only_when))
@@ -235,14 +249,29 @@ def words(
     return _declare(default, Field(kind=str, max_length=max_length, help=help, label=label, effect=effect))
 
 
-def kept_file(help: str, *, keeper: str, label: str = "", effect: Effect = Effect.RUN) -> Any:
+def kept_file(
+    help: str, *, keeper: str, label: str = "", effect: Effect = Effect.RUN, only_when: Condition | None = None
+) -> Any:
     """A file of the person's own, by the name it is kept under; "" for none.
 
     Args: keeper: the module that keeps it. Its `add_own(file name, bytes)` and `add_own_file(path)` give the name, its
         `own(name)` raises where there is none, its `own_text(name)` is what a list shows, None where there is none. A
         name means the same content for ever. MAXIMUM_BYTES limits a file.
     """
-    return _declare("", Field(kind=str, max_length=60, help=help, label=label, effect=effect, keeper=keeper))
+    declared = Field(kind=str, max_length=60, help=help, label=label, effect=effect, only_when=only_when, keeper=keeper)
+    return _declare("", declared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """A choice in words that everybody knows, which sets several fields at once.
+
+    title: what is chosen. help: what the words mean, in the fields' terms. values: word -> field names and values.
+    """
+
+    title: str
+    help: str
+    values: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass_transform(
@@ -251,9 +280,12 @@ def kept_file(help: str, *, keeper: str, label: str = "", effect: Effect = Effec
 class Settings:
     """Base of every settings class; deriving from it makes a frozen keyword-only dataclass.
 
+    first_fields: names of those that a page shows at once, in its order; the others are for who looks for more.
+
     Raises: SettingsError: on creation, for the first field whose value is not allowed.
     """
 
+    first_fields: ClassVar[tuple[str, ...]] = ()
     _fields: ClassVar[tuple[Field, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -296,6 +328,16 @@ class Settings:
     def presets(cls) -> Mapping[str, Self]:
         """Known combinations of values by name; a class that has some overrides this."""
         return {}
+
+    @classmethod
+    def preset_title(cls, name: str) -> str:
+        """How people write a preset's name; a class whose presets come from elsewhere overrides this."""
+        return name.replace("-", " ").capitalize()
+
+    @classmethod
+    def levels(cls) -> Levels | None:
+        """The first choice that a page offers; a class that has one overrides this."""
+        return None
 
     @classmethod
     def aliases(cls) -> tuple[Field, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.records import Tag
-from captioner.settings import Effect, Settings, real, switch
+from captioner.settings import Effect, Levels, Settings, real, switch
 from taggers.onnx_model import OnnxTagger
 from taggers.thresholds import above_each, first_of
 
@@ -33,6 +33,21 @@ class DeepDanbooruSettings(Settings):
     deepdanbooru_ratings: bool = switch(
         False, "Add the likeliest rating (safe, questionable, explicit).", label="Ratings", effect=Effect.COMPOSE
     )
+
+    first_fields = ("deepdanbooru_threshold",)
+
+    @classmethod
+    def levels(cls) -> Levels:
+        """How many tags are kept."""
+        return Levels(
+            title="Tags",
+            help="Few keeps what is at least 0.7 probable, normal 0.5, many 0.3.",
+            values={
+                "few": {"deepdanbooru_threshold": 0.7},
+                "normal": {"deepdanbooru_threshold": 0.5},
+                "many": {"deepdanbooru_threshold": 0.3},
+            },
+        )
 
 
 def to_deepdanbooru_input(image: Image, edge_px: int) -> NDArray[np.float32]:
@@ -103,6 +118,7 @@ class DeepDanbooruTagger(OnnxTagger):
 
     family: ClassVar[str] = "deepdanbooru"
     title: ClassVar[str] = "DeepDanbooru"
+    about: ClassVar[str] = "Danbooru tags by an older network."
     Settings: ClassVar[type[DeepDanbooruSettings]] = DeepDanbooruSettings
     weights_name = "deepdanbooru.onnx"
     labels_name = "deepdanbooru_tags.csv"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from captioner.images.strips import strip_rows
 from captioner.records import Tag
-from captioner.settings import Effect, Settings, real, switch
+from captioner.settings import Effect, Levels, Settings, real, switch
 from taggers.onnx_model import OnnxTagger
 from taggers.thresholds import CHARACTER_FLOOR, STORED_MINIMUM, above_each, first_of, mcut, of_category
 
@@ -49,6 +49,21 @@ class Wd14Settings(Settings):
     ratings: bool = switch(
         False, "Add the likeliest rating (general, sensitive, questionable, explicit).", effect=Effect.COMPOSE
     )
+
+    first_fields = ("general_threshold",)
+
+    @classmethod
+    def levels(cls) -> Levels:
+        """How many tags are kept."""
+        return Levels(
+            title="Tags",
+            help="Few keeps what is at least 0.5 probable, normal 0.35, many 0.2.",
+            values={
+                "few": {"general_threshold": 0.5, "use_mcut": False},
+                "normal": {"general_threshold": 0.35, "use_mcut": False},
+                "many": {"general_threshold": 0.2, "use_mcut": False},
+            },
+        )
 
 
 def to_wd14_input(image: Image, edge_px: int) -> NDArray[np.float32]:
@@ -104,6 +119,7 @@ class Wd14Tagger(OnnxTagger):
 
     family: ClassVar[str] = "wd14"
     title: ClassVar[str] = "WD14"
+    about: ClassVar[str] = "Danbooru tags: what is in the picture, word by word. Best for drawings."
     Settings: ClassVar[type[Wd14Settings]] = Wd14Settings
     weights_name = "model.onnx"
     labels_name = "selected_tags.csv"

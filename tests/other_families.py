@@ -22,7 +22,7 @@ from tests.tiny_onnx import save_onnx
 class EchoSettings(Settings):
     """A field that BLIP has too, one that nobody has, and one that depends on it."""
 
-    temperature: float = real(1.0, 0.0, 2.0, "How freely it speaks.", only_when=("manner", "free"))
+    temperature: float = real(1.0, 0.0, 2.0, "How freely it speaks.", only_when=("manner", ("free",)))
     manner: str = choice("plain", ("plain", "free", "tags"), "How it speaks; tags: it repeats what taggers found.")
 
     @classmethod

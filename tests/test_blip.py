@@ -646,12 +646,12 @@ def test_a_q_factor_that_cannot_be_is_refused(value: Any) -> None:
 def test_fields_of_one_method_are_marked_as_such() -> None:
     marks = {field.name: field.only_when for field in SamplingSettings.fields() if field.only_when}
     assert marks == {
-        "num_beams": ("method", "beam"),
-        "length_penalty": ("method", "beam"),
-        "top_p": ("method", "nucleus"),
-        "top_k": ("method", "nucleus"),
-        "temperature": ("method", "nucleus"),
-        "seed": ("method", "nucleus"),
+        "num_beams": ("method", ("beam",)),
+        "length_penalty": ("method", ("beam",)),
+        "top_p": ("method", ("nucleus",)),
+        "top_k": ("method", ("nucleus",)),
+        "temperature": ("method", ("nucleus",)),
+        "seed": ("method", ("nucleus",)),
     }
 
 

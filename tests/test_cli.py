@@ -487,7 +487,7 @@ def test_the_help_names_every_flag_preset_and_model(
     assert caught.value.code == 0
     for _, field in FIELDS:
         assert f"{field.flag} " in shown or f"{field.flag}," in shown
-        assert " ".join(field.help.rstrip(".").split())[1:] in shown
+        assert " ".join(field.plain_help.rstrip(".").split())[1:] in shown
     for name in (*PRESETS, *(f"--{family}" for family in registry.families("tagger")), Q_FACTOR.flag):
         assert name in shown
 

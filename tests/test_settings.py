@@ -36,6 +36,7 @@ class Ordered(Settings):
 
 
 ALL_FIELDS = [(group.settings, field) for group in setting_groups() for field in group.settings.fields()]
+OWNERS = [group.settings for group in setting_groups()]
 IDS = [field.name for _, field in ALL_FIELDS]
 
 
@@ -150,6 +151,14 @@ def test_other_words_are_refused(name: str, word: str) -> None:
         field.parse(word)
 
 
+def test_a_field_may_need_one_of_several_values_of_another() -> None:
+    field = Field(name="seed", only_when=("method", ("dice", "lots")))
+    idle = {word: field.is_idle({"method": word}) for word in ("dice", "lots", "cards")}
+    assert idle == {"dice": False, "lots": False, "cards": True}
+    assert not field.is_idle({}), "nothing is said of the other"
+    assert field.needed_text == "dice or lots"
+
+
 def test_flag_and_title_come_from_the_name() -> None:
     fields = {field.name: field for field in Sample.fields()}
     assert (fields["is_on"].flag, fields["is_on"].title) == ("--is-on", "Is on")
@@ -159,15 +168,29 @@ def test_flag_and_title_come_from_the_name() -> None:
 # What must hold of every settings class of the product
 
 
+@pytest.mark.parametrize("owner", OWNERS, ids=[owner.__name__ for owner in OWNERS])
+def test_words_of_a_first_choice_set_allowed_values_and_the_defaults_have_one(owner: type[Settings]) -> None:
+    names = [field.name for field in owner.fields()]
+    assert set(owner.first_fields) <= set(names)
+    levels = owner.levels()
+    if levels is None:
+        return
+    defaults = owner.from_mapping({}).to_mapping()
+    for values in levels.values.values():
+        owner.from_mapping(values)
+    assert [word for word, values in levels.values.items() if values.items() <= defaults.items()]
+    assert len({frozenset(values) for values in levels.values.values()}) == 1, "each word sets the same fields"
+
+
 @pytest.mark.parametrize(("owner", "field"), ALL_FIELDS, ids=IDS)
 def test_every_field_says_what_it_does_and_has_an_allowed_default(owner: type[Settings], field: Field) -> None:
     assert field.help.endswith(".") and field.help[0].isalnum() and "\n" not in field.help
     assert field.check(field.default) == field.default
     assert json.loads(json.dumps(field.default)) == field.default
     if field.only_when is not None:
-        other, value = field.only_when
+        other, needed = field.only_when
         master = next(candidate for candidate in owner.fields() if candidate.name == other)
-        assert value in master.options
+        assert needed and set(needed) < set(master.options)
 
 
 @pytest.mark.parametrize(("owner", "field"), ALL_FIELDS, ids=IDS)

@@ -8,10 +8,9 @@ import gradio as gr
 import pytest
 
 from captioner.captions.groups import group_of, setting_groups
-from captioner.captions.recipe import Recipe
 from captioner.models.blip import PRESETS
 from captioner.settings import Settings, choice, kept_file, real, switch, whole, words
-from captioner.ui.controls import Controls
+from captioner.ui.controls import Controls, Offered
 from tests.gradio_blocks import laid_out
 
 
@@ -19,7 +18,7 @@ class Everything(Settings):
     """One field of each kind."""
 
     count: int = whole(3, 1, 9, "How many.", unit="pieces")
-    seed: int = whole(0, 0, 2**31 - 1, "Where chance begins.", only_when=("method", "dice"))
+    seed: int = whole(0, 0, 2**31 - 1, "Where chance begins.", only_when=("method", ("dice",)))
     share: float = real(0.5, 0.0, 1.0, "How much.")
     is_loud: bool = switch(True, "Whether it shouts.")
     method: str = choice("dice", ("dice", "cards"), "How it is decided.")
@@ -66,15 +65,8 @@ def test_a_file_s_box_says_what_it_takes_and_escapes_it() -> None:
     assert "Words &lt;of your own&gt;." in box.value
 
 
-def test_help_is_shown_as_it_is_written_although_gradio_reads_markdown() -> None:
-    controls = Controls()
-    ignore = next(declared for declared in Recipe.fields() if declared.name == "ignore")
-    laid_out(lambda: controls.field(ignore))
-    assert r"\* stands for anything: \*\_background" in controls.components["ignore"].info
-
-
 def test_the_script_learns_which_field_depends_on_which() -> None:
-    assert _controls().described()["only_when"] == {"seed": ["method", "dice"]}
+    assert _controls().described()["only_when"] == {"seed": ("method", ("dice",))}
 
 
 def test_the_script_learns_families_only_where_there_are_several() -> None:
@@ -90,8 +82,9 @@ def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -
     group = next(group for group in setting_groups() if group.key == "wd14")
 
     def lay_out() -> None:
-        controls.model(group.key, group.title, [("one", "one"), ("two", "two")], value="one", is_on=True)
-        controls.fields(group, group.settings())
+        controls.switch(group.key, group.title, is_on=True)
+        controls.model(group.key, Offered(choices=[("one", "one"), ("two", "two")], chosen="one"))
+        controls.settings(group, group.settings())
 
     laid_out(lay_out)
     updates = dict(zip(controls.names, controls.updates({"wd14": "", "general_threshold": 0.6}), strict=True))
@@ -101,11 +94,31 @@ def test_updates_follow_a_flat_mapping_and_leave_a_switched_off_model_chosen() -
     assert updates["general_threshold"] == 0.6
 
 
-def test_every_preset_is_offered_with_all_its_values() -> None:
-    controls = _controls()
-    presets = controls.presets(group_of("blip", "captioner"))
-    assert presets == {name: preset.to_mapping() for name, preset in PRESETS.items()}
-    assert all(f'"{name}": ' in controls.preset_js() for name in PRESETS)
+def test_words_and_presets_are_offered_with_all_their_values() -> None:
+    controls = Controls()
+    group = group_of("blip", "captioner")
+    laid_out(lambda: controls.settings(group, group.settings()))
+    length, preset = controls.combinations
+    assert length.box.choices == [("Short", "short"), ("Balanced", "balanced"), ("Detailed", "detailed")]
+    assert length.box.value == "short"
+    assert length.table["detailed"] == {"min_length": 24, "max_length": 60}
+    assert preset.table == {name: preset.to_mapping() for name, preset in PRESETS.items()}
+    assert preset.box.value == "blip-paper"
+    assert [title for title, _ in preset.box.choices] == [
+        *("EveryDream beam", "EveryDream nucleus", "Smart Pre-Process", "BLIP paper", "Custom")
+    ]
+    assert all(f'"{name}": ' in controls.combination_js(preset) for name in PRESETS)
+
+
+def test_first_fields_stand_before_the_others_which_lie_under_more() -> None:
+    controls = Controls()
+    group = next(group for group in setting_groups() if group.key == "recipe")
+    laid_out(lambda: controls.settings(group, group.settings()))
+    assert controls.names[0] == "prefix", "the trigger word"
+    assert set(controls.names) == {declared.name for declared in group.fields()}
+    parents = {name: type(component.parent.parent).__name__ for name, component in controls.components.items()}
+    assert parents["separator"] == "Accordion"
+    assert parents["max_tokens"] != "Accordion"
 
 
 def test_one_name_twice_is_a_bug() -> None:

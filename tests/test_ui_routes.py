@@ -252,7 +252,8 @@ def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(service: S
     assert page.banner_html(service.choices.choice) == ""
     missing = (registry.find("blip-base"),)
     text = page.banner_html(sources.ModelChoice(names={}, is_demo=True, reason="Why <b>.", missing=missing))
-    assert "Demo models." in text
+    assert "Demo models" in text
     assert "Why &lt;b&gt;." in text
     assert "python app.py --models hub" in text
     assert "990 MB" in text
+    assert 'data-models="{&quot;captioner&quot;: &quot;blip-base&quot;}"' in text

@@ -29,14 +29,15 @@ class SettingGroup:
     """One settings class as it is shown.
 
     key: what names its model in the flat mapping: "captioner" for all captioners, of which one runs, else the tagger's
-    family; "recipe", which has no model. kind, family: the model's; None and "" for the recipe. prefix: what the names
-    of its fields begin with.
+    family; "recipe", which has no model. kind, family: the model's; None and "" for the recipe. about: what the models
+    say of a picture, "" where that is not said. prefix: what the names of its fields begin with.
     """
 
     key: str
     kind: Kind | None
     title: str
     settings: type[Settings]
+    about: str = ""
     family: str = ""
     prefix: str = ""
 
@@ -77,6 +78,7 @@ def group_of(family: str, kind: Kind) -> SettingGroup:
         key=CAPTIONER if kind == "captioner" else family,
         kind=kind,
         title=model_class.title or family.upper(),
+        about=model_class.about,
         settings=model_class.Settings,
         family=family,
         prefix=registry.prefix(family),

@@ -19,6 +19,11 @@ _COMPOSE = Effect.COMPOSE
 class Recipe(Settings):
     """How layers become text. Changing any of it makes captions again from stored layers and never runs a model."""
 
+    first_fields = (
+        *("prefix", "suffix", "class_name", "subject_name", "ignore", "replace", "replace_text"),
+        *("existing", "max_tags", "max_tokens"),
+    )
+
     source_order: str = words(
         ", ".join((SENTENCE, *registry.families("tagger"))),
         f"Which source comes first: {', '.join((SENTENCE, *registry.families('tagger')))}. "
@@ -29,7 +34,8 @@ class Recipe(Settings):
     separator: str = words(", ", "What stands between the pieces.", max_length=20, effect=_COMPOSE)
     prefix: str = words(
         "",
-        "Put before every caption: a trigger word. When it ends with a space, no separator follows.",
+        "Put before every caption. When it ends with a space, no separator follows.",
+        label="Trigger word (prefix)",
         max_length=500,
         effect=_COMPOSE,
     )
@@ -40,26 +46,27 @@ class Recipe(Settings):
         effect=_COMPOSE,
     )
     underscores_to_spaces: bool = switch(
-        True, "Write tags with spaces: long_hair becomes long hair; faces like ^_^ stay.", effect=_COMPOSE
+        True, "Write tags with spaces: `long_hair` becomes long hair; faces like `^_^` stay.", effect=_COMPOSE
     )
     escape_brackets: bool = switch(
-        False, "Write brackets in tags as \\( and \\), for interfaces that read them as weights.", effect=_COMPOSE
+        False, "Write brackets in tags as `\\(` and `\\)`, for interfaces that read them as weights.", effect=_COMPOSE
     )
     ignore: str = words(
         "",
-        "Tags to leave out, separated by commas or lines; * stands for anything: *_background. Sentences stay.",
+        "Tags to leave out, separated by commas or lines; a star stands for anything: `*_background`. Sentences stay.",
         label="Ignored tags",
         effect=_COMPOSE,
     )
     replace: str = words(
         "",
-        "Tags to rename, separated by commas or lines: 1girl -> a girl, *_hair -> * fur. Sentences stay.",
+        "Tags to rename, separated by commas or lines: `1girl -> a girl`. A star stands for anything, on both sides. "
+        "Sentences stay.",
         label="Replaced tags",
         effect=_COMPOSE,
     )
     replace_text: str = words(
         "",
-        "Words to change in the sentence, separated by commas or lines: cat -> sks cat, a picture of ->. Tags stay.",
+        "Words to change in the sentence, separated by commas or lines: `cat -> sks cat, a picture of ->`. Tags stay.",
         label="Replaced words of the sentence",
         effect=_COMPOSE,
     )

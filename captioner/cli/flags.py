@@ -119,10 +119,12 @@ def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection
         values = group.to_flat(own.to_mapping())
         for field in group.fields():
             if field.name in flat and field.name not in varied and field.is_idle(values):
-                other, needed = field.only_when or ("", "")
+                other = field.only_when[0] if field.only_when else ""
                 if other not in varied:
                     given = _as_written(field, flat[field.name])
-                    notes.append(f"{given} has no effect under --{other} {values[other]}, only under {needed}.")
+                    notes.append(
+                        f"{given} has no effect under --{other} {values[other]}, only under {field.needed_text}."
+                    )
         for alias in group.aliases():
             target = group.prefix + own.alias_target(alias.name.removeprefix(group.prefix), own.to_mapping())
             if alias.name in flat and target in flat:
@@ -151,14 +153,20 @@ def _add_field(section: argparse._ArgumentGroup, field: Field) -> None:
             field.flag,
             action=argparse.BooleanOptionalAction,
             default=argparse.SUPPRESS,
-            help=_escaped(f"{_lower(field.help)} (default {default})"),
+            help=_escaped(f"{_lower(field.plain_help)} (default {default})"),
         )
         return
     if field.keeper:
-        _add(section, field.flag, "FILE", f"{_lower(field.help)}{_range(field)}")
+        _add(section, field.flag, "FILE", f"{_lower(field.plain_help)}{_range(field)}")
         return
     letter = "N" if field.kind is int else "X" if field.kind is float else "TEXT"
-    _add(section, field.flag, "|".join(field.options) or letter, f"{_lower(field.help)}{_range(field)}", field.parse)
+    _add(
+        section,
+        field.flag,
+        "|".join(field.options) or letter,
+        f"{_lower(field.plain_help)}{_range(field)}",
+        field.parse,
+    )
 
 
 def _add(section: argparse._ArgumentGroup, flag: str, metavar: str, help: str, parse: Any = str) -> None:
@@ -174,7 +182,7 @@ def _range(field: Field) -> str:
         shown = repr(field.default) if is_text else field.default if field.options else _number(field.default)
         parts.append(f"default {shown}")
     if field.only_when:
-        parts.append(f"only under {field.only_when[1]}")
+        parts.append(f"only under {field.needed_text}")
     return f" ({', '.join(parts)})" if parts else ""
 
 

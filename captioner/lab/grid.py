@@ -155,7 +155,7 @@ def _why(grid: Grid, cells: Sequence[int]) -> str:
     cell = grid.cells[cells[0]]
     on_axes = (grid.x.name, grid.y.name if grid.y else "")
     idle = [
-        f"{field.name} has an effect only under {field.only_when[1]}"
+        f"{field.name} has an effect only under {field.needed_text}"
         for field in cell.fields()
         if field.only_when and field.is_idle(cell.to_mapping()) and field.name in on_axes
     ]

@@ -109,6 +109,19 @@ class Choices:
         carried = Plan.from_stored(self._workspace.settings(set_id), self.models).carried
         self._workspace.set_settings(set_id, {**carried, **plan.to_flat()}, label=label)
 
+    def to_download(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What must be downloaded before the page's values can be used; asks no server.
+
+        Returns: {"models": [{"key", "name", "download_mb"}]}, of models that are switched on. Raises: as `plan_of`.
+        """
+        found = []
+        for planned in self.plan_of(values).running():
+            spec = sources.to_download(planned.model, planned.family, self.models)
+            if spec is not None:
+                key = planned.family if planned.family in self.model_keys else CAPTIONER
+                found.append({"key": key, "name": spec.name, "download_mb": spec.download_mb})
+        return {"models": found}
+
     # What both go by
 
     def _has_model(self, family: str) -> bool:

@@ -48,15 +48,26 @@ class Jobs:
         self._starting = threading.Lock()
         self._in_preparation: set[tuple[str, str]] = set()  # models, (name, family); only the worker's thread asks
 
-    def start(self, set_id: str, picture_ids: Sequence[str] | None, values: Mapping[str, Any] | None) -> dict[str, Any]:
+    def start(
+        self,
+        set_id: str,
+        picture_ids: Sequence[str] | None,
+        values: Mapping[str, Any] | None,
+        *,
+        downloads: bool = False,
+    ) -> dict[str, Any]:
         """Caption all pictures of a set (None) or some; goes on when the page is closed.
 
         Pictures whose layers these settings made already are passed over. Edits stay; the new text stands beside them.
+        Args: downloads: fetch models that are not on this machine first, as the person was asked.
         Returns: {"job": as `newest`, None when there was nothing to do}.
         Raises: CaptionerError: a job of this set is going on already, or a model is not there.
         """
         return self.start_plan(
-            set_id, picture_ids, self._choices.stored_plan(set_id) if values is None else self._choices.plan_of(values)
+            set_id,
+            picture_ids,
+            self._choices.stored_plan(set_id) if values is None else self._choices.plan_of(values),
+            downloads=downloads,
         )
 
     def start_preparation(self, set_id: str, values: Mapping[str, Any], *, published: bool) -> dict[str, Any]:
@@ -72,11 +83,13 @@ class Jobs:
             job = self._worker.start(self._preparing(plan, published=published), total=0, owner=set_id)
         return {"job": _job_report(job)}
 
-    def start_plan(self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan) -> dict[str, Any]:
+    def start_plan(
+        self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan, *, downloads: bool = False
+    ) -> dict[str, Any]:
         """As `start`, for a plan."""
         if not plan.running():
             raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
-        if self._choices.models != "hub":  # under "hub" the job itself downloads what is missing
+        if self._choices.models != "hub" and not (downloads and self._choices.models == "auto"):  # else the job does it
             plan.check_models(self._choices.models)
         wanted = None if picture_ids is None else set(picture_ids)
         with self._starting:

@@ -9,22 +9,42 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from captioner.captions.groups import SettingGroup
 from captioner.service.choices import SWITCH
-from captioner.settings import Field, Settings
+from captioner.settings import Condition, Field, Settings
 
 _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, not slid
 _RADIO_LIMIT = 5
+CUSTOM = "custom"
+"""What the box of presets shows where the fields are as in none."""
 _KEPT_FILE_JS = (
     "(async () => { while (!window.captioner) await new Promise((next) => setTimeout(next, 10));"
     " (await window.captioner).keptFile(element); })();"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """Models to choose from. choices: (what is shown, name). other_names: what may be typed, in words; "" for none."""
+
+    choices: Sequence[tuple[str, str]]
+    chosen: str
+    other_names: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """A box that sets several fields at once. table: name -> flat values. other: shown where none of them is so."""
+
+    box: Any
+    table: Mapping[str, Mapping[str, Any]]
+    other: str | None
 
 
 class Controls:
@@ -32,9 +52,10 @@ class Controls:
 
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
-        self._only_when: dict[str, tuple[str, Any]] = {}
+        self.combinations: list[Combination] = []
+        self._only_when: dict[str, Condition] = {}
         self._keys: list[str] = []
-        self._presets: dict[str, dict[str, dict[str, Any]]] = {}  # by family: name -> flat values
+        self._recipe: dict[str, Any] = {}
         self._families: dict[str, str] = {}
 
     def field(self, declared: Field, *, value: Any = None, **looks: Any) -> Any:
@@ -47,83 +68,102 @@ class Controls:
             self._only_when[declared.name] = declared.only_when
         return component
 
-    def fields(self, group: SettingGroup, defaults: Settings, names: Sequence[str] | None = None) -> None:
-        """The controls of a group's fields, all or the named ones, in declared order."""
+    def settings(self, group: SettingGroup, defaults: Settings) -> None:
+        """The controls of a group's settings: its words and presets first, then its first fields, the rest under More.
+
+        The accordion's id is more-<family>, or more-<key> where there is none.
+        """
         values = group.to_flat(defaults.to_mapping())
-        for declared in group.fields():
-            if names is None or declared.name in names:
-                self.field(declared, value=values[declared.name])
+        declared = {field.name: field for field in group.fields()}
+        if not group.family:
+            self._recipe = dict(values)
+        self._combinations_of(group, values)
+        shown = [group.prefix + name for name in group.settings.first_fields]
+        for name in shown:
+            self.field(declared[name], value=values[name])
+        rest = [field for name, field in declared.items() if name not in shown]
+        if rest:
+            with gr.Accordion("More", open=False, elem_id=f"more-{group.family or group.key}"):
+                for field in rest:
+                    self.field(field, value=values[field.name])
 
-    def model(
-        self, key: str, title: str, choices: Sequence[tuple[str, str]], *, value: str, is_on: bool, other: str = ""
-    ) -> None:
-        """A model's switch and its name; the name's box is hidden while there is nothing to choose.
+    def switch(self, key: str, title: str, *, about: str = "", is_on: bool) -> None:
+        """A model's switch. Args: key: as `SettingGroup.key`. about: what the model says of a picture; "" for nothing.
 
-        Args: key: as `SettingGroup.key`. other: which names may be typed beside the choices, in words; "" for none.
+        What depends on it stands in a column of the id body-<key>.
         """
         self._keys.append(key)
-        switch = gr.Checkbox(
+        box = gr.Checkbox(
             value=is_on,
             label=f"Use {title}",
+            info=about or None,
             elem_id=f"setting-{key}{SWITCH}",
             elem_classes="cw-switch",
             interactive=True,
         )
-        self._keep(key + SWITCH, switch)
+        self._keep(key + SWITCH, box)
+
+    def model(self, key: str, offered: Offered) -> None:
+        """The box of a model's name, hidden while there is nothing to choose."""
         box = gr.Dropdown(
-            choices=list(choices),
-            value=value,
+            choices=list(offered.choices),
+            value=offered.chosen,
             label="Model",
-            info=f"Choose, or type {other}." if other else None,
+            info=f"Choose, or type {offered.other_names}." if offered.other_names else None,
             elem_id=f"setting-{key}",
             interactive=True,
-            allow_custom_value=bool(other),
-            visible=True if len(choices) > 1 or other else "hidden",
+            allow_custom_value=bool(offered.other_names),
+            visible=True if len(offered.choices) > 1 or offered.other_names else "hidden",
         )
         self._keep(key, box)
+        gr.HTML(f'<div id="offer-{key}" class="cw-offer" hidden></div>', apply_default_css=False, padding=False)
 
     @property
     def names(self) -> list[str]:
         """Names in the order of `components`."""
         return list(self.components)
 
-    def presets(self, group: SettingGroup) -> dict[str, dict[str, Any]]:
-        """A captioner family's presets as flat values by name, remembered for the scripts."""
-        found = {name: group.to_flat(preset.to_mapping()) for name, preset in group.settings.presets().items()}
-        if found:
-            self._presets[group.family] = found
-        return found
-
     def families(self, families: Mapping[str, str]) -> None:
         """Which family each captioner's name belongs to; with more than one the script shows the chosen one's."""
         self._families = dict(families) if len(set(families.values())) > 1 else {}
 
     def described(self) -> dict[str, Any]:
-        """What the script must know: which field depends on which other one's value, and each captioner's family."""
+        """What the script must know: on what fields depend, each captioner's family, the model keys, and the recipe's
+        defaults, which are the text as it is when nothing of it is set."""
         return {
-            "only_when": {name: list(condition) for name, condition in self._only_when.items()},
+            "only_when": self._only_when,
             "families": self._families,
+            "keys": self._keys,
+            "recipe": self._recipe,
         }
 
     def collect_js(self) -> str:
-        """A script function that hands all values by name to the workbench; it answers with each box's preset name."""
+        """A script function that hands all values by name to the workbench; it answers with each combination's name."""
+        tables = [combination.table for combination in self.combinations]
+        others = [combination.other for combination in self.combinations]
         return (
             f"async (...values) => {{ const names = {json.dumps(self.names)};"
             " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
             " if (window.captioner) (await window.captioner).settingsChanged(named);"
-            f" const tables = {json.dumps(list(self._presets.values()))};"
-            " const found = tables.map((table) => Object.keys(table).find((name) =>"
-            " Object.entries(table[name]).every(([field, value]) => named[field] === value)) ?? 'custom');"
+            f" const others = {json.dumps(others)};"
+            f" const found = {json.dumps(tables)}.map((table, index) => Object.keys(table).find((name) =>"
+            " Object.entries(table[name]).every(([field, value]) => named[field] === value)) ?? others[index]);"
             " return found.length === 1 ? found[0] : found; }"
         )
 
-    def preset_js(self) -> str:
-        """A script function from a preset's name and all values to all values, the preset's fields replaced."""
-        table = {name: values for presets in self._presets.values() for name, values in presets.items()}
+    def combination_js(self, combination: Combination) -> str:
+        """A script function from a chosen name and all values to all values, the combination's fields replaced."""
         return (
             f"(chosen, ...values) => {{ const names = {json.dumps(self.names)};"
-            f" const preset = ({json.dumps(table)})[chosen] || {{}};"
-            " return names.map((name, index) => name in preset ? preset[name] : values[index]); }"
+            f" const chosenValues = ({json.dumps(combination.table)})[chosen] || {{}};"
+            " return names.map((name, index) => name in chosenValues ? chosenValues[name] : values[index]); }"
+        )
+
+    def replacing_js(self, values: Mapping[str, Any]) -> str:
+        """A script function from all values to all values, these replaced."""
+        return (
+            f"(...values) => {{ const names = {json.dumps(self.names)}; const replaced = {json.dumps(values)};"
+            " return names.map((name, index) => name in replaced ? replaced[name] : values[index]); }"
         )
 
     def updates(self, flat: Mapping[str, Any]) -> list[Any]:
@@ -139,10 +179,40 @@ class Controls:
                 answers.append(flat[name] if name in flat else gr.skip())
         return answers
 
+    def _combinations_of(self, group: SettingGroup, values: Mapping[str, Any]) -> None:
+        levels = group.settings.levels()
+        if levels is not None:
+            table = {word: group.to_flat(fields) for word, fields in levels.values.items()}
+            box: Any = gr.Radio(
+                choices=[(word.capitalize(), word) for word in table],
+                value=_named_in(table, values),
+                label=levels.title,
+                info=levels.help,
+                elem_id=f"level-{group.family}",
+                interactive=True,
+            )
+            self.combinations.append(Combination(box, table, None))
+        presets = group.settings.presets()
+        if presets:
+            table = {name: group.to_flat(preset.to_mapping()) for name, preset in presets.items()}
+            box = gr.Dropdown(
+                choices=[(group.settings.preset_title(name), name) for name in table] + [("Custom", CUSTOM)],
+                value=_named_in(table, values) or CUSTOM,
+                label="Preset",
+                elem_id=f"preset-{group.family}",
+                interactive=True,
+            )
+            self.combinations.append(Combination(box, table, CUSTOM))
+
     def _keep(self, name: str, component: Any) -> None:
         if name in self.components:
             raise ValueError(f"two controls are called {name}; field names are unique across settings classes")
         self.components[name] = component
+
+
+def _named_in(table: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> str | None:
+    """The first combination whose fields all have these values."""
+    return next((name for name, fields in table.items() if fields.items() <= values.items()), None)
 
 
 def _kept_file_html(declared: Field) -> str:
@@ -151,8 +221,8 @@ def _kept_file_html(declared: Field) -> str:
     return (
         f'<div class="cw-kept" data-field="{html.escape(declared.name)}">'
         f'<label class="cw-stack"><span class="cw-kept-title">{title}</span>'
-        f'<span class="info-text">{html.escape(declared.help)}</span><select><option value="">None</option></select>'
-        '</label><div class="cw-row">'
+        f'<span class="info-text">{html.escape(declared.plain_help)}</span>'
+        '<select><option value="">None</option></select></label><div class="cw-row">'
         '<button type="button" class="cw-button cw-small" data-do="add">Add a file…</button>'
         '<button type="button" class="cw-button cw-small" data-do="remove" disabled '
         'title="Off this browser\'s list; the file stays where the app keeps it">Take off the list</button></div>'
@@ -164,7 +234,7 @@ def _kept_file_html(declared: Field) -> str:
 def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     common: dict[str, Any] = {
         "label": declared.title + (f" ({declared.unit})" if declared.unit else ""),
-        "info": _escaped(declared.help),
+        "info": declared.help,
         "interactive": True,
         "elem_id": f"setting-{declared.name}",
         **looks,
@@ -183,8 +253,3 @@ def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     if declared.maximum - declared.minimum > _SLIDER_LIMIT:
         return gr.Number(value=value, minimum=declared.minimum, maximum=declared.maximum, precision=0, **common)
     return gr.Slider(declared.minimum, declared.maximum, value=value, step=declared.step, buttons=["reset"], **common)
-
-
-def _escaped(help: str) -> str:
-    """A help text as Gradio's Markdown shows it unchanged: "*_background" is no emphasis."""
-    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", help)

@@ -8,6 +8,7 @@ script gets all values by name, stores and tries them through the same functions
 from __future__ import annotations
 
 import html
+import json
 import os
 from typing import Any
 
@@ -23,9 +24,9 @@ from captioner.models.plug_ins import refused_plug_ins
 from captioner.models.sources import ModelChoice
 from captioner.service.choices import Choices
 from captioner.service.service import Service
-from captioner.ui import api, captioner_tab, recipe_tab, tagger_tab, workbench
+from captioner.ui import api, sentence_tab, tags_tab, text_tab, workbench
 from captioner.ui.callables import Callables
-from captioner.ui.controls import Controls
+from captioner.ui.controls import Controls, Offered
 from captioner.ui.lanes import in_lanes
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
@@ -45,12 +46,9 @@ def build(service: Service) -> gr.Blocks:
     plan = Plan.from_flat(service.choices.default_flat, service.choices.models)
     with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Column(elem_id="cw-page"):
-            gr.HTML(
-                html_template=workbench.read("toolbar.html"), js_on_load=None, apply_default_css=False, elem_id="cw-bar"
-            )
-            banner = banner_html(service.choices.choice) + plug_ins_html()
-            if banner:
-                gr.HTML(banner, js_on_load=None, apply_default_css=False, elem_id="cw-banner")
+            about = banner_html(service.choices.choice) + plug_ins_html()
+            toolbar = workbench.read("toolbar.html").replace("<!-- about the models -->", about)
+            gr.HTML(html_template=toolbar, js_on_load=None, apply_default_css=False, elem_id="cw-top")
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
                     html_template=workbench.read("workbench.html"),
@@ -59,9 +57,9 @@ def build(service: Service) -> gr.Blocks:
                     elem_id="cw-bench",
                 )
                 with gr.Column(elem_id="cw-side", min_width=0):
-                    controls, presets = _lay_out_settings(service.choices, plan)
+                    controls = _lay_out_settings(service.choices, plan)
         bench.js_on_load = workbench.script(controls.described())
-        _wire(page, service.choices, controls, presets)
+        _wire(page, service.choices, controls)
         api.add_endpoints(service)
     return page
 
@@ -103,40 +101,64 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
 
 
 def banner_html(choice: ModelChoice) -> str:
-    """The banner over the page where demo models stand in: that they do, why, and what to do; else nothing."""
+    """Where demo models stand in, a pill for the toolbar that says so, why, and what to do; else nothing."""
     if not choice.is_demo and not choice.missing:
         return ""
     if choice.is_demo:
-        title = "Demo models."
+        title = "Demo models"
         advice = (
-            "To caption real pictures, choose a model marked “not here” on the right and download it, or start with "
-            f"<code>python app.py --models hub</code>, which takes {choice.download_mb:,} MB once."
+            "To caption real pictures, take the real models: those that are switched on are downloaded now, others "
+            f"when they are; {choice.download_mb:,} MB in all. "
+            "<code>python app.py --models hub</code> starts with them."
             if choice.missing
             else "To caption real pictures, start the app without <code>--models demo</code>."
         )
     else:
-        title = "First use."
+        title = "First use"
         names = ", ".join(spec.name for spec in choice.missing)
         advice = (
             f"Models are downloaded when they are first used: {html.escape(names)}, {choice.download_mb:,} MB in all."
         )
-    reason = html.escape(choice.reason)
+    return _pill_html(title, f"<p>{html.escape(choice.reason)}</p><p>{advice}</p>{_take_real_html(choice)}")
+
+
+def _take_real_html(choice: ModelChoice) -> str:
+    """A button that puts the real models in the place of the demo ones; nothing where there is nothing to fetch."""
+    if not choice.is_demo or not choice.missing:
+        return ""
+    models = html.escape(json.dumps(_real_models(choice)))
     return (
-        '<div class="cw-banner" role="note"><div class="cw-banner-box">'
-        f"<b>{title}</b><span>{reason} {advice}</span></div></div>"
+        f'<button type="button" class="cw-button cw-primary" id="cw-take-real" data-models="{models}">'
+        "Take the real models</button>"
     )
+
+
+def _real_models(choice: ModelChoice) -> dict[str, str]:
+    """The names of the missing models by the key of their control."""
+    return {CAPTIONER if spec.kind == "captioner" else spec.family: spec.name for spec in choice.missing}
 
 
 def plug_ins_html() -> str:
-    """What to say of packages whose models could not be taken in; nothing where there are none."""
-    return "".join(
-        '<div class="cw-banner" role="note"><div class="cw-banner-box"><b>Left out.</b>'
-        f"<span>The models of {html.escape(refused.name)}: {html.escape(refused.reason)}</span></div></div>"
-        for refused in refused_plug_ins()
+    """A pill that names the packages whose models could not be taken in; nothing where there are none."""
+    refused = refused_plug_ins()
+    return (
+        _pill_html(
+            "Left out",
+            "".join(f"<p>The models of {html.escape(one.name)}: {html.escape(one.reason)}</p>" for one in refused),
+        )
+        if refused
+        else ""
     )
 
 
-def _lay_out_settings(choices: Choices, plan: Plan) -> tuple[Controls, list[Any]]:
+def _pill_html(title: str, text: str) -> str:
+    return (
+        f'<details class="cw-menu cw-pill"><summary class="cw-button">{title}</summary>'
+        f'<div class="cw-menu-body" role="note">{text}</div></details>'
+    )
+
+
+def _lay_out_settings(choices: Choices, plan: Plan) -> Controls:
     controls = Controls()
     gr.HTML(
         '<div id="cw-settings-message" role="alert" hidden></div>',
@@ -147,32 +169,25 @@ def _lay_out_settings(choices: Choices, plan: Plan) -> tuple[Controls, list[Any]
     planned = (plan.captioner, *plan.taggers, *plan.switched_off)
     defaults = {one.family: one.settings for one in planned}
     controls.families(choices.captioner_families())
-    with gr.Tabs(elem_id="cw-tabs"):
-        presets = captioner_tab.lay_out(
-            controls,
-            [group for group in choices.groups if group.kind == "captioner"],
-            choices.model_choices(CAPTIONER),
-            model=choices.model_name(CAPTIONER),
-            defaults=defaults,
-            other_names=choices.takes_other_names(CAPTIONER),
+    offered = {
+        key: Offered(
+            choices=choices.model_choices(key),
+            chosen=choices.model_name(key),
+            other_names=choices.takes_other_names(key),
         )
-        for group in choices.groups:
-            if group.kind == "tagger":
-                tagger_tab.lay_out(
-                    controls,
-                    group,
-                    choices.model_choices(group.key),
-                    model=choices.model_name(group.key),
-                    defaults=defaults[group.family],
-                    other_names=choices.takes_other_names(group.key),
-                )
-            elif group.kind is None:
-                recipe_tab.lay_out(controls, group, defaults=plan.recipe)
-    return controls, presets
+        for key in choices.model_keys
+    }
+    of_kind = {kind: [group for group in choices.groups if group.kind == kind] for kind in ("captioner", "tagger")}
+    with gr.Tabs(elem_id="cw-tabs"):
+        sentence_tab.lay_out(controls, of_kind["captioner"], offered[CAPTIONER], defaults=defaults)
+        tags_tab.lay_out(controls, of_kind["tagger"], offered, defaults=defaults)
+        text_tab.lay_out(controls, choices.groups[-1], defaults=plan.recipe)
+    return controls
 
 
-def _wire(page: gr.Blocks, choices: Choices, controls: Controls, presets: list[Any]) -> None:
+def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
     components = list(controls.components.values())
+    boxes = [combination.box for combination in controls.combinations]
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def load_settings(set_id: str) -> list[Any]:
@@ -190,18 +205,22 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls, presets: list[A
         js=_ADDRESS_JS,
         queue=False,
         **private,
-    ).then(None, components, presets, js=controls.collect_js(), **private)
+    ).then(None, components, boxes, js=controls.collect_js(), **private)
     # The script clicks this when an undo changed the settings.
     again = gr.Button("Show the stored settings", visible="hidden", elem_id="cw-reload-settings")
     again.click(load_settings, [address], components, js=_ADDRESS_JS, queue=False, **private)
+    # And this when the real models shall stand in the place of the demo ones.
+    real = gr.Button("Take the real models", visible="hidden", elem_id="cw-set-real")
+    real.click(None, components, components, js=controls.replacing_js(_real_models(choices.choice)), **private)
     gr.on(
         [component.change for component in components],
         None,
         components,
-        presets,
+        boxes,
         js=controls.collect_js(),
         trigger_mode="always_last",
         **private,
     )
-    for preset in presets:
-        preset.input(None, [preset, *components], components, js=controls.preset_js(), **private)
+    for combination in controls.combinations:
+        given = [combination.box, *components]
+        combination.box.input(None, given, components, js=controls.combination_js(combination), **private)

@@ -125,8 +125,15 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         # Jobs and files
         _function(
             "start_job",
-            {**of_set, "ids": some, "settings": shown},
-            lambda asked: service.jobs.start(asked["set"], asked["ids"], asked["settings"]),
+            {**of_set, "ids": some, "settings": shown, "downloads": flag},
+            lambda asked: service.jobs.start(
+                asked["set"], asked["ids"], asked["settings"], downloads=asked["downloads"]
+            ),
+        ),
+        _function(
+            "models_to_download",
+            {"settings": settings},
+            lambda asked: service.choices.to_download(asked["settings"]),
         ),
         _function(
             "prepare_models",

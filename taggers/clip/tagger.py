@@ -49,6 +49,7 @@ class ClipTagger(Tagger):
 
     family: ClassVar[str] = "clip"
     title: ClassVar[str] = "CLIP"
+    about: ClassVar[str] = "Words for style, medium, artist and mood, by how well they fit."
     Settings: ClassVar[type[ClipSettings]] = ClipSettings
     other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
 

@@ -64,6 +64,7 @@ class AppServer:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
+        self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -77,7 +78,7 @@ class AppServer:
     def start(self) -> None:
         command = [*self.command(), "--workspace", str(self.folder / "workspace")]
         with (self.folder / "server.log").open("ab") as log:
-            kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies")}
+            kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies"), **self.environment}
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=kept)
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until:
@@ -199,12 +200,25 @@ def tab(new_tab: Callable[[], units.Tab]) -> units.Tab:
 
 
 def open_page(context: Any, url: str) -> Any:
-    """A tab with the workbench on it, ready to be used."""
+    """A tab with the workbench on it, ready to be used; what lies under More of the sentence is open."""
     page = context.new_page()
     page.set_default_timeout(20_000)
     page.goto(url)
     page.wait_for_selector(".cw[data-ready=true]")
+    open_more(page, "blip")
     return page
+
+
+def open_more(page: Any, key: str) -> None:
+    """Opens what lies under More in the open tab. Args: key: a family, or recipe."""
+    page.locator(f"#more-{key} > button").click()
+    page.locator(f"#more-{key} [id^=setting-]:visible").first.wait_for()
+
+
+def switch_on(page: Any, key: str) -> None:
+    """Switches a tagger on; the tab Tags is open afterwards."""
+    page.get_by_role("tab", name="Tags").click()
+    page.locator(f"#setting-{key}_on input").check()
 
 
 def add_pictures(page: Any, files: list[Path]) -> None:

@@ -13,9 +13,11 @@ from tests.browser.conftest import (
     add_pictures,
     caption,
     names,
+    open_more,
     open_page,
     select,
     states,
+    switch_on,
     wait_saved,
     wait_until,
 )
@@ -46,8 +48,7 @@ def test_pictures_are_uploaded_tuned_edited_captioned_and_downloaded(
     assert caption(page) == "a red picture 240 wide under beam 7"
 
     # Tags are switched on; the preview has them.
-    page.get_by_role("tab", name="WD14").click()
-    page.locator("#setting-wd14_on input").check()
+    switch_on(page, "wd14")
     page.wait_for_function(
         "() => document.getElementById('cw-suggestion-text').textContent"
         " === 'a red picture 240 wide under beam 7, nami (one piece), red background, long hair, hair'"
@@ -86,6 +87,7 @@ def test_pictures_are_uploaded_tuned_edited_captioned_and_downloaded(
     )
     select(page, "plain.png")
     assert caption(page) == "a blue picture 320 wide under beam 7, nami (one piece), blue background, long hair, hair"
+    open_more(page, "blip")
     assert page.locator("#setting-num_beams input[type=range]").input_value() == "7"
 
     page.locator("#cw-download-open").click()

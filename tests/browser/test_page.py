@@ -17,6 +17,7 @@ from tests.browser.conftest import (
     picture,
     select,
     states,
+    switch_on,
     wait_saved,
     wait_until,
 )
@@ -82,12 +83,12 @@ def test_only_fields_that_apply_are_shown_and_presets_set_them_all(
     page.wait_for_selector("#setting-num_beams", state="hidden")
     assert page.locator("#setting-top_p").is_visible()
     wait_until(lambda: _suggestion(page) == "a red picture 240 wide under nucleus seed 0", "the preview follows")
-    assert page.locator("#preset input").input_value() == "Custom"
-    page.locator("#preset input").click()
-    page.get_by_role("option", name="Everydream beam").click()
+    assert page.locator("#preset-blip input").input_value() == "Custom"
+    page.locator("#preset-blip input").click()
+    page.get_by_role("option", name="EveryDream beam").click()
     wait_until(lambda: _suggestion(page) == "a red picture 240 wide under beam 16", "the preset is tried")
     assert page.locator("#setting-min_length input[type=range]").input_value() == "22"
-    assert page.locator("#preset input").input_value() == "Everydream beam"
+    assert page.locator("#preset-blip input").input_value() == "EveryDream beam"
 
 
 def test_a_dragged_slider_shows_its_last_value_and_stores_nothing(
@@ -135,8 +136,7 @@ def test_settings_that_do_not_fit_are_told_beside_them(server: AppServer, contex
 def test_a_threshold_changes_every_generated_caption(server: AppServer, context: Any, pictures: list[Path]) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:3])
-    page.get_by_role("tab", name="WD14").click()
-    page.locator("#setting-wd14_on input").check()
+    switch_on(page, "wd14")
     page.locator("#cw-caption-all").click()
     wait_until(lambda: set(states(page).values()) == {"generated"}, "all are captioned")
     select(page, "modern.webp")

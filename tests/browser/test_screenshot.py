@@ -19,6 +19,7 @@ from tests.browser.conftest import (
     open_page,
     select,
     states,
+    switch_on,
     wait_saved,
     wait_until,
 )
@@ -50,9 +51,8 @@ def test_the_page_has_its_picture_taken(demo_server: AppServer, context: Any, tm
     subprocess.run(draw, cwd=ROOT, check=True, capture_output=True)
     page = open_page(context, demo_server.url)
     add_pictures(page, sorted(scenes.glob("*.png")))
-    page.get_by_role("tab", name="WD14").click()
-    page.locator("#setting-wd14_on input").check()
-    page.get_by_role("tab", name="Captioner").click()
+    switch_on(page, "wd14")
+    page.get_by_role("tab", name="Sentence").click()
     page.locator("#cw-caption-all").click()
     wait_until(lambda: set(states(page).values()) == {"generated"}, "all in sight are captioned", 120)
     wait_until(lambda: page.locator("#cw-stop").is_hidden(), "the job has ended", 120)
@@ -64,8 +64,8 @@ def test_the_page_has_its_picture_taken(demo_server: AppServer, context: Any, tm
     wait_until(lambda: page.title() == "Drawn scenes – Captioner", "the set is named")
     page.locator("#cw-rename").press("Enter")
     select(page, "scene-77-00005.png")
-    page.locator("#preset input").click()
-    page.get_by_role("option", name="Everydream beam").click()
+    page.locator("#preset-blip input").click()
+    page.get_by_role("option", name="EveryDream beam").click()
     page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]", timeout=120_000)
     wait_until(lambda: page.locator("#cw-brief").text_content() == "", "the last message is gone")
     page.screenshot(path=ROOT / "assets" / "screenshot.png")

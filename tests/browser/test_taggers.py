@@ -10,18 +10,15 @@ import pytest
 from tests.browser.conftest import (
     AppServer,
     add_pictures,
+    open_more,
     open_page,
     select,
     states,
+    switch_on,
     wait_until,
 )
 
 pytestmark = pytest.mark.browser
-
-
-def _switch_clip_on(page: Any) -> None:
-    page.get_by_role("tab", name="CLIP").click()
-    page.locator("#setting-clip_on input").check()
 
 
 def _suggestion(page: Any) -> str:
@@ -34,7 +31,8 @@ def test_missing_labels_are_told_prepared_with_progress_and_stopped(
     page = open_page(context, unprepared_server.url)
     add_pictures(page, pictures[:2])
     select(page, "turned.jpg")
-    _switch_clip_on(page)
+    switch_on(page, "clip")
+    open_more(page, "clip")
     page.wait_for_selector("#cw-unprepared:not([hidden])")
     assert page.locator("#cw-unprepared-text").text_content() == (
         "fake-clip has 2,000 labels to embed once, about 33 min, and is left out until then."
@@ -50,7 +48,7 @@ def test_missing_labels_are_told_prepared_with_progress_and_stopped(
     fits = "text => text.scrollWidth <= text.clientWidth"
     assert page.locator("#cw-progress-text").evaluate(fits), "nothing of it is cut off"
     assert page.locator("#cw-prepare").is_disabled()
-    page.get_by_role("tab", name="Captioner").click()
+    page.get_by_role("tab", name="Sentence").click()
     page.locator("#setting-num_beams input[type=range]").press("ArrowRight")
     wait_until(lambda: _suggestion(page).endswith("under beam 4"), "a moved slider is followed meanwhile")
     assert page.locator("#cw-stop").is_visible()
@@ -71,7 +69,8 @@ def test_caption_all_prepares_first_and_says_so(
 ) -> None:
     page = open_page(context, unprepared_server.url)
     add_pictures(page, pictures[:2])
-    _switch_clip_on(page)
+    switch_on(page, "clip")
+    open_more(page, "clip")
     page.locator("#cw-caption-all").click()
     wait_until(lambda: "00 labels" in page.locator("#cw-progress-text").inner_text(), "the preparation is shown")
     wait_until(lambda: set(states(page).values()) == {"generated"}, "every picture has a caption")
@@ -88,7 +87,8 @@ def test_a_vocabulary_of_ones_own_is_added_chosen_kept_and_taken_off_the_list(
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
     select(page, "turned.jpg")
-    _switch_clip_on(page)
+    switch_on(page, "clip")
+    open_more(page, "clip")
     words = tmp_path / "<b>my words.txt"
     words.write_text("ein Rot\nein Blau\n", encoding="utf-8")
     page.set_input_files(".cw-kept input[type=file]", str(words))
@@ -115,15 +115,18 @@ def test_a_vocabulary_of_ones_own_is_added_chosen_kept_and_taken_off_the_list(
     # The choice belongs to the set, the list to the browser: another one sees what the set uses and nothing else.
     page.reload()
     page.wait_for_selector(".cw[data-ready=true]")
-    page.get_by_role("tab", name="CLIP").click()
+    page.get_by_role("tab", name="Tags").click()
+    open_more(page, "clip")
     wait_until(lambda: len(_choices(page)) == 3, "the list is there again")
     assert page.locator(".cw-kept select").evaluate("select => select.selectedIndex") == 1
     visitor = chromium.new_context(viewport={"width": 1440, "height": 900})
     guest = open_page(visitor, page.url)
-    guest.get_by_role("tab", name="CLIP").click()
+    guest.get_by_role("tab", name="Tags").click()
+    open_more(guest, "clip")
     wait_until(lambda: _choices(guest) == ["None", "b my words (2 labels)"], "the guest sees the set's own")
     fresh = open_page(visitor, server.url)
-    fresh.get_by_role("tab", name="CLIP").click()
+    switch_on(fresh, "clip")
+    open_more(fresh, "clip")
     fresh.wait_for_selector(".cw-kept")
     assert _choices(fresh) == ["None"]
     visitor.close()
@@ -142,8 +145,7 @@ def test_a_tagger_on_the_cpu_although_there_is_a_gpu_is_told_once(
     add_pictures(page, pictures[:1])
     select(page, "turned.jpg")
     assert page.locator(".cw-notice").count() == 0
-    page.get_by_role("tab", name="WD14").click()
-    page.locator("#setting-wd14_on input").check()
+    switch_on(page, "wd14")
     page.wait_for_selector(".cw-notice")
     assert "fake-wd14 runs on the CPU although there is a <GPU>." in page.locator(".cw-notice").inner_text()
     page.locator(".cw-notice .cw-close").click()

@@ -17,6 +17,7 @@ from tests.browser.conftest import (
     picture,
     select,
     states,
+    switch_on,
     wait_saved,
     wait_until,
 )
@@ -31,11 +32,6 @@ def many_tags(tmp_path: Path) -> Iterator[AppServer]:
     server.start()
     yield server
     server.stop()
-
-
-def _switch_on(page: Any, key: str, title: str) -> None:
-    page.get_by_role("tab", name=title).click()
-    page.locator(f"#setting-{key}_on input").check()
 
 
 def _caption_all(page: Any) -> None:
@@ -78,7 +74,7 @@ def test_the_selected_picture_s_tags_are_shown_with_scores_and_what_became_of_th
     page = open_page(context, server.url)
     add_pictures(page, pictures[:3])
     assert page.locator("#cw-tags-panel").is_hidden()
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     _caption_all(page)
     select(page, "turned.jpg")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
@@ -94,7 +90,7 @@ def test_a_moved_threshold_greys_a_preview_s_tags_at_once(
 ) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     wait_until(lambda: _found(page) == TAGS, "the preview's tags are there")
     box = page.locator("#setting-general_threshold input[type=number]")
     box.fill("0.55")
@@ -110,7 +106,7 @@ def test_a_click_ignores_a_tag_in_the_whole_set_and_another_one_frees_it(
 ) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:3])
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     _caption_all(page)
     select(page, "turned.jpg")
     _tag(page, "long hair").click()
@@ -133,7 +129,7 @@ def test_tags_ignored_one_right_after_the_other_are_all_ignored(
 ) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
     texts = ["long hair", "long hair", "hair", "hat"]
     page.evaluate(
@@ -151,7 +147,7 @@ def test_an_entry_with_a_star_is_named_where_it_would_be_taken_off(
 ) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     page.get_by_role("tab", name="Text").click()
     page.locator("#setting-ignore textarea, #setting-ignore input").first.fill("*_hair, hat")
     wait_until(lambda: _found(page).get("long hair") == "ignored", "the list is followed")
@@ -164,7 +160,7 @@ def test_an_entry_with_a_star_is_named_where_it_would_be_taken_off(
 def test_plus_writes_a_tag_into_this_caption_only(server: AppServer, context: Any, pictures: list[Path]) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:2])
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     _caption_all(page)
     select(page, "turned.jpg")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
@@ -188,7 +184,7 @@ def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
     note.write_text("brought along, hair")
     page.set_input_files("#cw-files", [str(pictures[5]), str(note)])
     wait_until(lambda: caption(page) == "brought along, hair", "it came along")
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     page.locator("#cw-caption-all").click()
     page.get_by_role("button", name="Add long hair to this caption").click()
     wait_saved(page)
@@ -199,7 +195,7 @@ def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
 def test_the_tags_are_reached_and_used_by_keyboard(server: AppServer, context: Any, pictures: list[Path]) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
     page.locator("#cw-tags-panel summary").focus()
     page.keyboard.press("Tab")
@@ -225,7 +221,7 @@ def test_tag_names_are_shown_as_text(server: AppServer, context: Any, tmp_path: 
     page.locator("#setting-replace textarea, #setting-replace input").first.fill(f"hat -> {evil}")
     page.locator("#setting-class_name textarea, #setting-class_name input").first.fill("red")
     page.locator("#setting-subject_name textarea, #setting-subject_name input").first.fill(evil)
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     wait_until(lambda: evil in _found(page), "the tags are there")
     page.locator("#cw-others summary").click()
     page.wait_for_timeout(200)
@@ -236,7 +232,7 @@ def test_tag_names_are_shown_as_text(server: AppServer, context: Any, tmp_path: 
 def test_more_shows_the_tags_that_are_far_from_the_caption(many_tags: AppServer, context: Any, tmp_path: Path) -> None:
     page = open_page(context, many_tags.url)
     add_pictures(page, [picture(tmp_path / "a.png", (200, 20, 20))])
-    _switch_on(page, "clip", "CLIP")
+    switch_on(page, "clip")
     wait_until(lambda: len(_found(page)) == 8 + 12, "those kept and the next ones are there")
     assert page.locator("#cw-tags-count").text_content() == "8 of 1,000 kept"
     page.locator(".cw-more").click()
@@ -263,7 +259,7 @@ def test_other_beams_are_offered_and_use_composes_them_with_the_tags(
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
     assert page.locator("#cw-others").is_hidden()
-    _switch_on(page, "wd14", "WD14")
+    switch_on(page, "wd14")
     _caption_all(page)
     wait_until(page.locator("#cw-others").is_visible, "other sentences are offered")
     page.locator("#cw-others summary").click()
@@ -304,8 +300,8 @@ def test_tags_fit_on_a_phone(chromium: Any, server: AppServer, pictures: list[Pa
     try:
         page = open_page(context, server.url)
         add_pictures(page, pictures[:1])
-        _switch_on(page, "wd14", "WD14")
-        _switch_on(page, "clip", "CLIP")
+        switch_on(page, "wd14")
+        switch_on(page, "clip")
         wait_until(lambda: "cubism" in _found(page), "the tags are there")
         page.locator("#cw-others summary").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -28,6 +28,7 @@ class BlipCaptioner(Captioner):
 
     family: ClassVar[str] = "blip"
     title: ClassVar[str] = "BLIP"
+    about: ClassVar[str] = "A sentence that says what is in the picture."
     Settings: ClassVar[type[Settings]] = SamplingSettings
 
     def __init__(self, decoder: BlipDecoder) -> None:

@@ -275,5 +275,6 @@ class BeamScores(LogitsProcessor):
 
 def in_short(settings: SamplingSettings) -> str:
     """The settings that have an effect, for an error."""
-    fields = (field for field in settings.fields() if field.only_when in (None, ("method", settings.method)))
+    values = settings.to_mapping()
+    fields = (field for field in settings.fields() if not field.is_idle(values))
     return ", ".join(f"{field.name} {getattr(settings, field.name)}" for field in fields)

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from captioner.errors import SettingsError
 from captioner.limits import is_finite, value_shown
-from captioner.settings import Field, Settings, choice, real, whole, words
+from captioner.settings import Field, Levels, Settings, choice, real, whole, words
 
-_BEAM = ("method", "beam")
-_NUCLEUS = ("method", "nucleus")
+_BEAM = ("method", ("beam",))
+_NUCLEUS = ("method", ("nucleus",))
 
 
 class SamplingSettings(Settings):
@@ -69,6 +69,24 @@ class SamplingSettings(Settings):
     def presets(cls) -> Mapping[str, Self]:
         """What other tools start with; see below."""
         return PRESETS  # type: ignore[return-value]
+
+    @classmethod
+    def preset_title(cls, name: str) -> str:
+        """As the tools write themselves."""
+        return _PRESET_TITLES.get(name, name)
+
+    @classmethod
+    def levels(cls) -> Levels:
+        """How long a sentence becomes; short are the lengths of the BLIP paper."""
+        return Levels(
+            title="Length",
+            help="Short: 5 to 20 tokens (words or parts of them), balanced: 10 to 40, detailed: 24 to 60.",
+            values={
+                "short": {"min_length": 5, "max_length": 20},
+                "balanced": {"min_length": 10, "max_length": 40},
+                "detailed": {"min_length": 24, "max_length": 60},
+            },
+        )
 
     @classmethod
     def aliases(cls) -> tuple[Field, ...]:
@@ -200,6 +218,14 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
         ),
     }
 )
+
+
+_PRESET_TITLES = {
+    "everydream-beam": "EveryDream beam",
+    "everydream-nucleus": "EveryDream nucleus",
+    "smart-preprocess": "Smart Pre-Process",
+    "blip-paper": "BLIP paper",
+}
 
 
 def preset(name: str) -> SamplingSettings:

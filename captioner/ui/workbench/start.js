@@ -8,6 +8,7 @@ import './views/sentences.js';
 import './views/tags.js';
 import './views/job.js';
 import './views/prepare.js';
+import './views/offers.js';
 import './views/upload.js';
 import './views/chips.js';
 import './views/undo.js';

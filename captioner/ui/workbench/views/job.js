@@ -11,6 +11,7 @@ import { lookSoon } from '../set/sync.js';
 let now = null;
 let toldEnd = ''; // of which job
 let isUploading = false;
+let missing = []; // models that must be downloaded before anything is captioned: {name, download_mb}
 
 export const isRunning = () => !!now && (now.state === 'waiting' || now.state === 'running');
 
@@ -88,9 +89,22 @@ function ended() {
   else brief(did);
 }
 
-/** Captions pictures. @param {string[] | null} ids null for the whole set */
-export async function startJob(ids) {
-  const request = { set: page.set, ids, settings: page.settings };
+/** What the settings name and is not here; captioning all then says that it downloads first. */
+export function offerDownload(models) {
+  missing = models;
+  const names = missing.map(({ name, download_mb: size }) => (size ? `${name}, ${size.toLocaleString()} MB` : name));
+  byId('cw-caption-all').textContent = missing.length ? 'Download and caption' : 'Caption all';
+  byId('cw-caption-all').title = missing.length ? `Downloads first: ${names.join('; ')}` : '';
+}
+
+/** Captions pictures. @param {string[] | null} ids null for the whole set. @param downloads what is missing, first */
+export async function startJob(ids, downloads = false) {
+  if (missing.length && !downloads) {
+    const names = missing.map(({ name }) => name).join(', ');
+    notice('bad', 'Captioning did not start', [`${names}: not downloaded yet. The settings on the right offer it.`]);
+    return;
+  }
+  const request = { set: page.set, ids, settings: page.settings, downloads };
   const reply = await askOrTell('Captioning did not start', 'start_job', request);
   if (!reply) return;
   if (reply.job) takeJob(reply.job);
@@ -98,7 +112,7 @@ export async function startJob(ids) {
   lookSoon();
 }
 
-byId('cw-caption-all').addEventListener('click', () => startJob(null));
+byId('cw-caption-all').addEventListener('click', () => startJob(null, missing.length > 0));
 byId('cw-caption-empty').addEventListener('click', () => startJob(emptyIds()));
 byId('cw-one').addEventListener('click', () => startJob([page.current]));
 byId('cw-stop').addEventListener('click', async () => {

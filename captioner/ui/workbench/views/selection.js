@@ -42,11 +42,16 @@ export async function remove() {
   if (!ids.length) return;
   if (!(await savedOrTold())) return;
   const isCurrentGone = ids.includes(page.current);
-  const at = page.shown.findIndex((row) => row.id === page.current);
+  const goes = new Set(ids);
+  const at = Math.max(
+    0,
+    page.shown.findIndex((row) => row.id === page.current),
+  );
+  const before = page.shown.slice(0, at).filter((row) => !goes.has(row.id)).length; // the next one's place afterwards
   const reply = await askOrTell('The pictures were not removed', 'remove_pictures', { set: page.set, ids });
   if (!reply) return;
   takeRows([], { removed: reply.removed });
-  if (isCurrentGone && page.shown.length) select(page.shown[Math.min(Math.max(at, 0), page.shown.length - 1)].id);
+  if (isCurrentGone && page.shown.length) select(page.shown[Math.min(before, page.shown.length - 1)].id);
   clear();
   brief(`${plural(reply.removed.length, 'picture', 'pictures')} removed; Undo brings them back`);
   lookSoon();

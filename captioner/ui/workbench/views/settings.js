@@ -6,24 +6,51 @@ import { ask, throwBug } from '../core/server.js';
 import { page } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 
+const rules = new CSSStyleSheet();
+document.adoptedStyleSheets.push(rules);
 let onlyWhen = {};
 let families = {};
+let keys = [];
+let recipe = {};
 let known = '';
 let isStoring = false;
 let isStoringWanted = false;
 
-/** @param described which field depends on which other one's value, and the family of each captioner */
+/** @param described as `Controls.described` in Python gives it */
 export function describe(described) {
   onlyWhen = described.only_when;
   families = described.families;
+  keys = described.keys;
+  recipe = described.recipe;
 }
 
-/** Shows only the fields that apply: a field may depend on another one's value, or on its tagger's switch. */
+/** The tabs in which something is switched on, or set otherwise than it was. */
+function inUse(values) {
+  const isOn = {
+    sentence: values.captioner_on,
+    tags: keys.some((key) => key !== 'captioner' && values[`${key}_on`]),
+    text: Object.entries(recipe).some(([name, value]) => values[name] !== value),
+  };
+  return Object.keys(isOn).filter((tab) => isOn[tab]);
+}
+
+/**
+ * Shows only the fields that apply: a field may depend on another one's value, a family's on the chosen
+ * captioner, a model's on its switch; and marks the tabs in use. These
+ * are rules and not classes, since Gradio makes what lies in a closed tab or under More only when it is opened.
+ */
 function showApplying(values) {
-  for (const [name, [other, value]] of Object.entries(onlyWhen))
-    byId(`setting-${name}`)?.classList.toggle('cw-not-now', values[other] !== value);
+  const hidden = [];
+  for (const [name, [other, needed]] of Object.entries(onlyWhen))
+    if (!needed.includes(values[other])) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
   for (const family of new Set(Object.values(families)))
-    byId(`family-${family}`)?.classList.toggle('cw-not-now', families[values.captioner] !== family);
+    if (families[values.captioner] !== family) hidden.push(`#family-${family}`);
+  for (const key of keys) if (!values[`${key}_on`]) hidden.push(`#body-${key}`);
+  const dotted = inUse(values).map((tab) => `#tab-${tab}-button`);
+  rules.replaceSync(
+    (hidden.length ? `${hidden.join(', ')} { display: none !important }` : '') +
+      (dotted.length ? `${dotted.join(', ')} { --cw-dot: inline-block }` : ''),
+  );
 }
 
 /** Makes the settings the set's: one request at a time, and only the newest settings wait. */

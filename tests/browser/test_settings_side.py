@@ -1,0 +1,176 @@
+"""The settings beside the workbench: three tabs, and what is shown in them when; also in the first start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captioner.captions.groups import setting_groups
+from tests.browser.conftest import AppServer, add_pictures, open_more, open_page, switch_on, wait_until
+
+pytestmark = pytest.mark.browser
+
+TABS = ("Sentence", "Tags", "Text")
+
+
+class BareServer(AppServer):
+    """The app as a person starts it first: no flags, and no real model on the machine."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "app.py", "--port", str(self.port), *self.flags]
+
+
+@pytest.fixture(scope="module")
+def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    server = BareServer(tmp_path_factory.mktemp("bare"))
+    server.environment = {"HF_HOME": str(server.folder / "hub"), "HF_HUB_CACHE": str(server.folder / "hub")}
+    server.start()
+    yield server
+    server.stop()
+
+
+def _with_everything_open(page: Any) -> Iterator[str]:
+    """Opens each tab with all taggers on and all that lies under More, and yields its name."""
+    for tab in TABS:
+        page.get_by_role("tab", name=tab).click()
+        if tab == "Tags":
+            for box in page.locator("#tab-tags .cw-switch input").all():
+                box.check()
+        for more in page.locator("[id^=more-]:visible > button:visible").all():
+            if more.get_attribute("class") and "open" not in str(more.get_attribute("class")).split():
+                more.click()
+        page.wait_for_timeout(200)
+        yield tab
+
+
+@pytest.mark.parametrize("width", [1440, 1366, 1280, 1024, 390])
+def test_all_three_tabs_are_in_sight(bare_server: AppServer, context: Any, width: int) -> None:
+    page = open_page(context, bare_server.url)
+    page.set_viewport_size({"width": width, "height": 768})
+    page.wait_for_timeout(100)
+    assert [tab.inner_text() for tab in page.get_by_role("tab").all() if tab.is_visible()] == list(TABS)
+    for tab in page.get_by_role("tab").all():
+        box = tab.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize("width", [1440, 900, 390])
+def test_the_note_on_demo_models_opens_inside_the_window(bare_server: AppServer, context: Any, width: int) -> None:
+    page = open_page(context, bare_server.url)
+    page.set_viewport_size({"width": width, "height": 768})
+    page.locator(".cw-pill summary").click()
+    box = page.locator(".cw-pill .cw-menu-body").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+
+
+def test_every_help_is_shown_as_it_is_written(bare_server: AppServer, context: Any) -> None:
+    page = open_page(context, bare_server.url)
+    page.reload()
+    page.wait_for_selector(".cw[data-ready=true]")
+    shown: dict[str, str] = {}
+    for _ in _with_everything_open(page):
+        shown |= page.locator("#cw-side [id^=setting-]").evaluate_all(
+            "boxes => Object.fromEntries(boxes.map(box =>"
+            " [box.id, box.querySelector('.info-text')?.textContent.replaceAll('\\u00a0', ' ') ?? '']))"
+        )
+        kept = page.locator("#cw-side [data-field]").all()
+        shown |= {f"setting-{box.get_attribute('data-field')}": box.locator(".info-text").inner_text() for box in kept}
+    written = {f"setting-{field.name}": field.plain_help for group in setting_groups() for field in group.fields()}
+    assert {name: shown.get(name) for name in written} == written
+    levels = [group.settings.levels() for group in setting_groups()]
+    helps = {page.locator(f"#{box} .info-text").text_content() for box in _ids(page, "level-")}
+    assert helps == {level.help for level in levels if level is not None}
+
+
+def _ids(page: Any, beginning: str) -> list[str]:
+    return list(page.locator(f"[id^={beginning}]").evaluate_all("boxes => boxes.map(box => box.id)"))
+
+
+def test_no_id_stands_twice_on_the_page(bare_server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, bare_server.url)
+    add_pictures(page, pictures)
+    look = """() => {
+        const ids = [...document.querySelectorAll('[id]')].map((element) => element.id).filter(Boolean);
+        return ids.filter((id, index) => ids.indexOf(id) !== index);
+    }"""
+    for tab in _with_everything_open(page):
+        assert page.evaluate(look) == [], tab
+
+
+def test_the_progress_bar_moves_while_pictures_are_captioned(
+    slow_server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, slow_server.url)
+    add_pictures(page, pictures)
+    page.locator("#cw-caption-all").click()
+    seen: set[float] = set()
+
+    def has_moved() -> bool:
+        bar = page.locator("#cw-progress progress")
+        if bar.is_visible():
+            seen.add(bar.evaluate("bar => bar.position"))
+        return len([place for place in seen if 0 < place < 1]) > 1
+
+    wait_until(has_moved, "the bar stands at two places between its ends")
+
+
+def test_what_does_not_apply_is_hidden_from_the_start_and_under_more(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    assert page.locator("#setting-temperature").is_hidden()
+    assert page.locator("#setting-num_beams").is_visible()
+    page.get_by_role("tab", name="Tags").click()
+    assert page.locator("#setting-general_threshold").is_hidden(), "the tagger is off"
+    switch_on(page, "clip")
+    open_more(page, "clip")
+    page.wait_for_selector("#setting-mode")
+    assert page.locator("#setting-mediums").is_visible()
+    for name in ("max_flavors", "min_flavors", "candidates", "chain_artist"):
+        assert page.locator(f"#setting-{name}").is_hidden(), name
+    page.locator("#setting-mode").get_by_label("Chain").check()
+    page.wait_for_selector("#setting-chain_artist")
+    assert page.locator("#setting-candidates").is_visible()
+    assert page.locator("#setting-mediums").is_hidden()
+    assert page.locator(".cw-kept").is_hidden(), "no own vocabulary in a chain"
+
+
+def test_a_tab_says_that_something_in_it_is_in_use(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+
+    def used() -> list[str]:
+        return [tab for tab in TABS if page.get_by_role("tab", name=f"in use {tab}").count()]
+
+    wait_until(lambda: used() == ["Sentence"], "the sentence is on")
+    switch_on(page, "wd14")
+    wait_until(lambda: used() == ["Sentence", "Tags"], "a tagger is on")
+    page.get_by_role("tab", name="Text").click()
+    page.locator("#setting-prefix textarea").fill("sks")
+    wait_until(lambda: used() == list(TABS), "a trigger word is set")
+    page.get_by_role("tab", name="Sentence").click()
+    page.locator("#setting-captioner_on input").uncheck()
+    wait_until(lambda: used() == ["Tags", "Text"], "the sentence is off")
+    assert page.locator("#level-blip").is_hidden()
+
+
+def test_words_set_the_fields_and_follow_them(server: AppServer, context: Any, pictures: list[Path]) -> None:
+    page = open_page(context, server.url)
+    length = page.locator("#level-blip")
+    assert length.get_by_label("Short").is_checked()
+    length.get_by_label("Detailed").check()
+    lowest = page.locator("#setting-min_length input[type=number]")
+    wait_until(lambda: lowest.input_value() == "24", "the fields follow")
+    assert page.locator("#preset-blip input").input_value() == "Custom"
+    lowest.fill("23")
+    lowest.press("Tab")
+    wait_until(lambda: length.locator("input:checked").count() == 0, "no word says what the fields are")
+    switch_on(page, "wd14")
+    page.locator("#level-wd14").get_by_label("Many").check()
+    threshold = page.locator("#setting-general_threshold input[type=number]")
+    wait_until(lambda: threshold.input_value() == "0.2", "the threshold follows")
