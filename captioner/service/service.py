@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.captions import bulk, compose
+from captioner.captions.frame import Frame
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.errors import ExportError
 from captioner.formats.format import ExportItem
@@ -74,7 +75,7 @@ class Service:
         if changes.settings is not None and not changes.is_everything:
             sent = {row["id"] for row in rows}
             rows += [
-                {name: row[name] for name in ("id", "caption", "suggestion", "revision", "state")}
+                {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state")}
                 for row in self.rows.of_views(set_id, self.workspace.views(set_id))
                 if row["id"] not in sent
             ]
@@ -148,8 +149,13 @@ class Service:
         answer = {"ok": saved.ok, "revision": saved.revision, "row": self.rows.of_picture(set_id, picture_id)}
         return answer if saved.ok else {**answer, "conflict": saved.conflict}
 
-    def count_tokens(self, text: str) -> dict[str, Any]:
-        """How many CLIP tokens a caption takes, the limit, and what lies beyond it."""
+    def count_tokens(self, text: str, set_id: str = "") -> dict[str, Any]:
+        """How many CLIP tokens a caption takes, the limit, and what lies beyond it.
+
+        Args: set_id: whose frame stands around the text and is counted too; "" for none.
+        """
+        if set_id:
+            text = Frame.of(self.choices.stored_plan(set_id).recipe).around(text)
         return {"tokens": count_tokens(text), "limit": USABLE_TOKENS, "beyond": text[cut_at(text, USABLE_TOKENS) :]}
 
     def token_counts(self, set_id: str) -> dict[str, Any]:
@@ -196,10 +202,11 @@ class Service:
     def preview_bulk(
         self, set_id: str, picture_ids: Sequence[str] | None, operation: str, values: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What a bulk change would do; changes nothing.
+        """What a bulk change would do with the texts within the frame; changes nothing.
 
         Args: picture_ids: None for the whole set.
-        Returns: {"label", "looked_at", "changes": [{"id", "name", "before", "after", "revision", "was_edited"}]}.
+        Returns: {"label", "looked_at", "note": what stays although it may be meant too, "changes": [{"id", "name",
+            "before", "after", "revision", "was_edited"}]}.
         Raises: SettingsError: see `bulk.change_of`. UnknownSet.
         """
         label, change = bulk.change_of(operation, values)
@@ -207,17 +214,18 @@ class Service:
         views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
         rows = [row for row in self.rows.of_views(set_id, views) if not row["is_damaged"]]
         changes = []
-        for row, after in zip(rows, change([(row["name"], row["caption"]) for row in rows]), strict=True):
-            if after != row["caption"]:
+        for row, after in zip(rows, change([(row["name"], row["text"]) for row in rows]), strict=True):
+            if after != row["text"]:
                 changes.append(
                     {
                         **{name: row[name] for name in ("id", "name", "revision")},
-                        "before": row["caption"],
+                        "before": row["text"],
                         "after": after,
                         "was_edited": row["state"] == "edited",
                     }
                 )
-        return {"label": label, "looked_at": len(views), "changes": changes}
+        note = bulk.left_out(operation, values, (row["text"] for row in rows))
+        return {"label": label, "looked_at": len(views), "note": note, "changes": changes}
 
     def apply_bulk(self, set_id: str, label: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Do what a preview showed, as one undoable step.

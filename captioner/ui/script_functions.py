@@ -66,11 +66,22 @@ def script_functions(service: Service) -> list[ScriptFunction]:
                 asked["set"], asked["id"], asked["text"], asked["base"], is_step=asked["is_step"]
             ),
         ),
-        _function("count_tokens", {"text": caption}, lambda asked: service.count_tokens(asked["text"])),
+        _function(
+            "count_tokens",
+            {"text": caption, "set": optional(identifier, "")},
+            lambda asked: service.count_tokens(asked["text"], asked["set"]),
+        ),
         _function(
             "preview",
             {**picture, "settings": shown, "before": shown},
             lambda asked: service.live.preview(asked["set"], asked["id"], asked["settings"], asked["before"]),
+        ),
+        _function(
+            "use_preview",
+            {**picture, "settings": settings, "seen": caption, "base": whole},
+            lambda asked: service.live.use_preview(
+                asked["set"], asked["id"], asked["settings"], asked["seen"], asked["base"]
+            ),
         ),
         _function(
             "settings_changed",

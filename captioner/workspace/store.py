@@ -242,8 +242,10 @@ class Workspace:
         run_id: str | None = None,
         label: str = "Caption",
         failures: Mapping[str, Failure] | None = None,
+        replaces_edits: bool = False,
     ) -> Change:
-        """Make layers the current ones of their pictures and families; edits and revisions stay as they are.
+        """Make layers the current ones of their pictures and families; edits and revisions stay as they are, unless
+        the layers are to replace the edits, which the same undo brings back.
 
         Calls with one run id are one journal entry. A run that was undone while it goes on stays undone: what it
         still brings comes with the redo. Layers for a removed picture are kept for when it comes back.
@@ -254,7 +256,11 @@ class Workspace:
         labels = self._layers.labels
         with self._database.write() as db:
             change = edits.put_layers(
-                db, set_id, layers, failures or {}, now, run=(run_id, label), labels=labels, fresh=fresh
+                *(db, set_id, layers, failures or {}, now),
+                run=(run_id, label),
+                labels=labels,
+                fresh=fresh,
+                replaces_edits=replaces_edits,
             )
         labels.remember(fresh)
         return change

@@ -3,6 +3,7 @@
 
 import './views/grid.js';
 import './views/editor.js';
+import './views/frame.js';
 import './views/suggestion.js';
 import './views/sentences.js';
 import './views/tags.js';

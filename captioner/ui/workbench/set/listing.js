@@ -4,7 +4,7 @@ import { announce, on } from '../core/events.js';
 import { captionOf, stateOf } from './captions.js';
 import { page } from './pictures.js';
 
-const STATE_ORDER = ['conflict', 'failed', 'empty', 'generated', 'edited'];
+const STATE_ORDER = ['conflict', 'failed', 'empty', 'existing', 'generated', 'edited'];
 const ORDERS = {
   name: null,
   state: (a, b) => STATE_ORDER.indexOf(stateOf(a)) - STATE_ORDER.indexOf(stateOf(b)),

@@ -119,7 +119,7 @@ function answered(id, text, reply, wasStep) {
     // An earlier text of ours was saved and its answer lost: go on from there.
     write(id, { text: now.text, base: reply.revision, sent: [], conflict: null, isStep: now.isStep });
     later(id, 0);
-  } else write(id, { ...now, conflict: { theirs: reply.conflict ?? reply.row.caption, revision: reply.revision } });
+  } else write(id, { ...now, conflict: { theirs: reply.conflict ?? reply.row.text, revision: reply.revision } });
 }
 
 function refusedOrLost(id, error) {

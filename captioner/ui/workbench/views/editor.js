@@ -3,7 +3,7 @@
 import { bench, byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { plural } from '../core/text.js';
-import { captionOf, stateOf } from '../set/captions.js';
+import { stateOf, textOf } from '../set/captions.js';
 import { page, pictureUrl, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
 import { showTokens } from './tokens.js';
@@ -44,7 +44,7 @@ function showFacts(row) {
 /** Puts the caption into the box unless it is there; the caret stays where it was. */
 function showCaption() {
   const row = rowOf.get(page.current);
-  const wanted = row ? captionOf(row) : '';
+  const wanted = row ? textOf(row) : '';
   if (text.value !== wanted) {
     const { selectionStart, selectionEnd } = text;
     text.value = wanted;
@@ -52,7 +52,7 @@ function showCaption() {
   }
   text.placeholder = row?.error || 'No caption yet';
   byId('cw-revert').hidden = !row || stateOf(row) !== 'edited';
-  showTokens(text.value);
+  showTokens(row);
 }
 
 function showConflict() {

@@ -4,7 +4,7 @@
 import { byId } from '../core/elements.js';
 import { announce, on } from '../core/events.js';
 import { ask, throwBug, Unreachable } from '../core/server.js';
-import { captionOf, stateOf } from '../set/captions.js';
+import { stateOf, textOf } from '../set/captions.js';
 import { takeDetails } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
@@ -17,9 +17,9 @@ let before = null; // the settings of the last answer, which tell the server wha
 
 function suggestionFor(row) {
   if (!row) return null;
-  const text = captionOf(row);
+  const text = textOf(row);
   if (live && live.id === row.id) return live.error || live.text !== text ? live : null;
-  if (stateOf(row) === 'edited' && row.suggestion && row.suggestion !== text)
+  if (['edited', 'existing'].includes(stateOf(row)) && row.suggestion && row.suggestion !== text)
     return { id: row.id, text: row.suggestion, kind: 'Generated' };
   return null;
 }

@@ -7,7 +7,7 @@ import { html, render } from '../core/html.js';
 import { askOrTell, brief } from '../core/messages.js';
 import * as storage from '../core/storage.js';
 import { debounced, pause } from '../core/timing.js';
-import { captionOf, partsOf, stateOf } from '../set/captions.js';
+import { captionOf, partsOf, stateOf, textOf } from '../set/captions.js';
 import { detailsNow } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
@@ -69,7 +69,7 @@ function draw() {
   byId('cw-tags-count').textContent = `${kept.toLocaleString()} of ${all.length.toLocaleString()} kept`;
   if (!panel.open) return;
   const parts = new Set(partsOf(captionOf(row).toLowerCase()));
-  const isOwn = stateOf(row) === 'edited' || (!!row.suggestion && row.suggestion !== captionOf(row));
+  const isOwn = stateOf(row) === 'edited' || (!!row.suggestion && row.suggestion !== textOf(row));
   const wanted = html`${found.sources.map((source) => drawSource(source, parts, isOwn))}`;
   if (String(wanted) === drawn) return;
   drawn = String(wanted);
@@ -125,7 +125,7 @@ function ignore(name, isIgnored) {
 function add(text) {
   const row = rowOf.get(detailsNow()?.id);
   if (!row) return;
-  const before = captionOf(row).trimEnd().replace(/,$/, '');
+  const before = textOf(row).trimEnd().replace(/,$/, '');
   unsaved.edit(row.id, before ? `${before}, ${text}` : text, { isStep: true });
 }
 
