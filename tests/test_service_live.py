@@ -192,9 +192,9 @@ def test_a_used_preview_stays_generated_and_is_one_step(service: Service) -> Non
     FakeModel.calls.clear()
     values = page_values(service, num_beams=7, prefix="ohwx")
     seen = moved(service, set_id, picture, values)["text"]
-    assert service.live.use_preview(set_id, picture, values, seen, 0) == {"ok": False}, "the edit is a newer one"
-    assert service.live.use_preview(set_id, picture, values, "another text", 1) == {"ok": False}
-    assert service.live.use_preview(set_id, picture, values, seen, 1) == {"ok": True}
+    assert not service.live.use_preview(set_id, picture, values, seen, 0), "the edit is a newer one"
+    assert not service.live.use_preview(set_id, picture, values, "another text", 1)
+    assert service.live.use_preview(set_id, picture, values, seen, 1)
     assert FakeModel.calls == [1], "the layers were at hand"
     row = service.rows.of_picture(set_id, picture)
     assert (row["state"], row["caption"]) == ("generated", "ohwx, a red picture 40 wide under beam 7")
@@ -211,6 +211,23 @@ def test_a_used_preview_takes_the_place_of_a_caption_that_came_along(service: Se
     [picture, twin] = [service.add_picture(set_id, name, png(RED), "own")["id"] for name in ("a.png", "b.png")]
     values = page_values(service)
     seen = moved(service, set_id, picture, values)["text"]
-    assert service.live.use_preview(set_id, twin, values, seen, 0) == {"ok": True}, "an equal picture was asked"
+    assert service.live.use_preview(set_id, twin, values, seen, 0), "an equal picture was asked"
     rows = {row["id"]: (row["state"], row["caption"]) for row in service.open_set(set_id)["rows"]}
     assert rows == {picture: ("existing", "own"), twin: ("generated", seen)}
+
+
+def test_a_whole_preview_runs_what_other_settings_made_but_no_model_that_is_not_live(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, [picture] = set_with(service, RED)
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
+    values = page_values(service, num_beams=7)
+    service.settings_changed(set_id, values)
+    assert service.live.preview(set_id, picture, values)["text"] == "a red picture 40 wide under beam 3"
+    assert service.live.preview(set_id, picture, values, is_whole=True)["text"] == "a red picture 40 wide under beam 7"
+    monkeypatch.setattr(registry.family_class("blip"), "is_live", False)
+    FakeModel.calls.clear()
+    values |= {"num_beams": 9}
+    assert service.live.preview(set_id, picture, values, is_whole=True)["text"] == "a red picture 40 wide under beam 3"
+    assert FakeModel.calls == []

@@ -100,6 +100,25 @@ def written(name: str, recipe: Recipe) -> str | None:
     return made[0] if made else None
 
 
+REWRITING = ("ignore", "replace", "replace_text", "class_name", "subject_name")
+"""The fields of a recipe that `rewritten` does."""
+
+
+def rewritten(text: str, recipe: Recipe) -> str:
+    """A text that a person wrote, as the recipe's lists would have it: parts ignored and renamed, words replaced, the
+    class called by its subject's name. The same text where they name nothing in it."""
+    words = word_replacements(recipe.replace_text)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    kept: list[str] = []
+    for part in parts:
+        matchable = piece_key(part)
+        if ignored(recipe.ignore).matches(matchable):
+            continue
+        renamed = next((new for old in replacements(recipe.replace) if (new := old.of(matchable)) is not None), part)
+        kept.append(_as_subject(words.of(renamed), recipe))
+    return text if kept == parts else ", ".join(part for part in kept if part)
+
+
 def pieces_in(caption: Caption, recipe: Recipe) -> frozenset[str]:
     """What a caption says piece by piece, wherever a piece comes from; each as `piece_key` gives it."""
     divider = recipe.separator.strip() or ","

@@ -2,10 +2,11 @@
 
 Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `choices`
 what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at, `rows` captions as the page
-shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
-holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls
-has checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from
-many threads. Knows no Gradio and no HTTP; every error that a person can mend is a CaptionerError.
+shows them, `made_otherwise` those of other settings, `live` one picture while a person waits, `jobs` captioning a set
+and preparing models. None of them holds a person's work (the workspace does) or a model (the manager does), only what
+can be made again. Whoever calls has checked that values have the declared types and lengths (`asked`); what they mean
+is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; every error that a person can mend is a
+CaptionerError.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from captioner.errors import ExportError
 from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_name
 from captioner.formats.sidecars import write_zip
+from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
 from captioner.service.live import LivePreview
+from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.rows import Rows
@@ -48,6 +51,7 @@ class Service:
         self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
         self.rows = Rows(workspace, self.choices)
+        self.made_otherwise = MadeOtherwise(workspace, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
 
@@ -149,6 +153,13 @@ class Service:
         answer = {"ok": saved.ok, "revision": saved.revision, "row": self.rows.of_picture(set_id, picture_id)}
         return answer if saved.ok else {**answer, "conflict": saved.conflict}
 
+    def use_preview(
+        self, set_id: str, picture_id: str, values: Mapping[str, Any], seen: str, base: int
+    ) -> dict[str, Any]:
+        """As `LivePreview.use_preview`, with the picture's row."""
+        is_used = self.live.use_preview(set_id, picture_id, values, seen, base)
+        return {"ok": is_used, "row": self.rows.of_picture(set_id, picture_id)}
+
     def count_tokens(self, text: str, set_id: str = "") -> dict[str, Any]:
         """How many CLIP tokens a caption takes, the limit, and what lies beyond it.
 
@@ -196,6 +207,37 @@ class Service:
         write_zip(items, target, format=format, with_pictures=with_pictures, notes=notes)
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"
+
+    # Settings and edits
+
+    def settings_changed(self, set_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the page's settings the set's.
+
+        Returns: {"recomposed": whether captions at rest read otherwise now, "unfollowed": ids of the edits that the
+            settings of texts would change if they were no edits}. Raises: SettingsError, UnknownSet, ...
+        """
+        before = self.choices.stored_plan(set_id).recipe
+        answer = self.live.settings_changed(set_id, values)
+        recipe = self.choices.stored_plan(set_id).recipe
+        is_same = all(getattr(before, name) == getattr(recipe, name) for name in compose.REWRITING)
+        return {**answer, "unfollowed": [] if is_same else list(self._rewritten_edits(set_id))}
+
+    def apply_to_edits(self, set_id: str) -> dict[str, Any]:
+        """Do to the edits what the set's settings do to generated texts, as one step. Returns: {"changed"}."""
+        found = self._rewritten_edits(set_id)
+        changes = {picture_id: text for picture_id, (text, _) in found.items()}
+        revisions = {picture_id: revision for picture_id, (_, revision) in found.items()}
+        applied = self.workspace.apply_edits(set_id, changes, "Apply text settings to edits", revisions=revisions)
+        return {"changed": len(applied.revisions)}
+
+    def _rewritten_edits(self, set_id: str) -> dict[str, tuple[str, int]]:
+        """By picture id, the edits that the recipe would write otherwise: the new text, the revision it is made of."""
+        recipe = self.choices.stored_plan(set_id).recipe
+        found = {}
+        for view in self.workspace.views(set_id):
+            if view.text and not view.is_damaged and (text := compose.rewritten(view.text, recipe)) != view.text:
+                found[view.id] = (text[:MAX_CAPTION_LENGTH], view.revision)
+        return found
 
     # Bulk changes, the ignore list, undo
 

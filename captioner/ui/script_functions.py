@@ -73,21 +73,25 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "preview",
-            {**picture, "settings": shown, "before": shown},
-            lambda asked: service.live.preview(asked["set"], asked["id"], asked["settings"], asked["before"]),
+            {**picture, "settings": shown, "before": shown, "is_whole": optional(flag, False)},
+            lambda asked: service.live.preview(
+                asked["set"], asked["id"], asked["settings"], asked["before"], is_whole=asked["is_whole"]
+            ),
         ),
         _function(
             "use_preview",
             {**picture, "settings": settings, "seen": caption, "base": whole},
-            lambda asked: service.live.use_preview(
+            lambda asked: service.use_preview(
                 asked["set"], asked["id"], asked["settings"], asked["seen"], asked["base"]
             ),
         ),
         _function(
             "settings_changed",
             {**of_set, "settings": settings},
-            lambda asked: service.live.settings_changed(asked["set"], asked["settings"]),
+            lambda asked: service.settings_changed(asked["set"], asked["settings"]),
         ),
+        _function("apply_to_edits", of_set, lambda asked: service.apply_to_edits(asked["set"])),
+        _function("made_otherwise", of_set, lambda asked: {"ids": service.made_otherwise.of_set(asked["set"])}),
         _function("details", picture, lambda asked: service.live.details(asked["set"], asked["id"])),
         _function(
             "draw_sentences",

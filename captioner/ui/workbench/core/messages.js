@@ -6,16 +6,26 @@ import { ask, throwBug } from './server.js';
 
 const BRIEF_MS = 6000;
 
-/** A message above the workbench that stays until it is closed; `lines` may be long lists. */
-export function notice(kind, title, lines = []) {
+/**
+ * A message above the workbench that stays until it is closed; `lines` may be long lists.
+ * @param {Object<string, function>} actions what a button of that name does, which closes the message too
+ */
+export function notice(kind, title, lines = [], actions = {}) {
   const box = document.createElement('div');
   box.className = `cw-notice cw-notice-${kind}`;
   const list = lines.length ? html`<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>` : '';
   render(
     box,
-    html`<div><b>${title}</b>${list}</div><button type="button" class="cw-close" aria-label="Close">×</button>`,
+    html`<div class="cw-grow"><b>${title}</b>${list}</div>${Object.keys(actions).map(
+      (name) => html`<button type="button" class="cw-button cw-small" data-action="${name}">${name}</button>`,
+    )}<button type="button" class="cw-close" aria-label="Close">×</button>`,
   );
-  box.querySelector('.cw-close').addEventListener('click', () => box.remove());
+  box.addEventListener('click', (event) => {
+    const button = event.target.closest('button');
+    if (!button) return;
+    box.remove();
+    actions[button.dataset.action]?.();
+  });
   byId('cw-notices').append(box);
 }
 

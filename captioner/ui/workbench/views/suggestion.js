@@ -6,13 +6,15 @@ import { announce, on } from '../core/events.js';
 import { ask, throwBug, Unreachable } from '../core/server.js';
 import { stateOf, textOf } from '../set/captions.js';
 import { takeDetails } from '../set/details.js';
-import { page, rowOf } from '../set/pictures.js';
+import { page, rowOf, takeRows } from '../set/pictures.js';
+import { lookSoon } from '../set/sync.js';
 import * as unsaved from '../set/unsaved.js';
 import { tellSettings } from './settings.js';
 
 let live = null; // {id, text, kind}
 let isAsking = false;
 let isWanted = false;
+let isUsing = false;
 let before = null; // the settings of the last answer, which tell the server what was moved since
 
 function suggestionFor(row) {
@@ -68,13 +70,30 @@ export async function suggest() {
   show();
 }
 
-/** Makes what is suggested the caption. */
-export function useSuggestion() {
+/**
+ * Makes what is suggested the caption. What models said is stored as theirs, so that the caption goes on following the
+ * settings; only where the server no longer has it, it becomes an edit.
+ */
+export async function useSuggestion() {
   const found = suggestionFor(rowOf.get(page.current));
-  if (!found || found.error) return;
-  live = null;
-  unsaved.edit(found.id, found.text, { isStep: true });
+  if (!found || found.error || isUsing) return;
+  isUsing = true;
+  try {
+    await unsaved.flush(found.id);
+    const { id, text: seen } = found;
+    const request = { set: page.set, id, settings: page.settings, seen, base: rowOf.get(id).revision };
+    const reply = await ask('use_preview', request);
+    if (reply.row) takeRows([reply.row]);
+    if (!reply.ok) unsaved.edit(id, seen, { isStep: true });
+  } catch (error) {
+    throwBug(error);
+    unsaved.edit(found.id, found.text, { isStep: true });
+  } finally {
+    isUsing = false;
+  }
+  if (live?.id === found.id) live = null;
   show();
+  lookSoon();
 }
 
 byId('cw-use').addEventListener('click', useSuggestion);
