@@ -190,6 +190,7 @@ def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
     wait_until(lambda: caption(page) == "brought along, hair", "it came along")
     _switch_on(page, "wd14", "WD14")
     page.locator("#cw-caption-all").click()
+    page.locator("#cw-ask-all").click()
     page.get_by_role("button", name="Add long hair to this caption").click()
     wait_saved(page)
     assert caption(page) == "brought along, hair, long hair"

@@ -27,6 +27,7 @@ export function notice(kind, title, lines = [], actions = {}) {
     actions[button.dataset.action]?.();
   });
   byId('cw-notices').append(box);
+  return box;
 }
 
 /** A call whose refusal becomes a message under `title`; undefined then. */

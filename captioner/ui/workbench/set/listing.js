@@ -33,6 +33,12 @@ export function refilter({ keepsCurrent = false } = {}) {
   announce('listed');
 }
 
+/** Lists some pictures only, until "Show all". @param {string} title what they are */
+export function listOnly(ids, title) {
+  page.only = { ids: new Set(ids), title };
+  refilter();
+}
+
 on('taken', ({ isNew }) => {
   if (isNew || page.state) refilter({ keepsCurrent: true });
 });

@@ -37,7 +37,7 @@ function showFacts(row) {
   const facts = row ? [`${row.width} × ${row.height}`, ...row.notes] : [];
   const twin = row && rowOf.get(row.equal_to);
   if (twin) facts.push(`the same picture as ${twin.name}`);
-  if (row?.error) facts.push(`failed: ${row.error}`);
+  byId('cw-error').textContent = row?.error ? `Failed: ${row.error}` : '';
   byId('cw-facts').textContent = facts.join(', ');
 }
 

@@ -5,9 +5,11 @@ import { announce, on } from '../core/events.js';
 import { askOrTell, brief, notice } from '../core/messages.js';
 import { plural } from '../core/text.js';
 import { stateOf } from '../set/captions.js';
-import { page } from '../set/pictures.js';
+import { listOnly } from '../set/listing.js';
+import { page, select } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 
+const NAMED = 8; // of the pictures that failed
 let now = null;
 let toldEnd = ''; // of which job
 let isUploading = false;
@@ -34,7 +36,7 @@ function words() {
   return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
 }
 
-const emptyIds = () => page.rows.filter((row) => stateOf(row) === 'empty').map((row) => row.id);
+export const emptyIds = () => page.rows.filter((row) => stateOf(row) === 'empty').map((row) => row.id);
 
 function showBar(done, total, text) {
   byId('cw-progress').hidden = !total;
@@ -83,9 +85,30 @@ function ended() {
   }
   const did = `${plural(now.done - now.failed, 'picture', 'pictures')} captioned`;
   if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
-  else if (now.failed) notice('bad', `${did}, ${now.failed} failed`, now.message ? [now.message] : []);
+  else if (now.failed) tellFailed(`${did}, ${now.failed.toLocaleString()} failed`);
   else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`);
   else brief(did);
+}
+
+/** Which pictures failed and why, by name. */
+function tellFailed(title) {
+  const failed = page.rows.filter((row) => row.error);
+  const lines = failed.slice(0, NAMED).map((row) => `${row.name}: ${row.error}`);
+  if (failed.length > NAMED) lines.push(`and ${(failed.length - NAMED).toLocaleString()} more`);
+  const again = { 'Try again': () => startJob(failed.map((row) => row.id)) };
+  const showFailed = () => {
+    listOnly(
+      failed.map((row) => row.id),
+      'failed',
+    );
+    if (page.shown.length) select(page.shown[0].id);
+  };
+  notice(
+    'bad',
+    title,
+    lines.length ? lines : [now.message],
+    failed.length ? { 'Show failed': showFailed, ...again } : {},
+  );
 }
 
 /** Captions pictures. @param {string[] | null} ids null for the whole set */
@@ -98,7 +121,6 @@ export async function startJob(ids) {
   lookSoon();
 }
 
-byId('cw-caption-all').addEventListener('click', () => startJob(null));
 byId('cw-caption-empty').addEventListener('click', () => startJob(emptyIds()));
 byId('cw-one').addEventListener('click', () => startJob([page.current]));
 byId('cw-stop').addEventListener('click', async () => {

@@ -14,6 +14,7 @@ import { tellSettings } from './settings.js';
 let live = null; // {id, text, kind}
 let isAsking = false;
 let isWanted = false;
+let isWholeWanted = false;
 let isUsing = false;
 let before = null; // the settings of the last answer, which tell the server what was moved since
 
@@ -27,7 +28,10 @@ function suggestionFor(row) {
 }
 
 function show() {
-  const found = suggestionFor(rowOf.get(page.current));
+  const row = rowOf.get(page.current);
+  const found = suggestionFor(row);
+  const isSame = !found && !isAsking && row && live?.id === row.id && live.text;
+  byId('cw-same').textContent = isSame ? 'Same caption with these settings' : '';
   const box = byId('cw-suggestion');
   box.hidden = !found;
   box.dataset.busy = isAsking;
@@ -38,11 +42,12 @@ function show() {
 }
 
 /**
- * Tries the settings: one question at a time; while one is out only the newest settings wait, and an answer for another
+ * Tries the settings, on what other settings made too where it is to be whole: one question at a time; while one is out only the newest settings wait, and an answer for another
  * picture is dropped.
  */
-export async function suggest() {
+export async function suggest({ isWhole = false } = {}) {
   isWanted = true;
+  isWholeWanted = isWhole;
   if (isAsking) return;
   isAsking = true;
   show();
@@ -52,7 +57,8 @@ export async function suggest() {
     const settings = page.settings;
     if (!id) break;
     try {
-      const reply = await ask('preview', { set: page.set, id, settings, before: before ?? undefined });
+      const request = { set: page.set, id, settings, before: before ?? undefined, is_whole: isWholeWanted };
+      const reply = await ask('preview', request);
       before = settings;
       tellSettings('');
       if (reply.details && !isWanted) takeDetails(id, reply.details);

@@ -1,0 +1,42 @@
+// Captioning the whole set. Where pictures have captions of the person's own, it is said first what becomes of them.
+
+import { byId } from '../core/elements.js';
+import { plural } from '../core/text.js';
+import { stateOf } from '../set/captions.js';
+import { page } from '../set/pictures.js';
+import { emptyIds, startJob } from '../views/job.js';
+
+const dialog = byId('cw-ask');
+
+const FATES = {
+  keep: 'stay as they are; new ones are put beside them, and Use takes one in their place.',
+  ignore: 'give way to new ones; Undo brings them back.',
+  prepend: 'stay, and new text is put behind them.',
+  append: 'stay, and new text is put before them.',
+};
+
+function ask(existing) {
+  const edited = page.rows.filter((row) => stateOf(row) === 'edited').length;
+  const empty = emptyIds().length;
+  const came = `${plural(existing, 'caption that came along', 'captions that came along')}`;
+  byId('cw-ask-text').textContent = `${came}: they ${FATES[page.settings?.existing ?? 'keep']}`;
+  byId('cw-ask-edits').textContent = edited ? `${plural(edited, 'edited caption stays', 'edited captions stay')}.` : '';
+  byId('cw-ask-empty').hidden = !empty;
+  byId('cw-ask-empty').textContent = `Only the ${empty.toLocaleString()} without`;
+  dialog.showModal();
+}
+
+byId('cw-caption-all').addEventListener('click', () => {
+  const existing = page.rows.filter((row) => stateOf(row) === 'existing').length;
+  if (existing) ask(existing);
+  else startJob(null);
+});
+byId('cw-ask-cancel').addEventListener('click', () => dialog.close());
+byId('cw-ask-all').addEventListener('click', () => {
+  dialog.close();
+  startJob(null);
+});
+byId('cw-ask-empty').addEventListener('click', () => {
+  dialog.close();
+  startJob(emptyIds());
+});
