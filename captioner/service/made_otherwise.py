@@ -5,11 +5,15 @@ What was found is kept until a picture's layers or the set's settings change. Ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from captioner.captions.layers import due, existing_due
 from captioner.captions.plan import Plan
+from captioner.records import Layer
 from captioner.service.choices import Choices
 from captioner.service.recent import Recent
 from captioner.workspace import Workspace
+from captioner.workspace.records import View
 
 
 class _Found:
@@ -39,8 +43,14 @@ class MadeOtherwise:
         wanted = [view.id for view in views.values() if found.pictures.get(view.id, (-1,))[0] != view.layers_version]
         for picture_id, layers in self._workspace.layers_of(set_id, wanted):
             view = views[picture_id]
-            is_due = bool(layers) and (
-                bool(due(layers, plan, view.name, view.existing)) or existing_due(layers, plan, view.existing)
-            )
-            found.pictures[picture_id] = (view.layers_version, is_due)
+            found.pictures[picture_id] = (view.layers_version, _is_made_otherwise(layers, plan, view))
         return [picture_id for picture_id in views if found.pictures.get(picture_id, (0, False))[1]]
+
+
+def _is_made_otherwise(layers: Sequence[Layer], plan: Plan, view: View) -> bool:
+    if not layers:
+        return False
+    if existing_due(layers, plan, view.existing):
+        return True
+    is_kept = bool(view.existing.strip()) and plan.recipe.existing == "keep"  # the caption is not a model's
+    return not is_kept and bool(due(layers, plan, view.name, view.existing))

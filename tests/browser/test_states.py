@@ -81,7 +81,7 @@ def test_captions_that_came_along_have_a_state_and_stay_until_captioned(
     assert states(page)["turned.jpg"] == "existing"
     assert downloaded(page)["turned.txt"] == "my own"
     page.locator("#cw-caption-all").click()
-    assert "1 caption that came along" in page.locator("#cw-ask-text").inner_text()
+    assert "1 caption came along" in page.locator("#cw-ask-text").inner_text()
     assert "Undo brings them back" in page.locator("#cw-ask-text").inner_text()
     page.locator("#cw-ask-empty").click()
     wait_until(lambda: states(page)["plain.png"] == "generated", "the empty one is captioned")

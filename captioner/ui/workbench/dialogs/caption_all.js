@@ -9,17 +9,18 @@ import { emptyIds, startJob } from '../views/job.js';
 const dialog = byId('cw-ask');
 
 const FATES = {
-  keep: 'stay as they are; new ones are put beside them, and Use takes one in their place.',
-  ignore: 'give way to new ones; Undo brings them back.',
-  prepend: 'stay, and new text is put behind them.',
-  append: 'stay, and new text is put before them.',
+  keep: 'will stay; new ones are put beside them, where Use takes one instead.',
+  ignore: 'will give way to new ones; Undo brings them back.',
+  prepend: 'will stay, with new text behind them.',
+  append: 'will stay, with new text before them.',
 };
 
 function ask(existing) {
   const edited = page.rows.filter((row) => stateOf(row) === 'edited').length;
   const empty = emptyIds().length;
-  const came = `${plural(existing, 'caption that came along', 'captions that came along')}`;
-  byId('cw-ask-text').textContent = `${came}: they ${FATES[page.settings?.existing ?? 'keep']}`;
+  const came = plural(existing, 'caption', 'captions');
+  byId('cw-ask-text').textContent =
+    `${came} came along with the pictures and ${FATES[page.settings?.existing ?? 'keep']}`;
   byId('cw-ask-edits').textContent = edited ? `${plural(edited, 'edited caption stays', 'edited captions stay')}.` : '';
   byId('cw-ask-empty').hidden = !empty;
   byId('cw-ask-empty').textContent = `Only the ${empty.toLocaleString()} without`;

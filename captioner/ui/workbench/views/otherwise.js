@@ -7,7 +7,7 @@ import { askOrTell, brief, notice } from '../core/messages.js';
 import { ask, throwBug } from '../core/server.js';
 import { plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
-import { captionOf, stateOf } from '../set/captions.js';
+import { stateOf } from '../set/captions.js';
 import { listOnly } from '../set/listing.js';
 import { page, select } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
@@ -46,7 +46,7 @@ function tellEdits(ids) {
   told?.remove();
   told = null;
   if (!ids.length) return;
-  const follow = page.rows.filter((row) => stateOf(row) !== 'edited' && captionOf(row).trim()).length;
+  const follow = page.rows.filter((row) => stateOf(row) === 'generated').length;
   const stay = plural(ids.length, 'edited one does not', 'edited ones do not');
   const title = `${plural(follow, 'caption follows', 'captions follow')}, ${stay}.`;
   told = notice('plain', title, [], {
