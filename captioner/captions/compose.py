@@ -83,7 +83,7 @@ def _framed(inner: str, parts: tuple[Part, ...], frame: Frame) -> Caption:
     added = frame.missing(inner)
     before = (Part(added.before.strip(), "prefix"),) if added.before.strip() else ()
     after = (Part(added.after.strip(), "suffix"),) if added.after.strip() else ()
-    return Caption(text=frame.around(inner), parts=(*before, *parts, *after), inner=inner)
+    return Caption(text=added.put_around(inner), parts=(*before, *parts, *after), inner=inner)
 
 
 def spell(name: str, recipe: Recipe) -> str:

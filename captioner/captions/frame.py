@@ -27,21 +27,23 @@ class Frame:
 
     def missing(self, text: str) -> Frame:
         """What is still to be added to a text: nothing where it begins or ends so already, or is blank."""
-        if not text.strip():
-            return Frame("", "", self.separator)
-        return Frame(
-            "" if joining.begins_with(text, self.before, self.separator) else self.before,
-            "" if joining.ends_with(text, self.after, self.separator) else self.after,
-            self.separator,
-        )
+        is_blank = not text.strip()
+        before, after, separator = self.before, self.after, self.separator
+        if is_blank or (before and joining.begins_with(text, before, separator)):
+            before = ""
+        if is_blank or (after and joining.ends_with(text, after, separator)):
+            after = ""
+        return self if (before, after) == (self.before, self.after) else Frame(before, after, separator)
 
     def around(self, text: str) -> str:
         """The text with its frame; "" for a blank text, and a text that has its frame as it is."""
+        return self.missing(text).put_around(text)
+
+    def put_around(self, text: str) -> str:
+        """As `around`, whatever stands there already."""
         if not text.strip():
             return ""
-        missing = self.missing(text)
-        framed = joining.put_before(missing.before, text, self.separator)
-        return joining.put_after(framed, missing.after, self.separator)
+        return joining.put_after(joining.put_before(self.before, text, self.separator), self.after, self.separator)
 
     def within(self, text: str) -> str:
         """The text without the frame that an earlier run, or a person, put around it."""

@@ -159,8 +159,9 @@ class LivePreview:
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
         made = with_existing_used([*at_hand, *fresh], plan.recipe.existing, created_at=time.time())
-        if fresh or existing_due(stored, plan, view.existing):
-            self._workspace.put_layers(set_id, made, label="Caption")
+        changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
+        if changed:
+            self._workspace.put_layers(set_id, changed, label="Caption")
         self._choices.store(set_id, plan)
         return Reading(made, plan, view.existing).caption.text
 
