@@ -13,6 +13,7 @@ from tests.browser.conftest import (
     caption,
     downloaded,
     open_page,
+    picture,
     select,
     states,
     wait_saved,
@@ -136,3 +137,27 @@ def test_an_edit_that_a_text_setting_does_not_reach_is_named_and_can_follow(
     wait_until(lambda: caption(page) == "zwx picture", "it follows")
     page.locator("#cw-undo").click()
     wait_until(lambda: caption(page) == "a picture", "undo takes it back")
+
+
+def test_pictures_that_failed_are_named_and_listed(
+    server: AppServer, context: Any, pictures: list[Path], tmp_path: Path
+) -> None:
+    page = open_page(context, server.url)
+    broken = picture(tmp_path / "a.png", (123, 45, 67))  # no other test has it, and those behind it are opened since
+    add_pictures(page, [broken])
+    content = broken.read_bytes()
+    add_pictures(page, [pictures[1], pictures[2], pictures[5]])
+    for name in ("clear.png", "modern.webp", "plain.png"):
+        select(page, name)
+        page.wait_for_function("() => document.getElementById('cw-image').complete")
+    for file in (server.folder / "workspace").rglob("*"):
+        if file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content:
+            file.write_bytes(content[:100])
+    page.locator("#cw-caption-all").click()
+    notices = page.locator("#cw-notices")
+    wait_until(lambda: "3 pictures captioned, 1 failed" in notices.inner_text(), "it is told")
+    assert "a.png: " in notices.inner_text()
+    assert states(page)["a.png"] == "failed"
+    page.get_by_role("button", name="Show failed").click()
+    wait_until(lambda: list(states(page)) == ["a.png"], "only that one is listed")
+    assert page.locator("#cw-error").inner_text().startswith("Failed: ")
