@@ -114,6 +114,7 @@ class Part:
 class Caption:
     """The text a picture would be exported with.
 
+    inner: the same without the frame (prefix and suffix) around it: what a person edits.
     revision: counts changes of the person's edit only; 0 while nobody wrote anything.
     parts: the pieces in order; empty when the text is an edit.
     """
@@ -122,6 +123,7 @@ class Caption:
     is_edited: bool = False
     revision: int = 0
     parts: tuple[Part, ...] = field(default=())
+    inner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

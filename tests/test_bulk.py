@@ -50,6 +50,9 @@ LONG_HAIR = "a girl, long hair, Hair, red hair"
         ),
         ("replace", {"find": "a.c", "replacement": "\\1"}, "a.c abc", "\\1 abc"),
         ("affix", {"text": "sks, "}, "a dog", "sks, a dog"),
+        ("affix", {"text": "sks style"}, "ohwx", "sks style, ohwx"),
+        ("affix", {"text": "a photo of "}, "a dog", "a photo of a dog"),
+        ("affix", {"text": "cartoon", "where": "after"}, "A dog.", "A dog, cartoon"),
         ("affix", {"text": "sks, "}, "sks, a dog", "sks, a dog"),
         ("affix", {"text": ", cartoon", "where": "after"}, "a dog", "a dog, cartoon"),
         ("affix", {"text": ", cartoon", "where": "after"}, "solo, 1girl,", "solo, 1girl, cartoon"),
@@ -222,3 +225,14 @@ def test_every_operation_has_a_form_on_the_page() -> None:
         assert f'<option value="{name}">' in html
         for declared in settings.fields():
             assert f'name="{declared.name}"' in html or f'name="{name}_{declared.name}"' in html
+
+
+def test_a_class_name_within_its_subject_s_name_stays_and_plurals_are_named() -> None:
+    values = {"class_name": "cat", "subject_name": "zwx cat"}
+    once = preview(values, "ohwx, the cat, Cat", operation="subject")
+    assert once == ["ohwx, zwx cat, zwx cat"]
+    assert preview(values, *once, operation="subject") == once
+    texts = ["2cats", "two cats", "a cat", "scats"]
+    said = bulk.left_out("subject", values, texts)
+    assert said == "2 captions name 'cats' and stay so; find and replace changes plurals."
+    assert bulk.left_out("subject", values, ["cat"]) == bulk.left_out("clear", {}, texts) == ""

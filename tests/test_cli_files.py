@@ -525,3 +525,26 @@ def test_flags_that_make_no_sense_together_are_refused(shell: Shell, words: list
     shell.picture("a.png")
     ran = shell.caption("a.png", *words)
     assert (ran.status, ran.out) == (2, "") and ran.err.startswith(f"captioner: {message}")
+
+
+# Prefix and suffix
+
+
+def test_the_frame_is_put_around_what_is_written_and_a_file_of_one_s_own_stays(shell: Shell) -> None:
+    shell.picture("a.png")
+    shell.picture("b.png", "blue")
+    write(shell, "b.txt", "my own")
+    for _ in range(2):
+        ran = shell.caption(".", "--beside", "--prefix", "ohwx")
+        assert shell.files() == {"a.txt": f"ohwx, {RED}", "b.txt": "my own"}
+        assert "1 file of yours stays without prefix and suffix; --existing append puts them there." in ran.err
+    for _ in range(2):
+        shell.caption(".", "--beside", "--prefix", "ohwx", "--existing", "append")
+        assert shell.files() == {"a.txt": f"ohwx, {RED}", "b.txt": f"ohwx, {BLUE}, my own"}
+
+
+def test_a_caption_that_came_along_is_framed_where_it_goes_elsewhere(shell: Shell) -> None:
+    shell.picture("in/a.png")
+    write(shell, "in/a.txt", "my own")
+    shell.caption("in", "--out", "out", "--prefix", "ohwx")
+    assert shell.files("out") == {"a.txt": "ohwx, my own"}

@@ -92,9 +92,32 @@ def test_prefix_and_suffix_join_as_they_are_written(prefix: str, suffix: str, ex
     assert text("a dog", [], prefix=prefix, suffix=suffix) == expected
 
 
-def test_prefix_and_suffix_alone_make_a_caption() -> None:
-    assert text(None, [], prefix="ohwx") == "ohwx"
-    assert text(None, [], prefix="ohwx", suffix="best") == "ohwx, best"
+def test_prefix_and_suffix_alone_are_no_caption() -> None:
+    for caption in (
+        compose(None, [], Recipe(prefix="ohwx", suffix="best")),
+        compose(None, wd14("hat"), Recipe(prefix="ohwx", ignore="hat")),
+        compose(Sentence(" "), [], Recipe(suffix="best", max_tokens=5), existing=" \n"),
+    ):
+        assert (caption.text, caption.inner, caption.parts) == ("", "", ())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "said", "expected"),
+    [
+        ("ohwx", "", "Ohwx dog", "Ohwx dog"),
+        ("ohwx, ", "", "ohwx", "ohwx"),
+        ("ohwx", "", "ohwxyz dog", "ohwx, ohwxyz dog"),
+        ("", " at night", "a dog at night.", "a dog at night."),
+        ("", "night", "a knight", "a knight, night"),
+    ],
+)
+def test_a_frame_that_stands_there_is_not_put_there_again(prefix: str, suffix: str, said: str, expected: str) -> None:
+    assert text(said, [], prefix=prefix, suffix=suffix) == expected
+
+
+def test_a_joined_caption_of_an_earlier_run_gives_its_frame_back() -> None:
+    recipe = Recipe(existing="append", prefix="ohwx", suffix="best")
+    assert compose(Sentence("a dog"), [], recipe, existing="ohwx, mine, best").text == "ohwx, a dog, mine, best"
 
 
 @pytest.mark.parametrize("name", ["separator", "prefix", "suffix", "subject_name"])
@@ -295,8 +318,9 @@ def test_an_existing_caption_stays_as_it_is_by_default() -> None:
     caption = compose(
         Sentence("a dog"), wd14("hat"), Recipe(prefix="ohwx", max_tokens=2), existing="my_own\ncaption, (x)"
     )
-    assert caption.text == "my_own\ncaption, (x)"
-    assert caption.parts == (Part("my_own\ncaption, (x)", "existing"),)
+    assert caption.text == "ohwx, my_own\ncaption, (x)", "it is framed as all are"
+    assert caption.inner == "my_own\ncaption, (x)"
+    assert caption.parts == (Part("ohwx", "prefix"), Part("my_own\ncaption, (x)", "existing"))
 
 
 @pytest.mark.parametrize(
@@ -491,12 +515,9 @@ def test_joining_a_second_time_changes_nothing(existing: str, policy: str, said:
     ("prefix", "suffix", "said", "expected"),
     [
         ("ohwx,", "", "a dog", "ohwx, a dog"),
-        ("", ", best", "", "best"),
-        ("ohwx, ", "", "", "ohwx"),
         ("", ", best", "a dog.", "a dog, best"),
         ("", "best", "a dog.", "a dog, best"),
         ("", ".", "a dog.", "a dog."),
-        ("a photo of ", " at night", "", "a photo of at night"),
     ],
 )
 def test_prefix_and_suffix_never_double_a_separator(prefix: str, suffix: str, said: str, expected: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from captioner.captions.layers import selected_tags
+from captioner.captions.layers import selected_tags, with_existing_used
 from captioner.captions.plan import Plan
 from captioner.captions.review import NEAR_TAGS, Reading, TagFinding
 from captioner.records import Alternative, Layer, Sentence, Tag
@@ -128,8 +128,8 @@ def test_every_vocabulary_has_its_share_of_the_nearest() -> None:
 def test_other_sentences_are_composed_as_the_suggestion_is() -> None:
     found = Reading([SAID, SCORES], plan_of(prefix="sks"), existing="kept, so left aside").other_sentences()
     assert [(one.text, one.score, one.caption) for one in found] == [
-        ("a cat", -0.4, "sks, a cat, long hair, hair"),
-        ("a cow", None, "sks, a cow, long hair, hair"),
+        ("a cat", -0.4, "a cat, long hair, hair"),
+        ("a cow", None, "a cow, long hair, hair"),
     ]
     joined = Reading([SAID], plan_of(existing="append"), existing="mine").other_sentences()
     assert joined[0].caption == "a cat, mine"
@@ -155,3 +155,52 @@ def test_a_thousand_tags_are_judged_in_a_fiftieth_of_a_second() -> None:
         assert Reading([SAID, layer("clip", *tags)], plan).tags
         best = min(best, time.process_time() - started)
     assert best < 0.02
+
+
+# The frame, and where the words come from
+
+FRAMED = {"prefix": "ohwx", "suffix": "best"}
+
+
+def test_the_frame_stands_around_every_caption_and_once() -> None:
+    plan = plan_of(**FRAMED, wd14="")
+    assert Reading([SAID], plan).caption.text == "ohwx, a dog, best"
+    assert Reading([], plan, "mine").caption.text == "ohwx, mine, best"
+    for edit in ("my dog", "ohwx, my dog", "my dog, best", "ohwx, my dog, best"):
+        caption = Reading([SAID], plan, "mine", edit).caption
+        assert (caption.text, caption.inner, caption.is_edited) == ("ohwx, my dog, best", edit, True)
+
+
+def test_a_frame_alone_is_no_caption() -> None:
+    plan = plan_of(**FRAMED)
+    for reading in (Reading([], plan), Reading([], plan, " "), Reading([wd14(shoe=0.02)], plan)):
+        assert (reading.caption.text, reading.origin) == ("", "empty")
+    cleared = Reading([SAID], plan, edit=" ")
+    assert (cleared.caption.text, cleared.origin) == ("", "edited")
+
+
+def test_the_origin_is_where_the_words_come_from() -> None:
+    plan = plan_of(**FRAMED)
+    assert Reading([SAID], plan).origin == "generated"
+    assert Reading([SAID], plan, "mine").origin == "existing"
+    assert Reading([SAID], plan_of(existing="append"), "mine").origin == "generated"
+    assert Reading([SAID], plan, "mine", "").origin == "edited"
+
+
+@pytest.mark.parametrize("policy", ["ignore", "keep", "prepend", "append"])
+def test_at_rest_an_existing_caption_stays_where_no_model_saw_its_picture(policy: str) -> None:
+    at_rest = Reading.at_rest([], plan_of(existing=policy), "mine,\nin lines")
+    assert (at_rest.caption.text, at_rest.origin) == ("mine,\nin lines", "existing")
+
+
+def test_at_rest_the_layers_say_what_became_of_an_existing_caption() -> None:
+    texts = {"ignore": "a dog", "keep": "mine", "prepend": "mine, a dog", "append": "a dog, mine"}
+    for used, expected in texts.items():
+        layers = with_existing_used([SAID], used)
+        for policy in texts:
+            assert Reading.at_rest(layers, plan_of(existing=policy, wd14=""), "mine").caption.text == expected
+
+
+def test_at_rest_an_existing_caption_is_not_lost_with_what_was_said() -> None:
+    layers = with_existing_used([SAID], "ignore")
+    assert Reading.at_rest(layers, plan_of(captioner=""), "mine").caption.text == "mine"

@@ -270,3 +270,37 @@ def test_damaged_settings_are_told_when_the_set_is_opened(service: Service) -> N
     with service.workspace._database.write() as db:
         db.execute("UPDATE sets SET settings_checksum = settings_checksum + 1")
     assert "the settings of this set were damaged" in service.open_set(set_id)["notes"][0]
+
+
+def test_edits_that_a_text_setting_does_not_reach_are_named_and_follow_in_one_step(service: Service) -> None:
+    set_id, pictures = set_with(service, RED, RED, RED)
+    texts = ["a cat, hat, Long_hair", "zwx cat on grass", "a dog"]
+    for picture, text in zip(pictures, texts, strict=True):
+        service.save_caption(set_id, picture, text, 0)
+    values = page_values(service, prefix="ohwx", num_beams=4)
+    assert service.settings_changed(set_id, values)["unfollowed"] == [], "the frame reaches all"
+    values |= {"class_name": "cat", "subject_name": "zwx cat", "ignore": "long hair", "replace": "hat -> bonnet"}
+    assert service.settings_changed(set_id, values)["unfollowed"] == pictures[:1]
+    assert service.settings_changed(set_id, values)["unfollowed"] == [], "nothing changed"
+    assert service.apply_to_edits(set_id) == {"changed": 1}
+    rows = service.open_set(set_id)["rows"]
+    assert [row["text"] for row in rows] == ["zwx cat, bonnet", *texts[1:]]
+    assert service.travel(set_id, is_undo=True)["label"] == "Apply text settings to edits"
+    assert [row["text"] for row in service.open_set(set_id)["rows"]] == texts
+
+
+def test_captions_that_other_settings_made_are_told(service: Service) -> None:
+    set_id, pictures = set_with(service, RED, RED, RED)
+    values = page_values(service)
+    assert service.made_otherwise.of_set(set_id) == [], "nothing was made yet"
+    service.jobs.start(set_id, pictures[:2], values)
+    wait_for_job(service, set_id)
+    service.settings_changed(set_id, values | {"prefix": "ohwx"})
+    assert service.made_otherwise.of_set(set_id) == [], "texts follow"
+    service.settings_changed(set_id, values | {"num_beams": 7})
+    assert service.made_otherwise.of_set(set_id) == pictures[:2]
+    service.save_caption(set_id, pictures[0], "mine", 0)
+    assert service.made_otherwise.of_set(set_id) == pictures[1:2]
+    service.jobs.start(set_id, pictures[1:2], values | {"num_beams": 7})
+    wait_for_job(service, set_id)
+    assert service.made_otherwise.of_set(set_id) == []

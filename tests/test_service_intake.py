@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from captioner.errors import SettingsError
 from captioner.formats.incoming import CaptionFile, Incoming, SortedFile
 from captioner.service.service import Service
 from captioner.workspace.records import Upload
-from tests.service_makers import RED, added, png
+from tests.service_makers import RED, added, page_values, png, wait_for_job
 
 BLUE = (20, 20, 220)
 
@@ -117,8 +116,8 @@ def test_what_leaves_in_lines_or_joined_or_under_another_name_is_said_before(ser
     notes = service.export_notes(set_id, format="txt", with_pictures=False)["notes"]
     assert notes[0].startswith("The caption of a/1.png is in a/1_2.txt; rename")
     assert notes[1].startswith("1 caption has several lines and keeps them")
-    plan = service.choices.stored_plan(set_id)
-    service.choices.store(set_id, replace(plan, recipe=replace(plan.recipe, existing="append")))
+    service.jobs.start(set_id, None, page_values(service, existing="append"))
+    wait_for_job(service, set_id)
     notes = service.export_notes(set_id, format="txt", with_pictures=False)["notes"]
     assert notes[1:] == ["The lines of 1 existing caption were joined into one line."]
 

@@ -9,7 +9,7 @@ from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.service import Service
 from tests.fakes import FakeClip, FakeModel
-from tests.service_makers import RED, moved, page_values, set_with, standings, wait_for_job
+from tests.service_makers import RED, added, moved, page_values, png, set_with, standings, wait_for_job
 
 
 def test_a_preview_shows_a_caption_and_stores_nothing_but_the_settings(service: Service) -> None:
@@ -68,7 +68,8 @@ def test_a_stored_chain_is_not_put_behind_a_sentence_that_is_only_tried(service:
     answer = moved(
         service, set_id, picture, page_values(service, num_beams=7, clip_on=True, mode="chain", prefix="sks")
     )
-    assert answer["text"] == f"sks, {said}, after {said!r}"
+    text = f"{said}, after {said!r}"
+    assert (answer["text"], answer["caption"]) == (text, f"sks, {text}")
 
 
 def test_settings_that_are_not_allowed_are_told_and_not_stored(service: Service) -> None:
@@ -172,7 +173,7 @@ def test_further_draws_stand_beside_the_sentence_and_are_not_drawn_twice(service
     start = "a red picture 40 wide under nucleus seed"
     drawn = [other["text"] for other in again["details"]["sentences"]]
     assert drawn == [f"{start} {seed}" for seed in range(6, 14)]
-    assert all(other["caption"] == f"{other['text']}, end" for other in again["details"]["sentences"])
+    assert all(other["caption"] == other["text"] for other in again["details"]["sentences"])
     threshold_moved = moved(service, set_id, picture, {**values, "general_threshold": 0.2})
     assert len(threshold_moved["details"]["sentences"]) == 8
     assert moved(service, set_id, picture, {**values, "seed": 6})["details"]["sentences"] == []
@@ -183,3 +184,50 @@ def test_beam_search_has_nothing_to_draw(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
     with pytest.raises(SettingsError, match="only nucleus sampling can draw again"):
         service.live.draw_sentences(set_id, picture, page_values(service))
+
+
+def test_a_used_preview_stays_generated_and_is_one_step(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    service.save_caption(set_id, picture, "mine", 0)
+    FakeModel.calls.clear()
+    values = page_values(service, num_beams=7, prefix="ohwx")
+    seen = moved(service, set_id, picture, values)["text"]
+    assert not service.live.use_preview(set_id, picture, values, seen, 0), "the edit is a newer one"
+    assert not service.live.use_preview(set_id, picture, values, "another text", 1)
+    assert service.live.use_preview(set_id, picture, values, seen, 1)
+    assert FakeModel.calls == [1], "the layers were at hand"
+    row = service.rows.of_picture(set_id, picture)
+    assert (row["state"], row["caption"]) == ("generated", "ohwx, a red picture 40 wide under beam 7")
+    moved(service, set_id, picture, values | {"prefix": "zwx"})
+    assert service.rows.of_picture(set_id, picture)["caption"].startswith("zwx, a red"), "it follows the settings"
+    service.travel(set_id, is_undo=True)
+    assert service.travel(set_id, is_undo=True)["label"] == "Use"
+    row = service.rows.of_picture(set_id, picture)
+    assert (row["state"], row["text"], row["caption"]) == ("edited", "mine", "ohwx, mine")
+
+
+def test_a_used_preview_takes_the_place_of_a_caption_that_came_along(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    [picture, twin] = [added(service, set_id, name, png(RED), "own") for name in ("a.png", "b.png")]
+    values = page_values(service)
+    seen = moved(service, set_id, picture, values)["text"]
+    assert service.live.use_preview(set_id, twin, values, seen, 0), "an equal picture was asked"
+    rows = {row["id"]: (row["state"], row["caption"]) for row in service.open_set(set_id)["rows"]}
+    assert rows == {picture: ("existing", "own"), twin: ("generated", seen)}
+
+
+def test_a_whole_preview_runs_what_other_settings_made_but_no_model_that_is_not_live(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, [picture] = set_with(service, RED)
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
+    values = page_values(service, num_beams=7)
+    service.settings_changed(set_id, values)
+    assert service.live.preview(set_id, picture, values)["text"] == "a red picture 40 wide under beam 3"
+    assert service.live.preview(set_id, picture, values, is_whole=True)["text"] == "a red picture 40 wide under beam 7"
+    monkeypatch.setattr(registry.family_class("blip"), "is_live", False)
+    FakeModel.calls.clear()
+    values |= {"num_beams": 9}
+    assert service.live.preview(set_id, picture, values, is_whole=True)["text"] == "a red picture 40 wide under beam 3"
+    assert FakeModel.calls == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from captioner.captions import joining, pattern_process
+from captioner.captions.tag_rules import class_plural, class_words
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS, MAX_TAG_LENGTH
 from captioner.settings import Settings, choice, switch, words
@@ -26,6 +28,8 @@ PATTERN_LIMIT_S = 0.8
 """What a regular expression may take on one caption; past that it is refused, since some never end."""
 CHANGE_LIMIT_S = 5.0
 """What a change may take on all captions together. Both are processor time, so that a busy machine refuses nothing."""
+SEPARATOR = ", "
+"""What stands between a caption's parts where a person writes it."""
 _PATIENCE_S = 60.0  # with a pattern's process, by the clock
 _PATTERNS_AT_ONCE = threading.BoundedSemaphore(2)
 
@@ -52,7 +56,7 @@ class Affix(Settings):
 
     text: str = words(
         "",
-        "What to put there, with its own comma and blank; a comma that is there already is not doubled.",
+        "What to put there. A comma goes between, unless a blank or a mark of its own stands there.",
         max_length=1_000,
     )
     where: str = choice("before", ("before", "after"), "At which end.")
@@ -108,11 +112,24 @@ def change_of(name: str, values: Mapping[str, Any]) -> tuple[str, Change]:
         return label, _one_by_one(partial(_with_tag, operation))
     if isinstance(operation, Subject):
         _need(operation.class_name.strip(), "class_name")
-        whole_word = rf"(?<!\w)(?:an?\s+)?{_regex().escape(operation.class_name.strip())}(?!\w)"
-        pattern = _regex().compile(whole_word, _regex().IGNORECASE, cache_pattern=False)
+        found = class_words(operation.class_name, operation.subject_name)
+        pattern = _regex().compile(found, _regex().IGNORECASE, cache_pattern=False)
         label = f"{operation.class_name} → {operation.subject_name}"
         return label, _one_by_one(partial(_with_text, pattern, operation.subject_name.strip()))
     return "Clear", lambda captions: [""] * len(captions)
+
+
+def left_out(name: str, values: Mapping[str, Any], texts: Iterable[str]) -> str:
+    """What an operation leaves as it is although a person may mean it too, in a sentence; "" where there is nothing."""
+    if OPERATIONS.get(name) is not Subject:
+        return ""
+    class_name = Subject.from_mapping(values).class_name.strip()
+    plural = re.compile(class_plural(class_name), re.IGNORECASE)
+    found = [match.group() for text in texts if (match := plural.search(text))]
+    if not found:
+        return ""
+    several = "1 caption names" if len(found) == 1 else f"{len(found):,} captions name"
+    return f"{several} {found[0]!r} and stay{'s' if len(found) == 1 else ''} so; find and replace changes plurals."
 
 
 def _one_by_one(change_one: Callable[[str], str | None]) -> Change:
@@ -233,8 +250,10 @@ def _refused(operation: Replace, code: str, reason: str, name: str) -> SettingsE
 
 def _with_affix(operation: Affix, text: str) -> str:
     if operation.where == "before":
-        return text if joining.has_before(operation.text, text) else joining.put_before(operation.text, text)
-    return text if joining.has_after(text, operation.text) else joining.put_after(text, operation.text)
+        there = joining.begins_with(text, operation.text, SEPARATOR)
+        return text if there else joining.put_before(operation.text, text, SEPARATOR)
+    there = joining.ends_with(text, operation.text, SEPARATOR)
+    return text if there else joining.put_after(text, operation.text, SEPARATOR)
 
 
 def _with_tag(operation: TagChange, text: str) -> str:
@@ -256,7 +275,7 @@ def split(text: str) -> list[str]:
 
 def join(tags: Any) -> str:
     """Parts as a caption."""
-    return ", ".join(tags)
+    return SEPARATOR.join(tags)
 
 
 def _need(value: str, name: str) -> None:

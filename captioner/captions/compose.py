@@ -7,7 +7,7 @@ The way of a caption, in this order:
 3. Pieces are put in the order of `source_order`; a piece that is there already (in the sentence, in another tagger, in
    the prefix, suffix or existing caption, as a whole piece between separators) is merged with the first of its kind.
 4. Implied tags go, then those beyond `max_tags`.
-5. Prefix, existing caption, pieces and suffix are joined.
+5. Existing caption and pieces are joined, and the frame (prefix, suffix) is put around them where there are any.
 6. What is beyond `max_tokens` goes: tags from the end, then words of the sentence from its end.
 Which tags a tagger keeps at all (thresholds, maxima, switches) is decided before, by the tagger's own `keep`.
 """
@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from captioner.captions import joining
+from captioner.captions.frame import Frame
 from captioner.captions.recipe import SENTENCE, Recipe, source_ranks
 from captioner.captions.tag_rules import (
+    class_words,
     entries_of,
     ignored,
     ignoring,
@@ -56,30 +58,32 @@ def compose(
         existing: the caption the picture brought along; blank text counts as none.
         sentence_source: what the sentence's part names as its source (the captioner's family).
 
-    Returns: the text without line breaks (but a kept existing caption is untouched), and its parts in order. The source
-        of a merged part names all of its sources, joined by "+": "clip+wd14".
+    Returns: the text without line breaks (but a kept existing caption is untouched within its frame), and its parts in
+        order. The source of a merged part names all of its sources, joined by "+": "clip+wd14".
     """
+    frame = Frame.of(recipe)
     existing = existing if recipe.existing != "ignore" and existing.strip() else ""
     if existing and recipe.existing == "keep":
-        return Caption(text=existing, parts=(Part(existing, "existing"),))
-    own = joining.in_one_line(existing, recipe.separator)
+        return _framed(existing, (Part(existing, "existing"),), frame)
+    own = frame.within(joining.in_one_line(existing, recipe.separator))  # an earlier run may have put it there
     pieces = _pieces(sentence, tags, recipe, own, sentence_source)
-    prefix, suffix = recipe.prefix, recipe.suffix
-    if own and prefix.strip() and own.casefold().startswith(prefix.strip().casefold()):
-        prefix = ""  # the caption of an earlier run, which has it already
-    if own and suffix.strip() and own.casefold().endswith(suffix.strip().casefold()):
-        suffix = ""
     if own:
         at = 0 if recipe.existing == "prepend" else len(pieces)
         pieces.insert(at, _Piece(own, piece_key(own), "existing"))
     if recipe.max_tokens:
-        pieces = _within_tokens(pieces, lambda kept: _join(kept, prefix, suffix, recipe.separator), recipe.max_tokens)
-    parts = [Part(piece.text, piece.source, piece.score) for piece in pieces]
-    if prefix.strip():
-        parts.insert(0, Part(prefix.strip(), "prefix"))
-    if suffix.strip():
-        parts.append(Part(suffix.strip(), "suffix"))
-    return Caption(text=_join(pieces, prefix, suffix, recipe.separator), parts=tuple(parts))
+        join = lambda kept: frame.around(_join(kept, recipe.separator))  # noqa: E731
+        pieces = _within_tokens(pieces, join, recipe.max_tokens)
+    parts = tuple(Part(piece.text, piece.source, piece.score) for piece in pieces)
+    return _framed(_join(pieces, recipe.separator), parts, frame)
+
+
+def _framed(inner: str, parts: tuple[Part, ...], frame: Frame) -> Caption:
+    if not inner.strip():
+        return Caption(text="")
+    added = frame.missing(inner)
+    before = (Part(added.before.strip(), "prefix"),) if added.before.strip() else ()
+    after = (Part(added.after.strip(), "suffix"),) if added.after.strip() else ()
+    return Caption(text=added.put_around(inner), parts=(*before, *parts, *after), inner=inner)
 
 
 def spell(name: str, recipe: Recipe) -> str:
@@ -94,6 +98,25 @@ def written(name: str, recipe: Recipe) -> str | None:
     """A tag as captions write it, replacements made; None where the ignore list or a replacement leaves it out."""
     made = _rules(recipe).of(name)
     return made[0] if made else None
+
+
+REWRITING = ("ignore", "replace", "replace_text", "class_name", "subject_name")
+"""The fields of a recipe that `rewritten` does."""
+
+
+def rewritten(text: str, recipe: Recipe) -> str:
+    """A text that a person wrote, as the recipe's lists would have it: parts ignored and renamed, words replaced, the
+    class called by its subject's name. The same text where they name nothing in it."""
+    words = word_replacements(recipe.replace_text)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    kept: list[str] = []
+    for part in parts:
+        matchable = piece_key(part)
+        if ignored(recipe.ignore).matches(matchable):
+            continue
+        renamed = next((new for old in replacements(recipe.replace) if (new := old.of(matchable)) is not None), part)
+        kept.append(_as_subject(words.of(renamed), recipe))
+    return text if kept == parts else ", ".join(part for part in kept if part)
 
 
 def pieces_in(caption: Caption, recipe: Recipe) -> frozenset[str]:
@@ -264,9 +287,8 @@ def _endings(key: str) -> tuple[str, ...]:
     return tuple(" ".join(all_words[start:]) for start in range(1, len(all_words)))
 
 
-def _join(pieces: Sequence[_Piece], prefix: str, suffix: str, separator: str) -> str:
-    text = joining.join((piece.text for piece in pieces), separator)
-    return joining.put_after(joining.put_before(prefix, text, separator), suffix, separator).strip()
+def _join(pieces: Sequence[_Piece], separator: str) -> str:
+    return joining.join((piece.text for piece in pieces), separator).strip()
 
 
 def _within_tokens(pieces: list[_Piece], join: Callable[[Sequence[_Piece]], str], limit: int) -> list[_Piece]:
@@ -318,9 +340,6 @@ def _as_subject(text: str, recipe: Recipe) -> str:
 
 @lru_cache(maxsize=64)
 def _class_pattern(class_name: str, subject_name: str) -> re.Pattern[str] | None:
-    """The class as whole words with its article; the subject itself matches first, so "sks dog" is not doubled."""
     if not class_name:
         return None
-    spaced = r"[\s_]+".join(re.escape(word) for word in class_name.split())
-    subject = re.escape(subject_name)
-    return re.compile(rf"(?<!\w)(?:{subject}|(?:(?:an?|the)\s+)?{spaced})(?!\w)", re.IGNORECASE)
+    return re.compile(class_words(class_name, subject_name), re.IGNORECASE)

@@ -55,14 +55,51 @@ def put_after(text: str, affix: str, separator: str = "") -> str:
     return rest + (_between(_own(own, separator), other) if body.strip() else own) + body
 
 
-def has_before(affix: str, text: str) -> bool:
-    """Whether the text begins with the affix, or is nothing else."""
-    return text.startswith(affix) or text.strip(" ,") == affix.strip(" ,")
+def begins_with(text: str, affix: str, separator: str = "") -> bool:
+    """Whether an affix that is put before stands there already, as whole words, whatever its case and its comma."""
+    return _behind(text, affix, separator) is not None
 
 
-def has_after(text: str, affix: str) -> bool:
-    """Whether the text ends with the affix, or is nothing else."""
-    return text.endswith(affix) or text.strip(" ,") == affix.strip(" ,")
+def ends_with(text: str, affix: str, separator: str = "") -> bool:
+    """Whether an affix that is put behind stands there already, as whole words, whatever its case and its comma."""
+    return _ahead(text, affix, separator) is not None
+
+
+def without_before(affix: str, text: str, separator: str = "") -> str:
+    """The text without an affix that stands before it."""
+    rest = _behind(text, affix, separator)
+    return text if rest is None else _cut_start(rest, separator)[1]
+
+
+def without_after(text: str, affix: str, separator: str = "") -> str:
+    """The text without an affix that stands behind it."""
+    rest = _ahead(text, affix, separator)
+    return text if rest is None else _cut_end(rest, separator)[0]
+
+
+def _behind(text: str, affix: str, separator: str) -> str | None:
+    """What follows the affix that a text begins with; None where it does not."""
+    body = _cut_start(_cut_end(affix, separator)[0], separator)[1]
+    start = _cut_start(text, separator)[1]
+    rest = start[len(body) :]
+    if not body or start[: len(body)].casefold() != body.casefold() or (_is_word(body[-1]) and _is_word(rest[:1])):
+        return None
+    return rest
+
+
+def _ahead(text: str, affix: str, separator: str) -> str | None:
+    """What goes before the affix that a text ends with; None where it does not."""
+    body = _cut_end(_cut_start(affix, separator, also=".;:!?")[1], separator)[0]
+    end = _cut_end(text, separator)[0]
+    if not body:
+        mark = affix.strip()
+        return end[: -len(mark)] if mark and end.endswith(mark) else None
+    for whole in (end, without_stop(end)):
+        rest = whole[: max(0, len(whole) - len(body))]
+        is_apart = not (_is_word(body[0]) and _is_word(rest[-1:]))
+        if whole[len(rest) :].casefold() == body.casefold() and is_apart:
+            return rest
+    return None
 
 
 def without_stop(text: str) -> str:
@@ -75,6 +112,10 @@ def without_stop(text: str) -> str:
     word = found["word"]
     is_word = len(word) > 1 and "." not in word and word.casefold() not in _ABBREVIATIONS
     return text[: text.rindex(".")] if is_word else text
+
+
+def _is_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
 
 
 def _own(run: str, separator: str) -> str:

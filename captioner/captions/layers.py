@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from captioner.captions.plan import Plan, PlannedModel
@@ -17,6 +18,9 @@ from captioner.settings import Effect
 SENTENCE_READ = "sentence"
 OTHERS_READ = "read"
 """Among a layer's run settings, what its model read beside the picture: the sentence as it is, the rest as a digest."""
+
+EXISTING_USED = "existing_used"
+"""Among them too: what became of the picture's existing caption when this layer was made, as `Recipe.existing` says."""
 
 
 def latest(layers: Sequence[Layer]) -> dict[str, Layer]:
@@ -42,6 +46,33 @@ def selected_tags(layers: Sequence[Layer], plan: Plan, *, but: str = "") -> list
         if layer is not None and layer.tags is not None and planned.family != but:
             selected += registry.tagger_class(planned.family).select(layer.tags, planned.settings)
     return selected
+
+
+def existing_used(layers: Sequence[Layer], otherwise: str) -> str:
+    """What became of a picture's existing caption when it was captioned last: kept where no model saw it.
+
+    Args: otherwise: for layers of earlier versions, which do not say it.
+    """
+    if not layers:
+        return "keep"
+    return str(max(layers, key=lambda layer: layer.created_at).run_settings.get(EXISTING_USED, otherwise))
+
+
+def with_existing_used(layers: Sequence[Layer], policy: str, created_at: float | None = None) -> list[Layer]:
+    """Layers that say what became of the existing caption. Args: created_at: seconds since 1970; None leaves theirs."""
+    return [
+        replace(
+            layer,
+            run_settings={**layer.run_settings, EXISTING_USED: policy},
+            created_at=layer.created_at if created_at is None else created_at,
+        )
+        for layer in layers
+    ]
+
+
+def existing_due(layers: Sequence[Layer], plan: Plan, existing: str) -> bool:
+    """Whether captioning would do something else with the caption that a picture brought along than was done last."""
+    return bool(existing.strip()) and existing_used(layers, plan.recipe.existing) != plan.recipe.existing
 
 
 def reads(planned: PlannedModel) -> frozenset[Readable]:
@@ -127,8 +158,15 @@ def due(layers: Sequence[Layer], plan: Plan, name: str = "", existing: str = "")
         if (
             layer is None
             or layer.model != planned.model
-            or planned.settings.effective(layer.run_settings) != planned.settings.in_effect(Effect.RUN) | read
+            or _made_by(planned, layer) != planned.settings.in_effect(Effect.RUN) | read
             or read_families(planned, plan) & set(found)
         ):
             found.append(planned.family)
     return tuple(found)
+
+
+def _made_by(planned: PlannedModel, layer: Layer) -> dict[str, Any]:
+    """What a layer's model was run with and what it read, in the form of the plan's."""
+    values = planned.settings.effective(layer.run_settings)
+    values.pop(EXISTING_USED, None)
+    return values

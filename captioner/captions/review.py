@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, islice, zip_longest
 from typing import Literal
 
 from captioner.captions.compose import compose, ignored_by, pieces_in, spell, written
-from captioner.captions.layers import latest, selected_tags
+from captioner.captions.frame import Frame
+from captioner.captions.layers import existing_used, latest, selected_tags
 from captioner.captions.plan import Plan
+from captioner.captions.recipe import Recipe
 from captioner.captions.tag_rules import piece_key
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
@@ -23,6 +25,9 @@ NEAR_TAGS = 12
 """Tags of one tagger that are shown at once although they are not in the caption; the others wait behind "more"."""
 
 Standing = Literal["kept", "out", "ignored"]
+Origin = Literal["empty", "existing", "generated", "edited"]
+"""Where a caption's words come from: nowhere, along with the picture, from models, or from the person. Its frame does
+not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class TagFinding:
 
 @dataclass(frozen=True, slots=True)
 class OtherSentence:
-    """A sentence that could stand in the caption's place. caption: what the recipe makes of it and the tags."""
+    """A sentence that could stand in the caption's place. caption: what the recipe makes of it and the tags, without
+    the frame."""
 
     text: str
     score: float | None
@@ -53,20 +59,48 @@ class OtherSentence:
 class Reading:
     """One picture's layers, read under a plan."""
 
-    def __init__(self, layers: Sequence[Layer], plan: Plan, existing: str = "") -> None:
+    def __init__(self, layers: Sequence[Layer], plan: Plan, existing: str = "", edit: str | None = None) -> None:
         """Args: layers: the newest of each family counts, families that are off do not. existing: the caption that the
-        picture brought along."""
+        picture brought along. edit: what the person wrote instead, None where nothing."""
         self._layers = layers
         self._plan = plan
         self._existing = existing
+        self._edit = edit
         self._latest = latest(layers)
         said = self._latest.get(plan.captioner.family) if plan.captioner.model else None
         self._sentence = said.sentence if said else None
 
-    @cached_property
+    @classmethod
+    def at_rest(cls, layers: Sequence[Layer], plan: Plan, existing: str = "", edit: str | None = None) -> Reading:
+        """As the picture stands: what becomes of its existing caption was decided when it was captioned last, so that
+        a setting about it changes no text at rest, and it stays where the layers say nothing."""
+        if not existing.strip():
+            return cls(layers, plan, existing, edit)
+        reading = cls(layers, _using(plan, existing_used(layers, plan.recipe.existing)), existing, edit)
+        return reading if reading.composed.text else cls(layers, _using(plan, "keep"), existing, edit)
+
+    @property
     def caption(self) -> Caption:
+        """The caption as it is exported: the edit, else what is composed, within the frame."""
+        if self._edit is None:
+            return self.composed
+        text = Frame.of(self._plan.recipe).around(self._edit)
+        return Caption(text=text, is_edited=True, inner=self._edit)
+
+    @cached_property
+    def composed(self) -> Caption:
         """The caption, unless the person wrote another. Thresholds and recipe work on stored scores."""
         return self._composed(self._sentence, self._existing)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the caption's words come from."""
+        if self._edit is not None:
+            return "edited"
+        sources = {part.source for part in self.composed.parts} - {"prefix", "suffix"}
+        if sources - {"existing"}:
+            return "generated"
+        return "existing" if sources else "empty"
 
     @property
     def has_sentence(self) -> bool:
@@ -78,7 +112,7 @@ class Reading:
         """What the layers say, where an existing caption may stand before it; None without layers."""
         if not self._layers:
             return None
-        return self._without_existing if self._is_existing_kept else self.caption
+        return self._without_existing if self._is_existing_kept else self.composed
 
     @cached_property
     def tags(self) -> list[TagFinding]:
@@ -119,7 +153,7 @@ class Reading:
                 others.setdefault(other.text, other)
         existing = "" if self._is_existing_kept else self._existing
         return [
-            OtherSentence(other.text, other.score, self._composed(Sentence(other.text, other.score), existing).text)
+            OtherSentence(other.text, other.score, self._composed(Sentence(other.text, other.score), existing).inner)
             for other in others.values()
         ]
 
@@ -138,6 +172,16 @@ class Reading:
     def _composed(self, sentence: Sentence | None, existing: str) -> Caption:
         source = self._plan.captioner.family
         return compose(sentence, self._tags, self._plan.recipe, existing=existing, sentence_source=source)
+
+
+def _using(plan: Plan, policy: str) -> Plan:
+    """The plan with another answer to what becomes of existing captions."""
+    return plan if policy == plan.recipe.existing else replace(plan, recipe=_recipe_using(plan.recipe, policy))
+
+
+@lru_cache(maxsize=16)
+def _recipe_using(recipe: Recipe, policy: str) -> Recipe:
+    return recipe.replaced(existing=policy)
 
 
 def _dealt(findings: Sequence[TagFinding], count: int) -> set[int]:

@@ -130,3 +130,21 @@ def _wildcard(entry: str) -> Wildcard:
 def _matchable_entry(entry: str) -> str:
     """As `piece_key`, but the spaces beside a star stay: "* hair" must not match "chair"."""
     return re.sub(r"\s+", " ", _ESCAPED.sub(r"\1", entry).replace("_", " ")).casefold().strip()
+
+
+def class_words(class_name: str, subject_name: str) -> str:
+    """A regular expression for a class name as whole words with its article.
+
+    The subject's name matches first and as a whole, so that the class within it is no match: "sks dog" stays.
+    """
+    subject = f"{re.escape(subject_name.strip())}|" if subject_name.strip() else ""
+    return rf"(?<!\w)(?:{subject}(?:(?:an?|the)\s+)?{_spaced(class_name)})(?!\w)"
+
+
+def class_plural(class_name: str) -> str:
+    """A regular expression for the plural of a class name, also where a number stands before it: cats, 2cats."""
+    return rf"(?<![^\W\d]){_spaced(class_name)}e?s(?!\w)"
+
+
+def _spaced(name: str) -> str:
+    return r"[\s_]+".join(re.escape(word) for word in name.split())

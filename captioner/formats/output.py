@@ -154,6 +154,7 @@ class FolderOutput(Output):
         self.run.put_picture(place)
         joined = self._joined.get(place, "")
         if was_kept and joined:  # it is there, in the person's own spelling
+            self._counts["without frame"] += text != joined
             return
         is_own = self.run.state(place, self._suffix) == "own"
         is_kept = is_own and (not joined or joined not in text) and _has_words(self.run.file(place, self._suffix))
@@ -166,6 +167,9 @@ class FolderOutput(Output):
             for path, given in zip(self._paths, self.run.places, strict=True)
             if given.states and given.stem != _stem(path)
         ]
+        if unframed := self._counts["without frame"]:
+            those = "1 file of yours stays" if unframed == 1 else f"{unframed} files of yours stay"
+            notes.append(f"{those} without prefix and suffix; --existing append puts them there.")
         if backed_up := self._counts["backed up"]:
             those = "1 file of yours was" if backed_up == 1 else f"{backed_up} files of yours were"
             notes.append(f"{those} replaced and kept beside the new one as .bak.")

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from captioner.captions.layers import due
+from captioner.captions.layers import due, existing_due, with_existing_used
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, SettingsError
@@ -96,11 +96,12 @@ class Jobs:
             self._refuse_second_job(set_id)
             self._choices.store(set_id, plan)
             views = {view.id: view for view in self._workspace.views(set_id) if wanted is None or view.id in wanted}
-            todo = [
-                (views[picture_id], families)
-                for picture_id, layers in self._workspace.layers_of(set_id, views)
-                if (families := due(layers, plan, views[picture_id].name, views[picture_id].existing))
-            ]
+            todo = []
+            for picture_id, layers in self._workspace.layers_of(set_id, views):
+                view = views[picture_id]
+                families = due(layers, plan, view.name, view.existing)
+                if families or existing_due(layers, plan, view.existing):
+                    todo.append((view, families))
             if not todo:
                 return {"job": None}
             run_id = f"{set_id}/{time.time_ns()}"
@@ -135,6 +136,10 @@ class Jobs:
         yield from self._preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
+            if not families:  # only what becomes of the existing caption is another thing now
+                self._workspace.put_layers(set_id, self._said_again(set_id, chunk, plan), run_id=run_id)
+                yield from (None for _ in chunk)
+                continue
             opened: list[tuple[str, PictureInput]] = []
             results: list[PictureLayers] = []
             at_hand: dict[str, Sequence[Layer]] = {}  # where a tagger finds the sentence that it goes on from
@@ -153,8 +158,15 @@ class Jobs:
                 if result.error is not None
             }
             layers = [layer for result in results for layer in result.layers]
+            layers = with_existing_used(layers, plan.recipe.existing)
             self._workspace.put_layers(set_id, layers, run_id=run_id, label="Caption", failures=failures)
             yield from (result.error for result in results)
+
+    def _said_again(self, set_id: str, chunk: Sequence[tuple[View, tuple[str, ...]]], plan: Plan) -> list[Layer]:
+        """The layers of pictures as they are, which say that the existing caption is used as the plan has it."""
+        stored = [layer for view, _ in chunk for layer in self._workspace.layers(set_id, view.id)]
+        whole = [layer for layer in stored if not layer.is_damaged]
+        return with_existing_used(whole, plan.recipe.existing, created_at=time.time())
 
     def _preparing(
         self, plan: Plan, *, only: Collection[str] | None = None, published: bool = False

@@ -7,15 +7,27 @@ say. Model work goes through the worker, before any job's next step. Knows no jo
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from captioner.captions.layers import due, in_reading_order, read_families, run_key, what_it_read, what_it_reads
+from captioner.captions.layers import (
+    due,
+    existing_due,
+    in_reading_order,
+    read_families,
+    run_key,
+    what_it_read,
+    what_it_reads,
+    with_existing_used,
+)
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
 from captioner.captions.tokens import count_tokens
 from captioner.errors import CaptionerError, SettingsError
+from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.pipeline import can_draw, draw_sentences, make_layers
 from captioner.preparation import forecast_text, forecasts
@@ -67,23 +79,34 @@ class LivePreview:
         return {"recomposed": _compose_part(before) != _compose_part(plan)}
 
     def preview(
-        self, set_id: str, picture_id: str, values: Mapping[str, Any], before: Mapping[str, Any] | None = None
+        self,
+        set_id: str,
+        picture_id: str,
+        values: Mapping[str, Any],
+        before: Mapping[str, Any] | None = None,
+        *,
+        is_whole: bool = False,
     ) -> dict[str, Any]:
         """What the page's settings make of one picture; stores nothing.
 
         A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
         on scores that are there. A model that must be prepared for longer than a person waits is left out.
-        Args: before: the settings as they were before they were moved, the set's where it is None.
-        Returns: {"text": the caption, "details": as `details`, "unprepared": None, or of the models left out {"text":
-            what is missing, "action": what a button that begins it says, "download_mb": what fetching published parts
-            instead takes, 0 where there are none}}.
+        A model that is not live (`contract.Model.is_live`) runs only when captioning: what it said last serves.
+        Args: before: the settings as they were before they were moved, the set's where it is None. is_whole: run what
+            other settings made too, whatever was moved.
+        Returns: {"text": without the frame, "caption": with it, "details": as `details`, "unprepared": None, or of the
+            models left out {"text": what is missing, "action": what a button that begins it says, "download_mb": what
+            fetching published parts instead takes, 0 where there are none}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._choices.plan_of(values)
         planned_before = self._choices.stored_plan(set_id) if before is None else self._choices.plan_of(before)
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
-        layers, missing = self._layers_at_hand(view, stored, plan, planned_before)
+        layers, missing = self._layers_at_hand(view, stored, plan, None if is_whole else planned_before)
+        idle = [family for family in missing if not registry.family_class(family).is_live]
+        layers += [layer for layer in stored if layer.family in idle]
+        missing = [family for family in missing if family not in idle]
         unprepared: dict[str, Forecast] = {}
         if missing:
             fresh, unprepared = self._worker.ask(
@@ -91,11 +114,32 @@ class LivePreview:
             ).result()
             layers += fresh
         reading = Reading(layers, plan, view.existing)
+        caption = reading.suggestion or reading.caption
         return {
-            "text": (reading.suggestion or reading.caption).text,
+            "text": caption.inner,
+            "caption": caption.text,
             "details": self._details(view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
         }
+
+    def use_preview(self, set_id: str, picture_id: str, values: Mapping[str, Any], seen: str, base: int) -> bool:
+        """Make a preview the picture's caption by storing the layers that made it, instead of an edit if there is one.
+
+        So the caption goes on following the settings. One step for undo.
+        Args: seen: the text that `preview` gave. base: the revision of the edit that the person saw.
+        Returns: whether it was done; not where the preview would say something else by now, or an edit changed.
+        """
+        plan = self._choices.plan_of(values)
+        view = self._workspace.view(set_id, picture_id)
+        layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
+        said = Reading(layers, plan, view.existing).suggestion
+        if said is None or said.inner != seen or view.revision != base:
+            return False
+        policy = "ignore" if plan.recipe.existing == "keep" else plan.recipe.existing  # it takes the kept one's place
+        own = [replace(layer, picture_id=view.id) for layer in layers]  # an equal picture may have been asked
+        own = with_existing_used(own, policy, created_at=time.time())
+        self._workspace.put_layers(set_id, own, label="Use", replaces_edits=True)
+        return True
 
     def caption_one(self, set_id: str, picture_id: str, plan: Plan) -> str:
         """Run a plan's models on one picture, store what they say, and return the caption that makes of it.
@@ -114,9 +158,12 @@ class LivePreview:
             for name, forecast in unprepared.items():
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
-            self._workspace.put_layers(set_id, fresh, label="Caption")
+        made = with_existing_used([*at_hand, *fresh], plan.recipe.existing, created_at=time.time())
+        changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
+        if changed:
+            self._workspace.put_layers(set_id, changed, label="Caption")
         self._choices.store(set_id, plan)
-        return Reading([*at_hand, *fresh], plan, view.existing).caption.text
+        return Reading(made, plan, view.existing).caption.text
 
     def warm_up(self, set_id: str) -> None:
         """Load the captioner in the background once the first picture has come: its caption is asked for next."""
@@ -142,7 +189,7 @@ class LivePreview:
     # Which layers serve, and which models must run
 
     def _layers_at_hand(
-        self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan
+        self, view: View, stored: Sequence[Layer], plan: Plan, before: Plan | None
     ) -> tuple[list[Layer], list[str]]:
         """Layers that serve a preview, and the families that must run for it.
 
@@ -152,7 +199,7 @@ class LivePreview:
         missing: list[str] = []
         by_family = {layer.family: layer for layer in stored}
         unfit = due(stored, plan, view.name, view.existing)
-        planned_before = {planned.family: planned for planned in before.running()}
+        planned_before = {planned.family: planned for planned in before.running()} if before else {}
         for planned in in_reading_order(plan):
             family = planned.family
             own = by_family.get(family)
@@ -206,7 +253,8 @@ class LivePreview:
         """
         view = self._workspace.view(set_id, picture_id)
         plan = self._choices.stored_plan(set_id)
-        return self._details(view, Reading(self._workspace.layers(set_id, picture_id), plan, view.existing), plan)
+        reading = Reading.at_rest(self._workspace.layers(set_id, picture_id), plan, view.existing)
+        return self._details(view, reading, plan)
 
     def _details(self, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
         drawn = self._drawn.get((view.digest, run_key(plan.captioner, {})))

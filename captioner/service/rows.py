@@ -6,8 +6,9 @@ Composed texts are kept until a picture's layers or the set's settings change. R
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
 from captioner.service.choices import Choices
@@ -21,15 +22,27 @@ _LAYER_DAMAGE = (
 )
 
 
-class _Composed:
-    """Composed texts of one set under one plan, by picture id: (layers_version, text, text without its existing one).
+class _Text(NamedTuple):
+    """What a picture's layers and existing caption come to, under one plan.
 
-    The texts are None where a layer was damaged on the disk.
+    caption: as it is exported unless there is an edit; None where a layer was damaged on the disk. inner: without the
+    frame. suggestion: what the layers alone say. origin: as `Reading.origin`.
     """
+
+    layers_version: int = 0
+    caption: str | None = ""
+    inner: str = ""
+    suggestion: str = ""
+    origin: str = "empty"
+
+
+class _Composed:
+    """Composed texts of one set under one plan, by picture id."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.texts: dict[str, tuple[int, str | None, str]] = {}
+        self.frame = Frame.of(plan.recipe)
+        self.texts: dict[str, _Text] = {}
 
 
 class Rows:
@@ -43,19 +56,24 @@ class Rows:
     def of_views(self, set_id: str, views: Sequence[View]) -> list[dict[str, Any]]:
         """Pictures as the page shows them, with the caption each would be exported with.
 
-        suggestion: what the layers say now where the caption is something else (an edit, a kept existing caption);
-            None where there are no layers.
+        caption: as it is exported, within the set's frame. text: without the frame, which is what a person edits.
+        suggestion: what the layers say now where the text is something else (an edit, a kept existing caption); None
+            where there are no layers.
+        state: empty, existing (it came along with the picture), generated, edited or failed.
         is_damaged: what is stored was damaged on the disk: error says so, and there is no caption but a whole edit.
         """
         if not views:
             return []
-        texts = self._texts(set_id, views)
+        composed = self._composed_of(set_id, views)
         rows = []
         for view in views:
-            composed, generated = texts[view.id]
-            is_damaged = view.is_damaged or (view.text is None and composed is None)
+            made = composed.texts.get(view.id, _Text())
+            is_damaged = view.is_damaged or (view.text is None and made.caption is None)
             error = view.failure.message if view.failure else _LAYER_DAMAGE if is_damaged else ""
-            composed = "" if composed is None or is_damaged else composed
+            if view.text is not None:
+                caption, text = composed.frame.around(view.text), view.text
+            else:
+                caption, text = ("", "") if is_damaged or made.caption is None else (made.caption, made.inner)
             rows.append(
                 {
                     "id": view.id,
@@ -64,12 +82,13 @@ class Rows:
                     "width": view.width,
                     "height": view.height,
                     "notes": list(view.notes),
-                    "caption": composed if view.text is None else view.text,
+                    "caption": caption,
+                    "text": text,
                     "revision": view.revision,
-                    "state": "failed" if is_damaged else _state(view, composed),
+                    "state": "failed" if is_damaged else _state(view, made),
                     "error": error,
                     "is_damaged": is_damaged,
-                    "suggestion": generated or None,
+                    "suggestion": made.suggestion or None,
                     "equal_to": view.equal_to,
                 }
             )
@@ -79,23 +98,30 @@ class Rows:
         """One picture as the page shows it. Raises: UnknownSet, UnknownPicture."""
         return self.of_views(set_id, [self._workspace.view(set_id, picture_id)])[0]
 
-    def _texts(self, set_id: str, views: Sequence[View]) -> dict[str, tuple[str | None, str]]:
-        """By picture id: the composed caption (None: a layer is damaged), and what the layers alone say."""
+    def _composed_of(self, set_id: str, views: Sequence[View]) -> _Composed:
+        """What the set's texts are under its settings, made anew for those of these pictures that changed."""
         plan = self._choices.stored_plan(set_id)
         kept = self._composed.get(set_id)
         if kept is None or kept.plan != plan:
             kept = _Composed(plan)
             self._composed.put(set_id, kept)
-        wanted = {view.id: view for view in views if kept.texts.get(view.id, (None,))[0] != view.layers_version}
+        wanted = {
+            view.id: view for view in views if kept.texts.get(view.id, _NONE).layers_version != view.layers_version
+        }
         for picture_id, layers in self._workspace.layers_of(set_id, wanted):
             view = wanted[picture_id]
-            is_damaged = any(layer.is_damaged for layer in layers)
-            reading = Reading(layers, plan, view.existing)
-            generated = reading.suggestion.text if reading.suggestion else ""
-            made = (None, "") if is_damaged else (reading.caption.text, generated)
-            kept.texts[picture_id] = (view.layers_version, *made)
-        return {view.id: kept.texts.get(view.id, (0, "", ""))[1:] for view in views}
+            if any(layer.is_damaged for layer in layers):
+                kept.texts[picture_id] = _Text(view.layers_version, None)
+                continue
+            reading = Reading.at_rest(layers, plan, view.existing)
+            caption, suggestion = reading.composed, reading.suggestion
+            said = suggestion.inner if suggestion else ""
+            kept.texts[picture_id] = _Text(view.layers_version, caption.text, caption.inner, said, reading.origin)
+        return kept
 
 
-def _state(view: View, composed: str) -> str:
-    return "generated" if view.state == "empty" and composed else view.state
+_NONE = _Text(-1)
+
+
+def _state(view: View, made: _Text) -> str:
+    return view.state if view.state in ("edited", "failed") else made.origin

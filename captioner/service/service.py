@@ -2,10 +2,11 @@
 
 Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `intake`
 files that come in, `choices` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at,
-`rows` captions as the page shows them, `live` one picture while a person waits, `jobs` captioning a set and preparing
-models. None of them holds a person's work (the workspace does) or a model (the manager does), only what can be made
-again. Whoever calls has checked that values have the declared types and lengths (`asked`); what they mean is checked
-here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
+`rows` captions as the page shows them, `made_otherwise` those of other settings, `live` one picture while a person
+waits, `jobs` captioning a set and preparing models. None of them holds a person's work (the workspace does) or a model
+(the manager does), only what can be made again. Whoever calls has checked that values have the declared types and
+lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a
+person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -17,23 +18,27 @@ from pathlib import Path
 from typing import Any
 
 from captioner.captions import bulk, compose
+from captioner.captions.frame import Frame
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.errors import ExportError
 from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
 from captioner.formats.sidecars import WRITERS, has_lines, result_of, write_zip
+from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
 from captioner.service.live import LivePreview
+from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.rows import Rows
 from captioner.settings import Settings, choice, switch
 from captioner.worker import Worker
 from captioner.workspace import Workspace
+from captioner.workspace.records import View
 
 SETTINGS_NOTES = "settings.log"
 _MAX_NOTES = 6
@@ -58,6 +63,7 @@ class Service:
         self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
         self.rows = Rows(workspace, self.choices)
+        self.made_otherwise = MadeOtherwise(workspace, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
@@ -86,7 +92,7 @@ class Service:
         if changes.settings is not None and not changes.is_everything:
             sent = {row["id"] for row in rows}
             rows += [
-                {name: row[name] for name in ("id", "caption", "suggestion", "revision", "state")}
+                {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state")}
                 for row in self.rows.of_views(set_id, self.workspace.views(set_id))
                 if row["id"] not in sent
             ]
@@ -154,8 +160,20 @@ class Service:
         answer = {"ok": saved.ok, "revision": saved.revision, "row": self.rows.of_picture(set_id, picture_id)}
         return answer if saved.ok else {**answer, "conflict": saved.conflict}
 
-    def count_tokens(self, text: str) -> dict[str, Any]:
-        """How many CLIP tokens a caption takes, the limit, and what lies beyond it."""
+    def use_preview(
+        self, set_id: str, picture_id: str, values: Mapping[str, Any], seen: str, base: int
+    ) -> dict[str, Any]:
+        """As `LivePreview.use_preview`, with the picture's row."""
+        is_used = self.live.use_preview(set_id, picture_id, values, seen, base)
+        return {"ok": is_used, "row": self.rows.of_picture(set_id, picture_id)}
+
+    def count_tokens(self, text: str, set_id: str = "") -> dict[str, Any]:
+        """How many CLIP tokens a caption takes, the limit, and what lies beyond it.
+
+        Args: set_id: whose frame stands around the text and is counted too; "" for none.
+        """
+        if set_id:
+            text = Frame.of(self.choices.stored_plan(set_id).recipe).around(text)
         return {"tokens": count_tokens(text), "limit": USABLE_TOKENS, "beyond": text[cut_at(text, USABLE_TOKENS) :]}
 
     def token_counts(self, set_id: str) -> dict[str, Any]:
@@ -196,9 +214,9 @@ class Service:
         """
         items, left_out = self._export_items(set_id, with_pictures=with_pictures)
         notes = result_of(items, format=format, with_pictures=with_pictures).notes()
-        if self.choices.stored_plan(set_id).recipe.existing in ("prepend", "append"):
-            views = self.workspace.views(set_id)
-            notes += joined_notes(sum(has_lines(view.existing) for view in views if not view.is_edited))
+        views = self.workspace.views(set_id)
+        rows = self.rows.of_views(set_id, views)
+        notes += joined_notes(sum(_is_joined(view, row["text"]) for view, row in zip(views, rows, strict=True)))
         more = len(notes) - _MAX_NOTES
         return {"notes": left_out + (notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])}
 
@@ -221,16 +239,53 @@ class Service:
                 items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
         return items, left_out
 
+    # Settings and edits
+
+    def settings_changed(self, set_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the page's settings the set's.
+
+        Returns: {"recomposed": whether captions at rest read otherwise now, "unfollowed": ids of the edits that the
+            settings of texts would change if they were no edits}. Raises: SettingsError, UnknownSet, ...
+        """
+        before = self.choices.stored_plan(set_id).recipe
+        answer = self.live.settings_changed(set_id, values)
+        recipe = self.choices.stored_plan(set_id).recipe
+        is_same = all(getattr(before, name) == getattr(recipe, name) for name in compose.REWRITING)
+        return {**answer, "unfollowed": [] if is_same else list(self._rewritten_edits(set_id))}
+
+    def apply_to_edits(self, set_id: str) -> dict[str, Any]:
+        """Do to the edits what the set's settings do to generated texts, as one step. Returns: {"changed"}."""
+        found = self._rewritten_edits(set_id)
+        changes = {picture_id: text for picture_id, (text, _) in found.items()}
+        revisions = {picture_id: revision for picture_id, (_, revision) in found.items()}
+        applied = self.workspace.apply_edits(set_id, changes, "Apply text settings to edits", revisions=revisions)
+        return {"changed": len(applied.revisions)}
+
+    def _rewritten_edits(self, set_id: str) -> dict[str, tuple[str, int]]:
+        """By picture id, the edits that the recipe would write otherwise: the new text, the revision it is made of.
+
+        One that would grow too long stays as it is.
+        """
+        recipe = self.choices.stored_plan(set_id).recipe
+        found = {}
+        for view in self.workspace.views(set_id):
+            if not view.text or view.is_damaged:
+                continue
+            text = compose.rewritten(view.text, recipe)
+            if text != view.text and len(text) <= MAX_CAPTION_LENGTH:
+                found[view.id] = (text, view.revision)
+        return found
+
     # Bulk changes, the ignore list, undo
 
     def preview_bulk(
         self, set_id: str, picture_ids: Sequence[str] | None, operation: str, values: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What a bulk change would do; changes nothing.
+        """What a bulk change would do with the texts within the frame; changes nothing.
 
         Args: picture_ids: None for the whole set.
-        Returns: {"label", "looked_at", "changes": [{"id", "name" with its folder, "before", "after", "revision",
-            "was_edited"}]}.
+        Returns: {"label", "looked_at", "note": what stays although it may be meant too, "changes": [{"id", "name" with
+            its folder, "before", "after", "revision", "was_edited"}]}.
         Raises: SettingsError: see `bulk.change_of`. UnknownSet.
         """
         label, change = bulk.change_of(operation, values)
@@ -239,20 +294,21 @@ class Service:
         rows = [row for row in self.rows.of_views(set_id, views) if not row["is_damaged"]]
         changes = []
         names = [path_of(row["folder"], row["name"]) for row in rows]
-        captions = [(name, row["caption"]) for name, row in zip(names, rows, strict=True)]
-        for row, (name, _), after in zip(rows, captions, change(captions), strict=True):
-            if after != row["caption"]:
+        texts = [(name, row["text"]) for name, row in zip(names, rows, strict=True)]
+        for row, (name, before), after in zip(rows, texts, change(texts), strict=True):
+            if after != before:
                 changes.append(
                     {
                         "id": row["id"],
                         "name": name,
                         "revision": row["revision"],
-                        "before": row["caption"],
+                        "before": before,
                         "after": after,
                         "was_edited": row["state"] == "edited",
                     }
                 )
-        return {"label": label, "looked_at": len(views), "changes": changes}
+        note = bulk.left_out(operation, values, (row["text"] for row in rows))
+        return {"label": label, "looked_at": len(views), "note": note, "changes": changes}
 
     def apply_bulk(self, set_id: str, label: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Do what a preview showed, as one undoable step.
@@ -298,3 +354,11 @@ class Service:
         if change is None or change.entry is None:
             return {"label": None, "has_settings": False}
         return {"label": change.entry.label, "has_settings": change.entry.kind == "settings"}
+
+
+def _is_joined(view: View, text: str) -> bool:
+    """Whether a caption of several lines that came along stands in one line within a text that is no edit."""
+    lines = [line.strip() for line in view.existing.splitlines()]
+    return (
+        has_lines(view.existing) and not view.is_edited and not has_lines(text) and all(line in text for line in lines)
+    )

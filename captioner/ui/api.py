@@ -113,24 +113,28 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return job(job_id)
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
-        """The captions as exported, in upload order: [{"id", "name", "folder", "caption", "edited", "revision"}]."""
+        """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision"}].
+
+        caption is as exported, with prefix and suffix; text is without them, and what save_caption takes. state is
+        empty, existing (the caption came along with the picture), generated, edited or failed.
+        """
         return [
             {
-                **{name: row[name] for name in ("id", "name", "folder", "caption", "revision")},
+                **{name: row[name] for name in ("id", "name", "folder", "caption", "text", "state", "revision")},
                 "edited": row["state"] == "edited",
             }
             for row in service.open_set(set_id)["rows"]
         ]
 
     def save_caption(set_id: str, picture_id: str, text: str, base_revision: int) -> dict:  # type: ignore[type-arg]
-        """Stores an edit unless the caption changed since base_revision.
+        """Stores an edit unless the caption changed since base_revision. Prefix and suffix are put around it, once.
 
         Returns {"ok": true, "revision"}, or {"ok": false, "conflict": the stored text, "revision"}.
         """
         answer = service.save_caption(set_id, picture_id, text, base_revision)
         if answer["ok"]:
             return {"ok": True, "revision": answer["revision"]}
-        return {"ok": False, "conflict": answer["row"]["caption"], "revision": answer["revision"]}
+        return {"ok": False, "conflict": answer["row"]["text"], "revision": answer["revision"]}
 
     def export_set(set_id: str, export: dict) -> dict:  # type: ignore[type-arg]
         """Returns a zip of the captions. export: {"format": "txt|caption", "with_pictures": false}."""

@@ -79,17 +79,32 @@ def script_functions(service: Service) -> list[ScriptFunction]:
                 asked["set"], asked["id"], asked["text"], asked["base"], is_step=asked["is_step"]
             ),
         ),
-        _function("count_tokens", {"text": caption}, lambda asked: service.count_tokens(asked["text"])),
+        _function(
+            "count_tokens",
+            {"text": caption, "set": optional(identifier, "")},
+            lambda asked: service.count_tokens(asked["text"], asked["set"]),
+        ),
         _function(
             "preview",
-            {**picture, "settings": shown, "before": shown},
-            lambda asked: service.live.preview(asked["set"], asked["id"], asked["settings"], asked["before"]),
+            {**picture, "settings": shown, "before": shown, "is_whole": optional(flag, False)},
+            lambda asked: service.live.preview(
+                asked["set"], asked["id"], asked["settings"], asked["before"], is_whole=asked["is_whole"]
+            ),
+        ),
+        _function(
+            "use_preview",
+            {**picture, "settings": settings, "seen": caption, "base": whole},
+            lambda asked: service.use_preview(
+                asked["set"], asked["id"], asked["settings"], asked["seen"], asked["base"]
+            ),
         ),
         _function(
             "settings_changed",
             {**of_set, "settings": settings},
-            lambda asked: service.live.settings_changed(asked["set"], asked["settings"]),
+            lambda asked: service.settings_changed(asked["set"], asked["settings"]),
         ),
+        _function("apply_to_edits", of_set, lambda asked: service.apply_to_edits(asked["set"])),
+        _function("made_otherwise", of_set, lambda asked: {"ids": service.made_otherwise.of_set(asked["set"])}),
         _function("details", picture, lambda asked: service.live.details(asked["set"], asked["id"])),
         _function(
             "draw_sentences",

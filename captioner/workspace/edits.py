@@ -148,6 +148,7 @@ def put_layers(
     run: tuple[str | None, str],
     labels: Labels,
     fresh: dict[tuple[str, str, str], int],
+    replaces_edits: bool = False,
 ) -> Change:
     """Make layers the current ones of their pictures. Args: run: its id and label. fresh: see `Labels.keys`."""
     run_id, label = run
@@ -164,6 +165,10 @@ def put_layers(
             key = pictures[layer.picture_id]
             before = journal.current_layer(db, key, layer.family)
             steps.append(Step(key, LAYER + layer.family, before, to_row(db, key, layer, labels, fresh)))
+        for key in pictures.values() if replaces_edits else ():
+            text, _ = reading.text_of(db, key)
+            if text is not None:
+                steps.append(Step(key, TEXT, text, None))
         entry = journal.record_run(db, set_key, label, run_id, now, version, steps)
     for layer in layers:
         _write_failure(db, pictures[layer.picture_id], version, None)

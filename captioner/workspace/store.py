@@ -250,19 +250,24 @@ class Workspace:
         run_id: str | None = None,
         label: str = "Caption",
         failures: Mapping[str, Failure] | None = None,
+        replaces_edits: bool = False,
     ) -> Change:
-        """Make layers the current ones of their pictures and families; edits and revisions stay as they are.
+        """Make layers the current ones of their pictures and families; edits and revisions stay as they are, unless
+        the layers are to replace the edits, which the same undo brings back.
 
         Calls with one run id are one journal entry. A run that was undone while it goes on stays undone: what it
         still brings comes with the redo. Layers for a removed picture are kept for when it comes back.
         Args: failures: by picture id, why this step gave nothing; a layer clears an earlier failure of its picture.
         """
-        now = self._clock()
         fresh: dict[tuple[str, str, str], int] = {}
         labels = self._layers.labels
         with self._database.write() as db:
             change = edits.put_layers(
-                db, set_id, layers, failures or {}, now, run=(run_id, label), labels=labels, fresh=fresh
+                *(db, set_id, layers, failures or {}, self._clock()),
+                run=(run_id, label),
+                labels=labels,
+                fresh=fresh,
+                replaces_edits=replaces_edits,
             )
         labels.remember(fresh)
         return change
@@ -287,12 +292,7 @@ class Workspace:
         last = 0
         while True:
             with self._database.read() as db:
-                set_key = reading.find_set(db, set_id)
-                rows = db.execute(
-                    "SELECT key, id, layers_version FROM pictures WHERE set_key = ? AND is_removed = 0 AND key > ?"
-                    " ORDER BY key LIMIT ?",
-                    (set_key, last, LAYERS_AT_ONCE),
-                ).fetchall()
+                rows = reading.layered_after(db, reading.find_set(db, set_id), last, LAYERS_AT_ONCE)
                 parsed = self._layers.current(db, set_id, rows)
             if not rows:
                 return

@@ -238,3 +238,12 @@ def _is_id(value: Any) -> bool:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def layered_after(db: sqlite3.Connection, set_key: int, last: int, limit: int) -> list[tuple[int, str, int]]:
+    """(key, id, layers_version) of the set's next pictures behind the key `last`, in upload order."""
+    return db.execute(
+        "SELECT key, id, layers_version FROM pictures WHERE set_key = ? AND is_removed = 0 AND key > ?"
+        " ORDER BY key LIMIT ?",
+        (set_key, last, limit),
+    ).fetchall()

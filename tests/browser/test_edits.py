@@ -271,8 +271,8 @@ def test_undo_after_use_brings_back_what_was_typed(server: AppServer, context: A
     page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]")
     wait_until(lambda: "beam 4" in (page.locator("#cw-suggestion-text").text_content() or ""), "it is previewed")
     page.locator("#cw-use").click()
-    wait_saved(page)
-    assert caption(page) != "my own words"
+    wait_until(lambda: caption(page).endswith("beam 4"), "it is used")
+    assert states(page) == {"turned.jpg": "generated"}
     page.locator("#cw-undo").click()
     wait_until(lambda: caption(page) == "my own words", "the typed text is back")
 

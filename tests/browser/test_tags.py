@@ -50,7 +50,22 @@ def _found(page: Any) -> dict[str, str]:
 
 
 def _tag(page: Any, text: str) -> Any:
-    return page.locator(f'.cw-found button[data-text="{text}"]:not([data-do=add])')
+    return page.locator(f'.cw-found button[data-text="{text}"][data-do=toggle]')
+
+
+def _choose(page: Any, text: str, line: str) -> None:
+    """A line of a tag's menu."""
+    page.get_by_role("button", name=f"More for {text}", exact=True).click()
+    page.locator("#cw-tag-menu button").filter(has_text=line).click()
+
+
+def _in_caption(page: Any) -> set[str]:
+    """The tags that are shown as being in the caption."""
+    return set(
+        page.locator(".cw-found[data-in=true] button[data-do=toggle]").evaluate_all(
+            "all => all.map(one => one.dataset.text)"
+        )
+    )
 
 
 def _ignored(page: Any) -> str:
@@ -79,7 +94,7 @@ def test_the_selected_picture_s_tags_are_shown_with_scores_and_what_became_of_th
     select(page, "turned.jpg")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
     assert _tag(page, "long hair").inner_text().split() == ["long", "hair", "0.60"]
-    assert "long_hair: 0.6 (WD14, general), in the caption" in (_tag(page, "long hair").get_attribute("title") or "")
+    assert "long_hair: 0.6 (WD14, general), in this caption" in (_tag(page, "long hair").get_attribute("title") or "")
     assert page.locator("#cw-tags-count").text_content() == "4 of 6 kept"
     select(page, "modern.webp")
     wait_until(lambda: _found(page).get("blue background") == "kept", "the other picture's tags are there")
@@ -101,7 +116,7 @@ def test_a_moved_threshold_greys_a_preview_s_tags_at_once(
     wait_until(lambda: _found(page) == {}, "without a tagger there is no panel")
 
 
-def test_a_click_ignores_a_tag_in_the_whole_set_and_another_one_frees_it(
+def test_a_tag_s_menu_ignores_it_in_the_whole_set_and_frees_it(
     server: AppServer, context: Any, pictures: list[Path]
 ) -> None:
     page = open_page(context, server.url)
@@ -109,7 +124,7 @@ def test_a_click_ignores_a_tag_in_the_whole_set_and_another_one_frees_it(
     switch_on(page, "wd14")
     _caption_all(page)
     select(page, "turned.jpg")
-    _tag(page, "long hair").click()
+    _choose(page, "long hair", "Ignore")
     wait_until(lambda: all("long hair" not in text for text in downloaded(page).values()), "all captions follow")
     wait_until(lambda: _found(page) == {**TAGS, "long hair": "ignored"}, "it is struck through")
     wait_until(lambda: "long hair" not in caption(page), "the editor follows")
@@ -119,8 +134,8 @@ def test_a_click_ignores_a_tag_in_the_whole_set_and_another_one_frees_it(
     wait_until(lambda: _ignored(page) == "", "the list is empty again")
     page.locator("#cw-redo").click()
     wait_until(lambda: _found(page)["long hair"] == "ignored", "redo takes it away")
-    _tag(page, "long hair").click()
-    wait_until(lambda: _found(page) == TAGS, "a click takes it off the list")
+    _choose(page, "long hair", "Take “long hair” off the list")
+    wait_until(lambda: _found(page) == TAGS, "it is off the list")
     wait_until(lambda: all("long hair" in text for text in downloaded(page).values()), "all captions follow")
 
 
@@ -133,7 +148,11 @@ def test_tags_ignored_one_right_after_the_other_are_all_ignored(
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
     texts = ["long hair", "long hair", "hair", "hat"]
     page.evaluate(
-        "texts => texts.forEach(text => document.querySelector(`.cw-found button[data-text='${text}']`).click())", texts
+        """texts => texts.forEach(text => {
+            document.querySelector(`.cw-found button[data-text='${text}'][data-do=menu]`).click();
+            document.querySelector('#cw-tag-menu button').click();
+        })""",
+        texts,
     )
     wait_until(lambda: [_found(page).get(text) for text in texts] == ["ignored"] * 4, "all are struck through")
     assert _ignored(page) == "long hair, hair, hat"
@@ -151,29 +170,40 @@ def test_an_entry_with_a_star_is_named_where_it_would_be_taken_off(
     page.get_by_role("tab", name="Text").click()
     page.locator("#setting-ignore textarea, #setting-ignore input").first.fill("*_hair, hat")
     wait_until(lambda: _found(page).get("long hair") == "ignored", "the list is followed")
-    assert "take “*_hair” off the list" in (_tag(page, "long hair").get_attribute("title") or "")
-    _tag(page, "long hair").click()
+    _choose(page, "long hair", "Take “*_hair” off the list")
     wait_until(lambda: _found(page) == {**TAGS, "hat": "ignored"}, "only that entry went")
     assert _ignored(page) == "hat"
 
 
-def test_plus_writes_a_tag_into_this_caption_only(server: AppServer, context: Any, pictures: list[Path]) -> None:
+def test_a_click_takes_a_tag_into_this_caption_and_out_of_it(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:2])
     switch_on(page, "wd14")
     _caption_all(page)
     select(page, "turned.jpg")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
-    before = caption(page)
-    page.get_by_role("button", name="Add hat to this caption").click()
+    kept = {text for text, standing in TAGS.items() if standing == "kept"}
+    assert _in_caption(page) == kept
+    before, other = caption(page), downloaded(page)["clear.txt"]
+    _tag(page, "hat").click()
     wait_saved(page)
-    assert downloaded(page)["turned.txt"] == f"{before}, hat"
+    assert downloaded(page) == {"turned.txt": f"{before}, hat", "clear.txt": other}
     assert states(page) == {"turned.jpg": "edited", "clear.png": "generated"}
-    wait_until(lambda: page.get_by_role("button", name="Add hat to this caption").count() == 0, "it is there already")
-    page.locator("#cw-editor").fill("a hat")
-    page.get_by_role("button", name="Add long hair to this caption").click()
+    wait_until(lambda: _in_caption(page) == kept | {"hat"}, "it is shown as in the caption")
+    for text in ("hat", "long hair"):
+        _tag(page, text).click()
+        wait_until(lambda text=text: text not in _in_caption(page), "it is out")
     wait_saved(page)
-    assert caption(page) == "a hat, long hair"
+    assert caption(page) == before.replace("long hair, ", "")
+    assert _found(page) == TAGS, "nothing is ignored"
+    _choose(page, "hair", "Put it first")
+    assert caption(page).startswith("hair, a red picture")
+    page.locator("#cw-undo").click()
+    wait_until(lambda: caption(page).startswith("a red picture"), "each is a step of its own")
+    _choose(page, "red background", "List the pictures")
+    wait_until(lambda: list(states(page)) == ["turned.jpg"], "the others are not listed")
 
 
 def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
@@ -186,10 +216,11 @@ def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
     wait_until(lambda: caption(page) == "brought along, hair", "it came along")
     switch_on(page, "wd14")
     page.locator("#cw-caption-all").click()
-    page.get_by_role("button", name="Add long hair to this caption").click()
+    page.locator("#cw-ask-all").click()
+    wait_until(lambda: _in_caption(page) == {"hair"}, "the tags are there")
+    _tag(page, "long hair").click()
     wait_saved(page)
     assert caption(page) == "brought along, hair, long hair"
-    assert page.get_by_role("button", name="Add hair to this caption").count() == 0
 
 
 def test_the_tags_are_reached_and_used_by_keyboard(server: AppServer, context: Any, pictures: list[Path]) -> None:
@@ -200,17 +231,25 @@ def test_the_tags_are_reached_and_used_by_keyboard(server: AppServer, context: A
     page.locator("#cw-tags-panel summary").focus()
     page.keyboard.press("Tab")
     focused = "document.activeElement.dataset.text + ' ' + document.activeElement.dataset.do"
-    assert page.evaluate(focused) == "nami (one piece) ignore"
+    assert page.evaluate(focused) == "nami (one piece) toggle"
     page.keyboard.press("End")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    assert page.evaluate(focused) == "hat add"
-    page.keyboard.press("ArrowLeft")
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    assert page.evaluate(focused) == "hat toggle"
+    page.keyboard.press("Enter")
+    wait_until(lambda: caption(page) == "hat", "it is in the caption")
+    wait_until(lambda: "hat" in _in_caption(page), "it is shown so")
+    assert page.evaluate(focused) == "hat toggle"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    wait_until(page.locator("#cw-tag-menu").is_visible, "the menu is open")
+    page.keyboard.press("Escape")
+    assert page.evaluate(focused) == "hat menu"
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     wait_until(lambda: _found(page)["hat"] == "ignored", "it is ignored")
-    assert page.evaluate(focused) == "hat free"
-    page.keyboard.press("Enter")
-    wait_until(lambda: _found(page)["hat"] == "out", "it is free again")
 
 
 def test_tag_names_are_shown_as_text(server: AppServer, context: Any, tmp_path: Path) -> None:
@@ -305,7 +344,7 @@ def test_tags_fit_on_a_phone(chromium: Any, server: AppServer, pictures: list[Pa
         wait_until(lambda: "cubism" in _found(page), "the tags are there")
         page.locator("#cw-others summary").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        _tag(page, "hair").tap()
-        wait_until(lambda: _found(page)["hair"] == "ignored", "a tap ignores a tag")
+        _tag(page, "hat").tap()
+        wait_until(lambda: caption(page) == "hat", "a tap takes a tag into the caption")
     finally:
         context.close()

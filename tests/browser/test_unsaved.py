@@ -304,3 +304,24 @@ def test_what_was_typed_on_a_removed_picture_does_not_keep_the_others_waiting(ta
     tab.pass_ms(100)
     assert tab.run("isSaved") is True
     assert tab.stored_texts() == ["cat"]  # undo may bring the picture back
+
+
+def test_what_changed_while_a_save_was_on_its_way_is_looked_at_again(tab: Tab) -> None:
+    """Its answer may be older than what was looked at meanwhile: a frame that the settings put around texts, say."""
+    told = {"rows": [], "removed": [], "whole": False, "warnings": [], "notices": []}
+    tab.page.evaluate("import('./workbench/set/sync.js')")
+    tab.run("{ announce('opened', { cursor: 5 }); }")
+    tab.type("a", "a cat")
+    tab.run("{ unsaved.flush('a'); }")
+    save = len(tab.asked()) - 1
+    tab.pass_ms(3_000)
+    assert tab.asked()[-1]["since"] == 5
+    framed = row("a", "a cat", revision=2, state="edited") | {"caption": "ohwx, a cat"}
+    tab.answer({**told, "cursor": 9, "rows": [framed]})
+    tab.answer(saved("a", "a cat", 2), save)
+    tab.pass_ms(200)
+    assert tab.asked()[-1]["since"] == 5, "not 9"
+    tab.answer({**told, "cursor": 9, "rows": [framed]})
+    assert tab.run("captionOf(rowOf.get('a'))") == "ohwx, a cat"
+    tab.pass_ms(3_000)
+    assert tab.asked()[-1]["since"] == 9

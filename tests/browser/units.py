@@ -135,7 +135,8 @@ class Tab:
 def row(id: str, caption: str = "", *, revision: int = 1, **values: Any) -> dict[str, Any]:
     """A picture as the server tells it."""
     state = "generated" if caption else "empty"
-    return {"id": id, "name": f"{id}.png", "caption": caption, "state": state, "revision": revision, **values}
+    texts = {"caption": caption, "text": caption}
+    return {"id": id, "name": f"{id}.png", **texts, "state": state, "revision": revision, **values}
 
 
 def saved(id: str, text: str, revision: int) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 
 import './views/grid.js';
 import './views/editor.js';
+import './views/frame.js';
 import './views/suggestion.js';
 import './views/sentences.js';
 import './views/tags.js';
 import './views/job.js';
+import './views/otherwise.js';
 import './views/prepare.js';
 import './views/offers.js';
 import './views/upload.js';
@@ -14,6 +16,7 @@ import './views/chips.js';
 import './views/undo.js';
 import './views/theme.js';
 import './dialogs/bulk.js';
+import './dialogs/caption_all.js';
 import './dialogs/overview.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';

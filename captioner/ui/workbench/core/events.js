@@ -5,6 +5,7 @@
 //   edited  id            its unsaved edit changed        settled   id        the person, or an older tab, chose its text
 //   picked                the selection changed           uploading {done, total}       uploaded
 //   settings {values}     a control was moved             suggested {reply}   the settings were tried
+//   stored  {reply}       the server has the settings     sending, answered  id   a save goes out, its answer is taken
 //   details {found}       tags and other sentences        job       {isRunning}
 
 const listeners = {};

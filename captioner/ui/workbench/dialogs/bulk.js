@@ -87,7 +87,8 @@ function show() {
   const fresh = changes.filter((change) => !change.was_edited).length;
   say(
     `${changes.length.toLocaleString()} of ${plural(looked_at, 'caption', 'captions')} would change` +
-      (fresh ? `; ${fresh.toLocaleString()} of them generated, which become edits.` : '.'),
+      (fresh ? `; ${fresh.toLocaleString()} of them become edits.` : '.') +
+      (found.note ? ` ${found.note}` : ''),
   );
   byId('cw-bulk-apply').disabled = !changes.length;
   byId('cw-bulk-apply').textContent = changes.length ? `Change ${changes.length.toLocaleString()}` : 'Change';

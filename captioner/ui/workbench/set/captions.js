@@ -3,9 +3,16 @@
 
 import * as unsaved from './unsaved.js';
 
+/** What a person edits: the caption without the set's frame. */
+export function textOf(row) {
+  const entry = unsaved.entry(row.id);
+  return entry && entry.text !== null ? entry.text : row.text;
+}
+
+/** The caption as it is exported. Where it is not saved yet, the server did not put the frame around it yet. */
 export function captionOf(row) {
   const entry = unsaved.entry(row.id);
-  return entry && entry.text !== null ? entry.text : row.caption;
+  return entry && entry.text !== null && entry.text !== row.text ? entry.text : row.caption;
 }
 
 export function stateOf(row) {

@@ -5,7 +5,7 @@ import { byName } from '../core/text.js';
 import { captionOf, stateOf } from './captions.js';
 import { page, pathOf } from './pictures.js';
 
-const STATE_ORDER = ['conflict', 'failed', 'empty', 'generated', 'edited'];
+const STATE_ORDER = ['conflict', 'failed', 'empty', 'existing', 'generated', 'edited'];
 const ORDERS = {
   folder: null,
   name: (a, b) => byName(a.name, b.name),
@@ -33,6 +33,12 @@ export function refilter({ keepsCurrent = false } = {}) {
   page.shown = isFiltered() ? page.rows.filter(isListed) : [...page.rows];
   if (ORDERS[page.sort]) page.shown.sort(ORDERS[page.sort]); // stable: equal ones stay in the order of names
   announce('listed');
+}
+
+/** Lists some pictures only, until "Show all". @param {string} title what they are */
+export function listOnly(ids, title) {
+  page.only = { ids: new Set(ids), title };
+  refilter();
 }
 
 on('taken', ({ isNew }) => {

@@ -64,6 +64,17 @@ on('told', (reply) => {
 on('job', ({ isRunning }) => {
   isJobRunning = isRunning;
 });
+// The answer to a save may be older than what was looked at while it was on its way, settings for instance, which decide
+// what stands around a text: then all since it was sent is looked at again.
+const sentAt = new Map();
+on('sending', (id) => sentAt.set(id, cursor));
+on('answered', (id) => {
+  const then = sentAt.get(id) ?? cursor;
+  sentAt.delete(id);
+  if (then === cursor) return;
+  cursor = then;
+  lookSoon();
+});
 on('opened', (reply) => {
   cursor = reply.cursor;
   plan();

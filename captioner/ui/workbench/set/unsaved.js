@@ -93,6 +93,7 @@ export async function flush(id) {
   inFlight.add(id);
   const { text, base, isStep } = entry;
   if (!entry.sent.includes(text)) write(id, { ...entry, sent: [...entry.sent.slice(1 - SENT_LIMIT), text] });
+  announce('sending', id);
   try {
     const reply = await ask('save_caption', { set: page.set, id, text, base, is_step: !!isStep });
     failures = 0;
@@ -109,6 +110,7 @@ export async function flush(id) {
 function answered(id, text, reply, wasStep) {
   const now = entries.get(id);
   if (reply.row) takeRows([reply.row]);
+  announce('answered', id);
   if (reply.ok) {
     if (!now || now.text === text) drop(id);
     else {
@@ -119,7 +121,7 @@ function answered(id, text, reply, wasStep) {
     // An earlier text of ours was saved and its answer lost: go on from there.
     write(id, { text: now.text, base: reply.revision, sent: [], conflict: null, isStep: now.isStep });
     later(id, 0);
-  } else write(id, { ...now, conflict: { theirs: reply.conflict ?? reply.row.caption, revision: reply.revision } });
+  } else write(id, { ...now, conflict: { theirs: reply.conflict ?? reply.row.text, revision: reply.revision } });
 }
 
 function refusedOrLost(id, error) {

@@ -5,7 +5,7 @@ import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { byName } from '../core/text.js';
 import { debounced } from '../core/timing.js';
-import { captionOf, partsOf } from '../set/captions.js';
+import { captionOf, partsOf, textOf } from '../set/captions.js';
 import { page, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
 
@@ -34,7 +34,7 @@ const chip = (part, index) =>
 
 function draw() {
   const row = rowOf.get(page.current);
-  const text = row ? captionOf(row) : null;
+  const text = row ? textOf(row) : null;
   if (text === drawn) return;
   drawn = text;
   if (text === null) {
@@ -59,7 +59,7 @@ box.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   const row = rowOf.get(page.current);
   if (!button || !row) return;
-  const parts = partsOf(captionOf(row));
+  const parts = partsOf(textOf(row));
   if (button.dataset.out) parts.splice(+button.dataset.out, 1);
   else parts.unshift(...parts.splice(+button.dataset.first, 1));
   put(parts);
@@ -70,7 +70,7 @@ box.addEventListener('keydown', (event) => {
   const added = partsOf(event.target.value);
   const row = rowOf.get(page.current);
   if (!row || !added.length) return;
-  const parts = partsOf(captionOf(row));
+  const parts = partsOf(textOf(row));
   event.target.value = '';
   put([...parts, ...added.filter((part) => !parts.includes(part))]);
   box.querySelector('.cw-chip-add').focus();

@@ -3,7 +3,7 @@
 import { bench, byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { plural } from '../core/text.js';
-import { captionOf, stateOf } from '../set/captions.js';
+import { stateOf, textOf } from '../set/captions.js';
 import { page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
 import { showTokens } from './tokens.js';
@@ -37,14 +37,14 @@ function showFacts(row) {
   const facts = row ? [`${row.width} × ${row.height}`, ...row.notes] : [];
   const twin = row && rowOf.get(row.equal_to);
   if (twin) facts.push(`the same picture as ${pathOf(twin)}`);
-  if (row?.error) facts.push(`failed: ${row.error}`);
+  byId('cw-error').textContent = row?.error ? `Failed: ${row.error}` : '';
   byId('cw-facts').textContent = facts.join(', ');
 }
 
 /** Puts the caption into the box unless it is there; the caret stays where it was. */
 function showCaption() {
   const row = rowOf.get(page.current);
-  const wanted = row ? captionOf(row) : '';
+  const wanted = row ? textOf(row) : '';
   if (text.value !== wanted) {
     const { selectionStart, selectionEnd } = text;
     text.value = wanted;
@@ -52,7 +52,7 @@ function showCaption() {
   }
   text.placeholder = row?.error || 'No caption yet';
   byId('cw-revert').hidden = !row || stateOf(row) !== 'edited';
-  showTokens(text.value);
+  showTokens(row);
 }
 
 function showConflict() {

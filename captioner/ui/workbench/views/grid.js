@@ -216,7 +216,7 @@ byId('cw-unfilter').addEventListener('click', () => {
   page.only = null;
   listAgain();
 });
-const legend = ['empty', 'generated', 'edited', 'failed'];
+const legend = ['empty', 'existing', 'generated', 'edited', 'failed'];
 render(
   bench().querySelector('.cw-legend'),
   html`${legend.map((name) => html`<li data-state="${name}"><i>${stateIcon(name)}</i>${STATES[name].title}</li>`)}`,

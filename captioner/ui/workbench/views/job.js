@@ -5,9 +5,11 @@ import { announce, on } from '../core/events.js';
 import { askOrTell, brief, notice } from '../core/messages.js';
 import { plural } from '../core/text.js';
 import { stateOf } from '../set/captions.js';
-import { page } from '../set/pictures.js';
+import { listOnly } from '../set/listing.js';
+import { page, pathOf, select } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 
+const NAMED = 8; // of the pictures that failed
 let now = null;
 let toldEnd = ''; // of which job
 let isUploading = false;
@@ -35,7 +37,7 @@ function words() {
   return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
 }
 
-const emptyIds = () => page.rows.filter((row) => stateOf(row) === 'empty').map((row) => row.id);
+export const emptyIds = () => page.rows.filter((row) => stateOf(row) === 'empty').map((row) => row.id);
 
 function showBar(done, total, text) {
   byId('cw-progress').hidden = !total;
@@ -84,9 +86,28 @@ function ended() {
   }
   const did = `${plural(now.done - now.failed, 'picture', 'pictures')} captioned`;
   if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
-  else if (now.failed) notice('bad', `${did}, ${now.failed} failed`, now.message ? [now.message] : []);
+  else if (now.failed) tellFailed(`${did}, ${now.failed.toLocaleString()} failed`);
   else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`);
   else brief(did);
+}
+
+/** Which pictures failed and why, by name. */
+function tellFailed(title) {
+  const failed = page.rows.filter((row) => row.error);
+  const lines = failed.slice(0, NAMED).map((row) => `${pathOf(row)}: ${row.error}`);
+  if (failed.length > NAMED) lines.push(`and ${(failed.length - NAMED).toLocaleString()} more`);
+  const showFailed = () => {
+    listOnly(
+      failed.map((row) => row.id),
+      'failed',
+    );
+    if (page.shown.length) select(page.shown[0].id);
+  };
+  const actions = [
+    { text: 'Show failed', run: showFailed },
+    { text: 'Try again', run: () => startJob(failed.map((row) => row.id)) },
+  ];
+  notice('bad', title, lines.length ? lines : [now.message], failed.length ? actions : []);
 }
 
 /** What the settings name and is not here; captioning all then says that it downloads first. */
@@ -112,7 +133,9 @@ export async function startJob(ids, downloads = false) {
   lookSoon();
 }
 
-byId('cw-caption-all').addEventListener('click', () => startJob(null, missing.length > 0));
+/** Captions the whole set, after downloading what is missing, as the button says. */
+export const captionAll = () => startJob(null, missing.length > 0);
+
 byId('cw-caption-empty').addEventListener('click', () => startJob(emptyIds()));
 byId('cw-one').addEventListener('click', () => startJob([page.current]));
 byId('cw-stop').addEventListener('click', async () => {

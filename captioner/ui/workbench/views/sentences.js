@@ -7,7 +7,7 @@ import { html, render } from '../core/html.js';
 import { askOrTell, brief } from '../core/messages.js';
 import * as storage from '../core/storage.js';
 import { plural } from '../core/text.js';
-import { captionOf } from '../set/captions.js';
+import { textOf } from '../set/captions.js';
 import { detailsNow, takeDetails } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
@@ -37,7 +37,7 @@ function draw() {
   more.hidden = !found.can_draw;
   more.setAttribute('aria-disabled', isDrawing); // a button that is really disabled loses the focus
   more.textContent = isDrawing ? 'Drawing…' : 'Draw 4 more';
-  const text = captionOf(row);
+  const text = textOf(row);
   const wanted = html`${found.sentences.map((other, index) => line(other, index, other.caption === text))}`;
   if (String(wanted) === drawn) return;
   drawn = String(wanted);
@@ -52,7 +52,7 @@ list.addEventListener('click', (event) => {
   const row = found && rowOf.get(found.id);
   if (!button || !row) return;
   const { caption } = found.sentences[+button.dataset.index];
-  if (caption !== captionOf(row)) unsaved.edit(row.id, caption, { isStep: true });
+  if (caption !== textOf(row)) unsaved.edit(row.id, caption, { isStep: true });
 });
 
 more.addEventListener('click', async () => {

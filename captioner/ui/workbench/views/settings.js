@@ -64,6 +64,7 @@ async function store() {
       const reply = await ask('settings_changed', { set: page.set, settings: page.settings });
       tellSettings('');
       if (reply.recomposed) lookSoon();
+      announce('stored', reply);
     } catch (error) {
       throwBug(error);
       if (error.code === 'bad_setting') tellSettings(error.message);

@@ -7,6 +7,10 @@ export const STATES = {
     title: 'no caption',
     icon: html`<circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="2.6 2"/>`,
   },
+  existing: {
+    title: 'brought along',
+    icon: html`<path d="M8 1.500v8M4.500 6.500 8 10l3.500-3.500M2.500 10v3.500h11V10" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round"/>`,
+  },
   generated: { title: 'generated', icon: html`<circle cx="8" cy="8" r="5.5" fill="currentColor"/>` },
   edited: {
     title: 'edited',

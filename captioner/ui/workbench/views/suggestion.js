@@ -4,28 +4,34 @@
 import { byId } from '../core/elements.js';
 import { announce, on } from '../core/events.js';
 import { ask, throwBug, Unreachable } from '../core/server.js';
-import { captionOf, stateOf } from '../set/captions.js';
+import { stateOf, textOf } from '../set/captions.js';
 import { takeDetails } from '../set/details.js';
-import { page, rowOf } from '../set/pictures.js';
+import { page, rowOf, takeRows } from '../set/pictures.js';
+import { lookSoon } from '../set/sync.js';
 import * as unsaved from '../set/unsaved.js';
 import { tellSettings } from './settings.js';
 
 let live = null; // {id, text, kind}
 let isAsking = false;
 let isWanted = false;
+let isWholeWanted = false;
+let isUsing = false;
 let before = null; // the settings of the last answer, which tell the server what was moved since
 
 function suggestionFor(row) {
   if (!row) return null;
-  const text = captionOf(row);
+  const text = textOf(row);
   if (live && live.id === row.id) return live.error || live.text !== text ? live : null;
-  if (stateOf(row) === 'edited' && row.suggestion && row.suggestion !== text)
+  if (['edited', 'existing'].includes(stateOf(row)) && row.suggestion && row.suggestion !== text)
     return { id: row.id, text: row.suggestion, kind: 'Generated' };
   return null;
 }
 
 function show() {
-  const found = suggestionFor(rowOf.get(page.current));
+  const row = rowOf.get(page.current);
+  const found = suggestionFor(row);
+  const isSame = !found && !isAsking && row && live?.id === row.id && live.text;
+  byId('cw-same').textContent = isSame ? 'Same caption with these settings' : '';
   const box = byId('cw-suggestion');
   box.hidden = !found;
   box.dataset.busy = isAsking;
@@ -36,11 +42,12 @@ function show() {
 }
 
 /**
- * Tries the settings: one question at a time; while one is out only the newest settings wait, and an answer for another
+ * Tries the settings, on what other settings made too where it is to be whole: one question at a time; while one is out only the newest settings wait, and an answer for another
  * picture is dropped.
  */
-export async function suggest() {
+export async function suggest({ isWhole = false } = {}) {
   isWanted = true;
+  isWholeWanted = isWhole;
   if (isAsking) return;
   isAsking = true;
   show();
@@ -50,7 +57,8 @@ export async function suggest() {
     const settings = page.settings;
     if (!id) break;
     try {
-      const reply = await ask('preview', { set: page.set, id, settings, before: before ?? undefined });
+      const request = { set: page.set, id, settings, before: before ?? undefined, is_whole: isWholeWanted };
+      const reply = await ask('preview', request);
       before = settings;
       tellSettings('');
       if (reply.details && !isWanted) takeDetails(id, reply.details);
@@ -68,13 +76,30 @@ export async function suggest() {
   show();
 }
 
-/** Makes what is suggested the caption. */
-export function useSuggestion() {
+/**
+ * Makes what is suggested the caption. What models said is stored as theirs, so that the caption goes on following the
+ * settings; only where the server no longer has it, it becomes an edit.
+ */
+export async function useSuggestion() {
   const found = suggestionFor(rowOf.get(page.current));
-  if (!found || found.error) return;
-  live = null;
-  unsaved.edit(found.id, found.text, { isStep: true });
+  if (!found || found.error || isUsing) return;
+  isUsing = true;
+  try {
+    await unsaved.flush(found.id);
+    const { id, text: seen } = found;
+    const request = { set: page.set, id, settings: page.settings, seen, base: rowOf.get(id).revision };
+    const reply = await ask('use_preview', request);
+    if (reply.row) takeRows([reply.row]);
+    if (!reply.ok) unsaved.edit(id, seen, { isStep: true });
+  } catch (error) {
+    throwBug(error);
+    unsaved.edit(found.id, found.text, { isStep: true });
+  } finally {
+    isUsing = false;
+  }
+  if (live?.id === found.id) live = null;
   show();
+  lookSoon();
 }
 
 byId('cw-use').addEventListener('click', useSuggestion);

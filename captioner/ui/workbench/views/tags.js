@@ -1,5 +1,5 @@
-// The selected picture's tags with their scores: those in the caption plain, the next ones greyed, ignored ones struck
-// through. A click puts a tag on the ignore list of the whole set or takes it off; + writes it into this caption.
+// The selected picture's tags with their scores: those in its caption plain, the others greyed, ignored ones struck
+// through. A click takes a tag into this caption or out of it; its menu holds what concerns the whole set.
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
@@ -7,11 +7,12 @@ import { html, render } from '../core/html.js';
 import { askOrTell, brief } from '../core/messages.js';
 import * as storage from '../core/storage.js';
 import { debounced, pause } from '../core/timing.js';
-import { captionOf, partsOf, stateOf } from '../set/captions.js';
+import { partsOf, stateOf, textOf } from '../set/captions.js';
 import { detailsNow } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 import * as unsaved from '../set/unsaved.js';
+import { openMenu } from './tag_menu.js';
 
 const panel = byId('cw-tags-panel');
 const box = byId('cw-tags-found');
@@ -20,26 +21,30 @@ const opened = new Set(); // sources whose tags are shown to the last one
 let drawn = '';
 let sending = Promise.resolve();
 
-const STANDINGS = { kept: 'in the caption', out: 'not in the caption', ignored: 'ignored' };
+const STANDINGS = {
+  kept: 'passes the settings',
+  out: 'does not pass the settings',
+  ignored: 'ignored in the whole set',
+};
 
-function advice(standing, entries) {
-  if (standing !== 'ignored') return 'leave it out of every caption of the set';
-  return `take ${entries.map((entry) => `“${entry}”`).join(', ')} off the list of ignored tags`;
-}
-
-function chip(source, category, [name, text, score, standing, , entries], isAddable) {
-  const about = `${text}, ${score.toFixed(2)}, ${STANDINGS[standing]}`;
-  const title = `${name}: ${score} (${source.title}, ${category}), ${STANDINGS[standing]}. Click to ${advice(standing, entries)}.`;
+function chip(source, category, [name, text, score, standing, isNear], isIn) {
+  const place = isIn ? 'in this caption' : 'not in this caption';
+  const does = isIn ? 'take it out of this caption' : 'put it into this caption';
+  const title = `${name}: ${score} (${source.title}, ${category}), ${place}, ${STANDINGS[standing]}. Click to ${does}.`;
   const data = html`data-name="${name}" data-text="${text}"`;
-  const add = html`<button type="button" tabindex="-1" data-do="add" ${data} aria-label="Add ${text} to this caption"
-    title="Add to this caption only">+</button>`;
-  return html`<span class="cw-found" data-standing="${standing}"><button type="button" tabindex="-1"
-    data-do="${standing === 'ignored' ? 'free' : 'ignore'}" ${data} title="${title}"
-    aria-label="${about}: ${advice(standing, entries)}"><span>${text}</span> <small>${score.toFixed(2)}</small></button
-    >${isAddable ? add : ''}</span>`;
+  // There may be a thousand tags: those far from the caption have their menu by right click and menu key only.
+  const dots = html`<button type="button" tabindex="-1" data-do="menu" ${data} aria-haspopup="menu"
+    aria-label="More for ${text}">⋯</button>`;
+  return html`<span class="cw-found" data-standing="${standing}" data-in="${isIn}"><button type="button" tabindex="-1"
+    data-do="toggle" ${data} title="${title}" aria-pressed="${isIn}"
+    aria-label="${text}, ${score.toFixed(2)}, ${STANDINGS[standing]}"><span>${text}</span> <small>${score.toFixed(2)}</small></button
+    >${isNear ? dots : ''}</span>`;
 }
 
-/** @param {boolean} isOwn the caption is the person's own, so tags that were kept may be missing in it too */
+/** Whether a text has all parts of a tag. @param {Set<string>} parts the text's, in small letters */
+const has = (parts, tag) => partsOf(tag.toLowerCase()).every((part) => parts.has(part));
+
+/** @param {boolean} isOwn the caption is the person's own, so tags that were kept may be missing in it */
 function drawSource(source, parts, isOwn) {
   const isOpen = opened.has(source.source);
   let hidden = 0;
@@ -47,10 +52,9 @@ function drawSource(source, parts, isOwn) {
     const shown = isOpen ? tags : tags.filter((tag) => tag[4]);
     hidden += tags.length - shown.length;
     if (!shown.length) return html``;
-    const [first, ...others] = shown.map((tag) => {
-      const isMissing = !partsOf(tag[1].toLowerCase()).every((part) => parts.has(part));
-      return chip(source, category, tag, isMissing && (tag[3] === 'out' || (isOwn && tag[3] === 'kept')));
-    });
+    const [first, ...others] = shown.map((tag) =>
+      chip(source, category, tag, has(parts, tag[1]) || (!isOwn && tag[3] === 'kept')),
+    );
     // The category's name never stands alone at a line's end.
     return html`<span class="cw-category"><small>${category}</small>${first}</span>${others}`;
   });
@@ -68,8 +72,8 @@ function draw() {
   const kept = all.filter((tag) => tag[3] === 'kept').length;
   byId('cw-tags-count').textContent = `${kept.toLocaleString()} of ${all.length.toLocaleString()} kept`;
   if (!panel.open) return;
-  const parts = new Set(partsOf(captionOf(row).toLowerCase()));
-  const isOwn = stateOf(row) === 'edited' || (!!row.suggestion && row.suggestion !== captionOf(row));
+  const parts = new Set(partsOf(textOf(row).toLowerCase()));
+  const isOwn = stateOf(row) === 'edited' || (!!row.suggestion && row.suggestion !== textOf(row));
   const wanted = html`${found.sources.map((source) => drawSource(source, parts, isOwn))}`;
   if (String(wanted) === drawn) return;
   drawn = String(wanted);
@@ -83,10 +87,7 @@ function draw() {
 
 const buttons = () => [...box.querySelectorAll('button')];
 const find = ({ name, do: what }) =>
-  buttons().find(
-    (button) =>
-      button.dataset.name === name && (button.dataset.do === what || (what !== 'more' && button.dataset.do !== 'add')),
-  );
+  buttons().find((button) => button.dataset.name === name && button.dataset.do === what);
 
 /** One button is in the page's tab order; the arrow keys lead from it to the others. */
 function makeReachable(button) {
@@ -122,11 +123,47 @@ function ignore(name, isIgnored) {
   sending = sent.catch(reportError);
 }
 
-function add(text) {
+/** Takes a tag into this caption or out of it. */
+function toggle(text, isIn) {
   const row = rowOf.get(detailsNow()?.id);
   if (!row) return;
-  const before = captionOf(row).trimEnd().replace(/,$/, '');
-  unsaved.edit(row.id, before ? `${before}, ${text}` : text, { isStep: true });
+  const own = textOf(row);
+  const parts = partsOf(own);
+  if (!isIn) {
+    const before = own.trimEnd().replace(/,$/, '');
+    unsaved.edit(row.id, before ? `${before}, ${text}` : text, { isStep: true });
+    return;
+  }
+  const gone = new Set(partsOf(text.toLowerCase()));
+  const left = parts.filter((part) => !gone.has(part.toLowerCase()));
+  if (left.length < parts.length) unsaved.edit(row.id, left.join(', '), { isStep: true });
+  else brief(`“${text}” stands within other words here; take it out in the editor`);
+}
+
+function putFirst(text) {
+  const row = rowOf.get(detailsNow()?.id);
+  if (!row) return;
+  const first = new Set(partsOf(text.toLowerCase()));
+  const others = partsOf(textOf(row)).filter((part) => !first.has(part.toLowerCase()));
+  unsaved.edit(row.id, [text, ...others].join(', '), { isStep: true });
+}
+
+function listWith(text) {
+  const field = byId('cw-filter');
+  field.value = text;
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+}
+
+function openFor(button) {
+  const { name, text } = button.dataset;
+  const all = detailsNow().sources.flatMap((source) => source.categories.flatMap(({ tags }) => tags));
+  const [, , , standing, , entries] = all.find((tag) => tag[0] === name) ?? [];
+  const free = `Take ${(entries ?? []).map((entry) => `“${entry}”`).join(', ')} off the list of ignored tags`;
+  openMenu(button, {
+    [standing === 'ignored' ? free : `Ignore “${text}” in the whole set`]: () => ignore(name, standing !== 'ignored'),
+    'List the pictures that have it': () => listWith(text),
+    'Put it first in this caption': () => putFirst(text),
+  });
 }
 
 box.addEventListener('click', (event) => {
@@ -134,11 +171,19 @@ box.addEventListener('click', (event) => {
   if (!button) return;
   const { do: what, name, text } = button.dataset;
   makeReachable(button);
-  if (what === 'add') add(text);
-  else if (what === 'more') {
+  if (what === 'toggle') toggle(text, button.ariaPressed === 'true');
+  else if (what === 'menu') openFor(button);
+  else {
     if (!opened.delete(name)) opened.add(name);
     draw();
-  } else ignore(name, what === 'ignore');
+  }
+});
+box.addEventListener('contextmenu', (event) => {
+  const button = event.target.closest('.cw-found')?.querySelector('button');
+  if (!button) return;
+  event.preventDefault();
+  makeReachable(button);
+  openFor(button);
 });
 box.addEventListener('keydown', (event) => {
   const all = buttons();
