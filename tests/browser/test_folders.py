@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -242,12 +243,14 @@ def test_leaving_while_files_wait_is_asked_about_and_what_is_missing_is_told_and
     page.wait_for_selector(".cw[data-ready=true]")
     words = told(page)
     page.unroute("**/pictures")
-    assert "6 pictures of the last upload were not added" in words
-    assert "all/2.png, all/3.png, all/4.png and 3 more." in words
+    here = count(page)  # a leaving page may still get a picture through
+    assert 2 <= here <= 4
+    assert f"{8 - here} pictures of the last upload were not added" in words
+    assert re.search(rf"all/\d\.png, all/\d\.png, all/\d\.png and {5 - here} more\.", words)
     drop(page, {"all/0.png": RED, **files})
     settled(page, 8)
     wait_until(lambda: page.locator(".cw-notice").count() == 0, "nothing is missing any more")
-    assert page.locator("#cw-brief").inner_text() == "2 pictures were in the set already"
+    assert page.locator("#cw-brief").inner_text() == f"{here} pictures were in the set already"
     page.reload()
     page.wait_for_selector(".cw[data-ready=true]")
     assert asked == ["beforeunload"], "nothing waits any more"
