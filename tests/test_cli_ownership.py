@@ -108,7 +108,7 @@ class Disk:
                 continue
             backups = [other for other in after if other.name.startswith(f"{path.name}.") and other not in before]
             kept = [other for other in backups if after[other] == data]
-            joins = flags["existing"] in ("append", "prepend")
+            joins = flags["existing"] in ("append", "prepend") and path.name != INDEX_NAME
             assert kept or (joins and now is not None and data.strip() in now), f"{path} lost {data!r}"
             del self.own[path]
             self.own.update(dict.fromkeys(kept, data) or {path: after[path]})
