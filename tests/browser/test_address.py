@@ -85,7 +85,7 @@ def test_settings_that_come_before_the_script_are_not_lost(server: AppServer, co
     page.route("**/start.js", lambda route: (page.wait_for_timeout(1500), route.continue_()))
     page.goto(server.url)
     page.wait_for_selector(".cw[data-ready=true]")
-    wait_until(lambda: page.locator("#preset input").input_value() == "BLIP paper", "the preset is recognised")
+    wait_until(lambda: page.locator("#preset-blip input").input_value() == "BLIP paper", "the preset is recognised")
     assert page.locator("#setting-top_p").is_hidden()
 
 
