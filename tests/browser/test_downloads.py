@@ -79,7 +79,7 @@ def test_the_note_on_demo_models_leads_to_the_real_ones(first_start: AppServer, 
     page.get_by_role("button", name="Take the real models").click()
     wait_until(lambda: "blip-base" in page.locator("#setting-captioner input").input_value(), "BLIP is the real one")
     wait_until(lambda: page.locator("#cw-brief").inner_text() == "Prepared", "it is downloaded", 60)
-    assert page.locator("#offer-captioner").is_hidden()
+    wait_until(page.locator("#offer-captioner").is_hidden, "nothing is offered any more")
     page.get_by_role("tab", name="Tags").click()
     page.locator("#setting-wd14_on input").check()
     assert "wd-vit-tagger-v3" in page.locator("#setting-wd14 input").input_value()

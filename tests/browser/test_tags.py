@@ -146,6 +146,13 @@ def test_tags_ignored_one_right_after_the_other_are_all_ignored(
     add_pictures(page, pictures[:1])
     switch_on(page, "wd14")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
+
+    def slowly(route: Any) -> None:
+        if "settings_changed" in route.request.post_data:
+            page.wait_for_timeout(300)  # what is on its way is not overtaken
+        route.continue_()
+
+    page.route("**/component_server/**", slowly)
     texts = ["long hair", "long hair", "hair", "hat"]
     page.evaluate(
         """texts => texts.forEach(text => {
@@ -155,6 +162,7 @@ def test_tags_ignored_one_right_after_the_other_are_all_ignored(
         texts,
     )
     wait_until(lambda: [_found(page).get(text) for text in texts] == ["ignored"] * 4, "all are struck through")
+    page.unroute_all(behavior="wait")
     assert _ignored(page) == "long hair, hair, hat"
     page.locator("#cw-undo").click()
     wait_until(lambda: _found(page)["hat"] == "out", "undo takes back the last one")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import AppServer, add_pictures, open_page, wait_until
+from tests.browser.conftest import AppServer, add_pictures, open_more, open_page, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +24,7 @@ def test_each_family_s_settings_are_shown_while_its_model_is_chosen(
         assert page.locator("#setting-num_beams").is_visible()
         page.locator("#setting-captioner input").click()
         page.get_by_role("option", name="echo-1").click()
+        open_more(page, "echo")
         page.wait_for_selector("#setting-echo_manner")
         assert page.locator("#setting-num_beams").is_hidden()
         page.locator("#preset-echo input").click()
@@ -31,6 +32,7 @@ def test_each_family_s_settings_are_shown_while_its_model_is_chosen(
         suggestion = page.locator("#cw-suggestion-text")
         wait_until(lambda: (suggestion.text_content() or "").startswith("free "), "the preview is the other family's")
         page.reload()
+        open_more(page, "echo")
         page.wait_for_selector("#setting-echo_manner")
         assert page.locator("#setting-num_beams").is_hidden()
     finally:

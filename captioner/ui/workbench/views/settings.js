@@ -53,6 +53,15 @@ function showApplying(values) {
   );
 }
 
+let turn = Promise.resolve();
+
+/** One change of the set's settings at a time, in the order asked, so that none overtakes another on its way. */
+export function inTurn(change) {
+  const done = turn.then(change);
+  turn = done.catch(() => {}); // told where it is awaited
+  return done;
+}
+
 /** Makes the settings the set's: one request at a time, and only the newest settings wait. */
 async function store() {
   isStoringWanted = true;
@@ -61,7 +70,7 @@ async function store() {
   while (isStoringWanted) {
     isStoringWanted = false;
     try {
-      const reply = await ask('settings_changed', { set: page.set, settings: page.settings });
+      const reply = await inTurn(() => ask('settings_changed', { set: page.set, settings: page.settings }));
       tellSettings('');
       if (reply.recomposed) lookSoon();
       announce('stored', reply);

@@ -12,6 +12,7 @@ import { detailsNow } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 import * as unsaved from '../set/unsaved.js';
+import { inTurn } from './settings.js';
 import { openMenu } from './tag_menu.js';
 
 const panel = byId('cw-tags-panel');
@@ -103,17 +104,8 @@ function makeReachable(button) {
 function ignore(name, isIgnored) {
   const sent = sending.then(async () => {
     if (!page.settings) return; // the controls are still on their way
-    const request = { set: page.set, tag: name, is_ignored: isIgnored, settings: page.settings };
-    const reply = await askOrTell('The list of ignored tags is as it was', 'ignore_tag', request);
-    if (!reply || reply.ignore === page.settings.ignore) return;
-    const entries = reply.entries.map((entry) => `“${entry}”`).join(', ');
-    brief(
-      isIgnored
-        ? `${entries} is left out of every caption; Undo brings it back`
-        : `${entries} is off the list of ignored tags`,
-    );
-    const ours = { ...page.settings, ignore: reply.ignore }; // what is asked until the controls show the list
-    page.settings = ours;
+    const ours = await inTurn(() => changeList(name, isIgnored));
+    if (!ours) return;
     byId('cw-reload-settings').click(); // after which the settings are tried at once
     lookSoon();
     const until = Date.now() + 2000;
@@ -121,6 +113,21 @@ function ignore(name, isIgnored) {
   });
   // A bug is told as one, and the next click goes on.
   sending = sent.catch(reportError);
+}
+
+/** @returns the settings with the changed list, which are asked with until the controls show it; undefined: as before */
+async function changeList(name, isIgnored) {
+  const request = { set: page.set, tag: name, is_ignored: isIgnored, settings: page.settings };
+  const reply = await askOrTell('The list of ignored tags is as it was', 'ignore_tag', request);
+  if (!reply || reply.ignore === page.settings.ignore) return undefined;
+  const entries = reply.entries.map((entry) => `“${entry}”`).join(', ');
+  brief(
+    isIgnored
+      ? `${entries} is left out of every caption; Undo brings it back`
+      : `${entries} is off the list of ignored tags`,
+  );
+  page.settings = { ...page.settings, ignore: reply.ignore };
+  return page.settings;
 }
 
 /** Takes a tag into this caption or out of it. */
