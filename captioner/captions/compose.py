@@ -65,7 +65,9 @@ def compose(
     existing = existing if recipe.existing != "ignore" and existing.strip() else ""
     if existing and recipe.existing == "keep":
         return _framed(existing, (Part(existing, "existing"),), frame)
-    own = frame.within(joining.in_one_line(existing, recipe.separator))  # an earlier run may have put it there
+    own = ""
+    if existing:
+        own = frame.within(joining.in_one_line(existing, recipe.separator))  # an earlier run may have put it there
     pieces = _pieces(sentence, tags, recipe, own, sentence_source)
     if own:
         at = 0 if recipe.existing == "prepend" else len(pieces)
@@ -73,11 +75,11 @@ def compose(
     if recipe.max_tokens:
         join = lambda kept: frame.around(_join(kept, recipe.separator))  # noqa: E731
         pieces = _within_tokens(pieces, join, recipe.max_tokens)
-    parts = tuple(Part(piece.text, piece.source, piece.score) for piece in pieces)
+    parts = [Part(piece.text, piece.source, piece.score) for piece in pieces]
     return _framed(_join(pieces, recipe.separator), parts, frame)
 
 
-def _framed(inner: str, parts: tuple[Part, ...], frame: Frame) -> Caption:
+def _framed(inner: str, parts: Sequence[Part], frame: Frame) -> Caption:
     if not inner.strip():
         return Caption(text="")
     added = frame.missing(inner)
