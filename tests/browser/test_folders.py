@@ -243,14 +243,15 @@ def test_leaving_while_files_wait_is_asked_about_and_what_is_missing_is_told_and
     page.wait_for_selector(".cw[data-ready=true]")
     words = told(page)
     page.unroute("**/pictures")
-    here = count(page)  # a leaving page may still get a picture through
-    assert 2 <= here <= 4
-    assert f"{8 - here} pictures of the last upload were not added" in words
-    assert re.search(rf"all/\d\.png, all/\d\.png, all/\d\.png and {5 - here} more\.", words)
+    missing = re.search(r"(\d) pictures of the last upload were not added", words)
+    assert missing is not None
+    assert 3 <= int(missing[1]) <= 6, "a leaving page may still get some through"
+    assert re.search(r"all/\d\.png, all/\d\.png, all/\d\.png( and \d more)?\.", words)
     drop(page, {"all/0.png": RED, **files})
     settled(page, 8)
     wait_until(lambda: page.locator(".cw-notice").count() == 0, "nothing is missing any more")
-    assert page.locator("#cw-brief").inner_text() == f"{here} pictures were in the set already"
+    assert re.fullmatch(r"[2-5] pictures were in the set already", page.locator("#cw-brief").inner_text())
+    assert len(set(names(page))) == 8
     page.reload()
     page.wait_for_selector(".cw[data-ready=true]")
     assert asked == ["beforeunload"], "nothing waits any more"
