@@ -47,7 +47,7 @@ def page_values(service: Service, **changes: Any) -> dict[str, Any]:
 def moved(service: Service, set_id: str, picture_id: str, values: dict[str, Any]) -> dict[str, Any]:
     """What the page is told when a control was moved: what the settings make of the picture, and what else changed."""
     answer = service.live.preview(set_id, picture_id, values)
-    return {**answer, **service.live.settings_changed(set_id, values)}
+    return {**answer, **service.settings_changed(set_id, values)}
 
 
 def wait_for_job(service: Service, set_id: str) -> dict[str, Any]:

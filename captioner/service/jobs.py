@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from captioner.captions.layers import due, existing_due, with_existing_used
 from captioner.captions.plan import Plan
@@ -26,9 +26,6 @@ from captioner.service.pictures import Pictures
 from captioner.worker import Job, Pause, PreparationProgress, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import Failure, View
-
-if TYPE_CHECKING:
-    pass
 
 PACE_STEPS = 12  # steps of a preparation that the time left is reckoned from; the first ones may be quick
 GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most

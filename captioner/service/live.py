@@ -36,7 +36,6 @@ from captioner.service.choices import Choices
 from captioner.service.details import details_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
-from captioner.settings import Effect
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -67,16 +66,6 @@ class LivePreview:
         self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
         self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
         self._has_warmed = False
-
-    def settings_changed(self, set_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Make the page's settings the set's.
-
-        Returns: {"recomposed": whether captions at rest read otherwise now}. Raises: SettingsError, UnknownSet, ...
-        """
-        plan = self._choices.plan_of(values)
-        before = self._choices.stored_plan(set_id)
-        self._choices.store(set_id, plan)
-        return {"recomposed": _compose_part(before) != _compose_part(plan)}
 
     def preview(
         self,
@@ -297,12 +286,3 @@ def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
         "action": "Download now" if all(forecast.is_download for forecast in unprepared.values()) else "Prepare now",
         "download_mb": sum(forecast.download_mb for forecast in unprepared.values()),
     }
-
-
-def _compose_part(plan: Plan) -> tuple[Any, ...]:
-    """What decides how layers that are there become text."""
-    return (
-        bool(plan.captioner.model),
-        plan.recipe,
-        *((planned.family, planned.settings.to_mapping(Effect.COMPOSE)) for planned in plan.taggers),
-    )

@@ -19,6 +19,8 @@ from typing import Any
 
 from captioner.captions import bulk, compose
 from captioner.captions.frame import Frame
+from captioner.captions.plan import Plan
+from captioner.captions.recipe import Recipe
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.errors import ExportError
 from captioner.formats.format import ExportItem, joined_notes, path_of
@@ -35,7 +37,7 @@ from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.rows import Rows
-from captioner.settings import Settings, choice, switch
+from captioner.settings import Effect, Settings, choice, switch
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -197,7 +199,9 @@ class Service:
         stored settings that mean nothing here.
         Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
         """
-        items, left_out = self._export_items(set_id, with_pictures=with_pictures)
+        views = self.workspace.views(set_id)
+        rows = self.rows.of_views(set_id, views)
+        items, left_out = self._export_items(set_id, views, rows, with_pictures=with_pictures)
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
         notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
@@ -212,20 +216,21 @@ class Service:
 
         Returns: {"notes": sentences}. Raises: UnknownSet.
         """
-        items, left_out = self._export_items(set_id, with_pictures=with_pictures)
-        notes = result_of(items, format=format, with_pictures=with_pictures).notes()
         views = self.workspace.views(set_id)
         rows = self.rows.of_views(set_id, views)
+        items, left_out = self._export_items(set_id, views, rows, with_pictures=with_pictures)
+        notes = result_of(items, format=format, with_pictures=with_pictures).notes()
         notes += joined_notes(sum(_is_joined(view, row["text"]) for view, row in zip(views, rows, strict=True)))
         more = len(notes) - _MAX_NOTES
         return {"notes": left_out + (notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])}
 
-    def _export_items(self, set_id: str, *, with_pictures: bool) -> tuple[list[ExportItem], list[str]]:
+    def _export_items(
+        self, set_id: str, views: Sequence[View], rows: Sequence[Mapping[str, Any]], *, with_pictures: bool
+    ) -> tuple[list[ExportItem], list[str]]:
         """What goes into a zip, and why some pictures do not."""
-        views = self.workspace.views(set_id)
         items: list[ExportItem] = []
         left_out: list[str] = []
-        for view, row in zip(views, self.rows.of_views(set_id, views), strict=True):
+        for view, row in zip(views, rows, strict=True):
             path = None
             if with_pictures and not row["is_damaged"]:
                 path = self.workspace.picture_path(set_id, view.id)
@@ -247,26 +252,27 @@ class Service:
         Returns: {"recomposed": whether captions at rest read otherwise now, "unfollowed": ids of the edits that the
             settings of texts would change if they were no edits}. Raises: SettingsError, UnknownSet, ...
         """
-        before = self.choices.stored_plan(set_id).recipe
-        answer = self.live.settings_changed(set_id, values)
-        recipe = self.choices.stored_plan(set_id).recipe
-        is_same = all(getattr(before, name) == getattr(recipe, name) for name in compose.REWRITING)
-        return {**answer, "unfollowed": [] if is_same else list(self._rewritten_edits(set_id))}
+        plan, before = self.choices.plan_of(values), self.choices.stored_plan(set_id)
+        self.choices.store(set_id, plan)
+        is_same = all(getattr(before.recipe, name) == getattr(plan.recipe, name) for name in compose.REWRITING)
+        return {
+            "recomposed": _compose_part(before) != _compose_part(plan),
+            "unfollowed": [] if is_same else list(self._rewritten_edits(set_id, plan.recipe)),
+        }
 
     def apply_to_edits(self, set_id: str) -> dict[str, Any]:
         """Do to the edits what the set's settings do to generated texts, as one step. Returns: {"changed"}."""
-        found = self._rewritten_edits(set_id)
+        found = self._rewritten_edits(set_id, self.choices.stored_plan(set_id).recipe)
         changes = {picture_id: text for picture_id, (text, _) in found.items()}
         revisions = {picture_id: revision for picture_id, (_, revision) in found.items()}
         applied = self.workspace.apply_edits(set_id, changes, "Apply text settings to edits", revisions=revisions)
         return {"changed": len(applied.revisions)}
 
-    def _rewritten_edits(self, set_id: str) -> dict[str, tuple[str, int]]:
+    def _rewritten_edits(self, set_id: str, recipe: Recipe) -> dict[str, tuple[str, int]]:
         """By picture id, the edits that the recipe would write otherwise: the new text, the revision it is made of.
 
         One that would grow too long stays as it is.
         """
-        recipe = self.choices.stored_plan(set_id).recipe
         found = {}
         for view in self.workspace.views(set_id):
             if not view.text or view.is_damaged:
@@ -361,4 +367,13 @@ def _is_joined(view: View, text: str) -> bool:
     lines = [line.strip() for line in view.existing.splitlines()]
     return (
         has_lines(view.existing) and not view.is_edited and not has_lines(text) and all(line in text for line in lines)
+    )
+
+
+def _compose_part(plan: Plan) -> tuple[Any, ...]:
+    """What decides how layers that are there become text."""
+    return (
+        bool(plan.captioner.model),
+        plan.recipe,
+        *((planned.family, planned.settings.to_mapping(Effect.COMPOSE)) for planned in plan.taggers),
     )
