@@ -1,8 +1,9 @@
 """The tables of the workspace's database, one script a schema version, and how a file is brought to the newest.
 
 Version 1 holds sets, pictures, layers and edits; version 2 adds the journal; version 3 a checksum for each unit of a
-row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves. A script that
-was released is never changed: the next version is one more script.
+row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves; version 4
+adds whether a person has reviewed a picture and what the picture looks like. A script that was released is never
+changed: the next version is one more script.
 """
 
 from __future__ import annotations
@@ -188,7 +189,14 @@ BEGIN
 END;
 """
 
-MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS)
+# likeness is a perceptual hash, by which near-equal pictures are found; empty for a picture that has none yet. Neither
+# column is part of a checksum: a damaged mark costs a look, a damaged likeness a missed pair.
+_REVIEWED = """
+ALTER TABLE pictures ADD COLUMN is_reviewed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pictures ADD COLUMN likeness TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
