@@ -22,7 +22,7 @@ async () => {
   Object.assign(window, {
     ...(await of('core/html.js')), ...(await of('core/server.js')), ...(await of('core/events.js')),
     ...(await of('set/captions.js')), ...(await of('set/listing.js')), ...(await of('set/pictures.js')),
-    unsaved: await of('set/unsaved.js'), asked: [],
+    unsaved: await of('set/unsaved.js'), query: await of('set/query.js'), asked: [],
   });
   const wait = (name, request) => new Promise((answer) => asked.push({ name, request, answer }));
   connect(new Proxy({}, { get: (_, name) => (request) => wait(name, structuredClone(request)) }));
@@ -136,7 +136,7 @@ def row(id: str, caption: str = "", *, revision: int = 1, **values: Any) -> dict
     """A picture as the server tells it."""
     state = "generated" if caption else "empty"
     texts = {"caption": caption, "text": caption}
-    return {"id": id, "name": f"{id}.png", **texts, "state": state, "revision": revision, **values}
+    return {"id": id, "name": f"{id}.png", "folder": "", **texts, "state": state, "revision": revision, **values}
 
 
 def saved(id: str, text: str, revision: int) -> dict[str, Any]:

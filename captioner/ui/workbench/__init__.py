@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).resolve().parent
-_STYLES = ("page", "parts", "pictures", "picture", "tags", "dialogs", "settings", "narrow")  # later ones outweigh
+# Later ones outweigh earlier ones.
+_STYLES = ("page", "parts", "pictures", "listing", "picture", "tags", "dialogs", "settings", "narrow")
 
 
 @cache

@@ -2,6 +2,7 @@
 // once toolbar and workbench are on the page, whose elements the views take hold of; what they export, others call.
 
 import './views/grid.js';
+import './views/filter.js';
 import './views/editor.js';
 import './views/frame.js';
 import './views/suggestion.js';

@@ -4,6 +4,8 @@ import { announce, on } from '../core/events.js';
 import { byName } from '../core/text.js';
 import { captionOf, stateOf } from './captions.js';
 import { page, pathOf } from './pictures.js';
+import { accepts, parse } from './query.js';
+import { needTokens, tokensOf } from './token_counts.js';
 
 const STATE_ORDER = ['conflict', 'failed', 'empty', 'existing', 'generated', 'edited'];
 const ORDERS = {
@@ -14,21 +16,41 @@ const ORDERS = {
   shortest: (a, b) => captionOf(a).length - captionOf(b).length,
 };
 
+let query = parse('');
+
+/** What the text of the filter box asks for, as `parse` gives it. */
+export function queryNow() {
+  if (query.text !== page.filter) query = parse(page.filter);
+  return query;
+}
+
+const factsOf = (row) => ({
+  path: pathOf(row).toLowerCase(),
+  caption: captionOf(row).toLowerCase(),
+  name: row.name.toLowerCase(),
+  folder: row.folder.toLowerCase(),
+  state: stateOf(row),
+  tokens: tokensOf(row),
+});
+
 /** Whether a picture is what the filters ask for. */
 export function matches(row) {
   if (page.state && stateOf(row) !== page.state) return false;
   if (page.only && !page.only.ids.has(row.id)) return false;
-  if (!page.filter) return true;
-  return pathOf(row).toLowerCase().includes(page.filter) || captionOf(row).toLowerCase().includes(page.filter);
+  return !query.terms.length || accepts(query, factsOf(row));
 }
 
 export const isFiltered = () => !!(page.filter || page.state || page.only);
+
+/** Whether what the server tells, beside new texts, may change what is listed. */
+const followsServer = () => page.state || ['state', 'reviewed', 'tokens'].some((field) => query.fields.has(field));
 
 /**
  * Lists the pictures that match again. Typing alone does not call this, and what the server tells keeps the current
  * picture listed, so that no picture leaves under the hand.
  */
 export function refilter({ keepsCurrent = false } = {}) {
+  if (queryNow().fields.has('tokens')) needTokens();
   const isListed = (row) => matches(row) || (keepsCurrent && row.id === page.current);
   page.shown = isFiltered() ? page.rows.filter(isListed) : [...page.rows];
   if (ORDERS[page.sort]) page.shown.sort(ORDERS[page.sort]); // stable: equal ones stay in the order of names
@@ -42,5 +64,8 @@ export function listOnly(ids, title) {
 }
 
 on('taken', ({ isNew }) => {
-  if (isNew || page.state) refilter({ keepsCurrent: true });
+  if (isNew || followsServer()) refilter({ keepsCurrent: true });
+});
+on('counted', ({ isFirst }) => {
+  if (query.fields.has('tokens')) refilter({ keepsCurrent: !isFirst });
 });

@@ -3,9 +3,7 @@
 import { bench, byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
-import { plural } from '../core/text.js';
 import { stateOf } from '../set/captions.js';
-import { isFiltered, refilter } from '../set/listing.js';
 import { hasFolders, page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import * as selection from './selection.js';
 import { STATES, stateIcon } from './states.js';
@@ -125,26 +123,6 @@ function show(id) {
   else if (top + shape.edge > box.scrollTop + box.clientHeight) box.scrollTop = top + shape.edge - box.clientHeight + 4;
 }
 
-function showCount() {
-  const all = page.rows.length;
-  byId('cw-unfilter').hidden = !isFiltered();
-  byId('cw-unfilter').textContent = page.only ? `Show all (now: ${page.only.title})` : 'Show all';
-  byId('cw-count').textContent = isFiltered()
-    ? `${page.shown.length.toLocaleString()} of ${plural(all, 'picture', 'pictures')}`
-    : all
-      ? plural(all, 'picture', 'pictures')
-      : '';
-}
-
-/** Folders are shown and sorted by where the set has several; else the order is that of names. */
-function offerFolders() {
-  const isOffered = hasFolders();
-  box.dataset.folders = isOffered;
-  const [byFolder, byNameAlone] = byId('cw-sort').options;
-  byFolder.textContent = isOffered ? 'By folder' : 'By name';
-  byNameAlone.hidden = !isOffered;
-}
-
 box.addEventListener('scroll', drawSoon, { passive: true });
 box.addEventListener('click', (event) => {
   const cell = event.target.closest('.cw-cell');
@@ -177,8 +155,7 @@ new ResizeObserver(() => {
 }).observe(box);
 
 on('listed', () => {
-  offerFolders();
-  showCount();
+  box.dataset.folders = hasFolders();
   drawSoon();
 });
 on('rows', (ids) => {
@@ -193,29 +170,6 @@ on('selected', ({ before, id }) => {
   if (id) box.setAttribute('aria-activedescendant', `cw-cell-${id}`);
   else box.removeAttribute('aria-activedescendant');
 });
-const listAgain = () => {
-  refilter();
-  box.scrollTop = 0;
-};
-byId('cw-filter').addEventListener('input', (event) => {
-  page.filter = event.target.value.trim().toLowerCase();
-  listAgain();
-});
-byId('cw-state').addEventListener('change', (event) => {
-  page.state = event.target.value;
-  listAgain();
-});
-byId('cw-sort').addEventListener('change', (event) => {
-  page.sort = event.target.value;
-  listAgain();
-});
-byId('cw-unfilter').addEventListener('click', () => {
-  for (const id of ['cw-filter', 'cw-state']) byId(id).value = '';
-  page.filter = '';
-  page.state = '';
-  page.only = null;
-  listAgain();
-});
 const legend = ['empty', 'existing', 'generated', 'edited', 'failed'];
 render(
   bench().querySelector('.cw-legend'),
@@ -225,4 +179,3 @@ on('picked', () => {
   for (const id of cells.keys()) mark(id);
 });
 measure();
-offerFolders();

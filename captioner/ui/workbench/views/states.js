@@ -1,27 +1,28 @@
 // A state is told by shape as well as by colour.
 
 import { html } from '../core/html.js';
+import { STATE_WORDS } from '../set/states.js';
 
 export const STATES = {
   empty: {
-    title: 'no caption',
+    title: STATE_WORDS.empty,
     icon: html`<circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="2.6 2"/>`,
   },
   existing: {
-    title: 'brought along',
+    title: STATE_WORDS.existing,
     icon: html`<path d="M8 1.500v8M4.500 6.500 8 10l3.500-3.500M2.500 10v3.500h11V10" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round"/>`,
   },
-  generated: { title: 'generated', icon: html`<circle cx="8" cy="8" r="5.5" fill="currentColor"/>` },
+  generated: { title: STATE_WORDS.generated, icon: html`<circle cx="8" cy="8" r="5.5" fill="currentColor"/>` },
   edited: {
-    title: 'edited',
+    title: STATE_WORDS.edited,
     icon: html`<path d="M3 13l.7-3L10.600 3.100a1.500 1.500 0 0 1 2.100 2.200L6 12.300z" fill="currentColor"/>`,
   },
   failed: {
-    title: 'failed',
+    title: STATE_WORDS.failed,
     icon: html`<path d="M8 1.800 15 14H1z" fill="currentColor"/><path d="M8 6v4M8 11.500v1.200" stroke="var(--cw-mark-ink)" stroke-width="1.600"/>`,
   },
   conflict: {
-    title: 'conflict',
+    title: STATE_WORDS.conflict,
     icon: html`<path d="M8 1l7 7-7 7-7-7z" fill="currentColor"/><path d="M5 8h6" stroke="var(--cw-mark-ink)" stroke-width="1.800"/>`,
   },
 };

@@ -10,8 +10,10 @@ import { debounced, pause } from '../core/timing.js';
 import { partsOf, stateOf, textOf } from '../set/captions.js';
 import { detailsNow } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
+import { phrase } from '../set/query.js';
 import { lookSoon } from '../set/sync.js';
 import * as unsaved from '../set/unsaved.js';
+import { filterBy } from './filter.js';
 import { inTurn } from './settings.js';
 import { openMenu } from './tag_menu.js';
 
@@ -155,12 +157,6 @@ function putFirst(text) {
   unsaved.edit(row.id, [text, ...others].join(', '), { isStep: true });
 }
 
-function listWith(text) {
-  const field = byId('cw-filter');
-  field.value = text;
-  field.dispatchEvent(new Event('input', { bubbles: true }));
-}
-
 function openFor(button) {
   const { name, text } = button.dataset;
   const all = detailsNow().sources.flatMap((source) => source.categories.flatMap(({ tags }) => tags));
@@ -168,7 +164,7 @@ function openFor(button) {
   const free = `Take ${(entries ?? []).map((entry) => `“${entry}”`).join(', ')} off the list of ignored tags`;
   openMenu(button, {
     [standing === 'ignored' ? free : `Ignore “${text}” in the whole set`]: () => ignore(name, standing !== 'ignored'),
-    'List the pictures that have it': () => listWith(text),
+    'List the pictures that have it': () => filterBy(phrase(text)),
     'Put it first in this caption': () => putFirst(text),
   });
 }
