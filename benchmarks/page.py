@@ -7,8 +7,8 @@ Rows (no peer: the tools users run today have no such page to time; what each sh
     scroll_2000           time between two frames while 2,000 thumbnails are scrolled through, 95th percentile
     select_next           from Ctrl+Down until the next caption is painted, among 2,000, median of 50
     autosave_p95          from sending an edit until the server has it on disk, among 10,000 pictures, of 100
-    filter_10000          from a key in the filter box until 10,000 pictures are filtered and what is left is painted, of
-                          30, 95th percentile; words, tags, states and token counts that are at hand
+    filter_10000          from a key in the filter box until what is left of 10,000 pictures is painted, 95th percentile
+                          of 30; words, tags, states, and token counts that are at hand
     bulk_10000            from the click that changes 10,000 captions until they are on disk
     bulk_10000_shown      the same until the page shows them
     upload_200            200 JPEGs of 1024 x 768 from choosing them until all are stored and their thumbnails drawn

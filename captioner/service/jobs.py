@@ -23,6 +23,7 @@ from captioner.preparation import prepare_steps
 from captioner.records import Layer, Preparing
 from captioner.service.choices import Choices
 from captioner.service.pictures import Pictures
+from captioner.service.reviews import rewritten
 from captioner.worker import Job, Pause, PreparationProgress, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import Failure, View
@@ -134,15 +135,19 @@ class Jobs:
         for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
             if not families:  # only what becomes of the existing caption is another thing now
-                self._workspace.put_layers(set_id, self._said_again(set_id, chunk, plan), run_id=run_id)
+                kept = {view.id: self._workspace.layers(set_id, view.id) for view, _ in chunk}
+                said = self._said_again(kept, plan)
+                lost = rewritten([view for view, _ in chunk], kept, said, plan)
+                self._workspace.put_layers(set_id, said, run_id=run_id, unreviewed=lost)
                 yield from (None for _ in chunk)
                 continue
             opened: list[tuple[str, PictureInput]] = []
             results: list[PictureLayers] = []
+            kept = {}
             at_hand: dict[str, Sequence[Layer]] = {}  # where a tagger finds the sentence that it goes on from
             for view, _ in chunk:
                 try:
-                    stored = self._workspace.layers(set_id, view.id)
+                    kept[view.id] = stored = self._workspace.layers(set_id, view.id)
                     opened.append((view.id, self._pictures.shown(set_id, view)))
                     at_hand[view.id] = [layer for layer in stored if layer.family not in families]
                 except CaptionerError as error:  # its file was damaged on the disk; the others go on
@@ -156,13 +161,15 @@ class Jobs:
             }
             layers = [layer for result in results for layer in result.layers]
             layers = with_existing_used(layers, plan.recipe.existing)
-            self._workspace.put_layers(set_id, layers, run_id=run_id, label="Caption", failures=failures)
+            lost = rewritten([view for view, _ in chunk], kept, layers, plan)
+            self._workspace.put_layers(
+                set_id, layers, run_id=run_id, label="Caption", failures=failures, unreviewed=lost
+            )
             yield from (result.error for result in results)
 
-    def _said_again(self, set_id: str, chunk: Sequence[tuple[View, tuple[str, ...]]], plan: Plan) -> list[Layer]:
+    def _said_again(self, stored: Mapping[str, Sequence[Layer]], plan: Plan) -> list[Layer]:
         """The layers of pictures as they are, which say that the existing caption is used as the plan has it."""
-        stored = [layer for view, _ in chunk for layer in self._workspace.layers(set_id, view.id)]
-        whole = [layer for layer in stored if not layer.is_damaged]
+        whole = [layer for layers in stored.values() for layer in layers if not layer.is_damaged]
         return with_existing_used(whole, plan.recipe.existing, created_at=time.time())
 
     def _preparing(

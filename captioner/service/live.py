@@ -36,6 +36,7 @@ from captioner.service.choices import Choices
 from captioner.service.details import details_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
+from captioner.service.reviews import rewritten
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -150,7 +151,8 @@ class LivePreview:
         made = with_existing_used([*at_hand, *fresh], plan.recipe.existing, created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
-            self._workspace.put_layers(set_id, changed, label="Caption")
+            lost = rewritten([view], {view.id: stored}, changed, plan)
+            self._workspace.put_layers(set_id, changed, label="Caption", unreviewed=lost)
         self._choices.store(set_id, plan)
         return Reading(made, plan, view.existing).caption.text
 

@@ -90,6 +90,7 @@ class Rows:
                     "is_damaged": is_damaged,
                     "suggestion": made.suggestion or None,
                     "equal_to": view.equal_to,
+                    "is_reviewed": view.is_reviewed,
                 }
             )
         return rows

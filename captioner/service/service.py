@@ -2,11 +2,11 @@
 
 Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `intake`
 files that come in, `choices` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at,
-`rows` captions as the page shows them, `made_otherwise` those of other settings, `live` one picture while a person
-waits, `jobs` captioning a set and preparing models. None of them holds a person's work (the workspace does) or a model
-(the manager does), only what can be made again. Whoever calls has checked that values have the declared types and
-lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a
-person can mend is a CaptionerError.
+`rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of other settings,
+`live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them holds a person's
+work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that
+values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads.
+Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from captioner.service.live import LivePreview
 from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
+from captioner.service.reviews import Reviews
 from captioner.service.rows import Rows
 from captioner.settings import Effect, Settings, choice, switch
 from captioner.worker import Worker
@@ -65,6 +66,7 @@ class Service:
         self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
         self.rows = Rows(workspace, self.choices)
+        self.reviews = Reviews(workspace, self.rows)
         self.made_otherwise = MadeOtherwise(workspace, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)

@@ -71,6 +71,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {**of_set, "ids": listed(identifier)},
             lambda asked: service.remove_pictures(asked["set"], asked["ids"]),
         ),
+        _function(
+            "mark_reviewed",
+            {**of_set, "ids": listed(identifier), "is_reviewed": flag},
+            lambda asked: service.reviews.mark(asked["set"], asked["ids"], is_reviewed=asked["is_reviewed"]),
+        ),
         # One picture
         _function(
             "save_caption",

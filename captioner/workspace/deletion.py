@@ -9,6 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 
+from captioner.workspace.database import Database
+from captioner.workspace.files import PictureFiles
+
+FILES_AT_ONCE = 500  # files that are deleted while nobody else can write
+
 _OF_SET = "picture_key IN (SELECT key FROM pictures WHERE set_key = ?)"
 
 
@@ -36,3 +41,16 @@ def noted(db: sqlite3.Connection, limit: int) -> list[tuple[str, bool]]:
 def forget(db: sqlite3.Connection, digests: list[str]) -> None:
     """Take files off the list."""
     db.executemany("DELETE FROM unused_files WHERE digest = ?", [(digest,) for digest in digests])
+
+
+def discard_files(database: Database, files: PictureFiles) -> None:
+    """Delete the files that deleted sets have left, unless an upload goes on: the next time then."""
+    while True:
+        with database.read() as db:
+            if not noted(db, 1):
+                return
+        with database.write() as db:
+            found = noted(db, FILES_AT_ONCE)
+            if not files.discard(digest for digest, is_used in found if not is_used):
+                return
+            forget(db, [digest for digest, _ in found])

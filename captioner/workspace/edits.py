@@ -7,14 +7,14 @@ else changed meanwhile is never overwritten. Knows no file and no clock: `now` i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from captioner.errors import StoreError
 from captioner.records import Layer
 from captioner.workspace import journal
 from captioner.workspace import views as reading
 from captioner.workspace.checks import differing_settings
-from captioner.workspace.journal import EXISTING, IS_REMOVED, LAYER, TEXT, Step
+from captioner.workspace.journal import EXISTING, IS_REMOVED, IS_REVIEWED, LAYER, TEXT, Step
 from captioner.workspace.layers import Labels, to_row
 from captioner.workspace.records import Applied, Change, EntryKind, Failure, Saved
 
@@ -75,7 +75,7 @@ def apply_edits(
             new_revisions[picture_id] = revision + 1
     if conflicts:
         return Applied(ok=False, entry=None, revisions={}, conflicts=tuple(conflicts))
-    change = _do(db, set_key, "bulk", label, now, steps)
+    change = do(db, set_key, "bulk", label, now, steps)
     return Applied(ok=True, entry=change.entry, revisions=new_revisions)
 
 
@@ -99,7 +99,7 @@ def set_existing(
         before = reading.view(db, key).existing
         if before != text and not (is_where_none and before):
             steps.append((picture_id, Step(key, EXISTING, before, text)))
-    return _do(db, set_key, "import", IMPORT_LABEL, now, steps, run_id=upload_id or None)
+    return do(db, set_key, "import", IMPORT_LABEL, now, steps, run_id=upload_id or None)
 
 
 def set_removed(
@@ -113,7 +113,7 @@ def set_removed(
         before = db.execute("SELECT is_removed FROM pictures WHERE key = ?", (key,)).fetchone()[0]
         if bool(before) != is_removed:
             steps.append((picture_id, Step(key, IS_REMOVED, before, int(is_removed))))
-    return _do(db, set_key, "remove" if is_removed else "restore", label, now, steps)
+    return do(db, set_key, "remove" if is_removed else "restore", label, now, steps)
 
 
 def set_settings(db: sqlite3.Connection, set_id: str, after: str, label: str, now: float) -> None:
@@ -149,8 +149,13 @@ def put_layers(
     labels: Labels,
     fresh: dict[tuple[str, str, str], int],
     replaces_edits: bool = False,
+    unreviewed: Collection[str] = (),
 ) -> Change:
-    """Make layers the current ones of their pictures. Args: run: its id and label. fresh: see `Labels.keys`."""
+    """Make layers the current ones of their pictures.
+
+    Args: run: its id and label. fresh: see `Labels.keys`. unreviewed: pictures whose caption is another one now, unless
+        it is an edit: they lose the reviewer's mark.
+    """
     run_id, label = run
     set_key = reading.find_set(db, set_id)
     version = new_version(db, set_key, now)
@@ -169,6 +174,9 @@ def put_layers(
             text, _ = reading.text_of(db, key)
             if text is not None:
                 steps.append(Step(key, TEXT, text, None))
+        for key in (pictures[picture_id] for picture_id in unreviewed):
+            if db.execute("SELECT is_reviewed AND text IS NULL FROM pictures WHERE key = ?", (key,)).fetchone()[0]:
+                steps.append(Step(key, IS_REVIEWED, 1, 0))
         entry = journal.record_run(db, set_key, label, run_id, now, version, steps)
     for layer in layers:
         _write_failure(db, pictures[layer.picture_id], version, None)
@@ -203,7 +211,7 @@ def travel(db: sqlite3.Connection, set_id: str, expected: int | None, now: float
     return Change(entry=journal.entry(db, entry.id), picture_ids=tuple(ids[key] for key in keys), version=version)
 
 
-def _do(
+def do(
     db: sqlite3.Connection,
     set_key: int,
     kind: EntryKind,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from captioner.workspace.checksums import checksum, damaged_row
 from captioner.workspace.records import Entry, EntryKind
 
-TEXT, EXISTING, IS_REMOVED, LAYER = "text", "existing", "is_removed", "layer:"
+TEXT, EXISTING, IS_REMOVED, IS_REVIEWED, LAYER = "text", "existing", "is_removed", "is_reviewed", "layer:"
 
 # What a field's new value changes beside itself. The revision counts changes of the edit only; layers_version those
 # of what a caption is composed from.
@@ -23,6 +23,7 @@ _PICTURE_UPDATES = {
     TEXT: "UPDATE pictures SET text = ?1, version = ?2, revision = revision + 1 WHERE key = ?3",
     EXISTING: "UPDATE pictures SET existing = ?1, version = ?2, layers_version = ?2 WHERE key = ?3",
     IS_REMOVED: "UPDATE pictures SET is_removed = ?1, version = ?2 WHERE key = ?3",
+    IS_REVIEWED: "UPDATE pictures SET is_reviewed = ?1, version = ?2 WHERE key = ?3",
 }
 
 
@@ -137,8 +138,8 @@ def record_run(
     """Put stored layers into the entry of their run and make them current, unless that run was undone.
 
     Where the run has an entry already, that is not necessarily the newest, and what was undone can still be redone.
-    It gets another entry where a newer run gave one of these pictures a layer of the same family meanwhile: the
-    changes of one field stand in the journal in the order in which they happened.
+    It gets another entry where something newer gave one of these pictures a layer of the same family, or a mark,
+    meanwhile: the changes of one field stand in the journal in the order in which they happened.
     """
     row = None
     if run_id is not None:
@@ -290,10 +291,10 @@ def _entries(db: sqlite3.Connection, where: str, *values: Any) -> Iterator[Entry
 
 
 def _is_touched_after(db: sqlite3.Connection, set_key: int, entry_key: int, step: Step) -> bool:
-    """Whether a newer run that is not undone changed the same field of the same picture."""
+    """Whether a newer entry that is not undone changed the same field of the same picture."""
     row = db.execute(
         "SELECT 1 FROM entries JOIN steps ON steps.entry_key = entries.key AND steps.picture_key = ? AND field = ?"
-        " WHERE set_key = ? AND is_undone = 0 AND entries.key > ? AND kind = 'run' LIMIT 1",
+        " WHERE set_key = ? AND is_undone = 0 AND entries.key > ? LIMIT 1",
         (step.picture_key, step.field, set_key, entry_key),
     ).fetchone()
     return row is not None

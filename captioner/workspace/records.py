@@ -12,7 +12,7 @@ DAMAGED_ROW = "damaged_row"
 """The code of what was damaged on the disk and costs one picture."""
 
 State = Literal["empty", "generated", "edited", "failed"]
-EntryKind = Literal["edit", "change", "bulk", "run", "settings", "remove", "restore", "import"]
+EntryKind = Literal["edit", "change", "bulk", "run", "settings", "remove", "restore", "import", "review"]
 
 
 class Failure(NamedTuple):
@@ -34,6 +34,7 @@ class View(NamedTuple):
         damaged on the disk: the state is failed then, and the text that was damaged is left out.
     layers_version: changes whenever the layers or the existing caption change, so composed text can be kept by it.
     equal_to: id of the first picture in the set with the same bytes; "" where there is none before this one.
+    is_reviewed: a person looked at it and found its caption good.
     """
 
     id: str
@@ -50,6 +51,7 @@ class View(NamedTuple):
     layers_version: int
     equal_to: str
     folder: str
+    is_reviewed: bool
 
     @property
     def is_edited(self) -> bool:

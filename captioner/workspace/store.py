@@ -37,8 +37,8 @@ from captioner.workspace.records import (
     Upload,
     View,
 )
+from captioner.workspace.reviews import Reviews
 
-FILES_AT_ONCE = 500  # files that are deleted while nobody else can write
 LAYERS_AT_ONCE = 500  # pictures whose layers one read transaction fetches
 LAYERS_ONE_BY_ONE = 64  # of so many pictures layers are read singly; for more, those of the whole set are gone through
 
@@ -57,7 +57,8 @@ class Workspace:
         self._database = Database(self.folder)
         self._files = PictureFiles(self.folder)
         self._layers = StoredLayers()
-        self._discard_files()
+        self.reviews = Reviews(self._database, clock)
+        deletion.discard_files(self._database, self._files)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -126,7 +127,7 @@ class Workspace:
         """
         with self._database.write(is_deletion=True) as db:
             deletion.delete_rows(db, reading.find_set(db, set_id))
-        self._discard_files()
+        deletion.discard_files(self._database, self._files)
 
     def damage(self, set_id: str) -> tuple[str, ...]:
         """What of the set itself was damaged on the disk, in sentences; its pictures say so in their views."""
@@ -251,6 +252,7 @@ class Workspace:
         label: str = "Caption",
         failures: Mapping[str, Failure] | None = None,
         replaces_edits: bool = False,
+        unreviewed: Collection[str] = (),
     ) -> Change:
         """Make layers the current ones of their pictures and families; edits and revisions stay as they are, unless
         the layers are to replace the edits, which the same undo brings back.
@@ -258,6 +260,7 @@ class Workspace:
         Calls with one run id are one journal entry. A run that was undone while it goes on stays undone: what it
         still brings comes with the redo. Layers for a removed picture are kept for when it comes back.
         Args: failures: by picture id, why this step gave nothing; a layer clears an earlier failure of its picture.
+            unreviewed: of the layers' pictures, those that lose the reviewer's mark if they have it and no edit.
         """
         fresh: dict[tuple[str, str, str], int] = {}
         labels = self._layers.labels
@@ -268,6 +271,7 @@ class Workspace:
                 labels=labels,
                 fresh=fresh,
                 replaces_edits=replaces_edits,
+                unreviewed=unreviewed,
             )
         labels.remember(fresh)
         return change
@@ -380,18 +384,6 @@ class Workspace:
         """The newest entries of the journal, newest first, with those that wait for a redo."""
         with self._database.read() as db:
             return journal.history(db, reading.find_set(db, set_id), limit)
-
-    def _discard_files(self) -> None:
-        """Delete the files that deleted sets have left, unless an upload goes on: the next time then."""
-        while True:
-            with self._database.read() as db:
-                if not deletion.noted(db, 1):
-                    return
-            with self._database.write() as db:
-                noted = deletion.noted(db, FILES_AT_ONCE)
-                if not self._files.discard(digest for digest, is_used in noted if not is_used):
-                    return
-                deletion.forget(db, [digest for digest, _ in noted])
 
     def _digest(self, set_id: str, picture_id: str) -> str:
         with self._database.read() as db:

@@ -24,7 +24,8 @@ SELECT key, set_key, id, name, width, height, digest, notes, folder, text, revis
     failure_code, failure_message, layers_version,
     COALESCE((SELECT other.id FROM pictures AS other WHERE other.set_key = pictures.set_key
         AND other.digest = pictures.digest AND other.is_removed = 0 AND other.key < pictures.key
-        ORDER BY other.key LIMIT 1), '')
+        ORDER BY other.key LIMIT 1), ''),
+    is_reviewed
 FROM pictures
 """
 
@@ -196,7 +197,7 @@ def changes_since(db: sqlite3.Connection, set_id: str, version: int) -> Changes:
 def _views(rows: sqlite3.Cursor) -> Iterator[View]:
     for row in rows:
         key, set_key, picture_id, name, width, height, digest, notes, folder, text, revision, existing = row[:12]
-        whole, text_sum, existing_sum, state, code, message, layers_version, equal_to = row[12:]
+        whole, text_sum, existing_sum, state, code, message, layers_version, equal_to, is_reviewed = row[12:]
         is_whole = whole == checksum(key, set_key, picture_id, name, digest, width, height, notes, folder)
         # Most pictures have neither text, and these two checksums are always the same then.
         is_text_whole = text_sum == (NO_TEXT if text is None and revision == 0 else checksum(text, revision))
@@ -213,7 +214,13 @@ def _views(rows: sqlite3.Cursor) -> Iterator[View]:
             existing = ""
         yield View(
             *(picture_id, name, width, height, digest, _notes(notes), text, revision, existing, state),
-            *(None if code is None else Failure(str(code), str(message)), layers_version, equal_to, folder),
+            *(
+                None if code is None else Failure(str(code), str(message)),
+                layers_version,
+                equal_to,
+                folder,
+                bool(is_reviewed),
+            ),
         )
 
 

@@ -13,7 +13,7 @@ from captioner.ui import workbench
 
 PREFIX = "captioner/edit/"
 
-_BLANK = b'<!doctype html><meta charset="utf-8"><title>units</title><div id="cw-notices"></div>'
+_BLANK = b'<!doctype html><meta charset="utf-8"><title>units</title><div id="cw-notices"></div><p id="cw-brief"></p>'
 
 # Each call waits in `asked` until the test answers it; an answer of undefined is a server that was not reached.
 _PREPARE = """
@@ -22,7 +22,8 @@ async () => {
   Object.assign(window, {
     ...(await of('core/html.js')), ...(await of('core/server.js')), ...(await of('core/events.js')),
     ...(await of('set/captions.js')), ...(await of('set/listing.js')), ...(await of('set/pictures.js')),
-    unsaved: await of('set/unsaved.js'), query: await of('set/query.js'), asked: [],
+    unsaved: await of('set/unsaved.js'), query: await of('set/query.js'),
+    reviewed: await of('set/reviewed.js'), asked: [],
   });
   const wait = (name, request) => new Promise((answer) => asked.push({ name, request, answer }));
   connect(new Proxy({}, { get: (_, name) => (request) => wait(name, structuredClone(request)) }));

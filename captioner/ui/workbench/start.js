@@ -4,6 +4,7 @@
 import './views/grid.js';
 import './views/filter.js';
 import './views/editor.js';
+import './views/reviewed.js';
 import './views/frame.js';
 import './views/suggestion.js';
 import './views/sentences.js';

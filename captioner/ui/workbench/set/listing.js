@@ -5,6 +5,7 @@ import { byName } from '../core/text.js';
 import { captionOf, stateOf } from './captions.js';
 import { page, pathOf } from './pictures.js';
 import { accepts, parse } from './query.js';
+import { isReviewed } from './reviewed.js';
 import { needTokens, tokensOf } from './token_counts.js';
 
 const STATE_ORDER = ['conflict', 'failed', 'empty', 'existing', 'generated', 'edited'];
@@ -31,11 +32,18 @@ const factsOf = (row) => ({
   folder: row.folder.toLowerCase(),
   state: stateOf(row),
   tokens: tokensOf(row),
+  isReviewed: isReviewed(row),
 });
+
+/** Whether a picture is in a state, or has the reviewer's mark, or not. */
+function isIn(state, row) {
+  if (state === 'reviewed' || state === 'unreviewed') return isReviewed(row) === (state === 'reviewed');
+  return stateOf(row) === state;
+}
 
 /** Whether a picture is what the filters ask for. */
 export function matches(row) {
-  if (page.state && stateOf(row) !== page.state) return false;
+  if (page.state && !isIn(page.state, row)) return false;
   if (page.only && !page.only.ids.has(row.id)) return false;
   return !query.terms.length || accepts(query, factsOf(row));
 }
@@ -65,6 +73,9 @@ export function listOnly(ids, title) {
 
 on('taken', ({ isNew }) => {
   if (isNew || followsServer()) refilter({ keepsCurrent: true });
+});
+on('reviewed', () => {
+  if (followsServer()) refilter({ keepsCurrent: true });
 });
 on('counted', ({ isFirst }) => {
   if (query.fields.has('tokens')) refilter({ keepsCurrent: !isFirst });

@@ -5,8 +5,9 @@ import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { stateOf } from '../set/captions.js';
 import { hasFolders, page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
+import { isReviewed } from '../set/reviewed.js';
 import * as selection from './selection.js';
-import { STATES, stateIcon } from './states.js';
+import { reviewedIcon, STATES, stateIcon } from './states.js';
 
 const box = byId('cw-grid');
 const space = box.querySelector('.cw-grid-space');
@@ -50,7 +51,9 @@ function makeCell(row) {
   const folder = document.createElement('span');
   folder.className = 'cw-cell-folder';
   folder.textContent = row.folder.split('/').at(-1);
-  cell.append(image, folder, document.createElement('i'));
+  const reviewed = document.createElement('b');
+  render(reviewed, reviewedIcon);
+  cell.append(image, folder, reviewed, document.createElement('i'));
   return cell;
 }
 
@@ -67,8 +70,10 @@ function mark(id) {
   cell.setAttribute('aria-selected', isCurrent || page.selection.has(id));
   cell.classList.toggle('cw-current', isCurrent);
   cell.classList.toggle('cw-picked', page.selection.has(id));
-  cell.setAttribute('aria-label', `${pathOf(row)}, ${STATES[state].title}`);
-  cell.title = `${pathOf(row)} (${STATES[state].title})${row.error ? `: ${row.error}` : ''}`;
+  cell.dataset.reviewed = isReviewed(row);
+  const words = `${STATES[state].title}${isReviewed(row) ? ' and reviewed' : ''}`;
+  cell.setAttribute('aria-label', `${pathOf(row)}, ${words}`);
+  cell.title = `${pathOf(row)} (${words})${row.error ? `: ${row.error}` : ''}`;
 }
 
 function draw() {
@@ -162,6 +167,9 @@ on('rows', (ids) => {
   for (const id of ids) mark(id);
 });
 on('edited', mark);
+on('reviewed', (ids) => {
+  for (const id of ids) mark(id);
+});
 on('selected', ({ before, id }) => {
   mark(before);
   show(id);

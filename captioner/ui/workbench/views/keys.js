@@ -2,6 +2,8 @@
 
 import { byId } from '../core/elements.js';
 import { move, page } from '../set/pictures.js';
+import { mark } from '../set/reviewed.js';
+import { goodNext } from './reviewed.js';
 import * as selection from './selection.js';
 import { useSuggestion } from './suggestion.js';
 import { redo, undo } from './undo.js';
@@ -18,6 +20,8 @@ window.addEventListener(
     const key = event.key.toLowerCase();
     if (withControl && !event.shiftKey && key in STEPS) move(STEPS[key]);
     else if (withControl && !event.shiftKey && key === 'enter') useSuggestion();
+    else if (withControl && key === ' ' && event.shiftKey) mark([page.current], false);
+    else if (withControl && key === ' ') goodNext();
     else if (isText(event.target)) return;
     else if (withControl && (key === 'y' || (key === 'z' && event.shiftKey))) redo();
     else if (withControl && key === 'z') undo();
