@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
+from captioner.readings import CaptionReading, Opinion
 from captioner.records import Alternative, Forecast, Preparing, Sentence, Tag
 
 if TYPE_CHECKING:
@@ -186,7 +187,12 @@ class Model(ABC):
 
 
 class Captioner(Model):
-    """Says a sentence about each picture."""
+    """Says a sentence about each picture.
+
+    can_read: `read` tells what it makes of captions that are given to it, word by word.
+    """
+
+    can_read: ClassVar[bool] = False
 
     @abstractmethod
     def caption(self, inputs: Sequence[PictureInput], settings: Any) -> list[Sentence]:
@@ -212,9 +218,31 @@ class Captioner(Model):
         """
         raise NotImplementedError(f"{self.family} draws no sentences")
 
+    def background_of(self, inputs: Sequence[PictureInput]) -> Any:
+        """What `read` compares a picture with: some pictures of its set taken together. Raises: as `caption`."""
+        raise NotImplementedError(f"{self.family} reads no captions")
+
+    def read(self, shown: PictureInput, captions: Sequence[str], background: Any = None) -> list[CaptionReading]:
+        """What it makes of captions of a picture, its own or anybody's, in order. Only where `can_read` says so.
+
+        Args: background: what `background_of` gave; None where there are no other pictures.
+        Raises: as `caption`.
+        """
+        raise NotImplementedError(f"{self.family} reads no captions")
+
 
 class Tagger(Model):
-    """Gives each picture scored tags; which of them reach the caption is decided later by `select`."""
+    """Gives each picture scored tags; which of them reach the caption is decided later by `select`.
+
+    can_compare: `opinions` tells which of two captions fits a picture better.
+    """
+
+    can_compare: ClassVar[bool] = False
+
+    @property
+    def known_tags(self) -> Collection[str]:
+        """Every tag whose score is a probability that it is true; empty where scores are something else."""
+        return ()
 
     @abstractmethod
     def tag(self, inputs: Sequence[PictureInput], settings: Any) -> list[tuple[Tag, ...]]:
@@ -228,6 +256,15 @@ class Tagger(Model):
     @abstractmethod
     def select(tags: Sequence[Tag], settings: Any) -> list[Tag]:
         """The tags that reach the caption under the COMPOSE settings, in caption order. Runs no model."""
+
+    def opinions(self, shown: PictureInput, rivals: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Opinion]]:
+        """What it says of changed captions beside the caption itself. Only where `can_compare` says so.
+
+        Args: rivals: caption -> the changed ones.
+        Returns: caption -> changed one -> opinion; one that it cannot tell from the caption is left out.
+        Raises: as `tag`.
+        """
+        raise NotImplementedError(f"{self.family} compares no captions")
 
 
 class ModelUser(Protocol):

@@ -255,6 +255,11 @@ class OnnxTagger(Tagger):
         """Open the session again on another provider."""
         self._model.move_to(device)
 
+    @property
+    def known_tags(self) -> frozenset[str]:
+        """All but the ratings, whose names ("general") are words of another meaning."""
+        return frozenset(label.name for label in self._labels if label.category != "rating")
+
     def tag(self, inputs: Sequence[PictureInput], settings: object) -> list[tuple[Tag, ...]]:
         """Every tag of at least `STORED_MINIMUM` for each picture, best first, whatever the settings are."""
         scores = self._model.run([shown.image for shown in inputs], self.to_input)

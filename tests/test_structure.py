@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.errors", "captioner.turns"),
     ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
-    ("captioner.settings", "captioner.temporary", "captioner.images"),
+    ("captioner.captions.words",),
+    ("captioner.settings", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     ("captioner.models.descriptions",),

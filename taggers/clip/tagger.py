@@ -20,11 +20,13 @@ from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
+from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
 from taggers.clip import loading, pairs
 from taggers.clip.labels import Embeddings, LabelCache
 from taggers.clip.modes import prompt_by_mode
+from taggers.clip.opinions import PictureMemory, opinions
 from taggers.clip.prompts import Prompt
 from taggers.clip.published import download_mb, fetch_steps
 from taggers.clip.ranking import Labels, PictureScorer, Table
@@ -52,6 +54,7 @@ class ClipTagger(Tagger):
     about: ClassVar[str] = "Words for style, medium, artist and mood, by how well they fit."
     Settings: ClassVar[type[ClipSettings]] = ClipSettings
     other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
+    can_compare: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class ClipTagger(Tagger):
         self._revision = revision
         self._tag = tag
         self._cache = LabelCache(revision)
+        self._memory = PictureMemory()
         self._labels: Labels | None = None
         self._own: tuple[str, Labels] | None = None  # the last vocabulary of a person's own that was asked for, by name
         self._seconds_a_label: float | None = None  # measured on first use
@@ -138,10 +142,16 @@ class ClipTagger(Tagger):
         tensors += [labels.matrix for labels in self._in_memory()]
         text_tower = self._text_tower  # read once: another thread may ask while it is let go
         copies = text_tower.size_bytes if text_tower is not None else 0
-        return int(copies + sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+        held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return int(copies + held + self._memory.size_bytes)
+
+    def release_memory(self) -> None:
+        """Let go of the pictures that it remembers."""
+        self._memory.clear()
 
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
+        self._memory.clear()
         self._model.to(device)
         for labels in self._in_memory():
             labels.matrix = labels.matrix.to(device)
@@ -331,20 +341,33 @@ class ClipTagger(Tagger):
             encode=lambda tokens: self._text.encode_continuations(tokens),
         )
 
+    def opinions(self, shown: PictureInput, rivals: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Opinion]]:
+        """By how much rather it would see a changed caption under the picture; see `opinions.opinions`."""
+        (features,) = self._features([shown.image])
+        return opinions(
+            features,
+            rivals,
+            tokenizer=self._tokenizer,
+            encode=lambda tokens: self._text.encode_continuations(tokens),
+            logit_scale=float(self._model.logit_scale.detach().exp()),
+        )
+
     def _features(self, pictures: Sequence[Image]) -> list[Tensor]:
-        """Normalised picture features in float32, (1, width) each."""
+        """Normalised picture features in float32, (1, width) each; a picture of late is not looked at again."""
         import torch
 
         dtype = torch.float16 if self.precision == "fp16" else torch.float32
 
-        def encode(part: Sequence[Image]) -> Sequence[Tensor]:
+        def encode(pixels: Sequence[Tensor]) -> Sequence[Tensor]:
             with torch.inference_mode():
-                pixels = torch.stack([self._preprocess(picture) for picture in part])
-                features = self._model.encode_image(pixels.to(self._device, dtype)).float()
+                features = self._model.encode_image(torch.stack(list(pixels)).to(self._device, dtype)).float()
                 rows: Sequence[Tensor] = (features / features.norm(dim=-1, keepdim=True)).split(1)
                 return rows
 
-        return in_halves(encode, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
+        def look(part: Sequence[Image]) -> Sequence[Tensor]:
+            return self._memory.features([self._preprocess(picture) for picture in part], encode)
+
+        return in_halves(look, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
 
     @property
     def _text(self) -> Any:

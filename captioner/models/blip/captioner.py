@@ -14,6 +14,7 @@ from captioner.contract import Captioner, ModelSpec, PictureInput
 from captioner.errors import CaptionerError, MissingPackage
 from captioner.limits import read_json
 from captioner.models.blip.settings import SamplingSettings
+from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
 
@@ -30,6 +31,7 @@ class BlipCaptioner(Captioner):
     title: ClassVar[str] = "BLIP"
     about: ClassVar[str] = "A sentence that says what is in the picture."
     Settings: ClassVar[type[Settings]] = SamplingSettings
+    can_read: ClassVar[bool] = True
 
     def __init__(self, decoder: BlipDecoder) -> None:
         self._decoder = decoder
@@ -117,6 +119,18 @@ class BlipCaptioner(Captioner):
         """As `decode_grid`: all of them for far less than one call each."""
         (encoding,) = self.encode([shown.image])
         return self.decode_grid(encoding, grid)
+
+    def background_of(self, inputs: Sequence[PictureInput]) -> Encoding:
+        """The mean of what the picture tower makes of some pictures. Raises: as `encode`."""
+        return self._decoder.average(self.encode([shown.image for shown in inputs]))
+
+    def read(
+        self, shown: PictureInput, captions: Sequence[str], background: Encoding | None = None
+    ) -> list[CaptionReading]:
+        """All captions of the picture together, which begin alike. Raises: ModelFailed, OutOfMemory."""
+        (encoding,) = self.encode([shown.image])
+        found: list[CaptionReading] = self._decoder.read(encoding, captions, background)
+        return found
 
     @staticmethod
     def can_draw(settings: SamplingSettings) -> bool:

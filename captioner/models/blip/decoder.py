@@ -18,15 +18,17 @@ from PIL.Image import Image
 from transformers.utils import logging as transformers_logging
 
 from captioner.errors import ModelFailed, SettingsError
-from captioner.models.blip import fast, loading, selfcheck
+from captioner.models.blip import fast, forced, loading, selfcheck
 from captioner.models.blip.cache import ByteCache, PictureKeys
 from captioner.models.blip.graphs import StepGraphs
+from captioner.models.blip.reading import PROMPT, Reader
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
 from captioner.models.blip.settings import SamplingSettings
 from captioner.models.blip.tree import PrefixTree
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
+from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
 
 # What goes through the decoder together: more rows gain nothing on a CPU and cost memory, and each picture brings its
@@ -68,6 +70,7 @@ class BlipDecoder:
         self._pictures = pictures
         self._tokenizer = tokenizer
         self._prompt_ids: dict[str, tuple[int, ...]] = {}
+        self._reader = Reader(tokenizer, model.config.text_config, self.prompt_ids(PROMPT))
         self._states: ByteCache[Encoding] = ByteCache(_STATES_BYTES)
         self._keys: ByteCache[PictureKeys] = ByteCache(_KEYS_BYTES)
         self.revision = revision
@@ -175,6 +178,30 @@ class BlipDecoder:
         """
         found = self.find([(encoding, settings) for settings in grid])
         return [self._sentence(one, settings) for one, settings in zip(found, grid, strict=True)]
+
+    def average(self, encodings: Sequence[Encoding]) -> Encoding:
+        """No picture in particular: the mean of some pictures of a set, what `read` compares one with."""
+        states = torch.stack([encoding.states.float() for encoding in encodings]).mean(0)
+        digests = " ".join(sorted(encoding.digest for encoding in encodings))
+        return Encoding(states.to(encodings[0].states), hashlib.sha256(f"mean of {digests}".encode()).hexdigest())
+
+    @torch.inference_mode()
+    def read(
+        self, encoding: Encoding, captions: Sequence[str], background: Encoding | None = None
+    ) -> list[CaptionReading]:
+        """What the model makes of given captions of a picture, word by word; see `reading`.
+
+        Args: background: an `average` of the set; None where there is none to compare with.
+        Raises: ModelFailed: the model's scores are not numbers. OutOfMemory: not even one caption fits.
+        """
+        picture = self._forced(encoding)
+        blank = None if background is None else self._forced(background)
+        return in_halves(lambda part: self._reader.read(part, picture, blank), captions, otherwise=_LESS)
+
+    def _forced(self, encoding: Encoding) -> forced.Forced:
+        if self.is_fast:
+            return forced.in_one_pass(self._model.text_decoder, self._keys_of(encoding))
+        return forced.row_by_row(self._model.text_decoder, encoding.states)
 
     def find(self, cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[FoundSentence]]:
         """The sentences found for each cell, as tokens, best first.

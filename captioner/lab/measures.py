@@ -1,0 +1,155 @@
+"""Captions -> what is counted in them without a model: length, repetition, detail; over a set, how alike they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from captioner.captions.tokens import count_tokens
+from captioner.captions.words import FUNCTION_WORDS, bare, content_phrases
+
+SHARED = 0.8
+"""The share of captions from which on a phrase is said everywhere."""
+
+_FEWEST = 3  # captions; what two have in common says nothing
+_LONGEST_PHRASE = 8
+_COMPARED = 100  # captions that self-BLEU compares: its time grows with the square
+
+
+@dataclass(frozen=True, slots=True)
+class TextMeasure:
+    """What can be counted in a caption.
+
+    tokens: CLIP's, of which trainers read 75. repetition: the share of its three-word runs that it said before.
+    detail: how many different phrases of content words it has.
+    """
+
+    tokens: int
+    repetition: float
+    detail: int
+
+    def explained(self) -> str:
+        """In a line."""
+        return f"{self.tokens} tokens, {self.detail} details, {self.repetition:.0%} repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class SetMeasure:
+    """How alike the captions of a set are.
+
+    distinct_1, distinct_2: different words and word pairs among all that are said; 1: none is said twice.
+    self_bleu: how much of a caption the others say too, 0 to 1, the mean of up to 100 captions spread over the set;
+    None for fewer than two. shared: phrases in at least 80 % of captions, with their shares, the commonest first; a
+    part of a longer phrase is left out where it occurs only there. rare: phrases that one caption alone has.
+    """
+
+    captions: int
+    distinct_1: float
+    distinct_2: float
+    self_bleu: float | None
+    shared: tuple[tuple[str, float], ...]
+    rare: tuple[str, ...]
+
+    def explained(self) -> str:
+        """In a line."""
+        alike = "" if self.self_bleu is None else f", self-BLEU {self.self_bleu:.2f}"
+        said = ", ".join(f'"{phrase}" ({share:.0%})' for phrase, share in self.shared) or "nothing"
+        return (
+            f"{self.captions} captions, distinct-1 {self.distinct_1:.2f}, distinct-2 {self.distinct_2:.2f}{alike}; "
+            f"in at least {SHARED:.0%}: {said}; phrases in one caption only: {len(self.rare)}"
+        )
+
+    def to_values(self) -> dict[str, Any]:
+        """As plain values, rounded, for JSON."""
+        return {
+            "captions": self.captions,
+            "distinct_1": round(self.distinct_1, 4),
+            "distinct_2": round(self.distinct_2, 4),
+            "self_bleu": None if self.self_bleu is None else round(self.self_bleu, 4),
+            "shared": [{"phrase": phrase, "share": round(share, 4)} for phrase, share in self.shared],
+            "rare": list(self.rare),
+        }
+
+
+def measure_text(text: str) -> TextMeasure:
+    """Raises: MissingPackage: open_clip_torch, which brings CLIP's merge list, is not installed."""
+    words = _plain(text)
+    return TextMeasure(count_tokens(text), 1 - _distinct([words], 3), len(set(_phrases(text))))
+
+
+def measure_set(texts: Sequence[str]) -> SetMeasure:
+    """Empty captions are left out."""
+    said = [text for text in texts if text.strip()]
+    words = [_plain(text) for text in said]
+    phrases = Counter(phrase for text in said for phrase in set(_phrases(text)))
+    return SetMeasure(
+        len(said),
+        _distinct(words, 1),
+        _distinct(words, 2),
+        _self_bleu(said),
+        _shared(words),
+        tuple(sorted(phrase for phrase, count in phrases.items() if count == 1)) if len(said) >= _FEWEST else (),
+    )
+
+
+def _plain(text: str) -> list[str]:
+    return [word for word in map(bare, text.split()) if word]
+
+
+def _phrases(text: str) -> list[str]:
+    words = text.split()
+    return [" ".join(bare(words[place]) for place in run) for run in content_phrases(words)]
+
+
+def _runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(words[start : start + size]) for start in range(len(words) - size + 1))
+
+
+def _distinct(captions: Sequence[Sequence[str]], size: int) -> float:
+    """Different runs of so many words among all; 1 where there is none."""
+    runs = [run for words in captions for run in _runs(words, size)]
+    return len(set(runs)) / len(runs) if runs else 1.0
+
+
+def _self_bleu(texts: Sequence[str]) -> float | None:
+    if len(texts) < 2:
+        return None
+    from sacrebleu.metrics.bleu import BLEU
+
+    count = min(len(texts), _COMPARED)
+    compared = [texts[place * len(texts) // count] for place in range(count)]
+    bleu = BLEU(effective_order=True, lowercase=True)
+    scores = [
+        bleu.sentence_score(text, [*compared[:place], *compared[place + 1 :]]).score
+        for place, text in enumerate(compared)
+    ]
+    return sum(scores) / len(scores) / 100
+
+
+def _shared(captions: Sequence[Sequence[str]]) -> tuple[tuple[str, float], ...]:
+    """A phrase begins and ends with a content word."""
+    least = SHARED * len(captions)
+    if len(captions) < _FEWEST:
+        return ()
+    # A phrase that is common has common words only, which leaves few to look at.
+    common = {word for word, count in Counter(w for words in captions for w in set(words)).items() if count >= least}
+    counts: Counter[tuple[str, ...]] = Counter()
+    for words in captions:
+        counts.update(
+            {
+                run
+                for size in range(1, _LONGEST_PHRASE + 1)
+                for run in _runs(words, size)
+                if common.issuperset(run) and run[0] not in FUNCTION_WORDS and run[-1] not in FUNCTION_WORDS
+            }
+        )
+    found = {run: count for run, count in counts.items() if count >= least}
+    longer = [(f" {' '.join(run)} ", count) for run, count in found.items()]
+    kept = [
+        (" ".join(run), count)
+        for run, count in found.items()
+        if not any(f" {' '.join(run)} " in other != f" {' '.join(run)} " and count == often for other, often in longer)
+    ]
+    return tuple((phrase, count / len(captions)) for phrase, count in sorted(kept, key=lambda one: (-one[1], one[0])))

@@ -1,0 +1,121 @@
+"""Given rows of tokens -> what BLIP would say after each of them: the decoder run on text that is there, no search.
+
+Rows that begin alike (captions of one picture, a caption with one word changed) are laid out as a tree of prefixes, in
+which each is computed once. Knows no text; a row is start token, prompt and what follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from captioner.models.blip.cache import PictureKeys
+from captioner.models.blip.tree import AttentionInputs
+
+# Nodes that go through the decoder together: more gain nothing on a CPU, and each has a score for every word there is.
+_NODES = 512
+_PLAIN_ROWS = 16
+
+
+class TokenTree:
+    """Rows of tokens as the tree of their prefixes; a node is a token after its prefix.
+
+    tokens, positions: of each node. paths: for each row its nodes in order.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[int]] = ()) -> None:
+        self.rows: list[Sequence[int]] = []
+        self.tokens: list[int] = []
+        self.positions: list[int] = []
+        self.paths: list[list[int]] = []
+        self._parents: list[int] = []
+        self._node_of: dict[tuple[int, int], int] = {}
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Sequence[int]) -> None:
+        """Lay out one more row."""
+        node, path = -1, []
+        for position, token in enumerate(row):
+            known = self._node_of.get((node, token))
+            if known is None:
+                known = self._node_of[node, token] = len(self.tokens)
+                self.tokens.append(token)
+                self.positions.append(position)
+                self._parents.append(node)
+            node = known
+            path.append(node)
+        self.rows.append(row)
+        self.paths.append(path)
+
+    def sees(self) -> torch.Tensor:
+        """(nodes, nodes), booleans: whether the second is the first or a beginning of it."""
+        found = torch.eye(len(self._parents), dtype=torch.bool)
+        for node, parent in enumerate(self._parents):
+            if parent >= 0:
+                found[node] |= found[parent]
+        return found
+
+
+Forced = Callable[[TokenTree], torch.Tensor]
+"""A tree -> (nodes, vocabulary): the log-probability of each token after each node's prefix, float32."""
+
+
+def trees(groups: Sequence[Sequence[Sequence[int]]]) -> Iterator[tuple[TokenTree, Sequence[Sequence[Sequence[int]]]]]:
+    """Groups of rows in order, in trees that are small enough for one pass; a group's rows stay in one tree.
+
+    Rows of several hundred tokens may have a larger tree: in small ones their beginning would be computed again and
+    again.
+    """
+    tree, start = TokenTree(), 0
+    for number, group in enumerate(groups):
+        if tree.rows and len(tree.tokens) >= max(_NODES, 3 * max(map(len, group))):
+            yield tree, groups[start:number]
+            tree, start = TokenTree(), number
+        for row in group:
+            tree.add(row)
+    if tree.rows:
+        yield tree, groups[start:]
+
+
+def in_one_pass(text_decoder: Any, keys: PictureKeys) -> Forced:
+    """The way of `fast.FastTextDecoder`: all nodes of a tree at once. Args: keys: the picture's."""
+
+    def run(tree: TokenTree) -> torch.Tensor:
+        like = keys.layers[0][0]
+        sees = tree.sees().to(like.device)
+        mask = torch.zeros(sees.shape, dtype=like.dtype, device=like.device).masked_fill_(~sees, -torch.inf)
+        inputs = AttentionInputs(lambda layer, key, value: (key, value), [keys], mask, ((0, 0, len(tree.tokens)),))
+        tokens = torch.tensor(tree.tokens, device=like.device)
+        positions = torch.tensor(tree.positions, device=like.device)
+        found: torch.Tensor = text_decoder.scores(tokens, positions, inputs)
+        return found.float().log_softmax(-1)
+
+    return run
+
+
+def row_by_row(text_decoder: Any, states: torch.Tensor) -> Forced:
+    """Plain transformers' way, where `fast` is off: each row by itself.
+
+    Args: states: the picture's, (1, image tokens, width).
+    """
+
+    def run(tree: TokenTree) -> torch.Tensor:
+        found: torch.Tensor | None = None
+        for start in range(0, len(tree.rows), _PLAIN_ROWS):
+            rows, paths = tree.rows[start : start + _PLAIN_ROWS], tree.paths[start : start + _PLAIN_ROWS]
+            longest = max(map(len, rows))
+            # What is behind a row's end changes nothing before it: each token sees those before it only.
+            ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=states.device)
+            logits = text_decoder(ids, encoder_hidden_states=states.expand(len(rows), -1, -1)).logits
+            for path, of_row in zip(paths, logits, strict=True):
+                log_probs = of_row[: len(path)].float().log_softmax(-1)
+                if found is None:
+                    found = log_probs.new_empty(len(tree.tokens), log_probs.shape[1])
+                found[path] = log_probs
+        assert found is not None
+        return found
+
+    return run

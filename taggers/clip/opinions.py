@@ -1,0 +1,97 @@
+"""What CLIP says of a caption with one word changed beside the caption itself, and the pictures it remembers for that.
+
+Imports nothing heavy; knows no model: features, tokenizer and encoder are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from captioner.errors import ModelFailed
+from captioner.readings import Opinion
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_PICTURES = 512  # 4 KB each at most
+
+
+class PictureMemory:
+    """Features of the pictures that were looked at last, by what the model sees of them."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Tensor] = OrderedDict()
+        self.size_bytes = 0
+
+    def features(
+        self, pixels: Sequence[Tensor], encode: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> list[Tensor]:
+        """Each picture's features, in order; only those that are not remembered are encoded.
+
+        Args: pixels: as they go into the model, on the CPU. encode: such -> features, (1, width) each.
+        """
+        keys = [hashlib.sha256(one.contiguous().numpy().tobytes()).hexdigest() for one in pixels]
+        new = {key: one for key, one in zip(keys, pixels, strict=True) if key not in self._kept}
+        found = {key: self._kept[key] for key in keys if key in self._kept}
+        if new:
+            found |= zip(new, (row.clone() for row in encode(list(new.values()))), strict=True)
+        for key, row in found.items():
+            self._kept[key] = row
+            self._kept.move_to_end(key)
+        while len(self._kept) > _PICTURES:
+            self._kept.popitem(last=False)
+        self.size_bytes = sum(row.numel() * row.element_size() for row in self._kept.values())
+        return [found[key] for key in keys]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self.size_bytes = 0
+
+
+def opinions(
+    features: Tensor,
+    rivals: Mapping[str, Sequence[str]],
+    *,
+    tokenizer: Callable[[Sequence[str]], Tensor],
+    encode: Callable[[Tensor], Tensor],
+    logit_scale: float,
+) -> dict[str, dict[str, Opinion]]:
+    """Caption -> changed caption -> opinion, with each text encoded once.
+
+    A changed caption of the same tokens is left out: it is the same to CLIP, or differs behind what CLIP reads.
+
+    Args:
+        features: the picture's, normalised, (1, width). rivals: caption -> the changed ones.
+        tokenizer, encode: as `ranking.PictureScorer` has them.
+    Raises: ModelFailed: a similarity is no number.
+    """
+    texts = list(
+        dict.fromkeys([text for caption, changed in rivals.items() if changed for text in (caption, *changed)])
+    )
+    found: dict[str, dict[str, Opinion]] = {caption: {} for caption in rivals}
+    if not texts:
+        return found
+    tokens = tokenizer(texts)
+    vectors = encode(tokens)
+    vectors = vectors / vectors.norm(dim=-1, keepdim=True)
+    fits = vectors @ features[0]
+    if bool(fits.isnan().any()):
+        raise ModelFailed("CLIP gave no number for this picture; leave it out, or download the model again.")
+    row_of = {text: row for row, text in enumerate(texts)}
+    for caption, changed in rivals.items():
+        if not changed:
+            continue
+        own, others = row_of[caption], [row_of[text] for text in changed]
+        preferences = (logit_scale * (fits[others] - fits[own])).tolist()
+        changes = (1 - vectors[others] @ vectors[own]).tolist()
+        are_new = (tokens[others] != tokens[own]).any(dim=1).tolist()
+        found[caption] = {
+            text: Opinion(preference, change)
+            for text, preference, change, is_new in zip(changed, preferences, changes, are_new, strict=True)
+            if is_new
+        }
+    return found
