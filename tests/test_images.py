@@ -561,6 +561,17 @@ def test_a_preview_never_enlarges() -> None:
         assert shown.size == (40, 20)
 
 
+def test_a_full_picture_has_all_pixels_and_nothing_of_the_file(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "secret"
+    wide = Image.new("RGB", (20_000, 3), (200, 30, 30))
+    wide.save(tmp_path / "a.jpg", exif=exif, comment=b"secret", dpi=(300, 300))
+    data = images.full(images.open_picture(tmp_path / "a.jpg").image)
+    assert b"secret" not in data
+    with Image.open(io.BytesIO(data)) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (20_000, 3))
+
+
 @pytest.mark.parametrize("kind", images.FORMATS)
 def test_a_format_is_told_by_its_first_bytes(kind: str) -> None:
     assert images.format_by_start(saved(two_colours(), kind)[:16]) == kind

@@ -219,10 +219,10 @@ def test_only_so_many_conversions_are_kept() -> None:
     assert notes == [f"colours converted from number {number}" for number in range(40)] * 2
 
 
-def test_thumbnails_and_previews_show_the_converted_colours_and_hold_no_profile(tmp_path: Path) -> None:
+def test_pictures_to_look_at_show_the_converted_colours_and_hold_no_profile(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(saved(patches([(200, 100, 50)]), "PNG", icc_profile=rgb_profile(PROPHOTO)))
     opened = open_picture(tmp_path / "a.png")
-    for data in (images.thumbnail(opened.image), images.preview(opened.image)):
+    for data in (images.thumbnail(opened.image), images.preview(opened.image), images.full(opened.image)):
         with Image.open(io.BytesIO(data)) as small:
             assert "icc_profile" not in small.info
             assert (

@@ -49,9 +49,9 @@ def test_an_uploaded_picture_is_served_re_encoded(client: TestClient, service: S
     set_id = service.new_set()["set"]
     row = _upload(client, set_id, "a.png", _png((3000, 1000))).json()["row"]
     assert (row["name"], row["width"], row["height"], row["state"]) == ("a.png", 3000, 1000, "empty")
-    for kind, edge_px in (("thumbnail", 256), ("preview", 1600)):
+    for kind, edge_px, form in (("thumbnail", 256, "webp"), ("preview", 1600, "webp"), ("full", 3000, "jpeg")):
         answer = client.get(f"/sets/{set_id}/pictures/{row['id']}/{kind}")
-        assert answer.headers["content-type"] == "image/webp"
+        assert answer.headers["content-type"] == f"image/{form}"
         assert "immutable" in answer.headers["cache-control"]
         assert "sandbox" in answer.headers["content-security-policy"]
         assert max(Image.open(io.BytesIO(answer.content)).size) == edge_px

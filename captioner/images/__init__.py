@@ -1,7 +1,8 @@
 """A file or an upload becomes an upright RGB picture, or a `BadPicture` that says what is wrong with it.
 
 The content decides what a file is, never its name. Models get the full-size picture (no reduced JPEG decoding, which
-blurs differently); only `thumbnail` and `preview` shrink. Knows no model, no page and no store.
+blurs differently); only `thumbnail` and `preview` shrink, and `full` shows all pixels. Knows no model, no page
+and no store.
 
 Codes of `BadPicture` raised here:
     unreadable        the file is not there, or the system does not let us read it
@@ -17,13 +18,13 @@ Codes of `BadPicture` raised here:
 
 Where the work is: `opening` reads files and uploads, `headers` says what a file holds before it is decoded, `budget`
 how much may be decoded at once, `process` decodes what its header does not bound (in `child`, a process of its own),
-`decoding` all the rest, and `shrinking` makes thumbnails and previews. Others import from here alone.
+`decoding` all the rest, and `shrinking` makes what is looked at. Others import from here alone.
 """
 
 from captioner.images.decoding import FORMATS, OpenedPicture, readable_formats
 from captioner.images.headers import MAX_PIXELS, MAX_SIDE_PX, format_by_start
 from captioner.images.opening import MAX_BYTES, digest, is_picture_name, open_picture, opened_picture
-from captioner.images.shrinking import preview, thumbnail
+from captioner.images.shrinking import full, preview, thumbnail
 
 __all__ = [
     "FORMATS",
@@ -33,6 +34,7 @@ __all__ = [
     "OpenedPicture",
     "digest",
     "format_by_start",
+    "full",
     "is_picture_name",
     "open_picture",
     "opened_picture",

@@ -1,4 +1,4 @@
-"""An opened picture becomes a small WebP, to look at. Knows no file."""
+"""An opened picture re-encoded to look at: small ones as WebP, all of it as JPEG. Knows no file."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ def thumbnail(image: Image.Image, edge_px: int = 256) -> bytes:
 def preview(image: Image.Image, edge_px: int = 1600) -> bytes:
     """A WebP to look at, its longer side at most `edge_px`; re-encoded, so nothing of the original file is in it."""
     return _webp(image, edge_px, quality=90)
+
+
+def full(image: Image.Image) -> bytes:
+    """A JPEG of all pixels of an RGB picture, each with its own colour (4:4:4); re-encoded as a preview is.
+
+    JPEG and not WebP, which ends at 16,383 pixels a side.
+    Raises: BadPicture: out_of_memory.
+    """
+    buffer = io.BytesIO()
+    try:
+        # The comment is the one thing that Pillow takes over from the picture by itself.
+        image.save(buffer, "JPEG", quality=95, subsampling=0, comment=b"")
+    except MemoryError as error:
+        raise out_of_memory() from error
+    return buffer.getvalue()
 
 
 def _webp(image: Image.Image, edge_px: int, quality: int) -> bytes:

@@ -5,6 +5,7 @@ Knows no caption and no model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from captioner import images
@@ -48,11 +49,21 @@ class Pictures:
             self._previews.put(digest, known)
         return known
 
+    def full_bytes(self, set_id: str, picture_id: str) -> bytes:
+        """All of the picture's pixels as JPEG; kept by browsers only, since it may have a hundred million.
+
+        Raises: UnknownSet, UnknownPicture, StoreError, BadPicture.
+        """
+        return self._encoded(set_id, picture_id, self._workspace.view(set_id, picture_id).digest, images.full)
+
     def _new_preview(self, set_id: str, picture_id: str, digest: str) -> bytes:
+        return self._encoded(set_id, picture_id, digest, lambda image: images.preview(image, PREVIEW_EDGE_PX))
+
+    def _encoded(self, set_id: str, picture_id: str, digest: str, encode: Callable[[Image], bytes]) -> bytes:
         image = self._opened.get(digest)
         if image is not None:
-            return images.preview(image, PREVIEW_EDGE_PX)
-        # Many visitors may look at many pictures at once, so each counts until it is shrunk.
+            return encode(image)
+        # Many visitors may look at many pictures at once, so each counts until it is encoded.
         with images.opened_picture(self._workspace.picture_bytes(set_id, picture_id)) as opened:
             self._opened.put(digest, opened.image)
-            return images.preview(opened.image, PREVIEW_EDGE_PX)
+            return encode(opened.image)

@@ -66,7 +66,7 @@ _FILE_NAMES = r"[\w.\-]+(?:/[\w.\-]+)*"
 
 PASSAGES: Sequence[Passage] = (
     # Our own (`routes`).
-    _passage("GET", rf"/sets/{_ID}/pictures/{_ID}/(?:thumbnail|preview)"),
+    _passage("GET", rf"/sets/{_ID}/pictures/{_ID}/(?:thumbnail|preview|full)"),
     _passage("GET", rf"/sets/{_ID}/export"),
     _passage(
         "POST",

@@ -54,6 +54,10 @@ def add_routes(app: FastAPI, service: Service) -> None:
     async def preview(set_id: str, picture_id: str) -> Response:
         return _picture(await decoding.run(service.pictures.preview_bytes, set_id, picture_id))
 
+    @app.get("/sets/{set_id}/pictures/{picture_id}/full")
+    async def full(set_id: str, picture_id: str) -> Response:
+        return _picture(await decoding.run(service.pictures.full_bytes, set_id, picture_id), "image/jpeg")
+
     @app.post("/sets/{set_id}/pictures")
     async def add_picture(set_id: str, request: Request) -> Response:
         """Form: file, name, folder; captions (files), caption_names (JSON list of their names); upload (an id)."""
@@ -106,9 +110,9 @@ def add_routes(app: FastAPI, service: Service) -> None:
         )
 
 
-def _picture(data: bytes) -> Response:
+def _picture(data: bytes, media_type: str = "image/webp") -> Response:
     headers = {"Cache-Control": _FOREVER, "Content-Security-Policy": "default-src 'none'; sandbox"}
-    return Response(data, media_type="image/webp", headers=headers)
+    return Response(data, media_type=media_type, headers=headers)
 
 
 def _refuse(status: int, message: str, code: str = "refused") -> Response:
