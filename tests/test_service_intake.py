@@ -66,12 +66,38 @@ def test_a_caption_for_a_picture_that_the_person_wrote_about_lies_beside_what_th
 def test_a_caption_without_a_picture_is_refused_by_name_and_folder(service: Service) -> None:
     set_id = service.new_set()["set"]
     added(service, set_id, "1.png", png(RED), folder="a")
-    answer = _give(service, set_id, ("b", "1.txt", b"x"), ("", "1.txt", b"y"))
+    answer = _give(service, set_id, ("b", "1.txt", b"x"), ("", "2.txt", b"y"))
     assert [(one["name"], one["code"]) for one in answer["refused"]] == [
         ("b/1.txt", "no_picture"),
-        ("1.txt", "no_picture"),
+        ("2.txt", "no_picture"),
     ]
     assert answer["refused"][0]["message"].startswith("No picture of this name is in the folder b of this set")
+
+
+def test_a_caption_without_a_folder_goes_to_the_only_picture_of_its_name(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    for folder, name in (("a", "1.png"), ("a", "2.png"), ("b", "2.jpg"), ("b", "3.png")):
+        added(service, set_id, name, png(RED), folder=folder)
+    answer = _give(service, set_id, ("", "1.TXT", b"one"), ("", "2.txt", b"two"), ("", "3.txt", b"three"))
+    assert _captions(service, set_id) == {"a/1.png": "one", "a/2.png": "", "b/2.jpg": "", "b/3.png": "three"}
+    [refused] = answer["refused"]
+    assert (refused["name"], refused["message"]) == ("2.txt", "It may be of a/2.png, b/2.jpg; add it with its folder.")
+    assert answer["notes"] == ["1.TXT went to a/1.png, the only picture of this name, and 1 more so."]
+    service.travel(set_id, is_undo=True)
+    assert set(_captions(service, set_id).values()) == {""}
+
+
+def test_a_caption_that_comes_after_the_models_stands_in_their_place_and_that_is_said(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    added(service, set_id, "1.png", png(RED))
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
+    said = _captions(service, set_id)
+    answer = _give(service, set_id, ("", "1.txt", b"from a file"))
+    assert answer["notes"] == ["1 caption that came stands in the place of what models said; undo takes that back."]
+    assert _captions(service, set_id) == {"/1.png": "from a file"}
+    service.travel(set_id, is_undo=True)
+    assert _captions(service, set_id) == said
 
 
 @pytest.mark.parametrize(
