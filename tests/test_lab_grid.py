@@ -19,7 +19,7 @@ from captioner.__main__ import main
 from captioner.contract import PictureInput, inputs
 from captioner.errors import SettingsError
 from captioner.formats.earlier import INDEX_NAME
-from captioner.lab.grid import MAX_CELLS, changed_words, compare, make_grid, parse_axis, sweep_picture
+from captioner.lab.grid import MAX_CELLS, compare, make_grid, parse_axis, sweep_picture
 from captioner.lab.report import to_csv, to_html, to_json
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
 from captioner.models.manager import ModelManager
@@ -132,17 +132,6 @@ def test_equal_captions_of_different_settings_are_said_to_be_found_twice() -> No
     sweep = compare(grid, [Sentence("a dog"), Sentence("a cat"), Sentence("a dog")])
     assert sweep.groups == ("A", "", "A")
     assert sweep.reasons["A"].startswith("the same sentence was found with different settings (min_length=5; min")
-
-
-def test_words_that_differ_from_the_centre_are_known() -> None:
-    assert changed_words("a big dog runs", "a dog runs") == [
-        ("a", False),
-        ("big", True),
-        ("dog", False),
-        ("runs", False),
-    ]
-    assert changed_words("", "a dog") == []
-    assert changed_words("x", "") == [("x", True)]
 
 
 def test_the_csv_has_a_line_a_cell() -> None:

@@ -77,12 +77,12 @@ def test_a_bulk_change_is_shown_first_then_done_as_one_step_and_undone(service: 
     service.jobs.start(set_id, None, page_values(service))
     wait_for_job(service, set_id)
     service.save_caption(set_id, pictures[0], "a red thing", 0)
-    shown = service.preview_bulk(set_id, None, "replace", {"find": "red", "replacement": "crimson"})
+    shown = service.bulk.preview_bulk(set_id, None, "replace", {"find": "red", "replacement": "crimson"})
     assert (shown["looked_at"], len(shown["changes"])) == (3, 2)
     assert [change["was_edited"] for change in shown["changes"]] == [True, False]
     assert service.rows.of_picture(set_id, pictures[0])["caption"] == "a red thing"
     changes = {change["id"]: change for change in shown["changes"]}
-    assert service.apply_bulk(set_id, shown["label"], changes) == {"ok": True, "changed": 2}
+    assert service.bulk.apply_bulk(set_id, shown["label"], changes) == {"ok": True, "changed": 2}
     assert service.rows.of_picture(set_id, pictures[1])["caption"] == "a crimson picture 40 wide under beam 3"
     assert service.travel(set_id, is_undo=True) == {"label": "Replace 'red'", "has_settings": False}
     assert service.rows.of_picture(set_id, pictures[0])["caption"] == "a red thing"
@@ -95,9 +95,9 @@ def test_a_bulk_change_over_a_newer_edit_changes_nothing_and_says_whose(service:
     set_id, pictures = set_with(service, RED, RED)
     service.save_caption(set_id, pictures[0], "one", 0)
     service.save_caption(set_id, pictures[1], "two", 0)
-    shown = service.preview_bulk(set_id, None, "affix", {"text": "sks "})
+    shown = service.bulk.preview_bulk(set_id, None, "affix", {"text": "sks "})
     service.save_caption(set_id, pictures[1], "two, newer", 1)
-    answer = service.apply_bulk(set_id, shown["label"], {change["id"]: change for change in shown["changes"]})
+    answer = service.bulk.apply_bulk(set_id, shown["label"], {change["id"]: change for change in shown["changes"]})
     assert answer == {"ok": False, "conflicts": ["1.png"]}
     assert service.rows.of_picture(set_id, pictures[0])["caption"] == "one"
 
@@ -211,7 +211,7 @@ def test_a_damaged_caption_costs_its_picture_in_rows_bulk_changes_and_export(ser
     row = service.rows.of_picture(set_id, pictures[1])
     assert (row["state"], row["caption"], row["is_damaged"]) == ("failed", "", True)
     assert "was damaged on the disk" in row["error"]
-    bulk = service.preview_bulk(set_id, None, "affix", {"text": "more"})
+    bulk = service.bulk.preview_bulk(set_id, None, "affix", {"text": "more"})
     assert [change["id"] for change in bulk["changes"]] == [pictures[0], pictures[2]]
     files = exported(service, set_id, tmp_path / "set.zip", with_pictures=False)
     assert sorted(files) == ["0.txt", "2.txt", "left out.log"]

@@ -66,12 +66,38 @@ def test_a_caption_for_a_picture_that_the_person_wrote_about_lies_beside_what_th
 def test_a_caption_without_a_picture_is_refused_by_name_and_folder(service: Service) -> None:
     set_id = service.new_set()["set"]
     added(service, set_id, "1.png", png(RED), folder="a")
-    answer = _give(service, set_id, ("b", "1.txt", b"x"), ("", "1.txt", b"y"))
+    answer = _give(service, set_id, ("b", "1.txt", b"x"), ("", "2.txt", b"y"))
     assert [(one["name"], one["code"]) for one in answer["refused"]] == [
         ("b/1.txt", "no_picture"),
-        ("1.txt", "no_picture"),
+        ("2.txt", "no_picture"),
     ]
     assert answer["refused"][0]["message"].startswith("No picture of this name is in the folder b of this set")
+
+
+def test_a_caption_without_a_folder_goes_to_the_only_picture_of_its_name(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    for folder, name in (("a", "1.png"), ("a", "2.png"), ("b", "2.jpg"), ("b", "3.png")):
+        added(service, set_id, name, png(RED), folder=folder)
+    answer = _give(service, set_id, ("", "1.TXT", b"one"), ("", "2.txt", b"two"), ("", "3.txt", b"three"))
+    assert _captions(service, set_id) == {"a/1.png": "one", "a/2.png": "", "b/2.jpg": "", "b/3.png": "three"}
+    [refused] = answer["refused"]
+    assert (refused["name"], refused["message"]) == ("2.txt", "It may be of a/2.png, b/2.jpg; add it with its folder.")
+    assert answer["notes"] == ["1.TXT went to a/1.png, the only picture of this name, and 1 more so."]
+    service.travel(set_id, is_undo=True)
+    assert set(_captions(service, set_id).values()) == {""}
+
+
+def test_a_caption_that_comes_after_the_models_stands_in_their_place_and_that_is_said(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    added(service, set_id, "1.png", png(RED))
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
+    said = _captions(service, set_id)
+    answer = _give(service, set_id, ("", "1.txt", b"from a file"))
+    assert answer["notes"] == ["1 caption that came stands in the place of what models said; undo takes that back."]
+    assert _captions(service, set_id) == {"/1.png": "from a file"}
+    service.travel(set_id, is_undo=True)
+    assert _captions(service, set_id) == said
 
 
 @pytest.mark.parametrize(
@@ -167,11 +193,11 @@ def test_what_was_chosen_is_sorted_and_what_is_left_out_is_said_by_reason(servic
 def test_equal_names_are_told_apart_by_their_folders_everywhere(service: Service, tmp_path: Any) -> None:
     set_id = service.new_set()["set"]
     ids = [added(service, set_id, "1.png", png(RED), "a cat", folder=folder) for folder in ("b", "a", "")]
-    found = service.preview_bulk(set_id, None, "replace", {"find": "cat", "replacement": "dog"})
+    found = service.bulk.preview_bulk(set_id, None, "replace", {"find": "cat", "replacement": "dog"})
     assert [change["name"] for change in found["changes"]] == ["b/1.png", "a/1.png", "1.png"]
     changes = {one["id"]: {"after": one["after"], "revision": one["revision"]} for one in found["changes"]}
     service.save_caption(set_id, ids[0], "meanwhile", 0)
-    assert service.apply_bulk(set_id, "label", changes)["conflicts"] == ["b/1.png"]
+    assert service.bulk.apply_bulk(set_id, "label", changes)["conflicts"] == ["b/1.png"]
     service.workspace.picture_path(set_id, ids[0]).unlink()
     with pytest.raises(Exception, match=r"b/1\.png: its picture file is missing"):
         service.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=True)

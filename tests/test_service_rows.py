@@ -72,7 +72,7 @@ def test_a_bulk_change_acts_on_the_person_s_text_and_not_on_the_frame(service: S
     set_id, [picture] = set_with(service, RED)
     service.save_caption(set_id, picture, "a cat", 0)
     moved(service, set_id, picture, page_values(service, prefix="cat"))
-    shown = service.preview_bulk(set_id, None, "replace", {"find": "cat", "replacement": "dog"})
+    shown = service.bulk.preview_bulk(set_id, None, "replace", {"find": "cat", "replacement": "dog"})
     assert [(one["before"], one["after"]) for one in shown["changes"]] == [("a cat", "a dog")]
 
 

@@ -77,6 +77,7 @@ def good_values(service: Service) -> dict[str, Any]:
         "operation": "replace",
         "values": {"find": "a"},
         "changes": {picture: {"after": "b", "revision": 0}},
+        "pairs": [{"before": "a cat", "after": "a dog"}],
         "sets": [set_id],
         "names": ["words"],
         "field": "clip_vocabulary",

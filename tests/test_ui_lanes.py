@@ -36,7 +36,7 @@ def _wait(gate: threading.Event) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["preview_bulk", "live.preview", "live.draw_sentences", "count_tokens", "intake.add_picture"]
+    "name", ["bulk.preview_bulk", "live.preview", "live.draw_sentences", "count_tokens", "intake.add_picture"]
 )
 def test_others_are_answered_while_dozens_wait(
     service: Service, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str

@@ -1,9 +1,10 @@
-"""A process that finds and replaces by a regular expression within limits; `ui/bulk.py` starts it. A script of its own.
+"""A process that finds and replaces by a regular expression within limits; `bulk/words.py` starts it.
 
 The package regex compiles a pattern without any limit and holds Python's lock meanwhile: `a{100000000}` takes all
 memory and stops every other visitor. So a pattern is never compiled in the app's own process. This one gives itself
 `MEMORY_LIMIT_BYTES` and `COMPILE_LIMIT_S` of processor time where the system can (not under Windows, where only the
-app's patience ends it), and the system ends it when it goes beyond. Imports nothing of Captioner.
+app's patience ends it), and the system ends it when it goes beyond. A script of its own, which
+imports nothing of Captioner.
 
 Input on stdin, JSON: {"find", "replacement", "match_case", "texts", "max_length", "one_s", "all_s"}, the last three
 being what one result may have of letters, and one text and all texts of processor time.

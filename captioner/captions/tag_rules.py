@@ -141,10 +141,5 @@ def class_words(class_name: str, subject_name: str) -> str:
     return rf"(?<!\w)(?:{subject}(?:(?:an?|the)\s+)?{_spaced(class_name)})(?!\w)"
 
 
-def class_plural(class_name: str) -> str:
-    """A regular expression for the plural of a class name, also where a number stands before it: cats, 2cats."""
-    return rf"(?<![^\W\d]){_spaced(class_name)}e?s(?!\w)"
-
-
 def _spaced(name: str) -> str:
     return r"[\s_]+".join(re.escape(word) for word in name.split())

@@ -136,17 +136,6 @@ def compare(grid: Grid, sentences: Sequence[Sentence]) -> Sweep:
     return Sweep(grid, tuple(sentences), tuple(groups), reasons)
 
 
-def changed_words(text: str, centre: str) -> list[tuple[str, bool]]:
-    """The words of a caption in order, each with whether it is not in the centre's at that place."""
-    words, others = text.split(), centre.split()
-    same = {
-        place
-        for match in difflib.SequenceMatcher(None, others, words, autojunk=False).get_matching_blocks()
-        for place in range(match.b, match.b + match.size)
-    }
-    return [(word, place not in same) for place, word in enumerate(words)]
-
-
 def _why(grid: Grid, cells: Sequence[int]) -> str:
     settings = {_in_effect(grid.cells[cell]) for cell in cells}
     where = "; ".join(" ".join(f"{name}={word}" for name, word in grid.where(cell).items()) for cell in cells)

@@ -11,7 +11,8 @@ import io
 import json
 from html import escape
 
-from captioner.lab.grid import Sweep, changed_words, target_field
+from captioner.captions.word_diff import changed_words
+from captioner.lab.grid import Sweep, target_field
 from captioner.limits import spelt_out
 
 

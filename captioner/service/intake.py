@@ -58,6 +58,19 @@ class _Told:
     def is_beside(self, name: str, view: View) -> None:
         self.notes.append(f"{path_of(view.folder, name)} is kept beside what you wrote for {view.name}, which stays.")
 
+    def stand_for_generated(self, count: int) -> None:
+        if count:
+            several = "1 caption that came stands" if count == 1 else f"{count:,} captions that came stand"
+            self.notes.append(f"{several} in the place of what models said; undo takes that back.")
+
+    def went_alone(self, found: Sequence[tuple[CaptionFile, View]]) -> None:
+        """Tells of caption files without a folder that went to the only pictures of their names."""
+        if found:
+            file, view = found[0]
+            more = f", and {len(found) - 1:,} more so" if len(found) > 1 else ""
+            path = path_of(view.folder, view.name)
+            self.notes.append(f"{file.name} went to {path}, the only picture of this name{more}.")
+
     def plain(self) -> dict[str, Any]:
         return {"refused": self.refused, "notes": self.notes}
 
@@ -138,7 +151,9 @@ class Intake:
         """
         told = _Told()
         chosen: dict[str, tuple[View, str, str]] = {}  # by picture: the file's name and the text
-        for view, captions in _belonging(self._workspace.views(set_id), files, told):
+        owned = _belonging(self._workspace.views(set_id), files, told)
+        before = {row["id"]: row["state"] for row in self._rows.of_views(set_id, [view for view, _ in owned])}
+        for view, captions in owned:
             found = read_captions(view.name, captions)
             if found.error is not None:
                 told.refuse(str(found.file), found.error)
@@ -153,7 +168,9 @@ class Intake:
             elif picture_id in change.picture_ids and view.is_edited:
                 told.is_beside(name, view)
         views = [self._workspace.view(set_id, picture_id) for picture_id in change.picture_ids]
-        return {"rows": self._rows.of_views(set_id, views), **told.plain()}
+        rows = self._rows.of_views(set_id, views)
+        told.stand_for_generated(sum((before[row["id"]], row["state"]) == ("generated", "existing") for row in rows))
+        return {"rows": rows, **told.plain()}
 
     def add_files(self, set_id: str, files: Sequence[tuple[SortedFile, Callable[[], bytes]]]) -> dict[str, Any]:
         """Pictures and captions of one call, whatever their order. Args: files: each with what reads its bytes.
@@ -212,9 +229,37 @@ def _belonging(
             for file in own if len(pictures[name]) > 1 else ():
                 message = f"two pictures in its folder are called {name}; remove one."
                 told.refuse(path_of(folder, file.name), CaptionerError(message, code="two_pictures"))
-        for file in left.values():
-            told.refuse_stray(file)
+        if folder:
+            for file in left.values():
+                told.refuse_stray(file)
+        else:
+            found += _alone(views, list(left.values()), told)
     return found
+
+
+def _alone(views: Collection[View], files: Sequence[CaptionFile], told: _Told) -> list[tuple[View, list[CaptionFile]]]:
+    """Caption files that came without a folder, each for the only picture of its stem in any folder of the set."""
+    by_stem: dict[str, list[View]] = {}
+    for view in views if files else ():
+        if view.folder:
+            by_stem.setdefault(_stem(view.name), []).append(view)
+    found: dict[str, tuple[View, list[CaptionFile]]] = {}
+    for file in files:
+        named = by_stem.get(_stem(file.name), [])
+        if len(named) == 1 and captions_of([named[0].name], [file.name])[named[0].name]:
+            found.setdefault(named[0].id, (named[0], []))[1].append(file)
+        elif len(named) > 1:
+            paths = ", ".join(path_of(view.folder, view.name) for view in named[:3])
+            message = f"it may be of {paths}{' or others' if len(named) > 3 else ''}; add it with its folder."
+            told.refuse(file.name, CaptionerError(message, code="two_pictures"))
+        else:
+            told.refuse_stray(file)
+    told.went_alone([(file, view) for view, own in found.values() for file in own])
+    return list(found.values())
+
+
+def _stem(name: str) -> str:
+    return _spelt_one_way(name.rpartition(".")[0]).casefold()
 
 
 def _spelt_one_way(folder: str) -> str:

@@ -1,12 +1,12 @@
 """What the page asks of the product, answered in plain JSON values: the service joins the parts that answer.
 
-Its own: sets, edits, bulk changes, the ignore list, undo, export. For the rest whoever asks names the part: `intake`
-files that come in, `choices` what can be chosen, `kept_files` files that are settings, `pictures` pictures to look at,
-`rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of other settings,
-`live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them holds a person's
-work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that
-values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads.
-Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
+Its own: sets, edits, the ignore list, undo, export. For the rest whoever asks names the part: `intake` files that come
+in, `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
+pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
+other settings, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
+holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls has
+checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many
+threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from captioner.captions import bulk, compose
+from captioner.captions import compose
 from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan
 from captioner.captions.recipe import Recipe
@@ -28,6 +28,7 @@ from captioner.formats.names import safe_name
 from captioner.formats.sidecars import WRITERS, has_lines, result_of, write_zip
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
+from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
@@ -67,6 +68,7 @@ class Service:
         self.pictures = Pictures(workspace)
         self.rows = Rows(workspace, self.choices)
         self.reviews = Reviews(workspace, self.rows)
+        self.bulk = BulkChanges(workspace, self.rows, self.choices)
         self.made_otherwise = MadeOtherwise(workspace, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
@@ -284,57 +286,7 @@ class Service:
                 found[view.id] = (text, view.revision)
         return found
 
-    # Bulk changes, the ignore list, undo
-
-    def preview_bulk(
-        self, set_id: str, picture_ids: Sequence[str] | None, operation: str, values: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """What a bulk change would do with the texts within the frame; changes nothing.
-
-        Args: picture_ids: None for the whole set.
-        Returns: {"label", "looked_at", "note": what stays although it may be meant too, "changes": [{"id", "name" with
-            its folder, "before", "after", "revision", "was_edited"}]}.
-        Raises: SettingsError: see `bulk.change_of`. UnknownSet.
-        """
-        label, change = bulk.change_of(operation, values)
-        wanted = None if picture_ids is None else set(picture_ids)
-        views = [view for view in self.workspace.views(set_id) if wanted is None or view.id in wanted]
-        rows = [row for row in self.rows.of_views(set_id, views) if not row["is_damaged"]]
-        changes = []
-        names = [path_of(row["folder"], row["name"]) for row in rows]
-        texts = [(name, row["text"]) for name, row in zip(names, rows, strict=True)]
-        for row, (name, before), after in zip(rows, texts, change(texts), strict=True):
-            if after != before:
-                changes.append(
-                    {
-                        "id": row["id"],
-                        "name": name,
-                        "revision": row["revision"],
-                        "before": before,
-                        "after": after,
-                        "was_edited": row["state"] == "edited",
-                    }
-                )
-        note = bulk.left_out(operation, values, (row["text"] for row in rows))
-        return {"label": label, "looked_at": len(views), "note": note, "changes": changes}
-
-    def apply_bulk(self, set_id: str, label: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Do what a preview showed, as one undoable step.
-
-        Args: changes: by picture id, {"after": new text, "revision": what the preview saw}.
-        Returns: {"ok": True, "changed"}, or {"ok": False, "conflicts": names} where a caption changed meanwhile: then
-            nothing was changed.
-        """
-        applied = self.workspace.apply_edits(
-            set_id,
-            {picture_id: change["after"] for picture_id, change in changes.items()},
-            label[:200],
-            revisions={picture_id: change["revision"] for picture_id, change in changes.items()},
-        )
-        if applied.ok:
-            return {"ok": True, "changed": len(applied.revisions)}
-        names = {view.id: path_of(view.folder, view.name) for view in self.workspace.views(set_id)}
-        return {"ok": False, "conflicts": [names.get(picture_id, picture_id) for picture_id in applied.conflicts]}
+    # The ignore list, undo
 
     def ignore_tag(
         self, set_id: str, name: str, values: Mapping[str, Any] | None, *, is_ignored: bool

@@ -45,6 +45,7 @@ _LANES: Mapping[str, str] = {
     "draw_sentences": "models",
     "count_tokens": "words",
     "token_counts": "words",
+    "word_diffs": "words",
 }
 """What the page's functions may wait for, by name; the others answer at once."""
 

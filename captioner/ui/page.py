@@ -25,6 +25,7 @@ from captioner.models.sources import ModelChoice
 from captioner.service.choices import Choices
 from captioner.service.service import Service
 from captioner.ui import api, sentence_tab, tags_tab, text_tab, workbench
+from captioner.ui.bulk_form import with_operations
 from captioner.ui.callables import Callables
 from captioner.ui.controls import Controls, Offered
 from captioner.ui.lanes import in_lanes
@@ -51,7 +52,7 @@ def build(service: Service) -> gr.Blocks:
             gr.HTML(html_template=toolbar, js_on_load=None, apply_default_css=False, elem_id="cw-top")
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
-                    html_template=workbench.read("workbench.html"),
+                    html_template=with_operations(workbench.read("workbench.html")),
                     server_functions=in_lanes(script_functions(service)),
                     apply_default_css=False,
                     elem_id="cw-bench",

@@ -44,6 +44,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     shown = optional(settings)  # the page's settings; the defaults where it has none yet
     some = optional(listed(identifier))  # pictures; all of the set where it is null
     a_file = Shape(name=file_name, start=optional(text(2 * START_BYTES)))
+    two_texts = Shape(before=caption, after=caption)
     change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
@@ -128,12 +129,15 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function(
             "preview_bulk",
             {**of_set, "ids": some, "operation": identifier, "values": settings},
-            lambda asked: service.preview_bulk(asked["set"], asked["ids"], asked["operation"], asked["values"]),
+            lambda asked: service.bulk.preview_bulk(asked["set"], asked["ids"], asked["operation"], asked["values"]),
         ),
         _function(
             "apply_bulk",
             {**of_set, "label": label, "changes": by_id(change)},
-            lambda asked: service.apply_bulk(asked["set"], asked["label"], asked["changes"]),
+            lambda asked: service.bulk.apply_bulk(asked["set"], asked["label"], asked["changes"]),
+        ),
+        _function(
+            "word_diffs", {"pairs": listed(like(two_texts))}, lambda asked: service.bulk.word_diffs(asked["pairs"])
         ),
         _function(
             "export_notes",

@@ -1,4 +1,4 @@
-"""Many pictures at once: selection, bulk changes with a preview, undo, chips, filters, the overview, sets."""
+"""Many pictures at once: selection, undo, chips, filters, the overview, sets."""
 
 from __future__ import annotations
 
@@ -31,57 +31,6 @@ def _write(page: Any, texts: dict[str, str]) -> None:
         select(page, name)
         page.locator("#cw-editor").fill(text)
     wait_saved(page)
-
-
-def test_a_bulk_change_is_shown_done_and_undone(server: AppServer, context: Any, pictures: list[Path]) -> None:
-    page = open_page(context, server.url)
-    add_pictures(page, pictures)
-    _write(page, {"clear.png": "a cat, sky", "modern.webp": "two cats", "plain.png": "a dog"})
-    page.locator("#cw-bulk-open").click()
-    page.locator("#cw-bulk [name=find]").fill("cat")
-    page.locator("#cw-bulk [name=replacement]").fill("<b>fox</b>")
-    wait_until(lambda: "2 of 6 captions" in (page.locator("#cw-bulk-message").text_content() or ""), "it is shown")
-    assert page.locator("#cw-bulk-preview ins").all_inner_texts() == ["<b>fox</b>", "<b>fox</b>"]
-    page.locator("#cw-bulk-apply").click()
-    select(page, "clear.png")
-    wait_until(lambda: caption(page) == "a <b>fox</b>, sky", "the caption is changed")
-    page.locator("#cw-undo").click()
-    wait_until(lambda: caption(page) == "a cat, sky", "it is changed back")
-    page.reload()
-    page.wait_for_selector(".cw[data-ready=true]")
-    page.locator("#cw-redo").click()
-    select(page, "modern.webp")
-    wait_until(lambda: caption(page) == "two <b>fox</b>s", "it is done again, after a reload too")
-
-
-def test_a_bulk_change_of_the_selection_leaves_the_others(
-    server: AppServer, context: Any, pictures: list[Path]
-) -> None:
-    page = open_page(context, server.url)
-    add_pictures(page, pictures)
-    select(page, "modern.webp")
-    page.locator('.cw-cell[aria-label^="turned.jpg"]').click(modifiers=["Shift"])
-    page.locator('.cw-cell[aria-label^="plain.png"]').click(modifiers=["Control"])
-    assert page.locator("#cw-selected").text_content() == "2 selected"
-    page.locator("#cw-bulk-open").click()
-    page.locator("#cw-bulk [name=operation]").select_option("tag")
-    page.locator("#cw-bulk [name=tag]").fill("sks")
-    wait_until(lambda: page.locator("#cw-bulk-apply").inner_text() == "Change 2", "it is shown")
-    page.locator("#cw-bulk-apply").click()
-    wait_until(lambda: list(states(page).values()).count("edited") == 2, "two are edited")
-    assert {name for name, text in downloaded(page).items() if text == "sks"} == {"modern.txt", "turned.txt"}
-
-
-def test_a_bad_pattern_is_told_in_the_dialog(server: AppServer, context: Any, pictures: list[Path]) -> None:
-    page = open_page(context, server.url)
-    add_pictures(page, pictures[:1])
-    page.locator("#cw-bulk-open").click()
-    page.locator("#cw-bulk [name=how]").select_option("pattern")
-    page.locator("#cw-bulk [name=find]").fill("(")
-    wait_until(lambda: "no regular expression" in (page.locator("#cw-bulk-message").text_content() or ""), "it is told")
-    assert page.locator("#cw-bulk-apply").is_disabled()
-    page.keyboard.press("Escape")
-    assert page.locator("#cw-bulk").is_hidden()
 
 
 def test_selected_pictures_are_captioned_and_removed_and_come_back(

@@ -1,42 +1,43 @@
-// One change to many captions: always shown first, with before and after, then done as one step that undo takes back.
+// One change to many captions: always shown first, with what goes and comes, then done as one step that undo takes back.
+// What can be done, and what each asks for, is in the form already (the server draws it); nothing here knows one of them
+// but find and replace, which has a key.
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { askOrTell, brief } from '../core/messages.js';
 import { ask, throwBug } from '../core/server.js';
-import { byName, plural } from '../core/text.js';
+import { plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
+import { textOf } from '../set/captions.js';
 import { isFiltered } from '../set/listing.js';
-import { page } from '../set/pictures.js';
-import { savedOrTold } from '../set/saved.js';
+import { page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
+import { allSaved } from '../set/unsaved.js';
 import { offerParts } from '../views/chips.js';
+import * as changes from './changes.js';
 
+const FIND = 'replace';
 const dialog = byId('cw-bulk');
 const form = byId('cw-bulk-form');
-const field = (name) => form.elements[name];
-const SHOWN = 200;
+const apply = byId('cw-bulk-apply');
+const operation = form.elements.operation;
+const scope = form.elements.scope;
 let found = null;
 let asked = 0;
+let isGoingOn = false; // Enter was pressed: the button has the focus once it can be pressed
 
-const VALUES = {
-  replace: () => ({
-    find: field('find').value,
-    replacement: field('replacement').value,
-    how: field('how').value,
-    match_case: field('match_case').checked,
-  }),
-  affix: () => ({ text: field('text').value, where: field('affix_where').value }),
-  tag: () => ({ tag: field('tag').value, what: field('what').value, where: field('tag_where').value }),
-  subject: () => ({ class_name: field('class_name').value, subject_name: field('subject_name').value }),
-  clear: () => ({}),
-};
-const NEEDED = { replace: 'find', affix: 'text', tag: 'tag', subject: 'class_name' };
+const fields = () => form.querySelector(`[data-operation="${operation.value}"]`);
+const named = () => [...fields().elements].filter((element) => element.name);
 
-function idsOf(scope) {
-  if (scope === 'selected') return [...page.selection];
-  return scope === 'shown' ? page.shown.map((row) => row.id) : null;
+function entered(element) {
+  if (element.type === 'checkbox') return element.checked;
+  return element.type === 'number' ? element.valueAsNumber : element.value;
+}
+
+function idsOf() {
+  if (scope.value === 'selected') return [...page.selection];
+  return scope.value === 'shown' ? page.shown.map((row) => row.id) : null;
 }
 
 function say(text) {
@@ -45,75 +46,85 @@ function say(text) {
 
 function forget() {
   found = null;
-  byId('cw-bulk-apply').disabled = true;
-  byId('cw-bulk-apply').textContent = 'Change';
-  byId('cw-bulk-preview').replaceChildren();
-}
-
-/** The parts of two texts that differ, marked. */
-function marked(before, after) {
-  let start = 0;
-  while (start < before.length && start < after.length && before[start] === after[start]) start += 1;
-  let end = 0;
-  while (end < before.length - start && end < after.length - start && before.at(-1 - end) === after.at(-1 - end))
-    end += 1;
-  const show = (text, mark) => {
-    if (!text) return html`<i>empty</i>`;
-    const middle = text.slice(start, text.length - end);
-    return html`${text.slice(0, start)}${middle ? mark(middle) : ''}${text.slice(text.length - end)}`;
-  };
-  return [show(before, (gone) => html`<del>${gone}</del>`), show(after, (come) => html`<ins>${come}</ins>`)];
+  changes.clear();
+  apply.disabled = true;
+  apply.textContent = operation.selectedOptions[0].dataset.verb;
 }
 
 const look = debounced(250, async () => {
   asked += 1;
   const number = asked;
-  const operation = field('operation').value;
-  if (NEEDED[operation] && !field(NEEDED[operation]).value) return;
+  const elements = named();
+  const wrong = elements.find((element) => !element.validity.valid);
+  if (wrong) say(wrong.validationMessage);
+  if (wrong || elements.some((element) => 'needed' in element.dataset && !element.value)) return;
+  say('Looking…');
   try {
-    const ids = idsOf(field('scope').value);
-    const reply = await ask('preview_bulk', { set: page.set, ids, operation, values: VALUES[operation]() });
+    const isSaved = await allSaved();
     if (number !== asked) return;
-    found = { ...reply, changes: reply.changes.sort((a, b) => byName(a.name, b.name)) };
-    show();
+    if (!isSaved) {
+      say('Some captions are not saved yet. Settle conflicts, or wait for the server, and try again.');
+      return;
+    }
+    const values = Object.fromEntries(elements.map((element) => [element.name, entered(element)]));
+    const reply = await ask('preview_bulk', { set: page.set, ids: idsOf(), operation: operation.value, values });
+    if (number !== asked) return;
+    found = reply;
+    const shown = changes.show(reply.changes, tell);
+    tell();
+    if (isGoingOn && !apply.disabled) apply.focus();
+    isGoingOn = false;
+    await shown;
   } catch (error) {
     throwBug(error);
     if (number === asked) say(error.message);
   }
 });
 
-function show() {
-  const { changes, looked_at } = found;
-  const fresh = changes.filter((change) => !change.was_edited).length;
+/** Says how much would be done. */
+function tell() {
+  const chosen = changes.chosen();
+  const fresh = chosen.filter((change) => !change.was_edited).length;
+  const count = found.changes.length;
+  const some = chosen.length < count ? ` ${chosen.length.toLocaleString()} are ticked.` : '';
   say(
-    `${changes.length.toLocaleString()} of ${plural(looked_at, 'caption', 'captions')} would change` +
-      (fresh ? `; ${fresh.toLocaleString()} of them become edits.` : '.') +
-      (found.note ? ` ${found.note}` : ''),
+    `${count.toLocaleString()} of ${plural(found.looked_at, 'caption', 'captions')} would change` +
+      (fresh ? `; ${plural(fresh, 'of them becomes an edit', 'of them become edits')}.` : '.') +
+      `${some}${found.note ? ` ${found.note}` : ''}`,
   );
-  byId('cw-bulk-apply').disabled = !changes.length;
-  byId('cw-bulk-apply').textContent = changes.length ? `Change ${changes.length.toLocaleString()}` : 'Change';
-  const line = ({ name, before, after }) => {
-    const [old, changed] = marked(before, after);
-    return html`<div class="cw-change"><b>${name}</b><p>${old}</p><p>${changed}</p></div>`;
-  };
-  const more = changes.length - SHOWN;
-  const rest = more > 0 ? html`<p class="cw-quiet">and ${more.toLocaleString()} more</p>` : '';
-  render(byId('cw-bulk-preview'), html`${changes.slice(0, SHOWN).map(line)}${rest}`);
+  const { verb } = operation.selectedOptions[0].dataset;
+  apply.disabled = !chosen.length;
+  apply.textContent = chosen.length ? `${verb} ${chosen.length.toLocaleString()}` : verb;
+}
+
+/** Shows what the chosen operation asks for. */
+function lay() {
+  for (const part of form.querySelectorAll('[data-operation]')) {
+    part.hidden = part.dataset.operation !== operation.value;
+    part.disabled = part.hidden;
+  }
+  for (const part of fields().querySelectorAll('[data-when]')) {
+    const [other, needed] = JSON.parse(part.dataset.when);
+    part.hidden = !needed.includes(fields().elements[other].value);
+  }
+  const takesAway = 'takesAway' in operation.selectedOptions[0].dataset;
+  apply.classList.toggle('cw-primary', !takesAway);
+  apply.classList.toggle('cw-danger', takesAway);
 }
 
 function changed() {
-  const operation = field('operation').value;
-  for (const part of form.querySelectorAll('[data-operation]')) part.hidden = part.dataset.operation !== operation;
+  isGoingOn = false;
+  lay();
   forget();
   say('');
   look();
 }
 
-async function apply() {
-  const changes = Object.fromEntries(found.changes.map(({ id, after, revision }) => [id, { after, revision }]));
+async function doIt() {
+  const chosen = Object.fromEntries(changes.chosen().map(({ id, after, revision }) => [id, { after, revision }]));
   const label = found.label;
   forget();
-  const reply = await askOrTell('Nothing was changed', 'apply_bulk', { set: page.set, label, changes });
+  const reply = await askOrTell('Nothing was changed', 'apply_bulk', { set: page.set, label, changes: chosen });
   if (!reply) return;
   if (reply.ok) {
     dialog.close();
@@ -127,23 +138,70 @@ async function apply() {
   look();
 }
 
-form.addEventListener('input', changed);
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  if (found?.changes.length) apply();
-});
-byId('cw-bulk-close').addEventListener('click', () => dialog.close());
-byId('cw-bulk-open').addEventListener('click', async () => {
-  if (!(await savedOrTold())) return;
-  const scope = field('scope');
+/** Puts the picture that the page shows into the fields that mean it. */
+function takePicture() {
+  const row = rowOf.get(page.current);
+  for (const element of form.querySelectorAll('[data-picture]')) {
+    element.value = row?.id ?? '';
+    render(
+      element.nextElementSibling,
+      row
+        ? html`<img src="${pictureUrl(row.id, 'thumbnail')}" alt="" width="40" height="40"><b>${pathOf(row)}</b>
+          <span>${textOf(row)}</span>`
+        : html`no picture is shown`,
+    );
+  }
+}
+
+/** @param {string} [key] the operation; without it, the one that was chosen last */
+function open(key, where) {
+  if (byId('cw-bulk-open').disabled || byId('cw-bulk-open').hidden) return;
   scope.querySelector('[value=selected]').disabled = !page.selection.size;
   scope.querySelector('[value=shown]').disabled = !isFiltered();
   const narrower = isFiltered() ? 'shown' : 'all';
-  scope.value = page.selection.size ? 'selected' : narrower;
+  scope.value = where ?? (page.selection.size ? 'selected' : narrower);
+  if (key) operation.value = key;
   offerParts();
+  takePicture();
   changed();
   dialog.showModal();
+  const first = named().find((element) => element.type === 'text') ?? operation;
+  first.focus();
+  first.select?.();
+}
+
+// Enter goes from one text to the next, then to the button, which does what is shown by then.
+form.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.isComposing || !event.target.matches('input, select')) return;
+  event.preventDefault();
+  const texts = named().filter((element) => element.type === 'text');
+  const next = texts[texts.indexOf(event.target) + 1];
+  if (texts.includes(event.target) && next) next.focus();
+  else if (apply.disabled) isGoingOn = true;
+  else apply.focus();
 });
+form.addEventListener('input', (event) => {
+  if (!byId('cw-bulk-preview').contains(event.target) && event.target.id !== 'cw-bulk-all') changed();
+});
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (found && !apply.disabled) doIt();
+});
+byId('cw-bulk-close').addEventListener('click', () => dialog.close());
+byId('cw-bulk-open').addEventListener('click', () => open());
+byId('cw-bulk-selected').addEventListener('click', () => open(undefined, 'selected'));
+window.addEventListener(
+  'keydown',
+  (event) => {
+    const isKey =
+      (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'h';
+    if (!isKey || document.querySelector('dialog[open]')) return;
+    event.preventDefault(); // a browser's list of pages visited
+    event.stopPropagation();
+    open(FIND);
+  },
+  true,
+);
 on('listed', () => {
   byId('cw-bulk-open').disabled = !page.rows.length;
 });

@@ -37,8 +37,12 @@ export function clear() {
   show();
 }
 
-export async function remove() {
-  const ids = page.selection.size ? [...page.selection] : page.current ? [page.current] : [];
+/** Removes the selected pictures, or the one that is shown. */
+export function remove() {
+  return removeThese(page.selection.size ? [...page.selection] : page.current ? [page.current] : []);
+}
+
+export async function removeThese(ids) {
   if (!ids.length) return;
   if (!(await savedOrTold())) return;
   const isCurrentGone = ids.includes(page.current);
@@ -53,7 +57,9 @@ export async function remove() {
   takeRows([], { removed: reply.removed });
   if (isCurrentGone && page.shown.length) select(page.shown[Math.min(before, page.shown.length - 1)].id);
   clear();
-  brief(`${plural(reply.removed.length, 'picture', 'pictures')} removed; Undo brings them back`);
+  brief(
+    `${plural(reply.removed.length, 'picture', 'pictures')} removed; Undo brings ${reply.removed.length === 1 ? 'it' : 'them'} back`,
+  );
   lookSoon();
 }
 

@@ -12,6 +12,7 @@ import { ensureSet } from '../set/creation.js';
 import { page, pathOf, rowOf, takeRows } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 import { ofDrop, ofInput } from './chosen.js';
+import { removeThese } from './selection.js';
 
 const AT_ONCE = 3;
 const CAPTIONS_AT_ONCE = 200;
@@ -30,9 +31,13 @@ const strays = []; // caption files whose pictures did not come with them
 let uploadId = '';
 let isFinishing = false;
 
-/** What there is to tell in the end. kept: caption files whose pictures have another caption. */
+/**
+ * What there is to tell in the end. kept: caption files whose pictures have another caption. known: pictures that were
+ * there under their names. equal: rows of those that were there under another one. attached: captions of pictures that
+ * were there.
+ */
 function nothingTold() {
-  return { refused: [], notes: [], leftOut: 0, isBad: false, masks: null, kept: [], known: 0 };
+  return { refused: [], notes: [], leftOut: 0, isBad: false, masks: null, kept: [], known: 0, equal: [], attached: 0 };
 }
 
 const isBusy = () => sorting > 0 || total > 0 || isFinishing;
@@ -147,6 +152,7 @@ async function sendPicture({ folder, name, file, captions }) {
   const answer = await send('pictures', form, pathOf({ folder, name }));
   if (!answer) return;
   if (rowOf.has(answer.row.id)) told.known += 1;
+  else if (answer.row.equal_to) told.equal.push(answer.row);
   takeRows([answer.row]);
   takeTold(answer, captions);
 }
@@ -168,6 +174,7 @@ async function sendCaptions(captions, isReplacing) {
     const answer = await send('captions', form, plural(some.length, 'caption file', 'caption files'));
     if (!answer) continue;
     takeRows(answer.rows);
+    told.attached += answer.rows.length;
     takeTold(answer, some);
   }
 }
@@ -194,7 +201,7 @@ async function finish() {
 
 /** One notice for everything: how many were not added, and why. */
 function tell() {
-  const { refused, notes, leftOut, isBad, masks, kept, known } = told;
+  const { refused, notes, leftOut, isBad, masks, kept, known, equal, attached } = told;
   const lines = [...refused, ...notes];
   const actions = [];
   if (kept.length) {
@@ -209,12 +216,31 @@ function tell() {
       text: masks.count === 1 ? 'Add the mask as a picture' : `Add the ${masks.count} masks as pictures`,
       run: () => add(masks.found, { includeMasks: true }),
     });
+  const twins = equal.filter(({ id }) => rowOf.has(id));
+  const wereThere = `${plural(twins.length, 'was', 'were')} there already`;
+  if (twins.length) {
+    const pairs = twins.map((row) => {
+      const first = rowOf.get(row.equal_to);
+      return first ? `${pathOf(row)} (as ${pathOf(first)})` : pathOf(row);
+    });
+    lines.push(`The same picture under another name: ${shortList(pairs)}`);
+    actions.push({
+      text: twins.length === 1 ? 'Remove it' : `Remove the ${twins.length.toLocaleString()}`,
+      run: () => removeThese(twins.map(({ id }) => id)),
+    });
+  }
   const count = refused.length + leftOut + kept.length;
   if (count) {
     const isHarmless = !refused.length && !isBad;
     notice(isHarmless ? 'plain' : 'bad', plural(count, 'file was not added', 'files were not added'), lines, actions);
-  } else if (lines.length) notice('plain', 'Added, with a word on some', lines);
-  if (known) brief(`${plural(known, 'picture was', 'pictures were')} in the set already`);
+  } else if (lines.length) {
+    const isOfTwinsOnly = twins.length > 0 && lines.length === 1;
+    notice('plain', isOfTwinsOnly ? wereThere : 'Added, with a word on some', lines, actions);
+  }
+  const said = [];
+  if (known) said.push(`${plural(known, 'picture was', 'pictures were')} in the set already`);
+  if (attached) said.push(`${plural(attached, 'caption came', 'captions came')} to pictures of the set`);
+  if (said.length) brief(said.join('; '));
 }
 
 function shortList(names) {

@@ -1,0 +1,99 @@
+"""Changes of whole captions: trimmed to what a trainer reads, copied from one picture, cleared."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from captioner.captions.bulk.operation import Material, Operation, bounded, one_by_one
+from captioner.captions.tokens import USABLE_TOKENS, count_tokens
+from captioner.errors import SettingsError
+from captioner.limits import MAX_ID_LENGTH
+from captioner.settings import whole, words
+
+# Where a tag or phrase may end: at a comma that is none of a number's, at marks before a blank, at a line's end.
+_END = re.compile(r",(?!\d{3}\b)|[;:](?=\s)|(?<=[.!?])(?=\s)|\n")
+
+
+class Trim(Operation):
+    """Tags and phrases beyond a limit of CLIP tokens taken from the end, whole ones only."""
+
+    key = "trim"
+    title = "Trim to the token limit"
+    group = "Whole captions"
+    verb = "Trim"
+
+    limit: int = whole(
+        USABLE_TOKENS,
+        1,
+        1_000,
+        "Trainers for Stable Diffusion read 75 tokens unless told otherwise; prefix and suffix count, and stay.",
+        label="Tokens at most",
+    )
+
+    def label(self) -> str:
+        return f"Trim to {self.limit} tokens"
+
+    def change(self, material: Material) -> list[str]:
+        return one_by_one(material.captions, lambda text: self._of(text, material.framed))
+
+    def _of(self, text: str, framed: Callable[[str], str]) -> str:
+        if self._fits(text, framed):
+            return text
+        pieces = [text[: found.start()].rstrip(" \t,;:\n") for found in _END.finditer(text)]
+        pieces = [piece for piece in pieces if piece.strip()]
+        fitting = bisect_right(pieces, False, key=lambda piece: not self._fits(piece, framed))
+        return pieces[fitting - 1] if fitting else text
+
+    def _fits(self, text: str, framed: Callable[[str], str]) -> bool:
+        return count_tokens(framed(text)) <= self.limit
+
+    def note(self, material: Material, after: Sequence[str]) -> str:
+        count = sum(
+            new == text and not self._fits(text, material.framed)
+            for (_, text), new in zip(material.captions, after, strict=True)
+        )
+        if not count:
+            return ""
+        return (
+            "1 caption is longer by its first phrase alone and stays."
+            if count == 1
+            else f"{count:,} captions are longer by their first phrase alone and stay."
+        )
+
+
+class Copy(Operation):
+    """One picture's caption copied to the others."""
+
+    key = "copy"
+    title = "Copy the shown picture's caption"
+    group = "Whole captions"
+    needed = ("source",)
+    pictures = ("source",)
+    verb: ClassVar[str] = "Replace"
+
+    source: str = words("", "The picture whose caption the others get.", max_length=MAX_ID_LENGTH, label="From")
+
+    def label(self) -> str:
+        return "Copy a caption"
+
+    def change(self, material: Material) -> list[str]:
+        text = material.text_of(self.source)
+        if not text.strip():
+            raise SettingsError("the picture to copy from has no caption; write one, or choose Clear.")
+        return bounded(material.captions, [text] * len(material.captions))
+
+
+class Clear(Operation):
+    """Every caption emptied."""
+
+    key = "clear"
+    title = "Clear"
+    group = "Whole captions"
+    verb = "Clear"
+    takes_away = True
+
+    def change(self, material: Material) -> list[str]:
+        return [""] * len(material.captions)

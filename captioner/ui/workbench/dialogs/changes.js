@@ -1,0 +1,126 @@
+// The captions that a bulk change would change: a row each, with what goes and comes in it, and a box to leave it out.
+// Of thousands only some have a row; those without one are changed too, unless all were left out.
+
+import { byId } from '../core/elements.js';
+import { html, render } from '../core/html.js';
+import { ask } from '../core/server.js';
+import { byName } from '../core/text.js';
+import { pictureUrl } from '../set/pictures.js';
+
+const AT_ONCE = 200;
+const AROUND = 36; // letters of unchanged text beside a change
+
+const box = byId('cw-bulk-preview');
+const all = byId('cw-bulk-all');
+let changes = [];
+let leftOut = new Set();
+let rows = 0;
+let told = () => {};
+
+/** The changes that the person did not leave out. */
+export const chosen = () => changes.filter(({ id }) => !leftOut.has(id));
+
+export function clear() {
+  changes = [];
+  leftOut = new Set();
+  rows = 0;
+  box.replaceChildren();
+  byId('cw-bulk-all-label').hidden = true;
+}
+
+/**
+ * Shows changes as the server previews them.
+ * @param {function} onChosen called when a row was left out or taken in again
+ */
+export async function show(found, onChosen) {
+  clear();
+  told = onChosen;
+  changes = found.sort((a, b) => byName(a.name, b.name));
+  byId('cw-bulk-all-label').hidden = !changes.length;
+  tick();
+  await more();
+}
+
+/** Rows for the next of them. */
+async function more() {
+  const list = changes;
+  const next = list.slice(rows, rows + AT_ONCE);
+  if (!next.length) return;
+  const pairs = next.map(({ before, after }) => ({ before, after }));
+  const { diffs } = await ask('word_diffs', { pairs });
+  if (list !== changes) return; // others are shown by now
+  box.querySelector('.cw-bulk-more')?.remove();
+  const part = document.createElement('div');
+  part.className = 'cw-bulk-rows';
+  render(part, html`${next.map((change, index) => rowOf(change, diffs[index]))}`);
+  box.append(part);
+  rows += next.length;
+  tick();
+  const left = changes.length - rows;
+  if (!left) return;
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'cw-button cw-small cw-bulk-more';
+  button.textContent = `Show ${Math.min(left, AT_ONCE)} of ${left.toLocaleString()} more`;
+  box.append(button);
+}
+
+const rowOf = ({ id, name }, pieces) => html`<label class="cw-change"><input type="checkbox" data-id="${id}"
+  tabindex="-1"><img src="${pictureUrl(id, 'thumbnail')}" alt="" loading="lazy" width="40" height="40"><b>${name}</b>
+  <span>${pieces.map(marked)}</span></label>`;
+
+function marked([kind, text], index, pieces) {
+  const words = text.trimStart() || text; // blanks before a word are not marked
+  const isAfterGone = index > 0 && pieces[index - 1][0] === 'gone'; // of which nothing stands there later
+  const blanks = text.slice(0, text.length - words.length) || (isAfterGone && !words.startsWith(',') ? ' ' : '');
+  if (kind === 'gone') return html`${blanks}<del>${words}</del>`;
+  if (kind === 'come') return html`${blanks}<ins>${words}</ins>`;
+  return shortened(blanks + words, index > 0, index < pieces.length - 1);
+}
+
+/** Unchanged text, of which only what stands beside a change is shown. */
+function shortened(text, isBehind, isAhead) {
+  const room = (isBehind ? AROUND : 0) + (isAhead ? AROUND : 0);
+  if (text.length <= room + 3) return text;
+  const start = isBehind ? text.slice(0, AROUND).replace(/\S*$/, '') : '';
+  const end = isAhead ? text.slice(-AROUND).replace(/^\S*/, '') : '';
+  return `${start}…${end}`;
+}
+
+const boxes = () => [...box.querySelectorAll('input[data-id]')];
+
+/** Puts into the boxes what was chosen; one of them can be reached by Tab. */
+function tick() {
+  const ticks = boxes();
+  for (const one of ticks) one.checked = !leftOut.has(one.dataset.id);
+  if (ticks.length && !ticks.some((one) => one.tabIndex === 0)) ticks[0].tabIndex = 0;
+  all.checked = !leftOut.size;
+  all.indeterminate = leftOut.size > 0 && leftOut.size < changes.length;
+}
+
+box.addEventListener('change', ({ target }) => {
+  if (target.checked) leftOut.delete(target.dataset.id);
+  else leftOut.add(target.dataset.id);
+  tick();
+  told();
+});
+all.addEventListener('change', () => {
+  leftOut = all.checked ? new Set() : new Set(changes.map(({ id }) => id));
+  tick();
+  told();
+});
+box.addEventListener('click', (event) => {
+  if (event.target.matches('.cw-bulk-more')) more();
+});
+
+const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+box.addEventListener('keydown', (event) => {
+  const ticks = boxes();
+  const at = ticks.indexOf(event.target);
+  if (at < 0 || !(event.key in STEPS)) return;
+  event.preventDefault();
+  const next = ticks[Math.min(ticks.length - 1, Math.max(0, at + STEPS[event.key]))];
+  event.target.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+});

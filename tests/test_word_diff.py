@@ -1,0 +1,68 @@
+"""Two texts word by word: what a person sees as gone, come and unchanged."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from captioner.captions import word_diff
+from captioner.captions.word_diff import changed_words, diffs
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "pieces"),
+    [
+        (
+            "a house, red house, sky",
+            "a cottage, red cottage, sky",
+            [
+                ("same", "a"),
+                *(("gone", " house"), ("come", " cottage"), ("same", ", red")),
+                *(("gone", " house"), ("come", " cottage"), ("same", ", sky")),
+            ],
+        ),
+        ("a, b, c", "a, b", [("same", "a, b"), ("gone", ", c")]),
+        ("a  b", "a b", [("same", "a"), ("gone", "  b"), ("come", " b")]),
+        ("a ", "a", [("same", "a"), ("gone", " ")]),
+        ("", "new", [("come", "new")]),
+        ("old\nlines", "", [("gone", "old\nlines")]),
+        ("", "", []),
+        (
+            "one red cat sits here",
+            "two dogs, red and big",
+            [("gone", "one red cat sits here"), ("come", "two dogs, red and big")],
+        ),
+    ],
+)
+def test_a_change_is_told_word_by_word(before: str, after: str, pieces: list[tuple[str, str]]) -> None:
+    assert diffs([(before, after)]) == [pieces]
+
+
+def test_the_pieces_put_together_are_both_texts() -> None:
+    chance = random.Random(7)
+    for _ in range(500):
+        before, after = ("".join(chance.choices(["a", "b", ",", " ", ", ", "\n"], k=12)) for _ in range(2))
+        [pieces] = diffs([(before, after)])
+        assert "".join(text for kind, text in pieces if kind != "gone") == after
+        old = "".join(text for kind, text in pieces if kind != "come")
+        assert "".join(old.split()) == "".join(before.split()), "but for the blanks before what stays"
+
+
+def test_texts_that_would_take_long_are_told_as_changed_between_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = "start " + "a b " * 500 + "end", "start " + "b c " * 500 + "end"
+    [pieces] = diffs([(before, after)])
+    assert [kind for kind, _ in pieces] == ["same", "gone", "come", "same"]
+    monkeypatch.setattr(word_diff, "TIME_LIMIT_S", -1.0)
+    assert [kind for kind, _ in diffs([("x a y b z", "x c y d z")])[0]] == ["same", "gone", "come", "same"]
+
+
+def test_words_that_differ_from_the_centre_are_known() -> None:
+    assert changed_words("a big dog runs", "a dog runs") == [
+        ("a", False),
+        ("big", True),
+        ("dog", False),
+        ("runs", False),
+    ]
+    assert changed_words("", "a dog") == []
+    assert changed_words("x", "") == [("x", True)]
