@@ -48,6 +48,8 @@ LONG_HAIR = "a girl, long hair, Hair, red hair"
             LONG_HAIR,
             "a girl, long fur, Hair, red fur",
         ),
+        ("implied", {}, "long_hair, hair, solo, red hair", "long_hair, solo, red hair"),
+        ("implied", {"tag": "hair"}, "very long hair, long hair, hair", "very long hair, long hair"),
         ("replace", {"find": "a.c", "replacement": "\\1"}, "a.c abc", "\\1 abc"),
         ("affix", {"text": "sks, "}, "a dog", "sks, a dog"),
         ("affix", {"text": "sks style"}, "ohwx", "sks style, ohwx"),
@@ -85,7 +87,7 @@ def test_operations_change_texts(operation: str, values: dict[str, Any], before:
 @pytest.mark.parametrize(
     ("operation", "values", "message"),
     [
-        ("explode", {}, "operation is 'explode'; it must be one of replace, affix, tag, subject, clear"),
+        ("explode", {}, "operation is 'explode'; it must be one of replace, affix, tag, subject, implied, clear"),
         ("replace", {"find": ""}, "find is empty"),
         ("replace", {"find": "a", "how": "magic"}, "how is 'magic'; it must be one of text, tag, pattern"),
         ("affix", {}, "text is empty"),

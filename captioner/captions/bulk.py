@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from captioner.captions import joining, pattern_process
+from captioner.captions.tag_relations import without_implied
 from captioner.captions.tag_rules import class_plural, class_words
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS, MAX_TAG_LENGTH
@@ -77,6 +78,12 @@ class Subject(Settings):
     subject_name: str = words("", "What they shall call it: sks dog.", max_length=200)
 
 
+class Implied(Settings):
+    """Tags taken out that others of the same caption imply."""
+
+    tag: str = words("", "Only this one; every such tag where nothing stands here.", max_length=MAX_TAG_LENGTH)
+
+
 class Clear(Settings):
     """Every caption emptied."""
 
@@ -86,6 +93,7 @@ OPERATIONS: Mapping[str, type[Settings]] = {
     "affix": Affix,
     "tag": TagChange,
     "subject": Subject,
+    "implied": Implied,
     "clear": Clear,
 }
 
@@ -116,6 +124,9 @@ def change_of(name: str, values: Mapping[str, Any]) -> tuple[str, Change]:
         pattern = _regex().compile(found, _regex().IGNORECASE, cache_pattern=False)
         label = f"{operation.class_name} → {operation.subject_name}"
         return label, _one_by_one(partial(_with_text, pattern, operation.subject_name.strip()))
+    if isinstance(operation, Implied):
+        what = f"implied tag {_short(operation.tag)}" if operation.tag.strip() else "implied tags"
+        return f"Remove {what}", _one_by_one(lambda text: without_implied(text, operation.tag))
     return "Clear", lambda captions: [""] * len(captions)
 
 

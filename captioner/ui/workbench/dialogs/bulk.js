@@ -30,6 +30,7 @@ const VALUES = {
   affix: () => ({ text: field('text').value, where: field('affix_where').value }),
   tag: () => ({ tag: field('tag').value, what: field('what').value, where: field('tag_where').value }),
   subject: () => ({ class_name: field('class_name').value, subject_name: field('subject_name').value }),
+  implied: () => ({}),
   clear: () => ({}),
 };
 const NEEDED = { replace: 'find', affix: 'text', tag: 'tag', subject: 'class_name' };
