@@ -48,6 +48,8 @@ LONG_HAIR = "a girl, long hair, Hair, red hair"
             LONG_HAIR,
             "a girl, long fur, Hair, red fur",
         ),
+        ("implied", {}, "long_hair, hair, solo, red hair", "long_hair, solo, red hair"),
+        ("implied", {"tag": "hair"}, "very long hair, long hair, hair", "very long hair, long hair"),
         ("replace", {"find": "a.c", "replacement": "\\1"}, "a.c abc", "\\1 abc"),
         ("affix", {"text": "sks, "}, "a dog", "sks, a dog"),
         ("affix", {"text": "sks style"}, "ohwx", "sks style, ohwx"),
@@ -301,8 +303,8 @@ def test_duplicates_go_whatever_their_spelling(before: str, after: str) -> None:
 
 def test_underscores_become_spaces_and_back_but_faces_and_sentences_stay() -> None:
     given: dict[str, Any] = {"said": lambda: [Said("a cat on grass")]}
-    tags = "long_hair, ^_^, O_O, \\(o\\)_\\(o\\), score_8_up, (red_eyes:1.2),a_b_c"
-    spaced = "long hair, ^_^, O_O, \\(o\\)_\\(o\\), score_8_up, (red eyes:1.2),a b c"
+    tags = "long_hair, ^_^, O_O, \\(o\\)_\\(o\\), score_8_up, (red_eyes:1.2),x_y_z"
+    spaced = "long hair, ^_^, O_O, \\(o\\)_\\(o\\), score_8_up, (red eyes:1.2),x y z"
     assert preview({}, tags, key="underscores") == [spaced]
     assert preview({"to": "underscores"}, spaced, key="underscores") == [tags]
     sentence = "a cat on grass, a girl who stands there, long  hair"

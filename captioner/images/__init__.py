@@ -18,9 +18,11 @@ Codes of `BadPicture` raised here:
 
 Where the work is: `opening` reads files and uploads, `headers` says what a file holds before it is decoded, `budget`
 how much may be decoded at once, `process` decodes what its header does not bound (in `child`, a process of its own),
-`decoding` all the rest, and `shrinking` makes what is looked at. Others import from here alone.
+`decoding` all the rest, `shrinking` makes what is looked at, and `alike` says which pictures look nearly the same.
+Others import from here alone.
 """
 
+from captioner.images.alike import likeness, near_equal
 from captioner.images.decoding import FORMATS, OpenedPicture, readable_formats
 from captioner.images.headers import MAX_PIXELS, MAX_SIDE_PX, format_by_start
 from captioner.images.opening import MAX_BYTES, digest, is_picture_name, open_picture, opened_picture
@@ -36,6 +38,8 @@ __all__ = [
     "format_by_start",
     "full",
     "is_picture_name",
+    "likeness",
+    "near_equal",
     "open_picture",
     "opened_picture",
     "preview",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
+from captioner.records import Caption
 from captioner.service.choices import Choices
 from captioner.service.recent import Recent
 from captioner.workspace import Workspace
@@ -26,7 +27,7 @@ class _Text(NamedTuple):
     """What a picture's layers and existing caption come to, under one plan.
 
     caption: as it is exported unless there is an edit; None where a layer was damaged on the disk. inner: without the
-    frame. suggestion: what the layers alone say. origin: as `Reading.origin`.
+    frame. suggestion: what the layers alone say. origin: as `Reading.origin`. sentence: the captioner's part of it.
     """
 
     layers_version: int = 0
@@ -34,6 +35,7 @@ class _Text(NamedTuple):
     inner: str = ""
     suggestion: str = ""
     origin: str = "empty"
+    sentence: str = ""
 
 
 class _Composed:
@@ -99,6 +101,11 @@ class Rows:
         """One picture as the page shows it. Raises: UnknownSet, UnknownPicture."""
         return self.of_views(set_id, [self._workspace.view(set_id, picture_id)])[0]
 
+    def sentences(self, set_id: str, views: Sequence[View]) -> dict[str, str]:
+        """By picture id, what the captioner says in the composed caption, as it stands there; "" where nothing."""
+        composed = self._composed_of(set_id, views)
+        return {view.id: composed.texts.get(view.id, _Text()).sentence for view in views}
+
     def _composed_of(self, set_id: str, views: Sequence[View]) -> _Composed:
         """What the set's texts are under its settings, made anew for those of these pictures that changed."""
         plan = self._choices.stored_plan(set_id)
@@ -117,11 +124,19 @@ class Rows:
             reading = Reading.at_rest(layers, plan, view.existing)
             caption, suggestion = reading.composed, reading.suggestion
             said = suggestion.inner if suggestion else ""
-            kept.texts[picture_id] = _Text(view.layers_version, caption.text, caption.inner, said, reading.origin)
+            kept.texts[picture_id] = _Text(
+                *(view.layers_version, caption.text, caption.inner, said, reading.origin, _sentence(caption, plan))
+            )
         return kept
 
 
 _NONE = _Text(-1)
+
+
+def _sentence(caption: Caption, plan: Plan) -> str:
+    # A tag that says the same is merged with the sentence, which stays the first of its sources.
+    is_said = (part.text for part in caption.parts if part.source.split("+")[0] == plan.captioner.family)
+    return next(is_said, "")
 
 
 def _state(view: View, made: _Text) -> str:

@@ -3,9 +3,10 @@
 Its own: sets, edits, the ignore list, undo, export. For the rest whoever asks names the part: `intake` files that come
 in, `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
 pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
-other settings, `live` one picture while a person waits, `jobs` captioning a set and preparing models. None of them
-holds a person's work (the workspace does) or a model (the manager does), only what can be made again. Whoever calls has
-checked that values have the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many
+other settings, `overview` and `near_equal` a set at a glance, `live` one picture while a person waits, `jobs`
+captioning a set and preparing models. None of them holds a person's work (the workspace does) or a model (the manager
+does), only what can be made again. Whoever calls has checked that values have the declared types and lengths (`asked`);
+what they mean is checked here. Safe to use from many
 threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
 """
 
@@ -35,6 +36,8 @@ from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
 from captioner.service.live import LivePreview
 from captioner.service.made_otherwise import MadeOtherwise
+from captioner.service.near_equal import NearEqual
+from captioner.service.overview import Overview
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import Reviews
@@ -70,6 +73,8 @@ class Service:
         self.reviews = Reviews(workspace, self.rows)
         self.bulk = BulkChanges(workspace, self.rows, self.choices)
         self.made_otherwise = MadeOtherwise(workspace, self.choices)
+        self.overview = Overview(workspace, self.rows, self.choices)
+        self.near_equal = NearEqual(workspace)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)

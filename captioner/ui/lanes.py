@@ -37,7 +37,7 @@ class Lane:
         return run
 
 
-_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4}
+_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4, "looks": 2}
 
 _LANES: Mapping[str, str] = {
     "preview_bulk": "patterns",
@@ -46,6 +46,8 @@ _LANES: Mapping[str, str] = {
     "count_tokens": "words",
     "token_counts": "words",
     "word_diffs": "words",
+    "overview": "words",
+    "near_equal": "looks",
 }
 """What the page's functions may wait for, by name; the others answer at once."""
 

@@ -119,6 +119,8 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         # The whole set
         _function("token_counts", of_set, lambda asked: service.token_counts(asked["set"])),
+        _function("overview", of_set, lambda asked: service.overview.of_set(asked["set"])),
+        _function("near_equal", of_set, lambda asked: service.near_equal.of_set(asked["set"])),
         _function(
             "ignore_tag",
             {**of_set, "tag": tag, "settings": shown, "is_ignored": flag},

@@ -49,9 +49,10 @@ class PictureFiles:
                     self._path("thumbnails", digest, ".webp").unlink(missing_ok=True)
             return True
 
-    def keep(self, digest: str, data: bytes, make_thumbnail: Callable[[], bytes]) -> None:
+    def keep(self, digest: str, data: bytes, make_thumbnail: Callable[[], bytes]) -> bytes:
         """Put a picture's bytes on the disk, durably, and its thumbnail beside it. Equal bytes are stored once.
 
+        Returns: the thumbnail.
         Raises: StoreError: the disk is full or not writable; then no part of a file is left under its name.
         """
         path = self._path("pictures", digest)
@@ -59,7 +60,7 @@ class PictureFiles:
             # A file with another content was damaged from outside: it is written again.
             if not path.exists() or path.stat().st_size != len(data) or path.read_bytes() != data:
                 self._write(path, data, is_durable=True)
-        self.thumbnail(digest, make_thumbnail)
+        return self.thumbnail(digest, make_thumbnail)
 
     def picture(self, digest: str) -> bytes:
         """The original bytes.

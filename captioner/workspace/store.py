@@ -24,6 +24,7 @@ from captioner.workspace.checks import check_caption, check_revision, settings_j
 from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
 from captioner.workspace.layers import StoredLayers
+from captioner.workspace.likenesses import Likenesses
 from captioner.workspace.records import (
     Added,
     Applied,
@@ -58,6 +59,7 @@ class Workspace:
         self._files = PictureFiles(self.folder)
         self._layers = StoredLayers()
         self.reviews = Reviews(self._database, clock)
+        self.likenesses = Likenesses(self._database, self._files)
         deletion.discard_files(self._database, self._files)
 
     @property
@@ -164,10 +166,7 @@ class Workspace:
                 return uploads.insert(db, set_id, [prepared], self._clock(), upload_id=upload_id)[0]
 
     def add_pictures(self, set_id: str, files: Iterable[Upload]) -> list[Added]:
-        """Store several pictures at once, faster than one by one. One bad file costs one file.
-
-        Returns: for each upload, in order, the picture or why it was refused.
-        """
+        """For each upload, in order, the stored picture or why it was refused; faster than one by one."""
         with self._database.read() as db:
             reading.find_set(db, set_id)
         with self._files.uploading():

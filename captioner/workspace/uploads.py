@@ -28,10 +28,12 @@ _PICTURE_ID_LENGTH = 12  # 60 bits
 
 
 class Prepared(NamedTuple):
-    """A picture whose bytes are on the disk already, and the caption that came beside it; only its row is missing."""
+    """A picture whose bytes are on the disk already, the caption that came beside it, and what it looks like; only its
+    row is missing."""
 
     picture: Picture
     existing: str
+    likeness: str
 
 
 def prepare(files: PictureFiles, upload: Upload) -> Prepared:
@@ -45,7 +47,7 @@ def prepare(files: PictureFiles, upload: Upload) -> Prepared:
     check_caption(upload.existing)
     digest = images.digest(upload.data)
     with images.opened_picture(upload.data) as opened:
-        files.keep(digest, upload.data, lambda: images.thumbnail(opened.image))
+        small = files.keep(digest, upload.data, lambda: images.thumbnail(opened.image))
         width, height = opened.image.size
     picture = Picture(
         id="".join(secrets.choice(_ID_LETTERS) for _ in range(_PICTURE_ID_LENGTH)),
@@ -56,7 +58,7 @@ def prepare(files: PictureFiles, upload: Upload) -> Prepared:
         notes=opened.notes,
         folder=folder,
     )
-    return Prepared(picture, upload.existing)
+    return Prepared(picture, upload.existing, images.likeness(small))
 
 
 def prepare_all(files: PictureFiles, uploads: Iterable[Upload]) -> list[Prepared | Refused]:
@@ -85,7 +87,7 @@ def insert(
     version = edits.new_version(db, set_key, now)
     found, captions = [], {}
     equal: dict[str, dict[str, Picture]] = {}  # by digest, then by place
-    for picture, existing in prepared:
+    for picture, existing, likeness in prepared:
         if picture.digest not in equal:
             there = reversed(reading.of_digest(db, set_key, picture.digest))  # the first of several stays
             equal[picture.digest] = {_place(other): other for other in there}
@@ -96,10 +98,10 @@ def insert(
             continue
         db.execute(
             "INSERT INTO pictures (set_key, id, name, digest, width, height, notes, folder, added_at, existing,"
-            " version, layers_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " version, layers_version, likeness) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(set_key, picture.id, picture.name, picture.digest, picture.width, picture.height),
-                *(json.dumps(picture.notes), picture.folder, now, existing, version, version),
+                *(json.dumps(picture.notes), picture.folder, now, existing, version, version, likeness),
             ),
         )
     if captions:

@@ -1,4 +1,4 @@
-"""Many pictures at once: selection, undo, chips, filters, the overview, sets."""
+"""Many pictures at once: selection, undo, chips, filters, sets."""
 
 from __future__ import annotations
 
@@ -104,27 +104,6 @@ def test_the_grid_lists_by_state_and_sorts(server: AppServer, context: Any, pict
     wait_until(lambda: names(page) == ["twin.jpg", "plain.png"], "only edited ones are listed")
     page.locator("#cw-unfilter").click()
     wait_until(lambda: len(names(page)) == 6, "all are back")
-
-
-def test_the_overview_counts_and_lists_what_is_clicked(server: AppServer, context: Any, pictures: list[Path]) -> None:
-    page = open_page(context, server.url)
-    add_pictures(page, pictures)
-    _write(page, {"clear.png": "sky, sea", "plain.png": "sky, sea", "modern.webp": "cat " * 80, "twin.jpg": "sky"})
-    page.locator("#cw-overview-open").click()
-    page.wait_for_selector(".cw-figure")
-    figures = page.locator(".cw-figure").all_inner_texts()
-    assert figures[:4] == [
-        "6 pictures",
-        "2 without a caption",
-        "1 over 75 tokens",
-        "2 with a caption that another has too",
-    ]
-    page.locator(".cw-plots section").nth(1).locator(".cw-bar-row").first.click()
-    wait_until(lambda: names(page) == ["clear.png", "plain.png", "twin.jpg"], "the pictures with the tag are listed")
-    assert "sky" in (page.locator("#cw-unfilter").text_content() or "")
-    page.locator("#cw-overview-open").click()
-    page.locator("rect.cw-over").click()
-    wait_until(lambda: names(page) == ["modern.webp"], "the long one is listed")
 
 
 def test_a_set_is_named_and_found_again_by_this_browser_only(

@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterable, Sequence
 
 from captioner.captions import joining
 from captioner.captions.tag_rules import piece_key
+from captioner.captions.told_apart import looks_like_sentence
 
 SEPARATOR = ", "
 """What stands between a caption's parts where a person writes it."""
-SENTENCE_WORDS = 5
-"""A part of so many words is taken for a sentence where no model's sentence tells; nearly all tags have fewer."""
 
 Lines = list[list[str]]
 
@@ -42,7 +41,7 @@ def sentence_keys(sentence: str) -> frozenset[str]:
 
 def is_sentence(part: str, of_model: Collection[str]) -> bool:
     """Whether a part is no tag. Args: of_model: the keys of what the model said."""
-    return key_of(part) in of_model or len(part.split()) >= SENTENCE_WORDS
+    return key_of(part) in of_model or looks_like_sentence(part)
 
 
 def sentence_end(parts: Sequence[str], sentence: str) -> int:

@@ -20,6 +20,7 @@ from captioner.captions.bulk.parts import (
     without_emptied,
 )
 from captioner.captions.compose import KAOMOJI
+from captioner.captions.tag_relations import without_implied
 from captioner.limits import MAX_TAG_LENGTH
 from captioner.settings import choice, whole, words
 
@@ -95,6 +96,24 @@ class Duplicates(Operation):
         return text if kept == before else text_of(without_emptied(kept, before))
 
 
+class Implied(Operation):
+    """Tags taken out that others of the same caption imply."""
+
+    key = "implied"
+    title = "Remove implied tags"
+    group = "Tags"
+    tags = ("tag",)
+    examples: ClassVar = {"tag": "all of them"}
+
+    tag: str = words("", "Only this one; every such tag where nothing stands here.", max_length=MAX_TAG_LENGTH)
+
+    def label(self) -> str:
+        return f"Remove implied tag {short(self.tag)}" if self.tag.strip() else "Remove implied tags"
+
+    def change(self, material: Material) -> list[str]:
+        return one_by_one(material.captions, lambda text: without_implied(text, self.tag))
+
+
 class Sort(Operation):
     """Tags sorted, line by line, behind a part that stays in front."""
 
@@ -118,7 +137,7 @@ class Sort(Operation):
     front: str = choice(
         "sentence",
         ("sentence", "count"),
-        "The sentence is what the model said; where that stands there no more, the first part of five words or more.",
+        "The sentence is what the model said; where that stands there no more, the first part that reads like one.",
         label="Leave in front",
     )
     count: int = whole(0, 0, 100, "So many tags stay in front.", label="How many", only_when=("front", ("count",)))
@@ -162,7 +181,7 @@ class Underscores(Operation):
     to: str = choice(
         "spaces",
         ("spaces", "underscores"),
-        "Faces such as ^_^ and o_o, and score_9, keep their underscores; sentences, and parts of five words or more, "
+        "Faces such as ^_^ and o_o, and score_9, keep their underscores; sentences, and parts that read like one, "
         "keep their spaces.",
         label="Write",
     )

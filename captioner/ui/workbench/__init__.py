@@ -16,8 +16,19 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).resolve().parent
-# Later ones outweigh earlier ones.
-_STYLES = ("page", "parts", "pictures", "listing", "picture", "tags", "dialogs", "settings", "narrow")
+_STYLES = (
+    "page",
+    "parts",
+    "pictures",
+    "listing",
+    "picture",
+    "tags",
+    "dialogs",
+    "overview",
+    "settings",
+    "narrow",
+)
+"""Later ones outweigh earlier ones."""
 
 
 @cache

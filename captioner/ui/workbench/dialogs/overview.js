@@ -1,140 +1,272 @@
-// The set at a glance: tags by frequency, caption lengths, captions over the limit, equal captions. A click lists the
-// pictures behind a figure.
+// The set at a glance: figures, tags, words of the sentences, lengths, contradictions, near-equal and equal captions. A
+// click lists the pictures behind a figure; a tag can be renamed, removed and ignored everywhere.
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
-import { askOrTell } from '../core/messages.js';
+import { notice } from '../core/messages.js';
+import { ask, throwBug } from '../core/server.js';
 import { byName, plural } from '../core/text.js';
-import { captionOf, partsOf } from '../set/captions.js';
+import { debounced } from '../core/timing.js';
+import { captionOf, stateOf } from '../set/captions.js';
 import { refilter } from '../set/listing.js';
-import { hasFolders, page, select } from '../set/pictures.js';
+import { hasFolders, page, rowOf, select } from '../set/pictures.js';
 import { allSaved } from '../set/unsaved.js';
+import { ignore } from '../views/tags.js';
+import { bulkChange, offer, orSay, say, withdraw } from './overview_change.js';
+import { histogram } from './overview_lengths.js';
+import { figureList } from './overview_lists.js';
+import { forget, lookForNear, onListing } from './overview_near.js';
 
 const dialog = byId('cw-overview');
-const body = byId('cw-overview-body');
-const TAGS = 60;
-const EQUAL = 20;
-const BIN = 5;
-const TICKS = 12;
-const [WIDTH_PX, HEIGHT_PX, FOOT_PX] = [640, 200, 24];
-let groups = [];
+const search = byId('cw-overview-search');
+const order = byId('cw-overview-order');
+const ORDERS = {
+  frequent: (a, b) => b.ids.length - a.ids.length || byName(a.title, b.title),
+  rare: (a, b) => a.ids.length - b.ids.length || byName(a.title, b.title),
+  name: (a, b) => byName(a.title, b.title),
+};
+let groups = []; // what figures stand for; the number of each is in its element
+let tags = [];
+let words = [];
 
-/** Remembers which pictures a figure stands for; the number goes into its element. */
-const group = (title, rows) => groups.push({ title, ids: new Set(rows.map((row) => row.id)) }) - 1;
-
-function bar({ title, rows }, most, width) {
-  const share = (100 * rows.length) / most;
-  return html`<button type="button" class="cw-bar-row" data-group="${group(title, rows)}"><span class="cw-bar-name"
-    style="width:${width}">${title}</span><span class="cw-bar-track"><span style="width:${share}%"></span></span><span
-    class="cw-bar-count">${rows.length.toLocaleString()}</span></button>`;
-}
-
-function bars(items, width) {
-  const most = Math.max(1, ...items.map((item) => item.rows.length));
-  return items.map((item) => bar(item, most, width));
-}
-
-/** Captions by length, a column every BIN tokens, as an SVG of WIDTH_PX x HEIGHT_PX with room for figures around it. */
-function histogram(counts, limit) {
-  const longest = Math.max(limit, ...page.rows.map((row) => counts[row.id] || 0));
-  const bins = Array.from({ length: Math.floor(longest / BIN) + 1 }, () => []);
-  for (const row of page.rows) bins[Math.floor((counts[row.id] || 0) / BIN)].push(row);
-  const most = Math.max(1, ...bins.map((rows) => rows.length));
-  const step = WIDTH_PX / bins.length;
-  const every = Math.ceil(bins.length / TICKS);
-  const at = (limit / BIN) * step;
-  const column = (rows, index) => {
-    if (!rows.length) return html``;
-    const words = `${index * BIN} to ${index * BIN + BIN - 1} tokens`;
-    const tall = Math.max(2, (HEIGHT_PX * rows.length) / most);
-    const label = `${words}: ${plural(rows.length, 'caption', 'captions')}`;
-    return html`<rect x="${index * step + 1}" y="${HEIGHT_PX - tall}" width="${Math.max(1, step - 2)}"
-      height="${tall}" rx="2" tabindex="0" role="button" aria-label="${label}" data-group="${group(words, rows)}"
-      class="${index * BIN >= limit ? 'cw-over' : ''}"><title>${label}</title></rect>`;
-  };
-  const tick = (_, index) =>
-    index % every ? html`` : html`<text x="${index * step}" y="${HEIGHT_PX + 16}">${index * BIN}</text>`;
-  return html`<svg class="cw-histogram" viewBox="-4 -16 ${WIDTH_PX + 8} ${HEIGHT_PX + FOOT_PX + 16}" role="group"
-    aria-label="Captions by length in tokens">${bins.map(column)}<line x1="0" x2="${WIDTH_PX}" y1="${HEIGHT_PX}"
-    y2="${HEIGHT_PX}"/><line class="cw-limit" x1="${at}" x2="${at}" y1="-4" y2="${HEIGHT_PX}"/><text class="cw-limit"
-    x="${at - 4}" y="-6" text-anchor="end">limit ${limit}</text>${bins.map(tick)}</svg>`;
-}
-
-const figure = (rows, words) =>
-  html`<button type="button" class="cw-figure" data-group="${group(words, rows)}"><b
-    >${rows.length.toLocaleString()}</b> ${words}</button>`;
-
-/** The pictures by folder, in the order of the grid. */
-function inFolders() {
-  const found = new Map();
-  for (const row of page.rows) {
-    if (!found.has(row.folder)) found.set(row.folder, []);
-    found.get(row.folder).push(row);
-  }
-  return [...found].map(([folder, rows]) => ({ title: folder || 'no folder', rows }));
-}
-
-function draw(counts, limit) {
-  groups = [];
-  const withPart = new Map();
-  const withText = new Map();
-  const put = (map, key, row) => {
-    if (!map.has(key)) map.set(key, []);
-    map.get(key).push(row);
-  };
-  for (const row of page.rows) {
-    const text = captionOf(row);
-    for (const part of new Set(partsOf(text))) put(withPart, part, row);
-    if (text.trim()) put(withText, text, row);
-  }
-  const items = (map) => [...map].map(([title, rows]) => ({ title, rows }));
-  const tags = items(withPart).sort((a, b) => b.rows.length - a.rows.length || byName(a.title, b.title));
-  const equal = items(withText).filter(({ rows }) => rows.length > 1);
-  const over = page.rows.filter((row) => (counts[row.id] || 0) > limit);
-  const empty = page.rows.filter((row) => !captionOf(row).trim());
-  const sum = page.rows.reduce((tokens, row) => tokens + (counts[row.id] || 0), 0);
-  const mean = sum / (page.rows.length || 1);
-  const figures = [
-    figure(page.rows, 'pictures'),
-    figure(empty, 'without a caption'),
-    figure(over, `over ${limit} tokens`),
-    figure(
-      equal.flatMap(({ rows }) => rows),
-      'with a caption that another has too',
-    ),
-    html`<span class="cw-figure cw-plain"><b>${mean.toFixed(1)}</b> tokens on average</span>`,
-  ];
-  const twins = equal.length ? html`<h3>Equal captions</h3>${bars(equal.slice(0, EQUAL), '60%')}` : '';
-  const some = tags.length > TAGS ? ` (${TAGS} of ${tags.length.toLocaleString()})` : '';
-  const found = tags.length ? bars(tags.slice(0, TAGS), '45%') : html`<p class="cw-quiet">No captions yet.</p>`;
-  const folders = hasFolders() ? html`<h3>Folders</h3>${bars(inFolders(), '60%')}` : '';
-  const lengths = html`<section><h3>Length in tokens</h3>${histogram(counts, limit)}${folders}${twins}</section>`;
-  const frequent = html`<section><h3>Tags, the most frequent first${some}</h3>${found}</section>`;
-  render(body, html`<div class="cw-figures">${figures}</div><div class="cw-plots">${lengths}${frequent}</div>`);
-}
-
-function list(target) {
-  const number = target.closest('[data-group]')?.dataset.group;
-  if (number === undefined) return;
-  const chosen = groups[+number];
-  page.only = chosen.ids.size === page.rows.length ? null : chosen;
+/** Lists the pictures of a figure, and closes the overview. */
+function list(title, ids) {
+  const there = new Set(ids.filter((id) => rowOf.has(id)));
+  page.only = there.size === page.rows.length ? null : { title, ids: there };
   dialog.close();
   refilter();
   if (page.shown.length) select(page.shown[0].id);
 }
 
-body.addEventListener('click', (event) => list(event.target));
-body.addEventListener('keydown', (event) => {
-  if (event.target.matches('rect') && (event.key === 'Enter' || event.key === ' ')) list(event.target);
+const group = (title, ids) => groups.push({ title, ids }) - 1;
+
+function figure(ids, title) {
+  const inside = html`<b>${ids.length.toLocaleString()}</b> ${title}`;
+  if (!ids.length) return html`<span class="cw-figure cw-plain cw-none">${inside}</span>`;
+  return html`<button type="button" class="cw-figure" data-group="${group(title, ids)}">${inside}</button>`;
+}
+
+// What can be done with a tag everywhere.
+
+const quoted = (text) => `“${text}”`;
+
+const rename = ({ title }) =>
+  offer({
+    title: `Rename ${quoted(title)} everywhere to`,
+    verb: 'Rename',
+    text: title,
+    look: (text) => {
+      if (!text || text === title) return { count: 0, words: 'Write its new name.' };
+      return bulkChange('replace', { find: title, replacement: text, how: 'tag', match_case: false });
+    },
+  });
+
+const remove = ({ title }, ids = null) =>
+  offer({
+    title: `Remove ${quoted(title)} ${ids ? 'from these captions' : 'everywhere'}?`,
+    verb: 'Remove',
+    look: () => bulkChange('tag', { tag: title, what: 'remove', where: 'end' }, ids),
+  });
+
+const removeImplied = (tag, ids = null) =>
+  offer({
+    title: tag ? `Remove ${quoted(tag)} where another tag implies it?` : 'Remove all tags that another one implies?',
+    verb: 'Remove',
+    look: () => bulkChange('implied', { tag }, ids),
+  });
+
+function countIgnored({ title, ids }) {
+  const made = ids.filter((id) => rowOf.has(id) && stateOf(rowOf.get(id)) === 'generated').length;
+  const others = ids.length - made;
+  const stay = others ? ` ${plural(others, 'other keeps', 'others keep')} it.` : '';
+  return {
+    count: 1, // later captions leave it out, even if none of today's has it
+    words: `${plural(made, 'generated caption leaves', 'generated captions leave')} it out, and so do later ones.${stay}`,
+    run: async () => {
+      await ignore(title, true);
+      return `${quoted(title)} is on the ignore list.`;
+    },
+  };
+}
+
+const ignoreTag = (item) =>
+  offer({ title: `Ignore ${quoted(item.title)} in the whole set?`, verb: 'Ignore', look: () => countIgnored(item) });
+
+const pairMenu = (verb) => (pair) =>
+  Object.fromEntries(pair.tags.map((tag) => [`${verb} ${quoted(tag)} there`, () => remove({ title: tag }, pair.ids)]));
+
+const listItem = ({ title, ids }) => list(title, ids);
+const tagList = figureList('cw-tag-list', {
+  list: listItem,
+  keys: { F2: rename, Delete: remove },
+  menu: (item) => ({
+    'Rename everywhere…': () => rename(item),
+    'Remove everywhere…': () => remove(item),
+    'Ignore in the whole set…': () => ignoreTag(item),
+  }),
 });
-byId('cw-overview-close').addEventListener('click', () => dialog.close());
-byId('cw-overview-open').addEventListener('click', async () => {
+const wordList = figureList('cw-word-list', { list: listItem });
+const clashList = figureList('cw-clash-list', { list: listItem, menu: pairMenu('Remove') });
+const impliedList = figureList('cw-implied-list', {
+  list: listItem,
+  menu: ({ tags: [, tag], ids }) => ({ [`Remove ${quoted(tag)} there`]: () => removeImplied(tag, ids) }),
+});
+const equalList = figureList('cw-equal-list', { list: listItem });
+const folderList = figureList('cw-folder-list', { list: listItem });
+
+// Drawing
+
+/** The pictures with one value each, as items. */
+function itemsBy(read) {
+  const found = new Map();
+  for (const row of page.rows) {
+    const value = read(row);
+    if (!found.has(value)) found.set(value, []);
+    found.get(value).push(row.id);
+  }
+  return [...found].map(([title, ids]) => ({ title, ids }));
+}
+
+function drawTags() {
+  const wanted = search.value.trim().toLowerCase();
+  const chosen = (items) => items.filter(({ title }) => title.toLowerCase().includes(wanted)).sort(ORDERS[order.value]);
+  const [foundTags, foundWords] = [chosen(tags), chosen(words)];
+  tagList.show(foundTags);
+  wordList.show(foundWords);
+  const count = (found, all, none) => {
+    if (!all.length) return none;
+    return wanted ? `${found.length.toLocaleString()} of ${all.length.toLocaleString()}` : all.length.toLocaleString();
+  };
+  byId('cw-tag-count').textContent = count(foundTags, tags, 'no caption has any');
+  byId('cw-word-count').textContent = count(foundWords, words, '');
+  byId('cw-words').hidden = !words.length;
+}
+
+const without = (section, items, none) => {
+  const about = byId(section).querySelector('.cw-quiet');
+  about.textContent = items.length ? '' : none;
+  about.hidden = !!items.length;
+};
+
+function draw(found, { counts, limit }) {
+  groups = [];
+  const item = ([title, places]) => ({ title, ids: places.map((place) => found.ids[place]) });
+  const pair =
+    (sign) =>
+    ([both, places]) => ({ ...item([both.join(sign), places]), tags: both });
+  tags = found.tags.map(item);
+  words = found.words.map(item);
+  const clashes = found.contradictions.map(pair(' – '));
+  const implied = found.implied.map(pair(' → '));
+  const equal = itemsBy(captionOf).filter(({ title, ids }) => title.trim() && ids.length > 1);
+  const idsWhere = (test) => page.rows.filter(test).map((row) => row.id);
+  const inState = (state) => idsWhere((row) => stateOf(row) === state);
+  const behind = (items) => [...new Set(items.flatMap(({ ids }) => ids))];
+  const sum = page.rows.reduce((tokens, row) => tokens + (counts[row.id] || 0), 0);
+  const figures = [
+    figure(
+      idsWhere(() => true),
+      page.rows.length === 1 ? 'picture' : 'pictures',
+    ),
+    figure(
+      idsWhere((row) => !captionOf(row).trim()),
+      'without a caption',
+    ),
+    figure(
+      idsWhere((row) => (counts[row.id] || 0) > limit),
+      `over ${limit} tokens`,
+    ),
+    figure(behind(equal), 'with a caption that another has too'),
+    found.trigger
+      ? figure(item(['', found.without_trigger]).ids, `without the trigger word ${quoted(found.trigger)}`)
+      : '',
+    figure(inState('existing'), 'brought along'),
+    figure(inState('edited'), 'edited'),
+    figure(inState('failed'), 'failed'),
+    figure(behind(clashes), 'with a contradiction'),
+    html`<span class="cw-figure cw-plain"><b>${(sum / (page.rows.length || 1)).toFixed(1)}</b> tokens on average</span>`,
+  ];
+  render(byId('cw-overview-figures'), html`${figures}`);
+  render(byId('cw-lengths'), histogram(counts, limit, group));
+  drawTags();
+  clashList.show(clashes);
+  impliedList.show(implied);
+  equalList.show(equal.sort(ORDERS.frequent));
+  without('cw-clashes', clashes, 'No two tags of a caption contradict each other.');
+  without('cw-implied', implied, 'No tag of a caption is implied by another.');
+  without('cw-equals', equal, 'No two captions are equal.');
+  byId('cw-implied-remove').hidden = !implied.length;
+  byId('cw-folders').hidden = !hasFolders();
+  folderList.show(hasFolders() ? itemsBy((row) => row.folder || 'no folder') : []);
+  lookForNear(found.ids);
+}
+
+let asked = 0;
+
+/** Asks for the figures and draws them. Throws: the server does not answer, or says no. */
+async function look() {
+  asked += 1;
+  const number = asked;
   await allSaved();
-  const reply = await askOrTell('There is no overview', 'token_counts', { set: page.set });
-  if (!reply) return;
-  draw(reply.counts, reply.limit);
-  dialog.showModal();
+  const of = { set: page.set };
+  const [found, tokens] = await Promise.all([ask('overview', of), ask('token_counts', of)]);
+  if (number === asked) draw(found, tokens);
+}
+
+const lookAgain = debounced(300, () => {
+  if (dialog.open) orSay(look);
+});
+
+function listGroup(target) {
+  const number = target.closest('[data-group]')?.dataset.group;
+  if (number !== undefined) list(groups[+number].title, groups[+number].ids);
+}
+
+dialog.addEventListener('click', (event) => listGroup(event.target));
+dialog.addEventListener('keydown', (event) => {
+  if (event.target.matches('rect') && (event.key === 'Enter' || event.key === ' ')) {
+    event.preventDefault();
+    listGroup(event.target);
+  } else if (event.key === '/' && !event.target.matches('input')) {
+    event.preventDefault();
+    search.focus();
+  }
+});
+search.addEventListener('input', drawTags);
+search.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && search.value) {
+    search.value = '';
+    drawTags();
+  } else if (event.key === 'ArrowDown' || event.key === 'Enter') tagList.focus();
+  else return;
+  event.preventDefault();
+});
+order.addEventListener('change', drawTags);
+byId('cw-implied-remove').addEventListener('click', () => removeImplied(''));
+byId('cw-overview-close').addEventListener('click', () => dialog.close());
+dialog.addEventListener('close', () => {
+  withdraw();
+  say('');
+  forget();
+});
+byId('cw-overview-open').addEventListener('click', async () => {
+  search.value = '';
+  try {
+    dialog.showModal();
+    search.focus();
+    say('Counting…');
+    await look();
+    say('');
+  } catch (error) {
+    throwBug(error);
+    dialog.close();
+    notice('bad', 'There is no overview', [error.message]);
+  }
+});
+onListing(list);
+on('told', (reply) => {
+  if (dialog.open && (reply.rows.length || reply.removed.length)) lookAgain();
 });
 on('listed', () => {
   byId('cw-overview-open').disabled = !page.rows.length;

@@ -4,6 +4,7 @@ import { byId } from '../core/elements.js';
 import { html, render } from '../core/html.js';
 
 const menu = byId('cw-tag-menu');
+const home = menu.parentElement;
 let opener = null;
 let actions = {};
 
@@ -17,6 +18,7 @@ export function openMenu(button, does) {
     menu,
     html`${Object.keys(does).map((name) => html`<button type="button" role="menuitem" data-name="${name}">${name}</button>`)}`,
   );
+  (button.closest('dialog') ?? home).append(menu); // beside a dialog that is open nothing can be clicked
   menu.showPopover();
   const at = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = menu;

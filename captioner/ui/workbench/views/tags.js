@@ -100,10 +100,10 @@ function makeReachable(button) {
 
 /**
  * One click at a time, each on the list that the one before it left: the settings on the page follow a moment after
- * the server's, and a list sent too early would undo the last click.
+ * the server's, and a list sent too early would undo the last click. Returns: a promise, kept once it is done.
  * @param {boolean} isIgnored put on the list, else taken off it
  */
-function ignore(name, isIgnored) {
+export function ignore(name, isIgnored) {
   const sent = sending.then(async () => {
     if (!page.settings) return; // the controls are still on their way
     const ours = await inTurn(() => changeList(name, isIgnored));
@@ -115,6 +115,7 @@ function ignore(name, isIgnored) {
   });
   // A bug is told as one, and the next click goes on.
   sending = sent.catch(reportError);
+  return sending;
 }
 
 /** @returns the settings with the changed list, which are asked with until the controls show it; undefined: as before */
