@@ -12,6 +12,7 @@ import { page } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
 import { offerParts } from '../views/chips.js';
+import { undoAction } from '../views/undo.js';
 
 const dialog = byId('cw-bulk');
 const form = byId('cw-bulk-form');
@@ -117,7 +118,7 @@ async function apply() {
   if (!reply) return;
   if (reply.ok) {
     dialog.close();
-    brief(`${plural(reply.changed, 'caption', 'captions')} changed; Undo takes it back`);
+    brief(`${plural(reply.changed, 'caption', 'captions')} changed`, [undoAction]);
     lookSoon();
     return;
   }

@@ -9,6 +9,7 @@ import { move, page, select, takeRows } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
 import { startJob } from './job.js';
+import { undoAction } from './undo.js';
 
 let anchor = '';
 
@@ -53,7 +54,7 @@ export async function remove() {
   takeRows([], { removed: reply.removed });
   if (isCurrentGone && page.shown.length) select(page.shown[Math.min(before, page.shown.length - 1)].id);
   clear();
-  brief(`${plural(reply.removed.length, 'picture', 'pictures')} removed; Undo brings them back`);
+  brief(`${plural(reply.removed.length, 'picture', 'pictures')} removed`, [undoAction]);
   lookSoon();
 }
 
