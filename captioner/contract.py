@@ -207,6 +207,11 @@ class Captioner(Model):
         return [self.caption([shown], settings)[0] for settings in grid]
 
     @staticmethod
+    def select(sentence: Sentence, settings: Any) -> Sentence:
+        """The sentence that reaches the caption under the COMPOSE settings. Runs no model."""
+        return sentence
+
+    @staticmethod
     def can_draw(settings: Any) -> bool:
         """Whether `draw` may say other sentences under these settings."""
         return False

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Finish = Literal["stop", "length", ""]
+"""How a sentence ended: by itself, cut at the captioner's limit, or nobody knows (a captioner that does not say, a
+layer of an earlier version)."""
 
 NOTICEABLE_S = 4.0
 """A preparation that takes longer is announced; a shorter one is simply done."""
@@ -36,6 +40,7 @@ class Alternative:
 
     text: str
     score: float | None
+    finish: Finish = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Sentence:
     text: str
     score: float | None = None
     alternatives: tuple[Alternative, ...] = ()
+    finish: Finish = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

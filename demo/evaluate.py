@@ -18,8 +18,9 @@ from PIL.Image import Image
 
 from captioner.contract import inputs
 from captioner.models.blip import BlipCaptioner, SamplingSettings
-from captioner.records import Tag
+from captioner.records import Sentence, Tag
 from demo.drawing import draw
+from demo.grammar import ends_whole
 from demo.phrases import BACKGROUND_LABELS, PAIRS, STYLE_LABELS, pair_text
 from demo.scene import Scene
 from demo.scenes import make_scene, scene_from_seed, truth_row
@@ -121,10 +122,14 @@ def withheld_sample(seed: int, count: int) -> Sample:
 
 
 def write_captions(blip: BlipCaptioner, pictures: Sequence[Image], settings: SamplingSettings) -> list[str]:
+    return [sentence.text for sentence in write_sentences(blip, pictures, settings)]
+
+
+def write_sentences(blip: BlipCaptioner, pictures: Sequence[Image], settings: SamplingSettings) -> list[Sentence]:
     sentences = []
     for start in range(0, len(pictures), _BATCH):
         sentences += blip.caption(inputs(pictures[start : start + _BATCH]), settings)
-    return [sentence.text for sentence in sentences]
+    return sentences
 
 
 def verdicts_on(captions: Sequence[str], scenes: Sequence[Scene]) -> list[Verdict]:
@@ -149,6 +154,21 @@ def caption_figures(blip: BlipCaptioner, sample: Sample) -> Figures:
         "captions_groups_mentioned": sum(v.groups_mentioned for v in verdicts)
         / sum(v.groups_in_scene for v in verdicts),
         "captions_words": _mean(len(caption.split()) for caption in captions),
+    }
+
+
+def cut_figures(blip: BlipCaptioner, sample: Sample) -> Figures:
+    """How sentences end under the default settings, as they are said and as they reach the caption.
+
+    "In the middle" is by the grammar of the scenes, which the product's own rule (`captioner.phrases`) does not know.
+    """
+    settings = SamplingSettings()
+    said = write_sentences(blip, sample.pictures, settings)
+    selected = [blip.select(sentence, settings) for sentence in said]
+    return {
+        "default_cut_at_the_limit": _share(sentence.finish == "length" for sentence in said),
+        "default_end_in_the_middle_as_said": _share(not ends_whole(sentence.text) for sentence in said),
+        "default_end_in_the_middle": _share(not ends_whole(sentence.text) for sentence in selected),
     }
 
 
@@ -236,6 +256,7 @@ def measure(trio: Trio, seed: int, count: int) -> Figures:
     verdicts = verdicts_on(write_captions(trio.blip, withheld.pictures, CAPTION_SETTINGS), withheld.scenes)
     return {
         **caption_figures(trio.blip, sample),
+        **cut_figures(trio.blip, sample),
         **clip_figures(trio.clip, sample),
         **tagger_figures(trio.wd14, sample),
         **decoding_figures(trio.blip, sample[:DECODING_COUNT]),

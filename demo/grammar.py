@@ -3,7 +3,7 @@
 import random
 
 from demo.scene import Group, Scene
-from demo.world import PLURALS, indefinite_article
+from demo.world import BACKGROUNDS, NOUNS, PLURALS, indefinite_article
 
 MIN_WORDS, MAX_WORDS = 3, 40
 NUMBER_WORDS = {2: "two", 3: "three"}
@@ -57,6 +57,11 @@ def word(scene: Scene, rng: random.Random, kind: str | None = None, *, is_contin
         )
         if MIN_WORDS <= len(caption.split()) <= MAX_WORDS:
             return caption
+
+
+def ends_whole(caption: str) -> bool:
+    """Whether a caption ends where a phrase of a scene's caption does, and not in its middle."""
+    return caption.endswith(_ENDS)
 
 
 def noun_phrase(group: Group, rng: random.Random, size_share: float = 0.0) -> str:
@@ -169,3 +174,13 @@ def _triple_clause(phrases: list[str], axis: str, rng: random.Random) -> str:
             f"{listed} from top to bottom",
         ]
     return rng.choices(wordings, (0.55, 0.2, 0.1, 0.15))[0]
+
+
+_ENDS = (
+    *(f" {form}" for noun in NOUNS for form in (noun, PLURALS[noun])),
+    *(f" {phrase}" for background in BACKGROUNDS for phrase in background_phrases(background)),
+    " on green grass",  # under a blue sky or not
+    *(f" {phrase}" for phrases in STYLE_PHRASES.values() for phrase in phrases),
+    *(f" {place}" for place in ("on the left", "on the right", "at the top", "at the bottom", "in the middle")),
+    *(f" {order}" for order in ("in a row", "in a column", "from left to right", "from top to bottom")),
+)

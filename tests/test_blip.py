@@ -30,6 +30,7 @@ from captioner.models.blip import (
 )
 from captioner.models.blip.cache import ByteCache
 from captioner.models.blip.tree import PrefixTree
+from captioner.records import Sentence
 from tests.plain_blip import PlainBlip
 from tests.tiny_models import random_picture, save_tiny_blip
 
@@ -105,6 +106,21 @@ def test_nucleus_sampling_draws_the_tokens_of_plain_transformers_with_the_same_s
     for picture in PICTURES[:2]:
         ours = found_tokens(captioner, picture, settings)
         assert ours == plain.token_ids(picture, settings)
+
+
+@pytest.mark.parametrize("settings", [*BEAM_GRID[::6], *NUCLEUS_GRID[::3]])
+def test_a_sentence_says_whether_it_ran_into_max_length(
+    captioner: BlipCaptioner, plain: PlainBlip, settings: SamplingSettings
+) -> None:
+    settings = settings.replaced(min_length=5)
+    end = plain.model.config.text_config.sep_token_id
+    for max_length in (12, 60):
+        chosen = settings.replaced(max_length=max_length)
+        for picture in PICTURES[:2]:
+            [said] = captioner.caption(inputs([picture]), chosen)
+            tokens = plain.token_ids(picture, chosen)
+            assert said.finish == ("stop" if tokens[-1] == end else "length")
+            assert said.finish == "stop" or len(tokens) == max_length
 
 
 @pytest.mark.parametrize("settings", [*BEAM_GRID[1::9], *NUCLEUS_GRID[::4]])
@@ -590,6 +606,13 @@ def test_every_preset_sets_every_field_by_itself() -> None:
         call = source.split(f'"{name}": SamplingSettings(')[1].split("),")[0]
         for field in SamplingSettings.fields():
             assert f"{field.name}=" in call, (name, field.name)
+
+
+def test_presets_of_other_tools_leave_a_cut_sentence_as_it_is() -> None:
+    assert [name for name, chosen in PRESETS.items() if chosen.whole_phrases] == ["blip-paper"]
+    cut = Sentence("a dog in a", -0.2, finish="length")
+    assert BlipCaptioner.select(cut, PRESETS["smart-preprocess"]) == cut
+    assert BlipCaptioner.select(cut, SamplingSettings()).text == "a dog"
 
 
 def test_the_nucleus_preset_has_the_penalty_blip_fixes() -> None:

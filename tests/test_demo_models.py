@@ -78,6 +78,12 @@ def test_captions_state_style_and_background_and_are_right(captions: Figures) ->
     assert captions["captions_background_right"] >= 0.96
 
 
+def test_few_captions_end_in_the_middle_of_a_phrase(trio: Trio, sample: Sample) -> None:
+    figures = evaluate.cut_figures(trio.blip, sample)
+    assert figures["default_end_in_the_middle_as_said"] > 0.2  # 20 tokens are too few for what there is to say
+    assert figures["default_end_in_the_middle"] < 0.1
+
+
 def test_captions_are_clean_text(trio: Trio, sample: Sample) -> None:
     for caption in evaluate.write_captions(trio.blip, sample.pictures[:30], evaluate.CAPTION_SETTINGS):
         assert " ," not in caption

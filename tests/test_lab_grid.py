@@ -32,6 +32,8 @@ BASE = SamplingSettings(max_length=60)
 class Echo:
     """A captioner that says its settings, and notes how often it was asked."""
 
+    select = staticmethod(BlipCaptioner.select)
+
     def __init__(self) -> None:
         self.asked: list[int] = []
 

@@ -28,7 +28,7 @@ from captioner.models.manager import ModelManager
 from captioner.pipeline import PictureSource, can_draw, caption_pictures, draw_sentences, make_layers
 from captioner.preparation import can_prepare, duration, forecast_text, forecasts, prepare_steps
 from captioner.records import Layer, Sentence, Tag
-from captioner.settings import Settings
+from captioner.settings import Effect, Settings
 from tests.fakes import NEW_FAMILY, POISON, FakeClip, FakeModel, FakeWd14, ShapeSettings, fake_models
 
 
@@ -228,7 +228,7 @@ def test_every_model_of_the_plan_makes_a_layer(models: str, manager: ModelManage
     assert blip.sentence is not None
     assert (blip.sentence.text, blip.sentence.score) == ("a red picture 40 wide under beam 3", -0.5)
     assert (blip.picture_id, blip.model, blip.model_revision, blip.seed) == ("a", "fake-blip", "abc123", 7)
-    assert blip.run_settings == plan.captioner.settings.to_mapping()
+    assert blip.run_settings == plan.captioner.settings.to_mapping(Effect.RUN)
     assert before <= blip.created_at <= time.time()
     assert wd14.tags is not None and "hat" in [tag.name for tag in wd14.tags]
     assert (wd14.run_settings, wd14.seed) == ({}, None)

@@ -135,6 +135,37 @@ def test_other_sentences_are_composed_as_the_suggestion_is() -> None:
     assert joined[0].caption == "a cat, mine"
 
 
+CUT = layer(
+    "blip",
+    said=Sentence(
+        "a dog on grass under a blue",
+        -0.2,
+        (Alternative("a cat in a", -0.4, "length"), Alternative("a dog on grass", -0.5, "stop")),
+        "length",
+    ),
+)
+
+
+def test_a_sentence_that_was_cut_ends_at_its_last_whole_phrase() -> None:
+    reading = Reading([CUT], plan_of())
+    assert reading.composed.text == "a dog on grass"
+    assert [one.caption for one in reading.other_sentences()] == ["a cat"]  # the other one reads the same by now
+    assert [one.text for one in reading.other_sentences([Alternative("a cow with", None, "length")])][-1] == "a cow"
+
+
+def test_whoever_wants_another_tool_s_captions_gets_the_cut_ones() -> None:
+    for values in ({"whole_phrases": False}, {"preset": "everydream-beam"}, {"preset": "smart-preprocess"}):
+        reading = Reading([CUT], plan_of(**values))
+        assert reading.composed.text == "a dog on grass under a blue"
+        assert [one.text for one in reading.other_sentences()] == ["a cat in a", "a dog on grass"]
+
+
+@pytest.mark.parametrize("finish", ["stop", ""])
+def test_a_sentence_that_ended_by_itself_or_of_which_nobody_knows_stays(finish: Any) -> None:
+    said = Sentence("the box that the key is in", -0.2, finish=finish)
+    assert Reading([layer("blip", said=said)], plan_of()).composed.text == said.text
+
+
 def test_drawn_sentences_come_after_and_each_is_told_once() -> None:
     drawn = [Alternative(text, -1.0) for text in ("a dog", "a cow", "a fox", "a fox", " ")]
     assert [one.text for one in Reading([SAID], plan_of()).other_sentences(drawn)] == ["a cat", "a cow", "a fox"]

@@ -13,7 +13,7 @@ from PIL import Image
 from demo import scenes, tags, truth, world
 from demo.cache import patch_labels, training_scene
 from demo.drawing import draw
-from demo.grammar import STYLE_OPENINGS, word
+from demo.grammar import STYLE_OPENINGS, ends_whole, word
 from demo.scene import Scene
 from demo.scenes import mirrored, scene_from_seed, truth_row
 from demo.shapes import HATS, SHAPES, parts_of, place
@@ -126,6 +126,14 @@ def test_every_caption_is_true_and_has_3_to_40_words() -> None:
             lengths.add(len(caption.split()))
     assert min(lengths) == 3
     assert 30 <= max(lengths) <= 40
+
+
+def test_every_caption_ends_whole() -> None:
+    for scene in SAMPLE[:300]:
+        for caption in captions_of(scene):
+            assert ends_whole(caption), caption
+    assert not ends_whole("a red cat on a white")
+    assert not ends_whole("a red cat and two")
 
 
 def test_captions_vary() -> None:

@@ -101,7 +101,7 @@ def test_words_and_presets_are_offered_with_all_their_values() -> None:
     length, preset = controls.combinations
     assert length.box.choices == [("Short", "short"), ("Balanced", "balanced"), ("Detailed", "detailed")]
     assert length.box.value == "short"
-    assert length.table["detailed"] == {"min_length": 24, "max_length": 60}
+    assert length.table["detailed"] == {"min_length": 24, "max_length": 60, "whole_phrases": True}
     assert preset.table == {name: preset.to_mapping() for name, preset in PRESETS.items()}
     assert preset.box.value == "blip-paper"
     assert [title for title, _ in preset.box.choices] == [

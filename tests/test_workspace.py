@@ -425,7 +425,7 @@ def test_layers_come_back_exactly_as_they_were_put(workspace):
         run_settings={"num_beams": 3, "top_p": 0.9, "prompt": "ä", "flag": True},
         seed=2**62,
         created_at=1234.5678,
-        sentence=Sentence("a cat 🐈", None, (Alternative("a dog", -0.1), Alternative("x", None))),
+        sentence=Sentence("a cat 🐈", None, (Alternative("a dog", -0.1, "length"), Alternative("x", None)), "stop"),
     )
     tags = Layer(
         picture_id=ids[0],

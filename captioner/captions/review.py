@@ -68,7 +68,8 @@ class Reading:
         self._edit = edit
         self._latest = latest(layers)
         said = self._latest.get(plan.captioner.family) if plan.captioner.model else None
-        self._sentence = said.sentence if said else None
+        self._said = said.sentence if said else None
+        self._sentence = self._selected(self._said) if self._said else None
 
     @classmethod
     def at_rest(cls, layers: Sequence[Layer], plan: Plan, existing: str = "", edit: str | None = None) -> Reading:
@@ -145,16 +146,16 @@ class Reading:
 
         Args: drawn: further ones that are in no layer.
         """
-        if self._sentence is None:
+        if self._said is None or self._sentence is None:
             return []
-        others: dict[str, Alternative] = {}
-        for other in (*self._sentence.alternatives, *drawn):
+        others: dict[str, Sentence] = {}
+        for found in (*self._said.alternatives, *drawn):
+            other = self._selected(Sentence(found.text, found.score, finish=found.finish))
             if other.text.strip() and other.text != self._sentence.text:
                 others.setdefault(other.text, other)
         existing = "" if self._is_existing_kept else self._existing
         return [
-            OtherSentence(other.text, other.score, self._composed(Sentence(other.text, other.score), existing).inner)
-            for other in others.values()
+            OtherSentence(other.text, other.score, self._composed(other, existing).inner) for other in others.values()
         ]
 
     @property
@@ -168,6 +169,11 @@ class Reading:
     @cached_property
     def _tags(self) -> list[Tag]:
         return selected_tags(self._layers, self._plan)
+
+    def _selected(self, sentence: Sentence) -> Sentence:
+        """What of a sentence reaches the caption."""
+        captioner = self._plan.captioner
+        return registry.captioner_class(captioner.family).select(sentence, captioner.settings)
 
     def _composed(self, sentence: Sentence | None, existing: str) -> Caption:
         source = self._plan.captioner.family

@@ -117,7 +117,7 @@ def sweep_picture(picture: PictureInput, grid: Grid, captioner: Captioner) -> Sw
     """
     different = list({_in_effect(cell): cell for cell in grid.cells}.values())
     found = dict(zip(map(_in_effect, different), captioner.caption_grid(picture, different), strict=True))
-    return compare(grid, [found[_in_effect(cell)] for cell in grid.cells])
+    return compare(grid, [captioner.select(found[_in_effect(cell)], cell) for cell in grid.cells])
 
 
 def compare(grid: Grid, sentences: Sequence[Sentence]) -> Sweep:

@@ -334,5 +334,5 @@ def _compose_part(plan: Plan) -> tuple[Any, ...]:
     return (
         bool(plan.captioner.model),
         plan.recipe,
-        *((planned.family, planned.settings.to_mapping(Effect.COMPOSE)) for planned in plan.taggers),
+        *((planned.family, planned.settings.to_mapping(Effect.COMPOSE)) for planned in plan.running()),
     )

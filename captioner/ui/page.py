@@ -31,6 +31,7 @@ from captioner.ui.controls import Controls, Offered
 from captioner.ui.lanes import in_lanes
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
+from captioner.ui.samples import add_samples
 from captioner.ui.script_functions import script_functions
 
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
@@ -69,6 +70,7 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
     """Our routes and the page on one FastAPI app, whose `state.callables` says what calls may name."""
     add_routes(app, service)
     add_modules(app)
+    add_samples(app)
     theme = gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="slate",

@@ -84,6 +84,7 @@ PASSAGES: Sequence[Passage] = (
     ),
     _passage("POST", rf"/kept/{_ID}", Kind.UPLOAD, max_bytes=_KEPT_FILE_MAX_BYTES, advice="split it."),
     _passage("GET", rf"/workbench/{_ID}/{_FILE_NAMES}"),
+    _passage("GET", rf"/samples/{_ID}"),
     # The page and the files that Gradio makes it of.
     _passage("GET", "/", Kind.PAGE),
     _passage("GET", rf"/(?:assets|static)/{_FILE_NAMES}"),

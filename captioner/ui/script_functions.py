@@ -12,6 +12,7 @@ from typing import Any
 
 from captioner.errors import CaptionerError, SettingsError
 from captioner.formats.incoming import START_BYTES, Incoming
+from captioner.service import samples
 from captioner.service.messages import message_of
 from captioner.service.service import ExportSettings, Service
 from captioner.ui.asked import (
@@ -67,6 +68,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             ),
         ),
         _function("known_sets", {"sets": listed(present)}, lambda asked: service.known_sets(asked["sets"])),
+        _function("samples", {}, lambda asked: samples.listed()),
         _function(
             "remove_pictures",
             {**of_set, "ids": listed(identifier)},

@@ -74,7 +74,8 @@ def to_row(db: sqlite3.Connection, picture_key: int, layer: Layer, labels: Label
     sentence = tags = None
     if layer.sentence is not None:
         said = layer.sentence
-        sentence = json.dumps([said.text, said.score, [[other.text, other.score] for other in said.alternatives]])
+        others = [[other.text, other.score, other.finish] for other in said.alternatives]
+        sentence = json.dumps([said.text, said.score, others, said.finish])
     if layer.tags is not None:
         keys = labels.keys(db, layer.tags, fresh)
         tags = struct.pack(f"<{len(keys)}I{len(keys)}d", *keys, *(tag.score for tag in layer.tags))
@@ -119,8 +120,8 @@ def from_row(db: sqlite3.Connection, picture: tuple[int, str], row: Sequence[Any
         return lost
     sentence = tags = None
     if sentence_json is not None:
-        text, score, alternatives = json.loads(sentence_json)
-        sentence = Sentence(text, score, tuple(Alternative(*other) for other in alternatives))
+        text, score, alternatives, *finish = json.loads(sentence_json)  # versions up to schema 3 stored no finish
+        sentence = Sentence(text, score, tuple(Alternative(*other) for other in alternatives), *finish)
     if tags_blob is not None:
         count = len(tags_blob) // 12
         numbers = struct.unpack(f"<{count}I{count}d", tags_blob)

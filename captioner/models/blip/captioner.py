@@ -7,6 +7,7 @@ BLIP's settings without torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -14,6 +15,7 @@ from captioner.contract import Captioner, ModelSpec, PictureInput
 from captioner.errors import CaptionerError, MissingPackage
 from captioner.limits import read_json
 from captioner.models.blip.settings import SamplingSettings
+from captioner.phrases import whole_phrases
 from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
@@ -133,6 +135,13 @@ class BlipCaptioner(Captioner):
         return found
 
     @staticmethod
+    def select(sentence: Sentence, settings: SamplingSettings) -> Sentence:
+        """The same, but one that was cut at max_length ends at its last whole phrase where the settings say so."""
+        if sentence.finish != "length" or not settings.whole_phrases:
+            return sentence
+        return replace(sentence, text=whole_phrases(sentence.text))
+
+    @staticmethod
     def can_draw(settings: SamplingSettings) -> bool:
         """Nucleus sampling draws; beam search finds the same again."""
         return settings.method == "nucleus"
@@ -141,7 +150,7 @@ class BlipCaptioner(Captioner):
         """The sentences of the seeds that follow the settings' own. Raises: as `encode` and `decode`."""
         after = settings.replaced(seed=(settings.seed + skip) % 2**31)
         [drawn] = self.decode(self.encode([shown.image]), after, samples=count)
-        return [Alternative(drawn.text, drawn.score), *drawn.alternatives]
+        return [Alternative(drawn.text, drawn.score, drawn.finish), *drawn.alternatives]
 
     @classmethod
     def accepts(cls, folder: Path) -> bool:

@@ -305,11 +305,12 @@ class BlipDecoder:
 
     def _sentence(self, found: Sequence[FoundSentence], settings: SamplingSettings) -> Sentence:
         prompt_ids = self.prompt_ids(settings.prompt)
-        scores: dict[str, float] = {}  # two rows of tokens may read the same
+        told: dict[str, Alternative] = {}  # two rows of tokens may read the same
         for one in found:
-            scores.setdefault(self._text(one.tokens, prompt_ids, settings.prompt), one.score)
-        (text, score), *others = scores.items()
-        return Sentence(text, score, tuple(Alternative(*other) for other in others))
+            text = self._text(one.tokens, prompt_ids, settings.prompt)
+            told.setdefault(text, Alternative(text, one.score, "length" if one.is_cut else "stop"))
+        first, *others = told.values()
+        return Sentence(first.text, first.score, tuple(others), first.finish)
 
     def _text(self, tokens: list[int], prompt_ids: tuple[int, ...], prompt: str) -> str:
         """The sentence without its prompt, which is cut off by its length in characters, as the original BLIP does."""

@@ -21,14 +21,19 @@ from transformers import (
 )
 
 from captioner.models.blip.settings import SamplingSettings
+from captioner.settings import Effect
 
 
 @dataclass(frozen=True, slots=True)
 class FoundSentence:
-    """A sentence as tokens, with start token and prompt, up to and with the end token, and its score."""
+    """A sentence as tokens, with start token and prompt, up to and with the end token, and its score.
+
+    is_cut: max_length came before the end token.
+    """
 
     tokens: list[int]
     score: float
+    is_cut: bool
 
 
 def rows_each(settings: SamplingSettings) -> int:
@@ -92,7 +97,8 @@ def search(
                 score = watch.of(cell, tokens, len(prompt_ids), shared.length_penalty)
             else:
                 score = watch.totals()[cell]
-            found[-1].append(FoundSentence(tokens.tolist(), score))
+            said = tokens.tolist()
+            found[-1].append(FoundSentence(said, score, is_cut=end_id not in said[len(prompt_ids) :]))
     return found
 
 
@@ -275,6 +281,4 @@ class BeamScores(LogitsProcessor):
 
 def in_short(settings: SamplingSettings) -> str:
     """The settings that have an effect, for an error."""
-    values = settings.to_mapping()
-    fields = (field for field in settings.fields() if not field.is_idle(values))
-    return ", ".join(f"{field.name} {getattr(settings, field.name)}" for field in fields)
+    return ", ".join(f"{name} {value}" for name, value in settings.in_effect(Effect.RUN).items())

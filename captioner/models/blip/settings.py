@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from captioner.errors import SettingsError
 from captioner.limits import is_finite, value_shown
-from captioner.settings import Field, Levels, Settings, choice, real, whole, words
+from captioner.settings import Effect, Field, Levels, Settings, choice, real, switch, whole, words
 
 _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
@@ -43,6 +43,12 @@ class SamplingSettings(Settings):
         "a picture of ", "What the sentence begins with; it is taken off the result again.", max_length=200
     )
     seed: int = whole(0, 0, 2**31 - 1, "The same seed draws the same sentence again.", only_when=_NUCLEUS)
+    whole_phrases: bool = switch(
+        True,
+        "A sentence that is cut at its maximum length ends at its last whole phrase.",
+        label="End at a whole phrase",
+        effect=Effect.COMPOSE,
+    )
 
     def check_together(self) -> None:
         """Raises: SettingsError: min_length is above max_length."""
@@ -82,9 +88,9 @@ class SamplingSettings(Settings):
             title="Length",
             help="Short: 5 to 20 tokens (words or parts of them), balanced: 10 to 40, detailed: 24 to 60.",
             values={
-                "short": {"min_length": 5, "max_length": 20},
-                "balanced": {"min_length": 10, "max_length": 40},
-                "detailed": {"min_length": 24, "max_length": 60},
+                "short": {"min_length": 5, "max_length": 20, "whole_phrases": True},
+                "balanced": {"min_length": 10, "max_length": 40, "whole_phrases": True},
+                "detailed": {"min_length": 24, "max_length": 60, "whole_phrases": True},
             },
         )
 
@@ -152,7 +158,7 @@ def resolve_q_factor(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
 # Each preset sets every field, so that a later change of a default cannot change what a preset means. Where a tool
 # leaves a field alone, it has the value BLIP's own generate or, below it, transformers gives it: length_penalty 1,
 # no n-gram rule, temperature 1, top_k 50 (transformers), top_p 0.9 (BLIP's default for sampling). The prompt is the one
-# the original BLIP always uses.
+# the original BLIP always uses. No tool mends the end of a sentence that was cut, so neither do their presets.
 PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
     {
         # EveryDream's auto_caption as it starts: 16 beams, 22 to 48 tokens, q_factor 1.0 = repetition penalty.
@@ -169,6 +175,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            whole_phrases=False,
         ),
         # Its --nucleus: q_factor 1.0 goes to top_p (no filter) and its lengths are not passed on, so that BLIP's own
         # defaults hold: 10 to 30 tokens, the repetition penalty 1.1 it fixes under nucleus, transformers' top_k 50.
@@ -185,6 +192,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            whole_phrases=False,
         ),
         # The sliders of the Smart Pre-Process extension as they start: 8 beams, 30 to 50 tokens (with BLIP ViT-L).
         "smart-preprocess": SamplingSettings(
@@ -200,6 +208,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            whole_phrases=False,
         ),
         # The BLIP paper's captioning evaluation: 3 beams, 5 to 20 tokens.
         "blip-paper": SamplingSettings(
@@ -215,6 +224,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            whole_phrases=True,
         ),
     }
 )

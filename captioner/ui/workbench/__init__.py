@@ -26,6 +26,7 @@ _STYLES = (
     "dialogs",
     "overview",
     "settings",
+    "toasts",
     "narrow",
 )
 """Later ones outweigh earlier ones."""

@@ -14,6 +14,7 @@ import './views/otherwise.js';
 import './views/prepare.js';
 import './views/offers.js';
 import './views/upload.js';
+import './views/samples.js';
 import './views/chips.js';
 import './views/undo.js';
 import './views/theme.js';

@@ -5,6 +5,7 @@ import { html, render } from './html.js';
 import { ask, throwBug } from './server.js';
 
 const BRIEF_MS = 6000;
+const ACTION_MS = 12_000; // to reach a button
 
 /**
  * A message above the workbench that stays until it is closed; `lines` may be long lists.
@@ -42,13 +43,46 @@ export async function askOrTell(title, name, request) {
 }
 
 let clearing = 0;
+let shown_ms = 0; // how long the words in sight stay; 0 until they are dismissed
 
-/** A word that goes away by itself. */
-export function brief(text) {
-  const box = byId('cw-brief');
-  box.textContent = text;
+function clear() {
   clearTimeout(clearing);
-  clearing = setTimeout(() => {
-    box.textContent = '';
-  }, BRIEF_MS);
+  byId('cw-brief').textContent = '';
+  byId('cw-brief-actions').replaceChildren();
 }
+
+function clearLater() {
+  clearTimeout(clearing);
+  if (shown_ms) clearing = setTimeout(clear, shown_ms);
+}
+
+/**
+ * Words over the page's lower edge, in the place of the last ones. They go away by themselves, but not under the hand.
+ * @param {{text: string, run: function}[]} actions buttons; each takes the words away
+ * @param {{stays: boolean}} how stays: until they are dismissed, or others come
+ */
+export function brief(text, actions = [], { stays = false } = {}) {
+  clear();
+  byId('cw-brief').textContent = text;
+  for (const { text: word, run } of actions) {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'cw-button cw-small';
+    button.textContent = word;
+    button.addEventListener('click', () => {
+      clear();
+      run();
+    });
+    byId('cw-brief-actions').append(button);
+  }
+  shown_ms = stays ? 0 : actions.length ? ACTION_MS : BRIEF_MS;
+  clearLater();
+}
+
+/** Takes the buttons off the words in sight, which other things were done since. */
+export const withdrawActions = () => byId('cw-brief-actions').replaceChildren();
+
+const toast = byId('cw-toast');
+byId('cw-brief-close').addEventListener('click', clear);
+for (const event of ['pointerenter', 'focusin']) toast.addEventListener(event, () => clearTimeout(clearing));
+for (const event of ['pointerleave', 'focusout']) toast.addEventListener(event, clearLater);

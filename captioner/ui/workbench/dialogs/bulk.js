@@ -15,6 +15,7 @@ import { page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 import { allSaved } from '../set/unsaved.js';
 import { offerParts } from '../views/chips.js';
+import { undoAction } from '../views/undo.js';
 import * as changes from './changes.js';
 
 const FIND = 'replace';
@@ -128,7 +129,7 @@ async function doIt() {
   if (!reply) return;
   if (reply.ok) {
     dialog.close();
-    brief(`${plural(reply.changed, 'caption', 'captions')} changed; Undo takes it back`);
+    brief(`${plural(reply.changed, 'caption', 'captions')} changed`, [undoAction]);
     lookSoon();
     return;
   }

@@ -7,6 +7,7 @@ import { askOrTell, notice } from '../core/messages.js';
 import * as storage from '../core/storage.js';
 import { plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
+import { setTitle } from '../core/title.js';
 import * as arrivals from '../set/arrivals.js';
 import { ensureSet } from '../set/creation.js';
 import { page } from '../set/pictures.js';
@@ -23,7 +24,7 @@ function remember() {
 
 function show(text) {
   byId('cw-set-name').textContent = text || (page.set ? 'Unnamed set' : 'New set');
-  document.title = text ? `${text} – Captioner` : 'Captioner';
+  setTitle(text ? `${text} – Captioner` : 'Captioner');
   if (document.activeElement !== name) name.value = text || '';
 }
 

@@ -4,10 +4,12 @@ import { byId } from '../core/elements.js';
 import { announce, on } from '../core/events.js';
 import { askOrTell, brief, notice } from '../core/messages.js';
 import { plural } from '../core/text.js';
+import { markTitle } from '../core/title.js';
 import { stateOf } from '../set/captions.js';
 import { listOnly } from '../set/listing.js';
 import { page, pathOf, select } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
+import { undoAction } from './undo.js';
 
 const NAMED = 8; // of the pictures that failed
 let now = null;
@@ -79,16 +81,19 @@ export function takeJob(job) {
 function ended() {
   if (toldEnd === now.id) return;
   toldEnd = now.id;
+  markTitle(now.state === 'failed' || now.failed ? 'failed' : now.state === 'cancelled' ? 'stopped' : 'done');
   if (!now.total) {
     if (now.state === 'failed') notice('bad', 'Preparing stopped', [now.message]);
     else brief(now.state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared');
     return;
   }
-  const did = `${plural(now.done - now.failed, 'picture', 'pictures')} captioned`;
+  const made = now.done - now.failed;
+  const did = `${plural(made, 'picture', 'pictures')} captioned`;
+  const actions = made ? [undoAction] : [];
   if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
   else if (now.failed) tellFailed(`${did}, ${now.failed.toLocaleString()} failed`);
-  else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`);
-  else brief(did);
+  else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`, actions, { stays: true });
+  else brief(did, actions, { stays: true });
 }
 
 /** Which pictures failed and why, by name. */

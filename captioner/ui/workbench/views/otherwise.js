@@ -14,6 +14,7 @@ import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
 import { isRunning, startJob } from './job.js';
 import { suggest } from './suggestion.js';
+import { undoAction } from './undo.js';
 
 const LOOK_AFTER_MS = 400;
 const PREVIEW_AFTER_MS = 250; // of a picture that is passed on the way to another, nothing is asked
@@ -57,7 +58,7 @@ function tellEdits(ids) {
     if (!(await savedOrTold())) return;
     const reply = await askOrTell('The edits stay as they are', 'apply_to_edits', { set: page.set });
     if (!reply) return;
-    brief(`${plural(reply.changed, 'edit', 'edits')} changed; Undo takes it back`);
+    brief(`${plural(reply.changed, 'edit', 'edits')} changed`, [undoAction]);
     lookSoon();
   };
   told = notice(

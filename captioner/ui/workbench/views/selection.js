@@ -9,6 +9,7 @@ import { move, page, select, takeRows } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
 import { startJob } from './job.js';
+import { undoAction } from './undo.js';
 
 let anchor = '';
 
@@ -57,9 +58,7 @@ export async function removeThese(ids) {
   takeRows([], { removed: reply.removed });
   if (isCurrentGone && page.shown.length) select(page.shown[Math.min(before, page.shown.length - 1)].id);
   clear();
-  brief(
-    `${plural(reply.removed.length, 'picture', 'pictures')} removed; Undo brings ${reply.removed.length === 1 ? 'it' : 'them'} back`,
-  );
+  brief(`${plural(reply.removed.length, 'picture', 'pictures')} removed`, [undoAction]);
   lookSoon();
 }
 

@@ -2,7 +2,7 @@
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
-import { askOrTell, brief } from '../core/messages.js';
+import { askOrTell, brief, withdrawActions } from '../core/messages.js';
 import { page } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
@@ -29,6 +29,11 @@ on('told', (reply) => {
 });
 export const undo = () => go('undo');
 export const redo = () => go('redo');
+
+/** A button beside words that say what was done; it goes once something else was. */
+export const undoAction = { text: 'Undo', run: undo };
+on('edited', withdrawActions);
+on('stored', withdrawActions);
 
 byId('cw-undo').addEventListener('click', undo);
 byId('cw-redo').addEventListener('click', redo);

@@ -60,7 +60,7 @@ async function sorted(found, includeMasks) {
 }
 
 /** @param {{file: File, path: string}[]} found files with their path below what was chosen */
-async function add(found, { unreadable = [], includeMasks = false } = {}) {
+export async function add(found, { unreadable = [], includeMasks = false } = {}) {
   if (page.isGone) return;
   sorting += 1;
   told.refused.push(...unreadable);
