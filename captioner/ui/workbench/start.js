@@ -1,8 +1,10 @@
 // The beginning: every part of the page, then the set in the address and what was typed and not saved. It is imported
 // once toolbar and workbench are on the page, whose elements the views take hold of; what they export, others call.
 
+import './set/place.js';
 import './views/grid.js';
 import './views/filter.js';
+import './views/look.js';
 import './views/editor.js';
 import './views/reviewed.js';
 import './views/frame.js';
@@ -34,6 +36,7 @@ import { page, takeRows } from './set/pictures.js';
 import { replay } from './set/unsaved.js';
 import { tellGone } from './views/gone.js';
 import { bringToLife } from './views/kept_files.js';
+import { offerRecent } from './views/recent.js';
 import { describe, settingsChanged } from './views/settings.js';
 
 const RETRY_MS = 1500;
@@ -69,6 +72,7 @@ export function start({ server, settings }) {
   connect(server);
   describe(settings);
   announce('selected', { before: '', id: '' });
+  offerRecent();
   const opening = page.set ? openSet() : Promise.resolve(true);
   opening.then((isHere) => {
     if (isHere) bench().dataset.ready = 'true';

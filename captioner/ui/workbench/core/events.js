@@ -8,6 +8,7 @@
 //   stored  {reply}       the server has the settings     sending, answered  id   a save goes out, its answer is taken
 //   details {found}       tags and other sentences        job       {isRunning}
 //   counted {isFirst}     there are new token counts      reviewed  [ids]       their mark changed
+//   viewed                thumbnails or list, and their size
 
 const listeners = {};
 

@@ -4,23 +4,17 @@ import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { askOrTell, notice } from '../core/messages.js';
-import * as storage from '../core/storage.js';
+import { throwBug } from '../core/server.js';
 import { plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
 import { setTitle } from '../core/title.js';
 import * as arrivals from '../set/arrivals.js';
 import { ensureSet } from '../set/creation.js';
+import * as known from '../set/known.js';
 import { page } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
 
-const KEPT = 'captioner/sets';
 const name = byId('cw-rename');
-
-const kept = () => storage.list(KEPT);
-
-function remember() {
-  storage.note(KEPT, JSON.stringify([page.set, ...kept().filter((id) => id !== page.set)].slice(0, 100)));
-}
 
 function show(text) {
   byId('cw-set-name').textContent = text || (page.set ? 'Unnamed set' : 'New set');
@@ -40,16 +34,18 @@ const rename = debounced(400, async () => {
 });
 
 async function list() {
-  const reply = await askOrTell('The list of sets is not there', 'known_sets', { sets: kept() });
-  if (!reply) return;
-  const others = reply.sets.filter((set) => set.id !== page.set);
+  let others;
+  try {
+    others = await known.otherSets();
+  } catch (error) {
+    throwBug(error);
+    notice('bad', 'The list of sets is not there', [error.message]);
+    return;
+  }
   const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
   const line = (set) => {
-    const address = new URL(location);
-    address.search = '';
-    address.searchParams.set('set', set.id);
     const about = `${plural(set.pictures, 'picture', 'pictures')}, ${when.format(new Date(set.changed_at * 1000))}`;
-    return html`<a class="cw-set" href="${address.href}"><b>${set.name || 'Unnamed set'}</b> <span
+    return html`<a class="cw-set" href="${set.address}"><b>${set.name || 'Unnamed set'}</b> <span
       class="cw-quiet">${about}</span></a>`;
   };
   const title = others.length ? html`<p class="cw-quiet">Opened in this browser</p>` : '';
@@ -61,7 +57,7 @@ async function remove() {
   if (!confirm(`Delete this set, ${pictures} with their captions, for good? This cannot be undone.`)) return;
   const set = page.set;
   if (!(await askOrTell('The set was not deleted', 'delete_set', { set }))) return;
-  storage.note(KEPT, JSON.stringify(kept().filter((id) => id !== set)));
+  known.forget(set);
   unsaved.forget(set);
   arrivals.forget(set);
   location.assign(location.pathname);
@@ -78,7 +74,7 @@ byId('cw-sets-menu').addEventListener('toggle', () => {
 });
 on('opened', () => {
   byId('cw-delete-set').hidden = false;
-  remember();
+  known.remember();
   show(name.value.trim());
 });
 on('told', (reply) => {

@@ -17,6 +17,8 @@ const ORDERS = {
   shortest: (a, b) => captionOf(a).length - captionOf(b).length,
 };
 
+export const isOrder = (name) => Object.hasOwn(ORDERS, name);
+
 let query = parse('');
 
 /** What the text of the filter box asks for, as `parse` gives it. */
@@ -59,7 +61,8 @@ const followsServer = () => page.state || ['state', 'reviewed', 'tokens'].some((
  */
 export function refilter({ keepsCurrent = false } = {}) {
   if (queryNow().fields.has('tokens')) needTokens();
-  const isListed = (row) => matches(row) || (keepsCurrent && row.id === page.current);
+  const kept = keepsCurrent && (page.place || page.current);
+  const isListed = (row) => matches(row) || row.id === kept;
   page.shown = isFiltered() ? page.rows.filter(isListed) : [...page.rows];
   if (ORDERS[page.sort]) page.shown.sort(ORDERS[page.sort]); // stable: equal ones stay in the order of names
   announce('listed');

@@ -9,9 +9,12 @@ export const page = {
   rows: [],
   shown: [],
   current: '',
+  place: '', // the picture that is to be shown once it is here: where the person was
   filter: '',
   state: '',
   sort: 'folder',
+  view: 'grid', // or list
+  size: 0, // of a thumbnail in pixels; 0: as the window's width has it
   only: null, // {ids, title}: what a click in the overview asked for
   selection: new Set(),
   settings: null,
@@ -64,7 +67,11 @@ export function takeRows(rows, { whole = false, removed = [] } = {}) {
     'rows',
     rows.map((row) => row.id),
   );
-  if (!rowOf.has(page.current)) select(page.shown.length ? page.shown[0].id : '', false);
+  if (rowOf.has(page.place)) {
+    const { place } = page;
+    page.place = '';
+    select(place);
+  } else if (!rowOf.has(page.current)) select(page.shown.length ? page.shown[0].id : '', false);
 }
 
 export function select(id, byPerson = true) {

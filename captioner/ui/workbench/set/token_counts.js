@@ -9,6 +9,7 @@ import { page } from './pictures.js';
 const FEW = 10; // so many captions are counted one by one, more of them with the whole set
 const AGAIN_AFTER_MS = 400;
 const known = new Map(); // by picture: {caption, tokens}
+let limit = 75; // as the server says with the first count
 let isNeeded = false;
 let isAsking = false;
 
@@ -16,14 +17,16 @@ const isCounted = (row) => known.get(row.id)?.caption === row.caption;
 
 async function countFew(rows) {
   for (const { id, caption } of rows) {
-    const { tokens } = await ask('count_tokens', { text: caption });
+    const { tokens, limit: usable } = await ask('count_tokens', { text: caption });
+    limit = usable;
     known.set(id, { caption, tokens });
   }
 }
 
 async function countAll(rows) {
   const captions = rows.map(({ id, caption }) => [id, caption]);
-  const { counts } = await ask('token_counts', { set: page.set });
+  const { counts, limit: usable } = await ask('token_counts', { set: page.set });
+  limit = usable;
   for (const [id, caption] of captions) if (id in counts) known.set(id, { caption, tokens: counts[id] });
 }
 
@@ -45,6 +48,9 @@ const countSoon = debounced(AGAIN_AFTER_MS, count);
 
 /** The tokens of a picture's saved caption, the last ones known; undefined until they were counted. */
 export const tokensOf = (row) => known.get(row.id)?.tokens;
+
+/** So many tokens trainers read. */
+export const tokenLimit = () => limit;
 
 /** Whether all captions that are listed anywhere were counted. */
 export const areCounted = () => page.rows.every((row) => known.has(row.id));

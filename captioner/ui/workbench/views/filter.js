@@ -105,6 +105,9 @@ on('listed', () => {
   showCount();
   showProblems();
 });
+box.value = page.filter;
+byId('cw-state').value = page.state;
+byId('cw-sort').value = page.sort;
 render(help, html`<p><b>The filter understands</b></p>${lines}`);
 render(byId('cw-help-filter'), lines);
 offerFolders();

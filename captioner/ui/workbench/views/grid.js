@@ -1,110 +1,106 @@
-// The thumbnails. Only the cells in sight exist as elements, so that 10,000 pictures scroll like 10.
+// The pictures on the left, as thumbnails or as a list. Only the cells in sight exist as elements, so that 10,000 pictures
+// scroll like 10.
 
 import { bench, byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
-import { stateOf } from '../set/captions.js';
-import { hasFolders, page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
-import { isReviewed } from '../set/reviewed.js';
+import { hasFolders, page, rowOf } from '../set/pictures.js';
+import { makeCell, markCell } from './cells.js';
 import * as selection from './selection.js';
-import { reviewedIcon, STATES, stateIcon } from './states.js';
+import { STATES, stateIcon } from './states.js';
 
 const box = byId('cw-grid');
 const space = box.querySelector('.cw-grid-space');
 const cells = new Map();
-const shape = { columns: 1, edge: 90, line: 96, isStrip: false };
-const GAP = 6;
+const shape = { columns: 1, width: 90, height: 90, gap: 6, isStrip: false, isList: false };
+const THUMBNAIL_GAP_PX = 6;
+const LINE_GAP_PX = 2;
+const LINE_PX = 66; // as high as a name and two lines of a caption
+
+/** Lets all cells go, to be made anew as what is shown now. */
+function clear() {
+  for (const cell of cells.values()) cell.remove();
+  cells.clear();
+}
 
 /** Columns and cell size from the room there is; on narrow screens CSS asks for one sideways strip. */
 function measure() {
   const style = getComputedStyle(box);
   shape.isStrip = style.getPropertyValue('--cw-strip').trim() === '1';
-  const wanted = parseFloat(style.getPropertyValue('--cw-cell')) || 92;
+  const isList = page.view === 'list' && !shape.isStrip;
+  if (isList !== shape.isList) clear();
+  shape.isList = isList;
+  shape.gap = shape.isList ? LINE_GAP_PX : THUMBNAIL_GAP_PX;
+  const usual = parseFloat(style.getPropertyValue('--cw-cell')) || 92;
   if (shape.isStrip) {
-    shape.columns = 1;
-    shape.edge = wanted;
-  } else {
-    space.style.width = ''; // a strip's, of which measuring would make columns out of sight
-    const width = space.clientWidth;
-    shape.columns = Math.max(2, Math.floor((width + GAP) / (wanted + GAP)));
-    shape.edge = Math.floor((width - GAP * (shape.columns - 1)) / shape.columns);
+    Object.assign(shape, { columns: 1, width: usual, height: usual });
+    return;
   }
-  shape.line = shape.edge + GAP;
+  space.style.width = ''; // a strip's, of which measuring would make columns out of sight
+  const room = space.clientWidth;
+  if (shape.isList) {
+    Object.assign(shape, { columns: 1, width: room, height: LINE_PX });
+    return;
+  }
+  const wanted = page.size || usual;
+  const fewest = page.size ? 1 : 2;
+  shape.columns = Math.max(fewest, Math.floor((room + shape.gap) / (wanted + shape.gap)));
+  shape.width = Math.floor((room - shape.gap * (shape.columns - 1)) / shape.columns);
+  shape.height = shape.width;
 }
+
+const line = () => (shape.isStrip ? shape.width : shape.height) + shape.gap;
 
 const place = (index) =>
   shape.isStrip
-    ? { left: index * shape.line, top: 0 }
-    : { left: (index % shape.columns) * shape.line, top: Math.floor(index / shape.columns) * shape.line };
-
-function makeCell(row) {
-  const cell = document.createElement('div');
-  cell.className = 'cw-cell';
-  cell.id = `cw-cell-${row.id}`;
-  cell.dataset.id = row.id;
-  cell.setAttribute('role', 'option');
-  const image = new Image();
-  image.alt = '';
-  image.decoding = 'async';
-  image.draggable = false;
-  image.src = pictureUrl(row.id, 'thumbnail');
-  const folder = document.createElement('span');
-  folder.className = 'cw-cell-folder';
-  folder.textContent = row.folder.split('/').at(-1);
-  const reviewed = document.createElement('b');
-  render(reviewed, reviewedIcon);
-  cell.append(image, folder, reviewed, document.createElement('i'));
-  return cell;
-}
+    ? { left: index * line(), top: 0 }
+    : { left: (index % shape.columns) * (shape.width + shape.gap), top: Math.floor(index / shape.columns) * line() };
 
 function mark(id) {
   const cell = cells.get(id);
   const row = rowOf.get(id);
-  if (!cell || !row) return;
-  const state = stateOf(row);
-  if (cell.dataset.state !== state) {
-    cell.dataset.state = state;
-    render(cell.querySelector('i'), stateIcon(state));
-  }
-  const isCurrent = id === page.current;
-  cell.setAttribute('aria-selected', isCurrent || page.selection.has(id));
-  cell.classList.toggle('cw-current', isCurrent);
-  cell.classList.toggle('cw-picked', page.selection.has(id));
-  cell.dataset.reviewed = isReviewed(row);
-  const words = `${STATES[state].title}${isReviewed(row) ? ' and reviewed' : ''}`;
-  cell.setAttribute('aria-label', `${pathOf(row)}, ${words}`);
-  cell.title = `${pathOf(row)} (${words})${row.error ? `: ${row.error}` : ''}`;
+  if (cell && row) markCell(cell, row);
+}
+
+const markAll = () => {
+  for (const id of cells.keys()) mark(id);
+};
+
+/** Gives the box the length of all that is listed, which it can be scrolled through. */
+function stretch() {
+  const length = `${Math.ceil(page.shown.length / shape.columns) * line()}px`;
+  space.style.width = shape.isStrip ? length : '';
+  space.style.height = shape.isStrip ? `${shape.height}px` : length;
 }
 
 function draw() {
+  stretch();
   const count = page.shown.length;
-  const length = Math.ceil(count / shape.columns) * shape.line;
-  space.style.width = shape.isStrip ? `${length}px` : '';
-  space.style.height = shape.isStrip ? `${shape.edge}px` : `${length}px`;
   const [from, room] = shape.isStrip ? [box.scrollLeft, box.clientWidth] : [box.scrollTop, box.clientHeight];
-  const first = Math.max(0, Math.floor(from / shape.line) - 2) * shape.columns;
-  const end = Math.min(count, (Math.ceil((from + room) / shape.line) + 2) * shape.columns);
-  const wanted = new Set();
-  for (let index = first; index < end; index += 1) {
-    const row = page.shown[index];
-    wanted.add(row.id);
-    let cell = cells.get(row.id);
-    if (!cell) {
-      cell = makeCell(row);
-      cells.set(row.id, cell);
-      space.append(cell);
-    }
-    const { left, top } = place(index);
-    cell.style.cssText = `left:${left}px;top:${top}px;width:${shape.edge}px;height:${shape.edge}px`;
-    cell.setAttribute('aria-posinset', index + 1);
-    cell.setAttribute('aria-setsize', count);
-    mark(row.id);
-  }
+  const first = Math.max(0, Math.floor(from / line()) - 2) * shape.columns;
+  const end = Math.min(count, (Math.ceil((from + room) / line()) + 2) * shape.columns);
+  const wanted = new Set(page.shown.slice(first, end).map((row) => row.id));
   for (const [id, cell] of cells)
     if (!wanted.has(id)) {
       cell.remove();
       cells.delete(id);
     }
+  let following = space.firstChild; // the elements are in the order of the pictures, for who hears them read out
+  for (let index = first; index < end; index += 1) {
+    const row = page.shown[index];
+    let cell = cells.get(row.id);
+    if (!cell) {
+      cell = makeCell(row, shape.isList);
+      cells.set(row.id, cell);
+    }
+    if (cell === following) following = cell.nextSibling;
+    else space.insertBefore(cell, following);
+    const { left, top } = place(index);
+    cell.style.cssText = `left:${left}px;top:${top}px;width:${shape.width}px;height:${shape.height}px`;
+    cell.setAttribute('aria-posinset', index + 1);
+    cell.setAttribute('aria-setsize', count);
+    mark(row.id);
+  }
 }
 
 let isDrawingSoon = false;
@@ -120,12 +116,24 @@ function drawSoon() {
 function show(id) {
   const index = page.shown.findIndex((row) => row.id === id);
   if (index < 0) return;
+  stretch();
   const { left, top } = place(index);
   if (shape.isStrip) {
     if (left < box.scrollLeft) box.scrollLeft = left;
-    else if (left + shape.edge > box.scrollLeft + box.clientWidth) box.scrollLeft = left + shape.edge - box.clientWidth;
+    else if (left + shape.width > box.scrollLeft + box.clientWidth)
+      box.scrollLeft = left + shape.width - box.clientWidth;
   } else if (top < box.scrollTop) box.scrollTop = top;
-  else if (top + shape.edge > box.scrollTop + box.clientHeight) box.scrollTop = top + shape.edge - box.clientHeight + 4;
+  else if (top + shape.height > box.scrollTop + box.clientHeight)
+    box.scrollTop = top + shape.height - box.clientHeight + 4;
+}
+
+/** After the view or the size of a cell changed. */
+export function layOut() {
+  bench().dataset.view = page.view;
+  box.dataset.view = page.view;
+  measure();
+  show(page.current);
+  drawSoon();
 }
 
 box.addEventListener('scroll', drawSoon, { passive: true });
@@ -136,7 +144,7 @@ box.addEventListener('click', (event) => {
 box.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const across = shape.isStrip ? 1 : shape.columns;
-  const screen = Math.max(1, Math.floor(box.clientHeight / shape.line)) * shape.columns;
+  const screen = Math.max(1, Math.floor(box.clientHeight / line())) * shape.columns;
   const steps = {
     ArrowLeft: -1,
     ArrowRight: 1,
@@ -163,13 +171,12 @@ on('listed', () => {
   box.dataset.folders = hasFolders();
   drawSoon();
 });
-on('rows', (ids) => {
-  for (const id of ids) mark(id);
-});
+for (const event of ['rows', 'reviewed'])
+  on(event, (ids) => {
+    for (const id of ids) mark(id);
+  });
 on('edited', mark);
-on('reviewed', (ids) => {
-  for (const id of ids) mark(id);
-});
+on('counted', markAll);
 on('selected', ({ before, id }) => {
   mark(before);
   show(id);
@@ -183,7 +190,5 @@ render(
   bench().querySelector('.cw-legend'),
   html`${legend.map((name) => html`<li data-state="${name}"><i>${stateIcon(name)}</i>${STATES[name].title}</li>`)}`,
 );
-on('picked', () => {
-  for (const id of cells.keys()) mark(id);
-});
-measure();
+on('picked', markAll);
+layOut();
