@@ -288,6 +288,13 @@ def test_tags_are_sorted_behind_what_stays_in_front(values: dict[str, Any], befo
     assert preview(values, before, key="sort", **given) == [after]
 
 
+def test_captions_without_scores_are_named_where_scores_count() -> None:
+    given: dict[str, Any] = {"said": lambda: [SPOKEN, Said(), Said()]}
+    said = note({"by": "score"}, "a", "b", "c", key="sort", **given)
+    assert said == "2 of them have no scores, for no tagger that is on has seen them."
+    assert note({"by": "name"}, "a", "b", "c", key="sort", **given) == ""
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

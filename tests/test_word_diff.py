@@ -50,7 +50,7 @@ def test_the_pieces_put_together_are_both_texts() -> None:
 
 
 def test_texts_that_would_take_long_are_told_as_changed_between_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, after = "start " + "a b " * 500 + "end", "start " + "b c " * 500 + "end"
+    before, after = "start " + "a b " * 600 + "end", "start " + "b c " * 600 + "end"
     [pieces] = diffs([(before, after)])
     assert [kind for kind, _ in pieces] == ["same", "gone", "come", "same"]
     monkeypatch.setattr(word_diff, "TIME_LIMIT_S", -1.0)
@@ -66,3 +66,9 @@ def test_words_that_differ_from_the_centre_are_known() -> None:
     ]
     assert changed_words("", "a dog") == []
     assert changed_words("x", "") == [("x", True)]
+
+
+def test_a_word_that_changes_all_over_a_long_text_is_told_at_each_place() -> None:
+    words = [f"word{number}, the" for number in range(120)]
+    [pieces] = diffs([(" ".join(words), " ".join(words).replace("the", "a"))])
+    assert [text for kind, text in pieces if kind == "come"] == [" a"] * 120

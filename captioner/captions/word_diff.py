@@ -11,7 +11,7 @@ from typing import Literal
 Kind = Literal["same", "gone", "come"]
 Piece = tuple[Kind, str]
 
-COMPARED_WORDS = 40_000
+COMPARED_WORDS = 250_000
 """So many pairs of words are compared at most; the time grows with them. Beyond, all between the first and the last
 difference counts as changed."""
 EQUAL_SHARE = 0.4
@@ -82,7 +82,8 @@ def _equal(
         yield 0, 0, start
     middle_old, middle_new = old[start : len(old) - end], new[start : len(new) - end]
     if not is_late and len(middle_old) * len(middle_new) <= COMPARED_WORDS:
-        matcher = difflib.SequenceMatcher(None, middle_old, middle_new, autojunk=False)
+        # Of texts of 200 words and more it passes over words that stand everywhere, without which some take minutes.
+        matcher = difflib.SequenceMatcher(None, middle_old, middle_new)
         if is_whole or matcher.ratio() >= EQUAL_SHARE:
             yield from ((start + one.a, start + one.b, one.size) for one in matcher.get_matching_blocks() if one.size)
     if end:

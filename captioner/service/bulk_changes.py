@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from captioner.captions import bulk, compose, word_diff
@@ -95,6 +96,7 @@ class BulkChanges:
         def set_texts() -> list[str]:
             return [row["text"] for row in self._rows.of_views(set_id, self._workspace.views(set_id))]
 
+        @cache
         def said() -> list[Said]:
             ids = [row["id"] for row in rows]
             found = {picture_id: _said(layers, plan) for picture_id, layers in self._workspace.layers_of(set_id, ids)}

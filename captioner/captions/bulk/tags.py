@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import ClassVar
 
@@ -169,6 +169,12 @@ class Sort(Operation):
             after.append([*line[:own], *sorted(line[own:], key=lambda tag: place(key_of(tag), said))])  # type: ignore[arg-type,return-value]
         return text if after == before else text_of(after)
 
+    def note(self, material: Material, after: Sequence[str]) -> str:
+        count = sum(not said.tags for said in material.what_was_said()) if self.by == "score" else 0
+        if not count:
+            return ""
+        return f"{count:,} of them {'has' if count == 1 else 'have'} no scores, for no tagger that is on has seen them."
+
 
 class Underscores(Operation):
     """Underscores to spaces, or back."""
@@ -176,7 +182,7 @@ class Underscores(Operation):
     key = "underscores"
     title = "Underscores and spaces"
     group = "Tags"
-    titles: ClassVar = {"spaces": "long_hair to long hair", "underscores": "long hair to long_hair"}
+    titles: ClassVar = {"spaces": "long_hair as long hair", "underscores": "long hair as long_hair"}
 
     to: str = choice(
         "spaces",
@@ -187,7 +193,7 @@ class Underscores(Operation):
     )
 
     def label(self) -> str:
-        return f"Write {self.titles[self.to]}"
+        return "Underscores to spaces" if self.to == "spaces" else "Spaces to underscores"
 
     def change(self, material: Material) -> list[str]:
         if self.to == "spaces":

@@ -5,7 +5,7 @@
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
-import { askOrTell, brief } from '../core/messages.js';
+import { brief } from '../core/messages.js';
 import { ask, throwBug } from '../core/server.js';
 import { plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
@@ -26,6 +26,7 @@ const operation = form.elements.operation;
 const scope = form.elements.scope;
 let found = null;
 let asked = 0;
+let before = ''; // what is said before how much would change
 let isGoingOn = false; // Enter was pressed: the button has the focus once it can be pressed
 
 const fields = () => form.querySelector(`[data-operation="${operation.value}"]`);
@@ -89,7 +90,7 @@ function tell() {
   const count = found.changes.length;
   const some = chosen.length < count ? ` ${chosen.length.toLocaleString()} are ticked.` : '';
   say(
-    `${count.toLocaleString()} of ${plural(found.looked_at, 'caption', 'captions')} would change` +
+    `${before}${count.toLocaleString()} of ${plural(found.looked_at, 'caption', 'captions')} would change` +
       (fresh ? `; ${plural(fresh, 'of them becomes an edit', 'of them become edits')}.` : '.') +
       `${some}${found.note ? ` ${found.note}` : ''}`,
   );
@@ -115,6 +116,7 @@ function lay() {
 
 function changed() {
   isGoingOn = false;
+  before = '';
   lay();
   forget();
   say('');
@@ -125,17 +127,21 @@ async function doIt() {
   const chosen = Object.fromEntries(changes.chosen().map(({ id, after, revision }) => [id, { after, revision }]));
   const label = found.label;
   forget();
-  const reply = await askOrTell('Nothing was changed', 'apply_bulk', { set: page.set, label, changes: chosen });
-  if (!reply) return;
+  let reply;
+  try {
+    reply = await ask('apply_bulk', { set: page.set, label, changes: chosen });
+  } catch (error) {
+    throwBug(error);
+    say(`Nothing was changed: ${error.message}`);
+    return;
+  }
   if (reply.ok) {
     dialog.close();
     brief(`${plural(reply.changed, 'caption', 'captions')} changed`, [undoAction]);
     lookSoon();
     return;
   }
-  say(
-    `Nothing was changed: ${plural(reply.conflicts.length, 'caption was', 'captions were')} edited meanwhile. Look again.`,
-  );
+  before = `Nothing was changed: ${plural(reply.conflicts.length, 'caption was', 'captions were')} edited meanwhile. Now `;
   look();
 }
 
@@ -178,8 +184,11 @@ form.addEventListener('keydown', (event) => {
   const texts = named().filter((element) => element.type === 'text');
   const next = texts[texts.indexOf(event.target) + 1];
   if (texts.includes(event.target) && next) next.focus();
-  else if (apply.disabled) isGoingOn = true;
-  else apply.focus();
+  else if (!apply.disabled) apply.focus();
+  else {
+    isGoingOn = true;
+    look();
+  }
 });
 form.addEventListener('input', (event) => {
   if (!byId('cw-bulk-preview').contains(event.target) && event.target.id !== 'cw-bulk-all') changed();

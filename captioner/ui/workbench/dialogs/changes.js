@@ -3,7 +3,7 @@
 
 import { byId } from '../core/elements.js';
 import { html, render } from '../core/html.js';
-import { ask } from '../core/server.js';
+import { ask, throwBug } from '../core/server.js';
 import { byName } from '../core/text.js';
 import { pictureUrl } from '../set/pictures.js';
 
@@ -49,13 +49,16 @@ async function more() {
   const pairs = next.map(({ before, after }) => ({ before, after }));
   const { diffs } = await ask('word_diffs', { pairs });
   if (list !== changes) return; // others are shown by now
-  box.querySelector('.cw-bulk-more')?.remove();
+  const pressed = box.querySelector('.cw-bulk-more');
+  const hadFocus = !!pressed && pressed === document.activeElement;
+  pressed?.remove();
   const part = document.createElement('div');
   part.className = 'cw-bulk-rows';
   render(part, html`${next.map((change, index) => rowOf(change, diffs[index]))}`);
   box.append(part);
   rows += next.length;
   tick();
+  if (hadFocus) goTo(part.querySelector('input'));
   const left = changes.length - rows;
   if (!left) return;
   const button = document.createElement('button');
@@ -110,8 +113,13 @@ all.addEventListener('change', () => {
   told();
 });
 box.addEventListener('click', (event) => {
-  if (event.target.matches('.cw-bulk-more')) more();
+  if (event.target.matches('.cw-bulk-more')) more().catch(throwBug); // not reached: the button is still there
 });
+
+function goTo(next) {
+  for (const one of boxes()) one.tabIndex = one === next ? 0 : -1;
+  next.focus();
+}
 
 const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 box.addEventListener('keydown', (event) => {
@@ -120,7 +128,5 @@ box.addEventListener('keydown', (event) => {
   if (at < 0 || !(event.key in STEPS)) return;
   event.preventDefault();
   const next = ticks[Math.min(ticks.length - 1, Math.max(0, at + STEPS[event.key]))];
-  event.target.tabIndex = -1;
-  next.tabIndex = 0;
-  next.focus();
+  goTo(next);
 });
