@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, permutations
 
 from captioner.captions.tag_rules import piece_key
 from captioner.captions.told_apart import told_apart
@@ -127,7 +127,8 @@ def contradictions(keys: Iterable[str]) -> list[Pair]:
     present = dict.fromkeys(keys)
     sides: dict[int, dict[int, list[str]]] = {}
     for key in present:
-        for clash, side in _sides_of(key):
+        first, blank, _ = key.partition(" ")
+        for clash, side in (*_SIDES.get(key, ()), *(_SIDES.get(f"{first} *", ()) if blank else ())):
             sides.setdefault(clash, {}).setdefault(side, []).append(key)
     found: set[Pair] = set()
     for clash, tags in sides.items():
@@ -146,17 +147,16 @@ def implications(keys: Iterable[str]) -> list[Pair]:
     "long blonde hair" implies "long hair" and "hair", "cat ears" does not imply "cat". Others stand in `IMPLIED_BY`.
     """
     present = dict.fromkeys(keys)
-    by_noun: dict[str, list[tuple[str, frozenset[str]]]] = {}
+    by_noun: dict[str, list[str]] = {}
     found: list[Pair] = []
     for key in present:
-        noun, words = _words(key)
-        by_noun.setdefault(noun, []).append((key, words))
-        found += [(key, general) for general in _GENERAL.get(key, ()) if general in present]
-    for tags in by_noun.values():
-        for longer, more in tags if len(tags) > 1 else ():
-            for shorter, fewer in tags:
-                if fewer < more and not _NEGATIONS & (more - fewer):
-                    found.append((longer, shorter))
+        by_noun.setdefault(_noun(key), []).append(key)
+        if key in _GENERAL:
+            found += [(key, general) for general in _GENERAL[key] if general in present]
+    if len(by_noun) < len(present):
+        for tags in by_noun.values():
+            if len(tags) > 1:
+                found += [pair for pair in permutations(tags, 2) if _is_kind_of(*pair)]
     return found
 
 
@@ -187,19 +187,18 @@ for _number, _clash in enumerate(CLASHES):
             _SIDES.setdefault(_tag, []).append((_number, _place))
 
 
-def _sides_of(key: str) -> list[tuple[int, int]]:
-    """(clash, side) of each table that a tag stands in."""
-    first, blank, _ = key.partition(" ")
-    return [*_SIDES.get(key, ()), *(_SIDES.get(f"{first} *", ()) if blank else ())]
-
-
 def _is_of_one(keys: Iterable[str]) -> bool:
     present = set(keys)
     counts = present.intersection(_COUNTS)
     return "solo" in present or (len(counts) == 1 and counts <= {"1girl", "1boy", "1other"})
 
 
+def _noun(key: str) -> str:
+    return key.rpartition(" ")[2]
+
+
 @lru_cache(maxsize=50_000)
-def _words(key: str) -> tuple[str, frozenset[str]]:
-    words = key.split(" ")
-    return words[-1], frozenset(words)
+def _is_kind_of(longer: str, shorter: str) -> bool:
+    """Whether a tag has all words of another with the same last word, and none that denies it."""
+    more, fewer = set(longer.split(" ")), set(shorter.split(" "))
+    return fewer < more and not _NEGATIONS & (more - fewer)

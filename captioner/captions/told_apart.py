@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
+from functools import lru_cache
 from typing import NamedTuple
 
 from captioner.captions import joining
@@ -85,7 +86,7 @@ def _by_rule(parts: list[str], known: Container[str]) -> Told:
     tags: list[str] = []
     place = 0
     while place < len(parts):
-        end = _sentence_end(parts, place, known)
+        end = _sentence_end(parts, place, known) if looks_like_sentence(parts[place]) else place
         if end > place:
             sentences.append(", ".join(parts[place:end]))
         else:
@@ -106,6 +107,7 @@ def _sentence_end(parts: list[str], place: int, known: Container[str]) -> int:
     return place + 1
 
 
+@lru_cache(maxsize=50_000)
 def looks_like_sentence(part: str) -> bool:
     """Whether a part is no tag, by its words alone."""
     words = part.split()
@@ -115,4 +117,4 @@ def looks_like_sentence(part: str) -> bool:
 
 
 def _is_stopped(part: str) -> bool:
-    return joining.without_stop(part) != part
+    return part.endswith(".") and joining.without_stop(part) != part

@@ -5,6 +5,7 @@ word is missing. Each is a figure and the pictures behind it. Runs no model and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from captioner.captions.tag_relations import contradictions, implications
@@ -20,24 +21,28 @@ class _Tally:
 
     def __init__(self) -> None:
         self._places: dict[Any, list[int]] = {}
-        self._spellings: dict[Any, dict[Any, int]] = {}
 
-    def note(self, key: Any, place: int, spelling: Any = None) -> None:
-        places = self._places.setdefault(key, [])
-        if not places or places[-1] != place:
+    def note(self, key: Any, place: int) -> None:
+        places = self._places.get(key)
+        if places is None:
+            self._places[key] = [place]
+        elif places[-1] != place:
             places.append(place)
-        if spelling is not None:
-            counts = self._spellings.setdefault(key, {})
-            counts[spelling] = counts.get(spelling, 0) + 1
 
     def plain(self) -> list[list[Any]]:
-        """[what it is called most often, places of its pictures], those of most pictures first."""
+        """[key, places of its pictures], those of most pictures first."""
         found = sorted(self._places.items(), key=lambda item: (-len(item[1]), item[0]))
-        return [[self._called(key), places] for key, places in found]
+        return [[key, places] for key, places in found]
 
-    def _called(self, key: Any) -> Any:
-        counts = self._spellings.get(key)
-        return max(counts, key=lambda spelling: counts[spelling]) if counts else key
+    def of_any_case(self) -> _Tally:
+        """The same for texts, where case alone tells no two apart; each is called as it is most often."""
+        called: dict[str, str] = {}
+        merged = _Tally()
+        for text, places in self.plain():
+            name = called.setdefault(text.casefold(), text)
+            known = merged._places.get(name)
+            merged._places[name] = sorted({*known, *places}) if known else places
+        return merged
 
 
 class Overview:
@@ -60,13 +65,14 @@ class Overview:
         rows = self._rows.of_views(set_id, views)
         told = self._told(rows, self._rows.sentences(set_id, views), [bool(view.existing) for view in views])
         tags, words, clashing, implied = _Tally(), _Tally(), _Tally(), _Tally()
+        key_of = cache(piece_key)
         for place, one in enumerate(told):
             for tag in one.tags:
-                tags.note(tag.casefold(), place, tag)
+                tags.note(tag, place)
             for sentence in one.sentences:
                 for word in content_words(sentence):
                     words.note(word, place)
-            keys = [piece_key(tag) for tag in one.tags]
+            keys = [key_of(tag) for tag in one.tags]
             for pair in contradictions(keys):
                 clashing.note(pair, place)
             for pair in implications(keys):
@@ -75,7 +81,7 @@ class Overview:
         lacking = [place for place, row in enumerate(rows) if trigger.casefold() not in row["caption"].casefold()]
         return {
             "ids": [row["id"] for row in rows],
-            "tags": tags.plain(),
+            "tags": tags.of_any_case().plain(),
             "words": words.plain(),
             "contradictions": clashing.plain(),
             "implied": implied.plain(),
