@@ -24,7 +24,8 @@ _STYLES = (
     "tags",
     "dialogs",
     "settings",
-    "toasts",
+    "results",
+    "first_steps",
     "narrow",
 )  # later ones outweigh
 
