@@ -23,7 +23,7 @@ _SEED = "samples"
 def sample_scenes() -> list[Scene]:
     """One scene for each noun, the styles in turn: one or two kinds of things, none of them small, no folded corner,
     whose tag would be a rating, and nothing that the demo models never saw."""
-    return [_scene_of(noun, STYLES[place % len(STYLES)]) for place, noun in enumerate(NOUNS)]
+    return [_scene_of(noun, STYLES[place % len(STYLES)]) for place, noun in enumerate(reversed(NOUNS), start=1)]
 
 
 def sample_name(number: int, scene: Scene) -> str:

@@ -110,6 +110,20 @@ def test_words_and_presets_are_offered_with_all_their_values() -> None:
     assert all(f'"{name}": ' in controls.combination_js(preset) for name in PRESETS)
 
 
+UNKNOWN_WORDS = ("greedy", "beams", "flavor", "trending", "mcut", "nucleus", "top_p", "top-p", "n-gram", "penalty")
+
+
+def test_what_is_shown_at_once_is_said_in_words_that_everybody_knows() -> None:
+    for group in setting_groups():
+        shown = [field for field in group.settings.fields() if field.name in group.settings.first_fields]
+        said = [word for field in shown for word in (field.title, field.plain_help, *field.options)]
+        if levels := group.settings.levels():
+            said += [levels.title, levels.help, *levels.values]
+        text = " ".join([group.title, group.about, *said]).lower()
+        assert [word for word in UNKNOWN_WORDS if word in text] == [], group.title
+        assert "Prefix" not in [field.title for field in shown]
+
+
 def test_first_fields_stand_before_the_others_which_lie_under_more() -> None:
     controls = Controls()
     group = next(group for group in setting_groups() if group.key == "recipe")

@@ -1,4 +1,4 @@
-"""The sample pictures that are shipped, for who has none at hand. Knows no set: the page adds them as it adds any file."""
+"""The sample pictures that are shipped, for who has none at hand. Knows no set: the page adds them as any files."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
 from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
+from captioner.service.export_scopes import ExportScopes
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
@@ -75,6 +76,7 @@ class Service:
         self.made_otherwise = MadeOtherwise(workspace, self.choices)
         self.overview = Overview(workspace, self.rows, self.choices)
         self.near_equal = NearEqual(workspace)
+        self.export_scopes = ExportScopes()
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
@@ -201,16 +203,21 @@ class Service:
             self._counted.put(digest, count)
         return count
 
-    def export_set(self, set_id: str, target: Path, *, format: str, with_pictures: bool) -> str:
+    def export_set(
+        self, set_id: str, target: Path, *, format: str, with_pictures: bool, only: Collection[str] | None = None
+    ) -> str:
         """Write the set's captions to a zip at `target`; returns the name to save it under.
 
+        Args: only: the pictures it is of; None for all of the set.
         A picture that the disk has damaged or lost is left out, and the zip says so in a file of its own; so it does of
         stored settings that mean nothing here.
         Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
         """
-        views = self.workspace.views(set_id)
+        views = self._exported(set_id, only)
         rows = self.rows.of_views(set_id, views)
         items, left_out = self._export_items(set_id, views, rows, with_pictures=with_pictures)
+        if only is not None and not views:
+            raise ExportError("none of the chosen pictures is in this set any more; choose others.")
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
         notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
@@ -220,18 +227,23 @@ class Service:
         name = self.workspace.find_set(set_id).name
         return f"{safe_name(name) if name else 'captions'}.zip"
 
-    def export_notes(self, set_id: str, *, format: str, with_pictures: bool) -> dict[str, Any]:
+    def export_notes(
+        self, set_id: str, *, format: str, with_pictures: bool, only: Collection[str] | None = None
+    ) -> dict[str, Any]:
         """What a zip of the set would have that a person should know before taking it.
 
-        Returns: {"notes": sentences}. Raises: UnknownSet.
+        Args: only: as `export_set`. Returns: {"notes": sentences}. Raises: UnknownSet.
         """
-        views = self.workspace.views(set_id)
+        views = self._exported(set_id, only)
         rows = self.rows.of_views(set_id, views)
         items, left_out = self._export_items(set_id, views, rows, with_pictures=with_pictures)
         notes = result_of(items, format=format, with_pictures=with_pictures).notes()
         notes += joined_notes(sum(_is_joined(view, row["text"]) for view, row in zip(views, rows, strict=True)))
         more = len(notes) - _MAX_NOTES
         return {"notes": left_out + (notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])}
+
+    def _exported(self, set_id: str, only: Collection[str] | None) -> list[View]:
+        return [view for view in self.workspace.views(set_id) if only is None or view.id in only]
 
     def _export_items(
         self, set_id: str, views: Sequence[View], rows: Sequence[Mapping[str, Any]], *, with_pictures: bool

@@ -90,14 +90,16 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/sets/{set_id}/export")
     @exporting.along
-    def export(set_id: str, format: str = "txt", with_pictures: bool = False) -> Response:
+    def export(set_id: str, format: str = "txt", with_pictures: bool = False, scope: str = "") -> Response:
         if format not in WRITERS:
             raise CaptionerError(
                 f"format is {format[:40]!r}; it must be one of {', '.join(WRITERS)}.", code="bad_setting"
             )
+        only = service.export_scopes.ids(scope)
         folder = tempfile.TemporaryDirectory(prefix="captioner-export-")
         try:
-            name = service.export_set(set_id, Path(folder.name) / "set.zip", format=format, with_pictures=with_pictures)
+            target = Path(folder.name) / "set.zip"
+            name = service.export_set(set_id, target, format=format, with_pictures=with_pictures, only=only)
         except BaseException:
             folder.cleanup()
             raise

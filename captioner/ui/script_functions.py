@@ -7,7 +7,7 @@ and its parts answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from captioner.errors import CaptionerError, SettingsError
@@ -145,9 +145,10 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "export_notes",
-            {**of_set, "export": settings},
-            lambda asked: _export_notes(service, asked["set"], asked["export"]),
+            {**of_set, "export": settings, "ids": some},
+            lambda asked: _export_notes(service, asked["set"], asked["export"], asked["ids"]),
         ),
+        _function("export_scope", {"ids": listed(identifier)}, lambda asked: service.export_scopes.name(asked["ids"])),
         _function("undo", of_set, lambda asked: service.travel(asked["set"], is_undo=True)),
         _function("redo", of_set, lambda asked: service.travel(asked["set"], is_undo=False)),
         # Jobs and files
@@ -194,9 +195,12 @@ def _function(
     return function
 
 
-def _export_notes(service: Service, set_id: str, export: Mapping[str, Any]) -> dict[str, Any]:
+def _export_notes(
+    service: Service, set_id: str, export: Mapping[str, Any], only: Collection[str] | None
+) -> dict[str, Any]:
     wanted = ExportSettings.from_mapping(export)
-    return service.export_notes(set_id, format=wanted.format, with_pictures=wanted.with_pictures)
+    chosen = None if only is None else frozenset(only)
+    return service.export_notes(set_id, format=wanted.format, with_pictures=wanted.with_pictures, only=chosen)
 
 
 def _bytes(hexadecimal: str | None) -> bytes | None:

@@ -76,14 +76,12 @@ class ClipSettings(Settings):
     chain_trending: bool = switch(True, "The chain may end with where such pictures trend.", only_when=_CHAIN)
     chain_movement: bool = switch(True, "The chain may end with an art movement.", only_when=_CHAIN)
 
-    first_fields = ("flavors", "max_flavors")
-
     @classmethod
     def levels(cls) -> Levels:
         """How many tags are kept."""
         return Levels(
             title="Tags",
-            help="Few is 2 flavors and a medium, normal 4 flavors and one of each vocabulary, many 10 and two.",
+            help="Few adds up to 3 phrases, normal 8, many 18, by the numbers under More.",
             values={
                 "few": _numbers(2, medium=1, other=0, chained=8),
                 "normal": _numbers(4, medium=1, other=1, chained=32),

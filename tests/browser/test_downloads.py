@@ -69,6 +69,8 @@ def test_caption_all_downloads_first_and_says_so_before(
     page.wait_for_selector(".cw-notice-bad")
     assert "blip-base: not downloaded yet" in page.locator(".cw-notice-bad").inner_text()
     button.click()
+    assert "downloaded first: blip-base, 990 MB" in page.locator("#cw-ask-text").inner_text()
+    page.get_by_role("button", name="Download and caption (990 MB)").click()
     wait_until(lambda: "2 pictures captioned" in page.locator("#cw-brief").inner_text(), "both are captioned", 60)
     assert button.inner_text() == "Caption all"
 

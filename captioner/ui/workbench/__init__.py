@@ -26,7 +26,8 @@ _STYLES = (
     "dialogs",
     "overview",
     "settings",
-    "toasts",
+    "results",
+    "first_steps",
     "narrow",
 )
 """Later ones outweigh earlier ones."""

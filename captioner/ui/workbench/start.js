@@ -20,6 +20,7 @@ import './views/samples.js';
 import './views/chips.js';
 import './views/undo.js';
 import './views/theme.js';
+import './views/first_steps.js';
 import './dialogs/bulk.js';
 import './dialogs/caption_all.js';
 import './dialogs/overview.js';

@@ -15,7 +15,7 @@ let isReachable = true;
 let isJobRunning = false;
 
 function wait_ms() {
-  if (document.hidden) return 10_000;
+  if (document.hidden) return isJobRunning ? 2000 : 10_000; // its end is said in the title
   if (!isReachable) return 1500;
   return isJobRunning ? 600 : 3000;
 }

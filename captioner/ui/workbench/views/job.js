@@ -17,6 +17,9 @@ let toldEnd = ''; // of which job
 let isUploading = false;
 let missing = []; // models that must be downloaded before anything is captioned: {name, download_mb}
 
+/** Models that the settings name and that are not here: {name, download_mb}. */
+export const missingModels = () => missing;
+
 export const isRunning = () => !!now && (now.state === 'waiting' || now.state === 'running');
 
 function timeText(seconds) {
