@@ -7,6 +7,7 @@
 //   settings {values}     a control was moved             suggested {reply}   the settings were tried
 //   stored  {reply}       the server has the settings     sending, answered  id   a save goes out, its answer is taken
 //   details {found}       tags and other sentences        job       {isRunning}
+//   tried                 no suggestion is waited for
 
 const listeners = {};
 

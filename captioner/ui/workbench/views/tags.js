@@ -11,8 +11,8 @@ import { partsOf, stateOf, textOf } from '../set/captions.js';
 import { detailsNow } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
+import { inTurn } from '../set/turns.js';
 import * as unsaved from '../set/unsaved.js';
-import { inTurn } from './settings.js';
 import { openMenu } from './tag_menu.js';
 
 const panel = byId('cw-tags-panel');
