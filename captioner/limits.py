@@ -71,6 +71,8 @@ def check_whole(value: Any, name: str, *, minimum: int = -MAX_WHOLE, maximum: in
 
     Raises: SettingsError: it is none, or outside.
     """
+    if type(value) is int and minimum <= value <= maximum:  # ten thousand revisions in one request
+        return value
     if not is_finite(value) or value != int(value):
         raise SettingsError(f"{name} is {value_shown(value)}; it must be a whole number.")
     if not minimum <= value <= maximum:

@@ -1,18 +1,22 @@
 """A checksum for each unit of a row that is written whole, so that damage on the disk is told from what was stored.
 
-The triggers of the schema keep checksums up to date through `captioner_checksum`, which every connection has; who reads
-a row compares. Damage of one picture's row costs that picture (code damaged_row), not its set. Knows no transaction.
+The triggers of the schema keep checksums up to date through `captioner_checksum`, which every connection has; those of
+edits and of the journal's steps are written with them (`journal`). Who reads a row compares. Damage of one picture's
+row costs that picture (code damaged_row), not its set. Knows no transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import zlib
+from collections.abc import Callable
 from operator import methodcaller
-from typing import Any
+from typing import Any, TypeVar
 
 from captioner.errors import StoreError
 from captioner.workspace.records import DAMAGED_ROW
+
+Result = TypeVar("Result")
 
 CHECKED = {
     "sets": {"name_checksum": "key, id, name", "settings_checksum": "key, settings"},
@@ -29,16 +33,38 @@ CHECKED = {
 """By table and checksum column: the columns it is made of, in order."""
 
 
+_SPELT = tuple("%s\0" * count for count in range(12))
+
+
 def checksum(*values: int | float | str | bytes | None) -> int:
-    """CRC-32 of values as SQLite gives them: equal values give equal numbers, on every machine. Half a microsecond."""
-    return zlib.crc32(("%s\0" * len(values) % values).encode("utf-8", "surrogatepass"))
+    """CRC-32 of values as SQLite gives them: equal values give equal numbers, on every machine. A third of a us."""
+    return zlib.crc32((_SPELT[len(values)] % values).encode("utf-8", "surrogatepass"))
+
+
+_forgiving = methodcaller("decode", "utf-8", "replace")
 
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Let a connection write checksums, and read text that is no UTF-8 any more: with U+FFFD, so that it is noticed."""
     connection.create_function("captioner_checksum", -1, checksum, deterministic=True)
     connection.execute("PRAGMA trusted_schema = ON")  # some systems build SQLite so that triggers may call nothing
-    connection.text_factory = methodcaller("decode", "utf-8", "replace")
+    connection.text_factory = _forgiving
+
+
+def read_many(db: sqlite3.Connection, read: Callable[[], Result]) -> Result:
+    """What a function reads from a prepared connection, in less time where it reads thousands of texts.
+
+    SQLite's module decodes UTF-8 by itself; only where a text is none any more a function of ours does. `read` may be
+    called twice.
+    """
+    db.text_factory = str
+    try:
+        return read()
+    except sqlite3.OperationalError:  # a text that is no UTF-8, or what is raised again below
+        pass
+    finally:
+        db.text_factory = _forgiving
+    return read()
 
 
 def damaged_row(what: str) -> StoreError:

@@ -18,9 +18,10 @@ from captioner.workspace.records import Entry, EntryKind
 TEXT, EXISTING, IS_REMOVED, IS_REVIEWED, LAYER = "text", "existing", "is_removed", "is_reviewed", "layer:"
 
 # What a field's new value changes beside itself. The revision counts changes of the edit only; layers_version those
-# of what a caption is composed from.
+# of what a caption is composed from. An edit's checksum is written with it, the others' by trigger.
 _PICTURE_UPDATES = {
-    TEXT: "UPDATE pictures SET text = ?1, version = ?2, revision = revision + 1 WHERE key = ?3",
+    TEXT: "UPDATE pictures SET text = ?1, version = ?2, revision = revision + 1,"
+    " text_checksum = captioner_checksum(?1, revision + 1) WHERE key = ?3",
     EXISTING: "UPDATE pictures SET existing = ?1, version = ?2, layers_version = ?2 WHERE key = ?3",
     IS_REMOVED: "UPDATE pictures SET is_removed = ?1, version = ?2 WHERE key = ?3",
     IS_REVIEWED: "UPDATE pictures SET is_reviewed = ?1, version = ?2 WHERE key = ?3",
@@ -161,13 +162,15 @@ def record_run(
 def record(db: sqlite3.Connection, entry_key: int, steps: Sequence[Step]) -> None:
     """Add steps to an entry; a field it has changed already keeps what was there before the entry."""
     pictures = {step.picture_key for step in steps}
+    is_new = db.execute("SELECT 1 FROM steps WHERE entry_key = ? LIMIT 1", (entry_key,)).fetchone() is None
     known = {
         key
-        for key in pictures
+        for key in (() if is_new else pictures)
         if db.execute("SELECT 1 FROM steps WHERE entry_key = ? AND picture_key = ?", (entry_key, key)).fetchone()
     }
     db.executemany(
-        "INSERT INTO steps (entry_key, picture_key, field, before_value, after_value) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO steps (entry_key, picture_key, field, before_value, after_value, checksum)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, captioner_checksum(?1, ?2, ?3, ?4, ?5))"
         " ON CONFLICT DO UPDATE SET after_value = excluded.after_value",
         [(entry_key, *step) for step in steps],
     )

@@ -11,13 +11,12 @@ from typing import Any
 from captioner.errors import UnknownPicture, UnknownSet
 from captioner.records import Picture
 from captioner.workspace import journal
-from captioner.workspace.checksums import checksum
+from captioner.workspace.checksums import CHECKED, checksum, read_many
 from captioner.workspace.records import DAMAGED_ROW, CaptionSet, Changes, Failure, View
 
 # The first of equal pictures is found by the index on digests, which is in the order of keys.
-_VIEW = """
-SELECT key, set_key, id, name, width, height, digest, notes, folder, text, revision, existing,
-    checksum, text_checksum, existing_checksum,
+_VIEW = f"""
+SELECT {CHECKED["pictures"]["checksum"]}, text, revision, existing, checksum, text_checksum, existing_checksum,
     CASE WHEN text IS NOT NULL THEN 'edited' WHEN failure_code IS NOT NULL THEN 'failed'
         WHEN EXISTS (SELECT 1 FROM current_layers WHERE picture_key = pictures.key) THEN 'generated'
         ELSE 'empty' END,
@@ -137,21 +136,22 @@ def text_of(db: sqlite3.Connection, picture_key: int) -> tuple[str | None, int]:
 
 def texts_of(db: sqlite3.Connection, set_key: int) -> dict[str, tuple[int, str | None, int]]:
     """By id: key, edit and revision of every picture of a set that is not removed, as `text_of`."""
-    rows = db.execute(
-        "SELECT id, key, text, revision, text_checksum FROM pictures WHERE set_key = ? AND is_removed = 0", (set_key,)
+    query = "SELECT id, key, text, revision, text_checksum FROM pictures WHERE set_key = ? AND is_removed = 0"
+    return read_many(
+        db,
+        lambda: {
+            picture_id: (key, text, revision)
+            if stored == checksum(text, revision)
+            else (key, None, _whole_number(revision))
+            for picture_id, key, text, revision, stored in db.execute(query, (set_key,))
+        },
     )
-    return {
-        picture_id: (key, text, revision)
-        if stored == checksum(text, revision)
-        else (key, None, _whole_number(revision))
-        for picture_id, key, text, revision, stored in rows
-    }
 
 
 def views(db: sqlite3.Connection, set_key: int, *, removed: bool = False) -> tuple[View, ...]:
     """The pictures of a set in upload order, or the removed ones."""
     where = "WHERE set_key = ? AND is_removed = ? ORDER BY key"
-    return tuple(_views(db.execute(_VIEW + where, (set_key, removed))))
+    return read_many(db, lambda: tuple(_views(db.execute(_VIEW + where, (set_key, removed)))))
 
 
 def view(db: sqlite3.Connection, picture_key: int) -> View:
@@ -170,13 +170,8 @@ def changes_since(db: sqlite3.Connection, set_id: str, version: int) -> Changes:
     changed: tuple[View, ...] = ()
     removed: list[str] = []
     if since < current:
-        changed = tuple(
-            _views(
-                db.execute(
-                    _VIEW + "WHERE set_key = ? AND version > ? AND is_removed = 0 ORDER BY key", (set_key, since)
-                )
-            )
-        )
+        where = "WHERE set_key = ? AND version > ? AND is_removed = 0 ORDER BY key"
+        changed = read_many(db, lambda: tuple(_views(db.execute(_VIEW + where, (set_key, since)))))
         rows = db.execute(
             "SELECT id FROM pictures WHERE set_key = ? AND version > ? AND is_removed = 1 ORDER BY key",
             (set_key, since),
@@ -196,9 +191,9 @@ def changes_since(db: sqlite3.Connection, set_id: str, version: int) -> Changes:
 
 def _views(rows: sqlite3.Cursor) -> Iterator[View]:
     for row in rows:
-        key, set_key, picture_id, name, width, height, digest, notes, folder, text, revision, existing = row[:12]
+        key, _, picture_id, name, digest, width, height, notes, folder, text, revision, existing = row[:12]
         whole, text_sum, existing_sum, state, code, message, layers_version, equal_to, is_reviewed = row[12:]
-        is_whole = whole == checksum(key, set_key, picture_id, name, digest, width, height, notes, folder)
+        is_whole = whole == checksum(*row[:9])
         # Most pictures have neither text, and these two checksums are always the same then.
         is_text_whole = text_sum == (NO_TEXT if text is None and revision == 0 else checksum(text, revision))
         is_existing_whole = existing_sum == (NO_EXISTING if existing == "" else checksum(existing))
@@ -212,16 +207,9 @@ def _views(rows: sqlite3.Cursor) -> Iterator[View]:
             text, revision = None, _whole_number(revision)
         if not is_existing_whole:
             existing = ""
-        yield View(
-            *(picture_id, name, width, height, digest, _notes(notes), text, revision, existing, state),
-            *(
-                None if code is None else Failure(str(code), str(message)),
-                layers_version,
-                equal_to,
-                folder,
-                bool(is_reviewed),
-            ),
-        )
+        failure = None if code is None else Failure(str(code), str(message))
+        about = (picture_id, name, width, height, digest, _notes(notes), text, revision, existing, state)
+        yield View(*about, failure, layers_version, equal_to, folder, bool(is_reviewed))
 
 
 @lru_cache(maxsize=1024)

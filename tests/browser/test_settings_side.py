@@ -174,3 +174,30 @@ def test_words_set_the_fields_and_follow_them(server: AppServer, context: Any, p
     page.locator("#level-wd14").get_by_label("Many").check()
     threshold = page.locator("#setting-general_threshold input[type=number]")
     wait_until(lambda: threshold.input_value() == "0.2", "the threshold follows")
+
+
+def test_a_moved_slider_asks_for_its_suggestion_first_then_stores_and_an_undo_waits_for_that(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    page.locator("#setting-num_beams input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#cw-suggestion[data-busy=false]", state="attached")
+    wait_until(lambda: page.locator("#cw-undo").get_attribute("title") == "Undo: Settings", "the settings are stored")
+    asked: list[str] = []
+
+    def hold(route: Any) -> None:
+        asked.append(route.request.post_data_json["fn_name"])
+        if asked[-1] != "preview":
+            route.continue_()
+
+    page.wait_for_timeout(600)  # what the first move left is asked
+    page.route("**/component_server/**", hold)
+    page.keyboard.press("ArrowRight")
+    with page.expect_request(lambda request: '"undo"' in (request.post_data or "")):
+        page.locator("#cw-undo").click()  # while the suggestion is still made
+    page.wait_for_timeout(50)
+    asked = [name for name in asked if name != "changes"]
+    assert asked[: asked.index("undo") + 1] == ["preview", "settings_changed", "undo"]
+    page.unroute_all(behavior="ignoreErrors")

@@ -223,6 +223,10 @@ def test_what_a_dead_tab_left_is_taken_over_shown_and_sent(tab: Tab) -> None:
     assert [(request["text"], request["base"]) for request in tab.asked()] == [("typed before the crash", 3)]
 
 
+def test_where_no_tab_left_anything_none_is_waited_for(tab: Tab) -> None:
+    tab.run("unsaved.replay()")  # no time passes
+
+
 def test_what_was_left_for_another_set_or_is_no_entry_stays_where_it_is(tab: Tab) -> None:
     others = {f"{PREFIX}OTHER/a/dead": '{"text": "x", "base": 1, "sent": []}', f"{PREFIX}SET/b/dead": "{broken"}
     for key, text in others.items():

@@ -162,10 +162,15 @@ if (channel)
 /** Whether a tab of this set answered when this one opened it; itself too. */
 export const isTabAlive = (owner) => owner === tab || alive.has(owner);
 
-/** Takes over the entries that dead tabs left for this set, and sends them. */
+/** Whether other tabs keep anything of this set in the browser, whatever it is. */
+const isAnythingLeft = () =>
+  storage.keys('captioner/').some((key) => key.includes(`/${page.set}/`) && !key.endsWith(`/${tab}`));
+
+/** Takes over the entries that dead tabs left for this set, and sends them; waits for no tab where there are none. */
 export async function replay() {
   alive.clear();
   channel?.postMessage({ ask: true, set: page.set });
+  if (!isAnythingLeft()) return;
   await pause(ALIVE_WITHIN_MS);
   const start = `${PREFIX}${page.set}/`;
   for (const key of storage.keys(start)) {

@@ -10,10 +10,12 @@ import { ensureSet } from '../set/creation.js';
 import { page } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 import { isRunning, offerDownload, takeJob } from './job.js';
+import { modelsIn } from './settings.js';
 
 let wanted = []; // {key, name, download_mb}
 let isAsking = false;
 let isAskingAgain = false;
+let lookedFor = ''; // the models that were asked for; other settings need no question
 let wasRunning = false;
 let taken = null; // key -> name of the real models, until the controls have them
 
@@ -44,11 +46,13 @@ async function look() {
   isAsking = true;
   while (isAskingAgain) {
     isAskingAgain = false;
+    lookedFor = modelsIn(page.settings);
     try {
       wanted = (await ask('models_to_download', { settings: page.settings })).models;
     } catch (error) {
       throwBug(error); // what is wrong with the settings is said beside them
       wanted = [];
+      lookedFor = '';
     }
   }
   isAsking = false;
@@ -85,7 +89,9 @@ on('settings', ({ values }) => {
 new MutationObserver(() => {
   if (wanted.length) show();
 }).observe(byId('cw-side'), { childList: true, subtree: true });
-on('settings', look);
+on('settings', ({ values }) => {
+  if (modelsIn(values) !== lookedFor) look();
+});
 on('job', () => {
   if (wasRunning && !isRunning()) look();
   if (wasRunning !== isRunning()) show();

@@ -1,10 +1,13 @@
 // The settings beside the workbench, which are Gradio's own controls: which of them apply, and their values by name.
 
 import { byId } from '../core/elements.js';
-import { announce } from '../core/events.js';
+import { announce, on } from '../core/events.js';
 import { ask, throwBug } from '../core/server.js';
 import { page } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
+import { inTurn } from '../set/turns.js';
+
+const STORED_WITHIN_MS = 300;
 
 const rules = new CSSStyleSheet();
 document.adoptedStyleSheets.push(rules);
@@ -53,14 +56,14 @@ function showApplying(values) {
   );
 }
 
-let turn = Promise.resolve();
+let goOn = () => {};
 
-/** One change of the set's settings at a time, in the order asked, so that none overtakes another on its way. */
-export function inTurn(change) {
-  const done = turn.then(change);
-  turn = done.catch(() => {}); // told where it is awaited
-  return done;
-}
+/** Until what the settings make of the selected picture is shown, which comes first, or has taken its time. */
+const suggested = () =>
+  new Promise((done) => {
+    goOn = done;
+    setTimeout(done, STORED_WITHIN_MS);
+  });
 
 /** Makes the settings the set's: one request at a time, and only the newest settings wait. */
 async function store() {
@@ -68,9 +71,12 @@ async function store() {
   if (isStoring || !page.set) return; // a new set begins with the settings that are shown
   isStoring = true;
   while (isStoringWanted) {
-    isStoringWanted = false;
     try {
-      const reply = await inTurn(() => ask('settings_changed', { set: page.set, settings: page.settings }));
+      const reply = await inTurn(async () => {
+        await suggested();
+        isStoringWanted = false; // what came meanwhile goes along
+        return ask('settings_changed', { set: page.set, settings: page.settings });
+      });
       tellSettings('');
       if (reply.recomposed) lookSoon();
       announce('stored', reply);
@@ -81,6 +87,9 @@ async function store() {
   }
   isStoring = false;
 }
+
+/** The part of the settings that names models and switches them on. */
+export const modelsIn = (values) => JSON.stringify(keys.map((key) => values[`${key}_on`] && values[key]));
 
 /** All controls' values by name, each time one of them changes. */
 export function settingsChanged(values) {
@@ -103,3 +112,6 @@ export function tellSettings(message) {
   box.textContent = message;
   box.hidden = !message;
 }
+
+on('tried', () => goOn());
+document.addEventListener('visibilitychange', () => goOn()); // there may be no later

@@ -74,6 +74,7 @@ export async function suggest({ isWhole = false } = {}) {
   }
   isAsking = false;
   show();
+  announce('tried');
 }
 
 /**

@@ -12,9 +12,9 @@ import { detailsNow } from '../set/details.js';
 import { page, rowOf } from '../set/pictures.js';
 import { phrase } from '../set/query.js';
 import { lookSoon } from '../set/sync.js';
+import { inTurn } from '../set/turns.js';
 import * as unsaved from '../set/unsaved.js';
 import { filterBy } from './filter.js';
-import { inTurn } from './settings.js';
 import { openMenu } from './tag_menu.js';
 
 const panel = byId('cw-tags-panel');
