@@ -11,7 +11,7 @@ import { isFiltered } from '../set/listing.js';
 import { page } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
-import { offerParts } from '../views/chips.js';
+import { offerParts } from '../views/add_tag.js';
 
 const dialog = byId('cw-bulk');
 const form = byId('cw-bulk-form');
