@@ -59,6 +59,13 @@ def test_tags_are_told_as_captions_write_them_and_in_the_tagger_s_order() -> Non
     assert [one.tag.score for one in found] == [0.9, 0.5, 0.3, 0.02]
 
 
+def test_the_sentence_is_told_as_the_caption_writes_it() -> None:
+    recipe = {"class_name": "dog", "subject_name": "sks dog"}
+    assert Reading([SAID, SCORES], plan_of(**recipe)).said == "sks dog"
+    assert Reading([layer("blip", said=Sentence("long hair", -0.2)), SCORES], plan_of()).said == "long hair"
+    assert Reading([SCORES], plan_of(), existing="a dog").said == ""
+
+
 def test_an_ignored_tag_names_the_entries_that_leave_it_out() -> None:
     found = Reading([SCORES], plan_of(ignore="*_hair, long hair, Shoe")).tags
     assert {one.tag.name: one.ignored_by for one in found if one.standing == "ignored"} == {

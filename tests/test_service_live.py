@@ -133,7 +133,7 @@ def test_a_program_that_captions_one_picture_is_told_what_is_missing(service: Se
 
 def test_details_are_of_the_stored_layers_under_the_set_s_settings(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
-    nothing = {"sources": [], "sentences": [], "can_draw": False}
+    nothing = {"sources": [], "said": "", "sentences": [], "can_draw": False}
     assert service.live.details(set_id, picture) == nothing
     service.jobs.start(set_id, None, page_values(service, wd14_on=True))
     wait_for_job(service, set_id)
@@ -147,6 +147,7 @@ def test_details_are_of_the_stored_layers_under_the_set_s_settings(service: Serv
         ["hair", "hair", 0.5, "kept", True, []],
         ["hat", "hat", 0.1, "out", True, []],
     ]
+    assert details["said"] == "a red picture 40 wide under beam 3"
     assert [other["text"][-6:] for other in details["sentences"]] == ["beam 2", "beam 3"]
     assert details["sentences"][0]["caption"].endswith("its beam 2, nami (one piece), red background, long hair, hair")
     moved(service, set_id, picture, page_values(service))

@@ -109,6 +109,13 @@ class Reading:
         return self._sentence is not None
 
     @property
+    def said(self) -> str:
+        """The captioner's sentence as captions write it; "" where it says none."""
+        family, caption = self._plan.captioner.family, self.suggestion
+        parts = caption.parts if caption else ()
+        return next((part.text for part in parts if family in part.source.split("+")), "")
+
+    @property
     def suggestion(self) -> Caption | None:
         """What the layers say, where an existing caption may stand before it; None without layers."""
         if not self._layers:

@@ -19,7 +19,8 @@ def details_of(reading: Reading, plan: Plan, drawn: Sequence[Alternative] = ()) 
     """Tags by source and category, and the other sentences.
 
     Returns: {"sources": [{"source", "title", "categories": [{"category", "tags"}]}],
-        "sentences": [{"text", "score", "caption"}], "can_draw": whether a sentence is there and others can be drawn}.
+        "said": the sentence as captions write it, "sentences": the others [{"text", "score", "caption"}],
+        "can_draw": whether a sentence is there and others can be drawn}.
         A tag is a row [name, text, score, standing, is_near, entries that ignore it], since there may be a thousand.
     """
     titles = {group.family: group.title for group in setting_groups()}
@@ -36,6 +37,7 @@ def details_of(reading: Reading, plan: Plan, drawn: Sequence[Alternative] = ()) 
             }
             for source, categories in by_source.items()
         ],
+        "said": reading.said,
         "sentences": [
             {"text": other.text, "score": other.score, "caption": other.caption}
             for other in reading.other_sentences(drawn)

@@ -1,4 +1,4 @@
-"""Many pictures at once: selection, undo, chips, filters, sets."""
+"""Many pictures at once: selection, undo, filters, sets."""
 
 from __future__ import annotations
 
@@ -75,23 +75,6 @@ def test_undo_of_a_setting_moves_its_control_back(server: AppServer, context: An
     wait_until(lambda: (page.locator("#cw-undo").get_attribute("title") or "") == "Undo: Settings", "it can be undone")
     page.locator("#cw-undo").click()
     wait_until(lambda: slider.input_value() == "3", "the slider is back")
-
-
-def test_chips_take_out_put_first_and_add(server: AppServer, context: Any, pictures: list[Path]) -> None:
-    page = open_page(context, server.url)
-    add_pictures(page, pictures[:2])
-    _write(page, {"turned.jpg": "sky, sea, sky", "clear.png": "a dog, <b>sky</b>, sea"})
-    page.get_by_role("button", name="Take out a dog").click()
-    assert caption(page) == "<b>sky</b>, sea"
-    page.locator("#cw-chips button[data-first='1']").click()
-    assert caption(page) == "sea, <b>sky</b>"
-    page.locator(".cw-chip-add").fill("new, sea")
-    page.locator(".cw-chip-add").press("Enter")
-    assert caption(page) == "sea, <b>sky</b>, new"
-    wait_until(lambda: page.locator("#cw-tags option").count() > 0, "the set's tags complete it")
-    assert page.locator("#cw-tags option").first.get_attribute("value") == "sea"
-    wait_saved(page)
-    assert downloaded(page)["clear.txt"] == "sea, <b>sky</b>, new"
 
 
 def test_the_grid_lists_by_state_and_sorts(server: AppServer, context: Any, pictures: list[Path]) -> None:

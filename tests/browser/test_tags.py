@@ -40,13 +40,18 @@ def _caption_all(page: Any) -> None:
 
 
 def _found(page: Any) -> dict[str, str]:
-    """The tags in sight with their standing."""
+    """The tags that models offered, with their standing."""
     if page.locator("#cw-tags-panel").is_hidden():
         return {}
-    rows = page.locator(".cw-found").evaluate_all(
+    rows = page.locator('.cw-found:not([data-standing="own"])').evaluate_all(
         "chips => chips.map(chip => [chip.querySelector('button').dataset.text, chip.dataset.standing])"
     )
     return dict(rows)
+
+
+def _parts(page: Any) -> list[str]:
+    """The parts of the caption that are in sight."""
+    return [text.removesuffix("⋯").strip() for text in page.locator("#cw-chips .cw-found:visible").all_inner_texts()]
 
 
 def _tag(page: Any, text: str) -> Any:
@@ -87,14 +92,17 @@ def test_the_selected_picture_s_tags_are_shown_with_scores_and_what_became_of_th
     server: AppServer, context: Any, pictures: list[Path]
 ) -> None:
     page = open_page(context, server.url)
-    add_pictures(page, pictures[:3])
     assert page.locator("#cw-tags-panel").is_hidden()
+    add_pictures(page, pictures[:3])
     switch_on(page, "wd14")
     _caption_all(page)
     select(page, "turned.jpg")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
+    assert _in_caption(page) >= {text for text, standing in TAGS.items() if standing == "kept"}
     assert _tag(page, "long hair").inner_text().split() == ["long", "hair", "0.60"]
-    assert "long_hair: 0.6 (WD14, general), in this caption" in (_tag(page, "long hair").get_attribute("title") or "")
+    assert "long_hair: 0.6 (WD14, general), passes the settings" in (
+        _tag(page, "long hair").get_attribute("title") or ""
+    )
     assert page.locator("#cw-tags-count").text_content() == "4 of 6 kept"
     select(page, "modern.webp")
     wait_until(lambda: _found(page).get("blue background") == "kept", "the other picture's tags are there")
@@ -113,7 +121,8 @@ def test_a_moved_threshold_greys_a_preview_s_tags_at_once(
     wait_until(lambda: _found(page) == {**TAGS, "hair": "out"}, "one is greyed")
     assert states(page) == {"turned.jpg": "empty"}
     page.locator("#setting-wd14_on input").uncheck()
-    wait_until(lambda: _found(page) == {}, "without a tagger there is no panel")
+    wait_until(lambda: _found(page) == {}, "without a tagger nothing is offered")
+    assert page.locator("#cw-offered").is_hidden()
 
 
 def test_a_tag_s_menu_ignores_it_in_the_whole_set_and_frees_it(
@@ -192,7 +201,7 @@ def test_a_click_takes_a_tag_into_this_caption_and_out_of_it(
     _caption_all(page)
     select(page, "turned.jpg")
     wait_until(lambda: _found(page) == TAGS, "the tags are there")
-    kept = {text for text, standing in TAGS.items() if standing == "kept"}
+    kept = {"a red picture 240 wide under beam 3"} | {text for text, standing in TAGS.items() if standing == "kept"}
     assert _in_caption(page) == kept
     before, other = caption(page), downloaded(page)["clear.txt"]
     _tag(page, "hat").click()
@@ -225,39 +234,88 @@ def test_a_tag_that_a_kept_caption_lacks_can_be_added_to_it(
     switch_on(page, "wd14")
     page.locator("#cw-caption-all").click()
     page.locator("#cw-ask-all").click()
-    wait_until(lambda: _in_caption(page) == {"hair"}, "the tags are there")
+    wait_until(lambda: "hat" in _found(page), "the tags are there")
+    assert _in_caption(page) == {"brought along", "hair"}
     _tag(page, "long hair").click()
     wait_saved(page)
     assert caption(page) == "brought along, hair, long hair"
 
 
-def test_the_tags_are_reached_and_used_by_keyboard(server: AppServer, context: Any, pictures: list[Path]) -> None:
+def test_the_panel_is_gone_through_by_keyboard(server: AppServer, context: Any, pictures: list[Path]) -> None:
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
     switch_on(page, "wd14")
-    wait_until(lambda: _found(page) == TAGS, "the tags are there")
-    page.locator("#cw-tags-panel summary").focus()
-    page.keyboard.press("Tab")
+    page.locator("#cw-one").click()
+    sentence = "a red picture 240 wide under beam 3"
+    wait_until(lambda: _found(page) == TAGS and sentence in _in_caption(page), "the tags are there")
     focused = "document.activeElement.dataset.text + ' ' + document.activeElement.dataset.do"
-    assert page.evaluate(focused) == "nami (one piece) toggle"
-    page.keyboard.press("End")
-    for _ in range(3):
-        page.keyboard.press("ArrowLeft")
-    assert page.evaluate(focused) == "hat toggle"
+    page.locator("#cw-editor").focus()
+    stops = []
+    while not stops or stops[-1] != "tab":
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.role || document.activeElement.tagName.toLowerCase()"))
+    assert len(stops) <= 7, "few stops lead from the caption to the settings"
+    page.locator("#cw-add-tag").focus()
+    page.keyboard.type("sea, hair, sky")
     page.keyboard.press("Enter")
-    wait_until(lambda: caption(page) == "hat", "it is in the caption")
-    wait_until(lambda: "hat" in _in_caption(page), "it is shown so")
-    assert page.evaluate(focused) == "hat toggle"
+    assert caption(page).endswith("hair, sea, sky"), "what is there is not added again"
+    wait_until(lambda: {"sea", "sky"} <= _in_caption(page), "they are shown")
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == f"{sentence} toggle"
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
+    assert "nami" not in caption(page)
+    assert page.evaluate(focused) == "nami (one piece) toggle", "it stays where it was, to be put back"
+    page.keyboard.press("Enter")
+    assert caption(page).startswith(f"{sentence}, nami (one piece), red background")
+    page.keyboard.press("End")
+    assert page.evaluate(focused) == "sensitive toggle"
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(focused) == "hat toggle"
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.id") == "cw-offered"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert caption(page).endswith("hair, sea, sky, hat")
+    page.keyboard.press("Alt+ArrowDown")
     wait_until(page.locator("#cw-tag-menu").is_visible, "the menu is open")
     page.keyboard.press("Escape")
-    assert page.evaluate(focused) == "hat menu"
-    page.keyboard.press("Enter")
+    page.keyboard.press("Alt+ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     wait_until(lambda: _found(page)["hat"] == "ignored", "it is ignored")
+    page.locator("#cw-editor").focus()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "cw-grid"
+
+
+def test_a_caption_without_taggers_has_its_parts_and_many_are_folded(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    page.locator("#cw-editor").fill("sky, <b>sea</b>, sky")
+    wait_until(lambda: _parts(page) == ["sky", "<b>sea</b>", "sky"], "the parts are there")
+    assert page.locator("#cw-offered").is_hidden()
+    page.locator("#cw-chips .cw-found button").first.click()
+    assert caption(page) == "<b>sea</b>, sky", "only the one that was clicked"
+    _choose(page, "sky", "Put it first")
+    assert caption(page) == "sky, <b>sea</b>"
+    page.locator("#cw-add-tag").fill("new")
+    page.locator("#cw-add-tag").press("Enter")
+    wait_until(lambda: page.locator("#cw-tags option").count() > 0, "the set's tags complete it")
+    wait_saved(page)
+    assert downloaded(page) == {"turned.txt": "sky, <b>sea</b>, new"}
+    page.locator("#cw-editor").fill(", ".join(f"tag number {number}" for number in range(40)))
+    more = page.locator("#cw-chips .cw-more")
+    wait_until(more.is_visible, "they are folded")
+    shown = len(_parts(page))
+    assert more.inner_text() == f"{40 - shown} more"
+    assert page.locator("#cw-parts").bounding_box()["height"] < 70
+    assert page.locator("#cw-add-tag").is_visible()
+    more.click()
+    wait_until(lambda: len(_parts(page)) == 40, "all are in sight")
 
 
 def test_tag_names_are_shown_as_text(server: AppServer, context: Any, tmp_path: Path) -> None:
@@ -282,7 +340,7 @@ def test_more_shows_the_tags_that_are_far_from_the_caption(many_tags: AppServer,
     switch_on(page, "clip")
     wait_until(lambda: len(_found(page)) == 8 + 12, "those kept and the next ones are there")
     assert page.locator("#cw-tags-count").text_content() == "8 of 1,000 kept"
-    page.locator(".cw-more").click()
+    page.locator("#cw-tags-found .cw-more").click()
     wait_until(lambda: len(_found(page)) == 1000, "all are there")
     page.locator("#setting-flavors input[type=number]").fill("6")
     page.locator("#setting-flavors input[type=number]").press("Tab")
@@ -291,7 +349,7 @@ def test_more_shows_the_tags_that_are_far_from_the_caption(many_tags: AppServer,
         """async () => {
             const started = performance.now();
             for (let turn = 0; turn < 10; turn++) {
-                document.querySelector('.cw-more').click();
+                document.querySelector('#cw-tags-found .cw-more').click();
                 document.querySelector('#cw-tags-found').getBoundingClientRect();
             }
             return (performance.now() - started) / 10;

@@ -17,7 +17,9 @@ import './views/prepare.js';
 import './views/offers.js';
 import './views/upload.js';
 import './views/samples.js';
-import './views/chips.js';
+import './views/add_tag.js';
+import './views/reserved.js';
+import './views/labels.js';
 import './views/undo.js';
 import './views/theme.js';
 import './views/first_steps.js';
@@ -26,6 +28,7 @@ import './dialogs/caption_all.js';
 import './dialogs/overview.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
+import './dialogs/loupe.js';
 import './views/keys.js';
 
 import { bench } from './core/elements.js';

@@ -14,7 +14,7 @@ import { isFiltered } from '../set/listing.js';
 import { page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 import { allSaved } from '../set/unsaved.js';
-import { offerParts } from '../views/chips.js';
+import { offerParts } from '../views/add_tag.js';
 import { undoAction } from '../views/undo.js';
 import * as changes from './changes.js';
 

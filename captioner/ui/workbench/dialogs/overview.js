@@ -12,7 +12,7 @@ import { captionOf, stateOf } from '../set/captions.js';
 import { refilter } from '../set/listing.js';
 import { hasFolders, page, rowOf, select } from '../set/pictures.js';
 import { allSaved } from '../set/unsaved.js';
-import { ignore } from '../views/tags.js';
+import { ignore } from '../views/ignoring.js';
 import { bulkChange, offer, orSay, say, withdraw } from './overview_change.js';
 import { histogram } from './overview_lengths.js';
 import { figureList } from './overview_lists.js';

@@ -3,7 +3,7 @@
 import { bench, byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { plural } from '../core/text.js';
-import { stateOf, textOf } from '../set/captions.js';
+import { captionOf, stateOf, textOf } from '../set/captions.js';
 import { page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
 import { showTokens } from './tokens.js';
@@ -15,6 +15,7 @@ function showPicture(row) {
   byId('cw-empty').hidden = !!row;
   bench().dataset.empty = !page.rows.length;
   image.hidden = !row;
+  byId('cw-look').hidden = !row;
   text.disabled = !row;
   byId('cw-one').disabled = !row;
   byId('cw-name').textContent = row ? pathOf(row) : '';
@@ -23,7 +24,6 @@ function showPicture(row) {
     image.removeAttribute('src');
     return;
   }
-  image.alt = pathOf(row);
   // The thumbnail is at hand and fills the frame until the larger picture has come.
   image.style.backgroundImage = `url("${pictureUrl(row.id, 'thumbnail')}")`;
   image.src = pictureUrl(row.id, 'preview');
@@ -50,6 +50,7 @@ function showCaption() {
     text.value = wanted;
     if (document.activeElement === text) text.setSelectionRange(selectionStart, selectionEnd);
   }
+  if (row) image.alt = captionOf(row) || 'no caption yet';
   text.placeholder = row?.error || 'No caption yet';
   byId('cw-revert').hidden = !row || stateOf(row) !== 'edited';
   showTokens(row);

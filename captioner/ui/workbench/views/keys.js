@@ -12,6 +12,12 @@ const isText = (target) => target.matches?.('textarea, input:not([type=checkbox]
 const STEPS = { arrowdown: 1, arrowup: -1 };
 const help = byId('cw-help');
 
+/** What is typed is saved by itself, so the key that saves elsewhere shows what can be saved here. */
+function openDownload() {
+  byId('cw-download-menu').open = true;
+  byId('cw-download').focus();
+}
+
 window.addEventListener(
   'keydown',
   (event) => {
@@ -22,12 +28,18 @@ window.addEventListener(
     else if (withControl && !event.shiftKey && key === 'enter') useSuggestion();
     else if (withControl && key === ' ' && event.shiftKey) mark([page.current], false);
     else if (withControl && key === ' ') goodNext();
+    else if (withControl && event.shiftKey && key === 'enter') byId('cw-one').click();
+    else if (withControl && !event.shiftKey && key === 'i') byId('cw-overview-open').click();
+    else if (withControl && !event.shiftKey && key === 's') openDownload();
+    else if (key === 'escape' && event.target.closest?.('.cw-middle') && !event.isComposing)
+      byId('cw-grid').focus({ preventScroll: true });
     else if (isText(event.target)) return;
     else if (withControl && (key === 'y' || (key === 'z' && event.shiftKey))) redo();
     else if (withControl && key === 'z') undo();
     else if (withControl && key === 'a' && page.rows.length) selection.all();
     else if (withControl) return;
     else if (key === 'escape' && page.selection.size) selection.clear();
+    else if (key === 'z') byId('cw-look').click();
     else if (key === '/') byId('cw-filter').focus();
     else if (key === '?') help.showModal();
     else return;

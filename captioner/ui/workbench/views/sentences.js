@@ -5,6 +5,7 @@ import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { askOrTell, brief } from '../core/messages.js';
+import { rove } from '../core/roving.js';
 import * as storage from '../core/storage.js';
 import { plural } from '../core/text.js';
 import { textOf } from '../set/captions.js';
@@ -16,13 +17,14 @@ const panel = byId('cw-others');
 const list = byId('cw-others-list');
 const more = byId('cw-draw');
 const OPEN = 'captioner/others-open';
+const settleStop = rove(list, 'button');
 let drawn = '';
 let isDrawing = false; // asked the server for draws
 
 const line = (other, index, isUsed) =>
   html`<li><small title="The score of the search: the nearer to 0, the likelier"
     >${other.score?.toFixed(2)}</small><span title="${other.caption}">${other.text}</span><button type="button"
-    class="cw-button cw-small" data-index="${index}" aria-pressed="${isUsed}" aria-label="Use: ${other.text}"
+    class="cw-button cw-small" tabindex="-1" data-index="${index}" aria-pressed="${isUsed}" aria-label="Use: ${other.text}"
     >${isUsed ? 'Used' : 'Use'}</button></li>`;
 
 function draw() {
@@ -44,6 +46,7 @@ function draw() {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.index : null;
   render(list, wanted);
   if (focused !== null) list.querySelector(`button[data-index="${focused}"]`)?.focus();
+  settleStop();
 }
 
 list.addEventListener('click', (event) => {

@@ -1,28 +1,37 @@
-// The selected picture's tags with their scores: those in its caption plain, the others greyed, ignored ones struck
-// through. A click takes a tag into this caption or out of it; its menu holds what concerns the whole set.
+// The selected picture's tags as one panel: the parts of its caption in their order, then what the models offered and
+// the caption does not say, with scores. A click takes one into this caption or out of it; its menu holds the rest.
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
+import { fold } from '../core/folding.js';
 import { html, render } from '../core/html.js';
-import { askOrTell, brief } from '../core/messages.js';
+import { rove } from '../core/roving.js';
 import * as storage from '../core/storage.js';
-import { debounced, pause } from '../core/timing.js';
-import { partsOf, stateOf, textOf } from '../set/captions.js';
+import { debounced } from '../core/timing.js';
+import { captionOf, textOf } from '../set/captions.js';
 import { detailsNow } from '../set/details.js';
+import { keyOf, keysOf, partsIn, says, withAtEnd } from '../set/parts.js';
 import { page, rowOf } from '../set/pictures.js';
 import { phrase } from '../set/query.js';
-import { lookSoon } from '../set/sync.js';
-import { inTurn } from '../set/turns.js';
 import * as unsaved from '../set/unsaved.js';
 import { filterBy } from './filter.js';
+import { ignore } from './ignoring.js';
 import { openMenu } from './tag_menu.js';
 
 const panel = byId('cw-tags-panel');
-const box = byId('cw-tags-found');
+const partsBox = byId('cw-chips');
+const offeredBox = byId('cw-tags-found');
+const offeredHead = byId('cw-offered');
+const STOPS = 'button[data-do]:not([data-do="menu"])'; // the menu has keys of its own
 const OPEN = 'captioner/tags-open';
+const settleStop = rove(panel, STOPS);
 const opened = new Set(); // sources whose tags are shown to the last one
-let drawn = '';
-let sending = Promise.resolve();
+let isUnfolded = false;
+const sentences = new Set(); // that this picture's caption may hold: those of its settings at rest, and those tried
+let out = []; // what was taken out of this caption: {text, at}, with how many parts stand before it
+const drawn = ['', ''];
+let drawnFor = '';
+let width = 0;
 
 const STANDINGS = {
   kept: 'passes the settings',
@@ -30,190 +39,214 @@ const STANDINGS = {
   ignored: 'ignored in the whole set',
 };
 
-function chip(source, category, [name, text, score, standing, isNear], isIn) {
-  const place = isIn ? 'in this caption' : 'not in this caption';
-  const does = isIn ? 'take it out of this caption' : 'put it into this caption';
-  const title = `${name}: ${score} (${source.title}, ${category}), ${place}, ${STANDINGS[standing]}. Click to ${does}.`;
-  const data = html`data-name="${name}" data-text="${text}"`;
-  // There may be a thousand tags: those far from the caption have their menu by right click and menu key only.
+/** All that the models offered for the picture, as one list. */
+function offers(found) {
+  return found.sources.flatMap(({ source, title, categories }) =>
+    categories.flatMap(({ category, tags }) =>
+      tags.map(([name, text, score, standing, isNear, entries]) => ({
+        ...{ name, text, score, standing, isNear, entries },
+        ...{ source, from: `${title}, ${category}`, category },
+      })),
+    ),
+  );
+}
+
+/** @param tag an offer, or a part that no model offered: {text}  @param at its place in the caption, where it has one */
+function chip(tag, isIn, at) {
+  const { text, name = text, score, standing = 'own', from, isNear = true } = tag;
+  const does = isIn ? 'Click to take it out of this caption' : 'Click to put it into this caption';
+  const about = from ? `${name}: ${score} (${from}), ${STANDINGS[standing]}. ` : '';
+  const data = html`data-name="${name}" data-text="${text}" data-at="${at}"`;
+  const figure = score === undefined ? '' : html` <small>${score.toFixed(2)}</small>`;
+  const label = [text, score?.toFixed(2), STANDINGS[standing]].filter(Boolean).join(', ');
+  // There may be a thousand tags: those far from the caption have their menu by right click and keys only.
   const dots = html`<button type="button" tabindex="-1" data-do="menu" ${data} aria-haspopup="menu"
     aria-label="More for ${text}">⋯</button>`;
   return html`<span class="cw-found" data-standing="${standing}" data-in="${isIn}"><button type="button" tabindex="-1"
-    data-do="toggle" ${data} title="${title}" aria-pressed="${isIn}"
-    aria-label="${text}, ${score.toFixed(2)}, ${STANDINGS[standing]}"><span>${text}</span> <small>${score.toFixed(2)}</small></button
-    >${isNear ? dots : ''}</span>`;
+    data-do="toggle" ${data} title="${`${text.length > 40 ? `${text}. ` : ''}${about}${does}.`}" aria-pressed="${isIn}"
+    aria-label="${label}"><span>${text}</span>${figure}</button>${isNear ? dots : ''}</span>`;
 }
 
-/** Whether a text has all parts of a tag. @param {Set<string>} parts the text's, in small letters */
-const has = (parts, tag) => partsOf(tag.toLowerCase()).every((part) => parts.has(part));
+/** The caption's parts, and at their places those that were taken out of it: {text, isIn, at}. */
+function chipsOf(text, wholes) {
+  const parts = partsIn(text, wholes).map((part, at) => ({ text: part, isIn: true, at }));
+  const keys = keysOf(text);
+  out = out.filter((one) => !says(keys, one.text));
+  for (const one of out) {
+    const at = Math.min(one.at, parts.filter(({ isIn }) => isIn).length);
+    const behind = parts.findIndex((part) => part.isIn && part.at >= at);
+    parts.splice(behind < 0 ? parts.length : behind, 0, { text: one.text, isIn: false, at });
+  }
+  return parts;
+}
 
-/** @param {boolean} isOwn the caption is the person's own, so tags that were kept may be missing in it */
-function drawSource(source, parts, isOwn) {
-  const isOpen = opened.has(source.source);
-  let hidden = 0;
-  const categories = source.categories.map(({ category, tags }) => {
-    const shown = isOpen ? tags : tags.filter((tag) => tag[4]);
-    hidden += tags.length - shown.length;
-    if (!shown.length) return html``;
-    const [first, ...others] = shown.map((tag) =>
-      chip(source, category, tag, has(parts, tag[1]) || (!isOwn && tag[3] === 'kept')),
-    );
+function drawSource({ source, title }, tags) {
+  const isOpen = opened.has(source);
+  const shown = isOpen ? tags : tags.filter((tag) => tag.isNear);
+  const categories = [...new Set(shown.map((tag) => tag.category))].map((category) => {
+    const [first, ...others] = shown.filter((tag) => tag.category === category).map((tag) => chip(tag, false));
     // The category's name never stands alone at a line's end.
     return html`<span class="cw-category"><small>${category}</small>${first}</span>${others}`;
   });
-  const more = html`<button type="button" tabindex="-1" class="cw-more" data-do="more" data-name="${source.source}"
+  const hidden = tags.length - shown.length;
+  const more = html`<button type="button" tabindex="-1" class="cw-more" data-do="more" data-name="${source}"
     aria-expanded="${isOpen}">${isOpen ? 'Fewer' : `${hidden.toLocaleString()} more`}</button>`;
-  return html`<div class="cw-source"><b>${source.title}</b>${categories}${hidden || isOpen ? more : ''}</div>`;
+  if (!tags.length) return html``;
+  return html`<div class="cw-source"><b>${title}</b>${categories}${hidden || isOpen ? more : ''}</div>`;
+}
+
+/** Shows markup in a box unless it is there. @returns whether it was not */
+function show(box, place, wanted) {
+  if (String(wanted) === drawn[place]) return false;
+  drawn[place] = String(wanted);
+  render(box, wanted);
+  return true;
 }
 
 function draw() {
-  const found = detailsNow();
-  const row = found && rowOf.get(found.id);
-  panel.hidden = !row || !found.sources.length;
-  if (panel.hidden) return;
-  const all = found.sources.flatMap((source) => source.categories.flatMap(({ tags }) => tags));
-  const kept = all.filter((tag) => tag[3] === 'kept').length;
-  byId('cw-tags-count').textContent = `${kept.toLocaleString()} of ${all.length.toLocaleString()} kept`;
-  if (!panel.open) return;
-  const parts = new Set(partsOf(textOf(row).toLowerCase()));
-  const isOwn = stateOf(row) === 'edited' || (!!row.suggestion && row.suggestion !== textOf(row));
-  const wanted = html`${found.sources.map((source) => drawSource(source, parts, isOwn))}`;
-  if (String(wanted) === drawn) return;
-  drawn = String(wanted);
-  const focused = box.contains(document.activeElement) ? document.activeElement : null;
-  const place = focused && buttons().indexOf(focused);
-  render(box, wanted);
-  const again = focused && (find(focused.dataset) || buttons()[Math.min(place, buttons().length - 1)]);
-  if (again) again.focus();
-  makeReachable(again || buttons()[0]);
-}
-
-const buttons = () => [...box.querySelectorAll('button')];
-const find = ({ name, do: what }) =>
-  buttons().find((button) => button.dataset.name === name && button.dataset.do === what);
-
-/** One button is in the page's tab order; the arrow keys lead from it to the others. */
-function makeReachable(button) {
-  box.querySelector('button[tabindex="0"]')?.setAttribute('tabindex', '-1');
-  button?.setAttribute('tabindex', '0');
-}
-
-/**
- * One click at a time, each on the list that the one before it left: the settings on the page follow a moment after
- * the server's, and a list sent too early would undo the last click. Returns: a promise, kept once it is done.
- * @param {boolean} isIgnored put on the list, else taken off it
- */
-export function ignore(name, isIgnored) {
-  const sent = sending.then(async () => {
-    if (!page.settings) return; // the controls are still on their way
-    const ours = await inTurn(() => changeList(name, isIgnored));
-    if (!ours) return;
-    byId('cw-reload-settings').click(); // after which the settings are tried at once
-    lookSoon();
-    const until = Date.now() + 2000;
-    while (page.settings === ours && Date.now() < until) await pause(20);
-  });
-  // A bug is told as one, and the next click goes on.
-  sending = sent.catch(reportError);
-  return sending;
-}
-
-/** @returns the settings with the changed list, which are asked with until the controls show it; undefined: as before */
-async function changeList(name, isIgnored) {
-  const request = { set: page.set, tag: name, is_ignored: isIgnored, settings: page.settings };
-  const reply = await askOrTell('The list of ignored tags is as it was', 'ignore_tag', request);
-  if (!reply || reply.ignore === page.settings.ignore) return undefined;
-  const entries = reply.entries.map((entry) => `“${entry}”`).join(', ');
-  brief(
-    isIgnored
-      ? `${entries} is left out of every caption; Undo brings it back`
-      : `${entries} is off the list of ignored tags`,
-  );
-  page.settings = { ...page.settings, ignore: reply.ignore };
-  return page.settings;
-}
-
-/** Takes a tag into this caption or out of it. */
-function toggle(text, isIn) {
-  const row = rowOf.get(detailsNow()?.id);
+  const row = rowOf.get(page.current);
+  panel.hidden = !row;
   if (!row) return;
+  const found = detailsNow()?.id === row.id ? detailsNow() : null;
+  const all = found ? offers(found) : [];
+  const focused = document.activeElement.closest('#cw-tags-panel button');
+  const before = focused && { ...focused.dataset, place: stops().indexOf(focused) };
+  const isNew = [drawParts(row, found, all), drawOffered(row, found, all)].some(Boolean);
+  drawnFor = row.id;
+  if (!isNew) return;
+  foldParts();
+  if (focused && !focused.isConnected) find(before)?.focus();
+}
+
+function drawParts(row, found, all) {
+  const known = new Map(all.toReversed().map((tag) => [keyOf(tag.text), tag]));
+  for (const sentence of found ? [found.said, ...found.sentences.map(({ text }) => text)] : []) sentences.add(sentence);
+  const parts = chipsOf(textOf(row), [...sentences, ...all.map((tag) => tag.text)]);
+  const chips = parts.map(({ text, isIn, at }) => chip({ ...known.get(keyOf(text)), text, isNear: true }, isIn, at));
+  const more = html`<button type="button" tabindex="-1" class="cw-more" data-do="unfold"
+    aria-expanded="${isUnfolded}"></button>`;
+  return show(partsBox, 0, html`${chips}${more}`);
+}
+
+function drawOffered(row, found, all) {
+  offeredHead.hidden = !all.length;
+  const isOpen = storage.read(OPEN) !== 'no';
+  offeredHead.ariaExpanded = isOpen;
+  offeredBox.hidden = !all.length || !isOpen;
+  byId('cw-offered-by').textContent = `Offered by ${found?.sources.map(({ title }) => title).join(', ')}`;
+  const kept = all.filter((tag) => tag.standing === 'kept').length;
+  byId('cw-tags-count').textContent = `${kept.toLocaleString()} of ${all.length.toLocaleString()} kept`;
+  if (offeredBox.hidden) return show(offeredBox, 1, html``);
+  const keys = keysOf(`${captionOf(row)}, ${textOf(row)}`); // with its frame, and as it is typed
+  const gone = new Set(out.map((one) => keyOf(one.text)));
+  const others = all.filter((tag) => !says(keys, tag.text) && !gone.has(keyOf(tag.text)));
+  const of = (source) => others.filter((tag) => tag.source === source);
+  return show(offeredBox, 1, html`${found.sources.map((one) => drawSource(one, of(one.source)))}`);
+}
+
+const stops = () => [...panel.querySelectorAll(STOPS)].filter((button) => button.checkVisibility());
+
+/** Where the focus goes when its button was drawn anew: to the same one, else to what stands at its place now. */
+function find({ name, do: what, at, place }) {
+  const all = stops();
+  const isSame = (button) => button.dataset.name === name && button.dataset.do === what.replace('menu', 'toggle');
+  const same = all.filter(isSame);
+  return same.find((button) => button.dataset.at === at) ?? same[0] ?? all[Math.min(place, all.length - 1)];
+}
+
+function foldParts() {
+  const more = partsBox.querySelector('.cw-more');
+  const lines = +getComputedStyle(panel).getPropertyValue('--cw-lines');
+  if (more) fold([...partsBox.querySelectorAll('.cw-found')], more, { lines, isOpen: isUnfolded });
+  settleStop();
+}
+
+/** Takes a part or a tag into this caption or out of it. @param at its place in it; '' where it never had one */
+function toggle({ text, at }, isIn) {
+  const row = rowOf.get(page.current);
+  if (!row || row.id !== drawnFor) return;
   const own = textOf(row);
-  const parts = partsOf(own);
-  if (!isIn) {
-    const before = own.trimEnd().replace(/,$/, '');
-    unsaved.edit(row.id, before ? `${before}, ${text}` : text, { isStep: true });
-    return;
-  }
-  const gone = new Set(partsOf(text.toLowerCase()));
-  const left = parts.filter((part) => !gone.has(part.toLowerCase()));
-  if (left.length < parts.length) unsaved.edit(row.id, left.join(', '), { isStep: true });
-  else brief(`“${text}” stands within other words here; take it out in the editor`);
+  const parts = partsIn(own, wholes());
+  const isThis = (part) => keyOf(part ?? '') === keyOf(text);
+  if (isIn) {
+    const place = isThis(parts[+at]) ? +at : parts.findIndex(isThis);
+    if (place < 0) return;
+    parts.splice(place, 1);
+    out.push({ text, at: place });
+  } else if (at !== '') parts.splice(+at, 0, text);
+  unsaved.edit(row.id, isIn || at !== '' ? parts.join(', ') : withAtEnd(own, [text]), { isStep: true });
+  draw();
+}
+
+/** What may have commas in it and is one thing. */
+function wholes() {
+  const found = detailsNow();
+  return found?.id === page.current ? [...sentences, ...offers(found).map((tag) => tag.text)] : [...sentences];
 }
 
 function putFirst(text) {
-  const row = rowOf.get(detailsNow()?.id);
+  const row = rowOf.get(page.current);
   if (!row) return;
-  const first = new Set(partsOf(text.toLowerCase()));
-  const others = partsOf(textOf(row)).filter((part) => !first.has(part.toLowerCase()));
+  const others = partsIn(textOf(row), [...wholes(), text]).filter((part) => keyOf(part) !== keyOf(text));
   unsaved.edit(row.id, [text, ...others].join(', '), { isStep: true });
 }
 
 function openFor(button) {
   const { name, text } = button.dataset;
-  const all = detailsNow().sources.flatMap((source) => source.categories.flatMap(({ tags }) => tags));
-  const [, , , standing, , entries] = all.find((tag) => tag[0] === name) ?? [];
-  const free = `Take ${(entries ?? []).map((entry) => `“${entry}”`).join(', ')} off the list of ignored tags`;
-  openMenu(button, {
-    [standing === 'ignored' ? free : `Ignore “${text}” in the whole set`]: () => ignore(name, standing !== 'ignored'),
-    'List the pictures that have it': () => filterBy(phrase(text)),
-    'Put it first in this caption': () => putFirst(text),
-  });
+  const found = detailsNow();
+  const offer = found?.id === page.current && offers(found).find((tag) => tag.name === name);
+  const does = {};
+  if (offer?.standing === 'ignored') {
+    const entries = offer.entries.map((entry) => `“${entry}”`).join(', ');
+    does[`Take ${entries} off the list of ignored tags`] = () => ignore(name, false);
+  } else if (offer) does[`Ignore “${text}” in the whole set`] = () => ignore(name, true);
+  does['List the pictures that have it'] = () => filterBy(phrase(text));
+  does['Put it first in this caption'] = () => putFirst(text);
+  openMenu(button, does);
 }
 
-box.addEventListener('click', (event) => {
+panel.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   if (!button) return;
-  const { do: what, name, text } = button.dataset;
-  makeReachable(button);
-  if (what === 'toggle') toggle(text, button.ariaPressed === 'true');
+  const { do: what, name } = button.dataset;
+  if (what === 'toggle') toggle(button.dataset, button.ariaPressed === 'true');
   else if (what === 'menu') openFor(button);
   else {
-    if (!opened.delete(name)) opened.add(name);
+    if (what === 'unfold') isUnfolded = !isUnfolded;
+    else if (what === 'offered') storage.note(OPEN, storage.read(OPEN) === 'no' ? 'yes' : 'no');
+    else if (!opened.delete(name)) opened.add(name);
     draw();
   }
 });
-box.addEventListener('contextmenu', (event) => {
-  const button = event.target.closest('.cw-found')?.querySelector('button');
+const menuOf = (event) => event.target.closest('.cw-found')?.querySelector('[data-do="toggle"]');
+panel.addEventListener('contextmenu', (event) => {
+  const button = menuOf(event);
   if (!button) return;
   event.preventDefault();
-  makeReachable(button);
   openFor(button);
 });
-box.addEventListener('keydown', (event) => {
-  const all = buttons();
-  const at = all.indexOf(event.target);
-  const to = {
-    ArrowRight: at + 1,
-    ArrowDown: at + 1,
-    ArrowLeft: at - 1,
-    ArrowUp: at - 1,
-    Home: 0,
-    End: all.length - 1,
-  }[event.key];
-  if (at < 0 || to === undefined || event.ctrlKey || event.metaKey) return;
+panel.addEventListener('keydown', (event) => {
+  const button = event.altKey && event.key === 'ArrowDown' ? menuOf(event) : null;
+  if (!button) return;
   event.preventDefault();
-  const next = all[Math.min(Math.max(to, 0), all.length - 1)];
-  makeReachable(next);
-  next.focus();
+  openFor(button);
 });
+new ResizeObserver(([{ contentRect }]) => {
+  if (contentRect.width === width) return; // it folded itself
+  width = contentRect.width;
+  requestAnimationFrame(foldParts);
+}).observe(panel);
 
-panel.open = storage.read(OPEN) !== 'no';
-panel.addEventListener('toggle', () => {
-  storage.note(OPEN, panel.open ? 'yes' : 'no');
-  draw();
-});
 const drawSoon = debounced(120, draw);
+on('selected', () => {
+  out = [];
+  sentences.clear();
+  drawSoon(); // with what the models offered for it, which comes by then
+});
 on('details', draw);
+on('settled', (id) => {
+  if (id === page.current) draw();
+});
 on('edited', (id) => {
   if (id === page.current) drawSoon();
 });
