@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,6 @@ pytestmark = pytest.mark.browser
 TABS = ("Sentence", "Tags", "Text")
 
 
-class BareServer(AppServer):
-    """The app as a person starts it first: no flags, and no real model on the machine."""
-
-    def command(self) -> list[str]:
-        return [sys.executable, "app.py", "--port", str(self.port), *self.flags]
-
-
-@pytest.fixture(scope="module")
-def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    server = BareServer(tmp_path_factory.mktemp("bare"))
-    server.environment = {"HF_HOME": str(server.folder / "hub"), "HF_HUB_CACHE": str(server.folder / "hub")}
-    server.start()
-    yield server
-    server.stop()
-
-
 def _with_everything_open(page: Any) -> Iterator[str]:
     """Opens each tab with all taggers on and all that lies under More, and yields its name."""
     for tab in TABS:
@@ -45,28 +28,6 @@ def _with_everything_open(page: Any) -> Iterator[str]:
                 more.click()
         page.wait_for_timeout(200)
         yield tab
-
-
-@pytest.mark.parametrize("width", [1440, 1366, 1280, 1024, 390])
-def test_all_three_tabs_are_in_sight(bare_server: AppServer, context: Any, width: int) -> None:
-    page = open_page(context, bare_server.url)
-    page.set_viewport_size({"width": width, "height": 768})
-    page.wait_for_timeout(100)
-    assert [tab.inner_text() for tab in page.get_by_role("tab").all() if tab.is_visible()] == list(TABS)
-    for tab in page.get_by_role("tab").all():
-        box = tab.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
-
-
-@pytest.mark.parametrize("width", [1440, 900, 390])
-def test_the_note_on_demo_models_opens_inside_the_window(bare_server: AppServer, context: Any, width: int) -> None:
-    page = open_page(context, bare_server.url)
-    page.set_viewport_size({"width": width, "height": 768})
-    page.locator(".cw-pill summary").click()
-    box = page.locator(".cw-pill .cw-menu-body").bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= width
 
 
 def test_every_help_is_shown_as_it_is_written(bare_server: AppServer, context: Any) -> None:

@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).resolve().parent
-_STYLES = ("page", "parts", "pictures", "picture", "tags", "dialogs", "settings", "narrow")  # later ones outweigh
+_STYLES = (
+    "page",
+    "parts",
+    "pictures",
+    "picture",
+    "tags",
+    "dialogs",
+    "settings",
+    "narrow",
+    "touch",
+)  # later ones outweigh
 
 
 @cache

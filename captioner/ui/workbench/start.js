@@ -21,6 +21,9 @@ import './dialogs/overview.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
 import './views/keys.js';
+import './views/narrow.js';
+import './views/thumbs.js';
+import './views/touch.js';
 
 import { bench } from './core/elements.js';
 import { announce } from './core/events.js';
