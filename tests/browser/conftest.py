@@ -139,6 +139,12 @@ def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]
 
 
 @pytest.fixture
+def demo_server(tmp_path: Path) -> Iterator[AppServer]:
+    """The start with demo models that were asked for."""
+    yield from _running(BareServer(tmp_path, flags=["--models", "demo"]))
+
+
+@pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[AppServer]:
     """One that the test may kill."""
     yield from _running(AppServer(tmp_path))

@@ -52,13 +52,6 @@ class Finger:
         self.page.wait_for_timeout(700)
         self._send("touchEnd")
 
-    def tap(self, locator: Any) -> None:
-        """As long as a tap is, however busy the machine is, on which a slow one would be a long press."""
-        locator.scroll_into_view_if_needed()
-        box = locator.bounding_box()
-        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-        self._session.send("Input.synthesizeTapGesture", {**place, "duration": 40, "gestureSourceType": "touch"})
-
     def swipe(self, locator: Any, right: float) -> None:
         locator.scroll_into_view_if_needed()
         box = locator.bounding_box()
@@ -130,13 +123,19 @@ def test_fingers_swipe_through_pictures_select_many_and_use_what_is_suggested(
     finger.press(cells.nth(1))
     wait_until(lambda: page.locator("#cw-selected").inner_text() == "1 selected", "a long press selects")
     assert _place(page) == "1/5", "and shows no other picture"
-    finger.tap(cells.nth(2))
+    cells.nth(2).tap()
     wait_until(lambda: page.locator("#cw-selected").inner_text() == "2 selected", "then a tap adds")
-    finger.tap(cells.nth(1))
-    finger.tap(cells.nth(2))
+    cells.nth(1).tap()
+    cells.nth(2).tap()
     wait_until(page.locator("#cw-selection").is_hidden, "taps take them out again")
-    finger.tap(cells.nth(2))
-    wait_until(lambda: _place(page) == "3/5", "then a tap shows a picture")
+
+    def shows_the_third() -> bool:
+        if page.locator("#cw-unselect").is_visible():
+            page.locator("#cw-unselect").tap()  # on a machine so busy that a tap was a long press
+        cells.nth(2).tap()
+        return _place(page) == "3/5"
+
+    wait_until(shows_the_third, "then a tap shows a picture")
     use = page.locator("#cw-thumb-use")
     assert use.is_disabled()
     page.locator("#setting-num_beams input[type=range]").press("ArrowRight")

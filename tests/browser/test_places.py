@@ -1,5 +1,5 @@
 """Every place of the page, in light and in dark: axe-core finds nothing serious, all text stands out against its
-ground, and no id stands twice.
+ground, no id stands twice, and no word is mangled.
 
 A new state or dialog is one line in PLACES: its name, and how to get there from a set whose pictures have come in every
 state. Afterwards Escape is pressed, which closes dialogs and menus; a place that needs more cleans up itself.
@@ -23,6 +23,7 @@ from tests.browser.conftest import (
     switch_on,
     wait_until,
 )
+from tests.browser.looking import faint, mangled, twice
 from tests.fakes import POISON
 
 pytestmark = pytest.mark.browser
@@ -30,48 +31,6 @@ pytestmark = pytest.mark.browser
 AXE = Axe()
 GRAVE = ("serious", "critical")
 COLOURS = {"runOnly": ["color-contrast"]}  # all that differs in the dark
-
-FAINT = """() => {
-    const parse = (text) => {
-        const found = text.match(/[\\d.]+/g).map(Number);
-        const scale = text.startsWith('color(') ? 255 : 1;
-        return [...found.slice(0, 3).map((part) => part * scale), found[3] ?? 1];
-    };
-    const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a), 1];
-    const light = (colour) => {
-        const [r, g, b] = colour.map((part) => {
-            const share = part / 255;
-            return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-        });
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = (element) => {
-        const layers = [];
-        for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
-        return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
-    };
-    const faint = new Set();
-    const measure = (element, style, text) => {
-        const below = ground(element);
-        const [one, other] = [light(over(parse(style.color), below)), light(below)];
-        const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-        if (ratio < 4.5) faint.add(`${text.trim().slice(0, 40)} ${ratio.toFixed(2)}`);
-    };
-    for (const element of document.querySelectorAll('#cw-page *')) {
-        if (!element.checkVisibility({ visibilityProperty: true })) continue;
-        if (element.closest(':disabled, [aria-hidden=true]')) continue;
-        const own = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data).join(' ');
-        if (own.trim()) measure(element, getComputedStyle(element), own);
-        if (element.matches('input, textarea') && element.placeholder && !element.value)
-            measure(element, getComputedStyle(element, '::placeholder'), element.placeholder);
-    }
-    return [...faint];
-}"""
-
-TWICE = """() => {
-    const ids = [...document.querySelectorAll('[id]')].map((element) => element.id).filter(Boolean);
-    return ids.filter((id, index) => ids.indexOf(id) !== index);
-}"""
 
 
 def _findings(page: Any, rules: dict[str, Any]) -> list[str]:
@@ -83,8 +42,7 @@ def _findings(page: Any, rules: dict[str, Any]) -> list[str]:
         if violation["impact"] in GRAVE
         for node in violation["nodes"]
     ]
-    found += [f"faint: {text}" for text in page.evaluate(FAINT)]
-    return found + [f"twice: {id}" for id in page.evaluate(TWICE)]
+    return found + faint(page) + twice(page) + mangled(page)
 
 
 def look_at(page: Any, name: str) -> list[str]:
