@@ -111,6 +111,13 @@ class AppServer:
                 self._process.wait(10)
 
 
+class BareServer(AppServer):
+    """The app as a person starts it first: no flags, and no real model on the machine."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "app.py", "--port", str(self.port), *self.flags]
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """One server for all tests that leave it running; each has caption sets of its own."""
@@ -121,6 +128,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """One whose model takes 0.3 s a picture."""
     yield from _running(AppServer(tmp_path_factory.mktemp("slow-server"), delay_s=0.3))
+
+
+@pytest.fixture(scope="session")
+def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """The default start, with demo models."""
+    server = BareServer(tmp_path_factory.mktemp("bare"))
+    server.environment = {"HF_HOME": str(server.folder / "hub"), "HF_HUB_CACHE": str(server.folder / "hub")}
+    yield from _running(server)
+
+
+@pytest.fixture
+def demo_server(tmp_path: Path) -> Iterator[AppServer]:
+    """The start with demo models that were asked for."""
+    yield from _running(BareServer(tmp_path, flags=["--models", "demo"]))
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ import pytest
 from tests.browser.conftest import (
     AppServer,
     add_pictures,
-    caption,
     count,
-    downloaded,
     names,
     open_page,
     select,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +27,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not os.environ.get("CAPTIONER_SCREENSHOT"), reason="writes assets/screenshot.png when asked"),
 ]
-
-
-class DemoServer(AppServer):
-    """The app as it is on a machine without any real model."""
-
-    def command(self) -> list[str]:
-        return [sys.executable, "app.py", "--port", str(self.port), "--models", "demo"]
-
-
-@pytest.fixture
-def demo_server(tmp_path: Path) -> Iterator[AppServer]:
-    server = DemoServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_the_page_has_its_picture_taken(demo_server: AppServer, context: Any, tmp_path: Path) -> None:

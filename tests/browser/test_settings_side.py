@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,27 +9,13 @@ from typing import Any
 import pytest
 
 from captioner.captions.groups import setting_groups
+from captioner.settings import Field
 from tests.browser.conftest import AppServer, add_pictures, open_more, open_page, switch_on, wait_until
+from tests.browser.looking import mangled, twice
 
 pytestmark = pytest.mark.browser
 
 TABS = ("Sentence", "Tags", "Text")
-
-
-class BareServer(AppServer):
-    """The app as a person starts it first: no flags, and no real model on the machine."""
-
-    def command(self) -> list[str]:
-        return [sys.executable, "app.py", "--port", str(self.port), *self.flags]
-
-
-@pytest.fixture(scope="module")
-def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    server = BareServer(tmp_path_factory.mktemp("bare"))
-    server.environment = {"HF_HOME": str(server.folder / "hub"), "HF_HUB_CACHE": str(server.folder / "hub")}
-    server.start()
-    yield server
-    server.stop()
 
 
 def _with_everything_open(page: Any) -> Iterator[str]:
@@ -47,60 +32,43 @@ def _with_everything_open(page: Any) -> Iterator[str]:
         yield tab
 
 
-@pytest.mark.parametrize("width", [1440, 1366, 1280, 1024, 390])
-def test_all_three_tabs_are_in_sight(bare_server: AppServer, context: Any, width: int) -> None:
-    page = open_page(context, bare_server.url)
-    page.set_viewport_size({"width": width, "height": 768})
-    page.wait_for_timeout(100)
-    assert [tab.inner_text() for tab in page.get_by_role("tab").all() if tab.is_visible()] == list(TABS)
-    for tab in page.get_by_role("tab").all():
-        box = tab.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
-
-
-@pytest.mark.parametrize("width", [1440, 900, 390])
-def test_the_note_on_demo_models_opens_inside_the_window(bare_server: AppServer, context: Any, width: int) -> None:
-    page = open_page(context, bare_server.url)
-    page.set_viewport_size({"width": width, "height": 768})
-    page.locator(".cw-pill summary").click()
-    box = page.locator(".cw-pill .cw-menu-body").bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= width
-
-
-def test_every_help_is_shown_as_it_is_written(bare_server: AppServer, context: Any) -> None:
+def test_every_title_and_help_is_shown_as_it_is_written(bare_server: AppServer, context: Any) -> None:
     page = open_page(context, bare_server.url)
     page.reload()
     page.wait_for_selector(".cw[data-ready=true]")
-    shown: dict[str, str] = {}
+    look = """boxes => Object.fromEntries(boxes.map((box) => {
+        const words = (what) => box.querySelector(what)?.textContent.replaceAll('\\u00a0', ' ').trim() ?? '';
+        const title = words('[data-testid=block-info], .label-text, .cw-kept-title');
+        return [box.dataset.field ?? box.id.replace('setting-', ''), [title, words('.info-text')]];
+    }))"""
+    shown: dict[str, Any] = {}
     for _ in _with_everything_open(page):
-        shown |= page.locator("#cw-side [id^=setting-]").evaluate_all(
-            "boxes => Object.fromEntries(boxes.map(box =>"
-            " [box.id, box.querySelector('.info-text')?.textContent.replaceAll('\\u00a0', ' ') ?? '']))"
-        )
-        kept = page.locator("#cw-side [data-field]").all()
-        shown |= {f"setting-{box.get_attribute('data-field')}": box.locator(".info-text").inner_text() for box in kept}
-    written = {f"setting-{field.name}": field.plain_help for group in setting_groups() for field in group.fields()}
+        shown |= page.locator("#cw-side [id^=setting-]").evaluate_all(look)
+        shown |= page.locator("#cw-side [data-field]").evaluate_all(look)
+    fields = [field for group in setting_groups() for field in group.fields()]
+    written = {field.name: [_title(field), field.plain_help] for field in fields}
     assert {name: shown.get(name) for name in written} == written
     levels = [group.settings.levels() for group in setting_groups()]
     helps = {page.locator(f"#{box} .info-text").text_content() for box in _ids(page, "level-")}
     assert helps == {level.help for level in levels if level is not None}
 
 
+def _title(field: Field) -> str:
+    return field.title + (f" ({field.unit})" if field.unit else "")
+
+
 def _ids(page: Any, beginning: str) -> list[str]:
     return list(page.locator(f"[id^={beginning}]").evaluate_all("boxes => boxes.map(box => box.id)"))
 
 
-def test_no_id_stands_twice_on_the_page(bare_server: AppServer, context: Any, pictures: list[Path]) -> None:
-    page = open_page(context, bare_server.url)
+@pytest.mark.parametrize("start", ["bare_server", "demo_server"])
+def test_no_id_stands_twice_and_no_word_is_mangled(
+    request: pytest.FixtureRequest, context: Any, pictures: list[Path], start: str
+) -> None:
+    page = open_page(context, request.getfixturevalue(start).url)
     add_pictures(page, pictures)
-    look = """() => {
-        const ids = [...document.querySelectorAll('[id]')].map((element) => element.id).filter(Boolean);
-        return ids.filter((id, index) => ids.indexOf(id) !== index);
-    }"""
     for tab in _with_everything_open(page):
-        assert page.evaluate(look) == [], tab
+        assert twice(page) + mangled(page) == [], tab
 
 
 def test_the_progress_bar_moves_while_pictures_are_captioned(

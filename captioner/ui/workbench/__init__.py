@@ -31,6 +31,7 @@ _STYLES = (
     "results",
     "first_steps",
     "narrow",
+    "touch",
 )
 """Later ones outweigh earlier ones."""
 

@@ -30,6 +30,9 @@ import './dialogs/sets.js';
 import './dialogs/download.js';
 import './dialogs/loupe.js';
 import './views/keys.js';
+import './views/narrow.js';
+import './views/thumbs.js';
+import './views/touch.js';
 
 import { bench } from './core/elements.js';
 import { announce } from './core/events.js';

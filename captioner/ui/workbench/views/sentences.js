@@ -53,7 +53,7 @@ list.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   const found = detailsNow();
   const row = found && rowOf.get(found.id);
-  if (!button || !row) return;
+  if (!button || row?.id !== page.current) return; // what is shown is still that of the picture before
   const { caption } = found.sentences[+button.dataset.index];
   if (caption !== textOf(row)) unsaved.edit(row.id, caption, { isStep: true });
 });

@@ -1,0 +1,210 @@
+"""Every place of the page, in light and in dark: axe-core finds nothing serious, all text stands out against its
+ground, no id stands twice, and no word is mangled.
+
+A new state or dialog is one line in PLACES: its name, and how to get there from a set whose pictures have come in every
+state. Afterwards Escape is pressed, which closes dialogs and menus; a place that needs more cleans up itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import (
+    AppServer,
+    open_page,
+    picture,
+    select,
+    states,
+    switch_on,
+    wait_until,
+)
+from tests.browser.looking import faint, mangled, twice
+from tests.fakes import POISON
+
+pytestmark = pytest.mark.browser
+
+AXE = Axe()
+GRAVE = ("serious", "critical")
+COLOURS = {"runOnly": ["color-contrast"]}  # all that differs in the dark
+
+
+def _findings(page: Any, rules: dict[str, Any]) -> list[str]:
+    """What is wrong with the page as it is now, in the scheme that it is in. Args: rules: axe-core's options."""
+    response = AXE.run(page, options={"resultTypes": ["violations"], **rules}).response
+    found = [
+        f"axe: {violation['id']} at {node['target']}: {node['failureSummary']}"
+        for violation in response["violations"]
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]
+    return found + faint(page) + twice(page) + mangled(page)
+
+
+def look_at(page: Any, name: str) -> list[str]:
+    """The findings at a place in both schemes, each with the place's name."""
+    found = []
+    for scheme, rules in (("light", {}), ("dark", COLOURS)):
+        page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", scheme == "dark")
+        found += [f"{name}, {scheme}: {finding}" for finding in _findings(page, rules)]
+    page.evaluate("() => document.body.classList.remove('dark')")
+    return found
+
+
+def _tab(name: str) -> Callable[[Any], None]:
+    def open_all(page: Any) -> None:
+        page.get_by_role("tab", name=name).click()
+        closed = page.locator("[id^=more-]:visible > button:not(.open)")
+        closed.evaluate_all("buttons => buttons.forEach((button) => button.click())")
+        page.wait_for_timeout(200)
+
+    return open_all
+
+
+def _click(selector: str, shown: str) -> Callable[[Any], None]:
+    def click(page: Any) -> None:
+        page.locator(selector).click()
+        page.locator(shown).first.wait_for()
+
+    return click
+
+
+def _conflict(page: Any) -> None:
+    """Two texts of one picture, as tabs that died leave them. Nothing that needs all to be saved can come after it."""
+    page.evaluate(
+        """() => {
+            const set = new URL(location).searchParams.get('set');
+            const { id } = document.querySelector('.cw-cell[aria-label^="twin.png"]').dataset;
+            for (const tab of ['dead1', 'dead2']) localStorage.setItem(`captioner/edit/${set}/${id}/${tab}`,
+                JSON.stringify({ text: `of ${tab}`, base: 0, sent: [], conflict: null }));
+        }"""
+    )
+    page.reload()
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.locator('.cw-cell[data-state="conflict"]').click()
+    page.locator("#cw-conflict").wait_for()
+
+
+def _preview(page: Any) -> None:
+    select(page, "plain.png")
+    page.get_by_role("tab", name="Sentence").click()
+    page.locator("#preset-blip input").click()
+    page.get_by_role("option", name="EveryDream beam").click()
+    page.locator("#cw-suggestion").wait_for()
+
+
+def _other_sentences(page: Any) -> None:
+    select(page, "plain.png")
+    page.locator("#cw-others > summary").click()
+    page.locator("#cw-others li").first.wait_for()
+
+
+def _tag_menu(page: Any) -> None:
+    select(page, "plain.png")
+    page.locator(".cw-found button[data-do=menu]").first.click()
+    page.locator("#cw-tag-menu button").first.wait_for()
+
+
+def _replace(page: Any) -> None:
+    page.locator("#cw-bulk-open").click()
+    page.locator("#cw-bulk [name=find]").fill("picture")
+    page.locator("#cw-bulk .cw-change").first.wait_for()
+
+
+def _notice(page: Any) -> None:
+    page.set_input_files("#cw-files", [{"name": "a.psd", "mimeType": "image/psd", "buffer": b"8BPS"}])
+    page.locator(".cw-notice", has_text="a.psd").wait_for()
+
+
+def _selection(page: Any) -> None:
+    select(page, "plain.png")
+    page.locator('.cw-cell[aria-label^="clear.png,"]').click(modifiers=["Shift"])
+    page.locator("#cw-selection").wait_for()
+
+
+def _job(page: Any) -> None:
+    page.locator("#cw-ask-all").click()
+    page.locator("#cw-stop").wait_for()
+
+
+PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
+    ("a set", lambda page: select(page, "clear.png")),
+    ("a failed picture", lambda page: page.locator('.cw-cell[data-state="failed"]').click()),
+    ("a preview", _preview),
+    ("other sentences", _other_sentences),
+    ("many selected", _selection),
+    ("the menu of a tag", _tag_menu),
+    ("tab Sentence, all open", _tab("Sentence")),
+    ("tab Tags, all open", _tab("Tags")),
+    ("tab Text, all open", _tab("Text")),
+    ("the menu of sets", _click("#cw-sets-open", "#cw-rename")),
+    ("the menu of the download", _click("#cw-download-open", "#cw-download")),
+    ("changing many captions", _click("#cw-bulk-open", "#cw-bulk h2")),
+    ("what a change would do", _replace),
+    ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),
+    ("the keys", _click("#cw-help-open", "#cw-help h2")),
+    ("a notice", _notice),
+    ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),
+    ("a job that runs", lambda page: (page.locator("#cw-caption-all").click(), _job(page))),
+    ("a conflict", _conflict),
+)
+
+
+@pytest.fixture
+def still(chromium: Any) -> Iterator[Any]:
+    """A browser in which nothing moves, so that colours are what they will be."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    context.add_init_script(
+        "addEventListener('DOMContentLoaded', () => { const sheet = new CSSStyleSheet();"
+        " sheet.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }');"
+        " document.adoptedStyleSheets.push(sheet); })"
+    )
+    yield context
+    context.close()
+
+
+def _with_every_state(page: Any, pictures: list[Path], folder: Path) -> None:
+    """Fills the set: captions that came along, generated, edited and failed."""
+    words = pictures[0].with_name("modern.txt")
+    words.write_text("my own words")
+    files = [*pictures, words, picture(folder / "poison.png", POISON)]
+    page.set_input_files("#cw-files", [str(file) for file in files])
+    wait_until(lambda: len(states(page)) == 7 and page.locator("#cw-progress").is_hidden(), "all are there")
+    switch_on(page, "wd14")
+    switch_on(page, "clip")
+    page.locator("#cw-caption-all").click()
+    page.locator("#cw-ask-all").click()
+    wait_until(lambda: states(page)["poison.png"] == "failed", "the job has ended")
+    page.locator("#cw-notices .cw-close").first.click()
+    select(page, "twin.jpg")
+    page.locator("#cw-editor").fill("an edited picture, " + "with very many words " * 20)
+    wait_until(lambda: states(page)["twin.jpg"] == "edited", "one is edited")
+
+
+def test_every_place_is_open_to_everybody_in_light_and_in_dark(
+    slow_server: AppServer, still: Any, pictures: list[Path], tmp_path: Path
+) -> None:
+    page = open_page(still, slow_server.url)
+    found = look_at(page, "an empty page")
+    _with_every_state(page, pictures, tmp_path)
+    for name, go in PLACES:
+        go(page)
+        found += look_at(page, name)
+        page.keyboard.press("Escape")
+    assert not found, "\n".join(found)
+
+
+def test_the_offer_of_a_model_that_is_not_here_is_open_to_everybody(bare_server: AppServer, still: Any) -> None:
+    page = open_page(still, bare_server.url)
+    page.locator(".cw-pill summary").click()
+    found = look_at(page, "the note on demo models")
+    page.keyboard.press("Escape")
+    page.locator("#setting-captioner input").click()
+    page.get_by_role("option", name="not here").first.click()
+    page.locator("#offer-captioner button").wait_for()
+    found += look_at(page, "the offer of a model")
+    assert not found, "\n".join(found)
