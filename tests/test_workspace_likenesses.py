@@ -64,3 +64,15 @@ def test_a_picture_that_cannot_be_read_costs_itself_and_is_not_waited_for(tmp_pa
         found = workspace.likenesses.of_set(set_id)
         assert found[gone] == ""
         assert found[there]
+
+
+def test_a_picture_whose_thumbnail_is_damaged_is_taken_all_the_same(tmp_path: Path) -> None:
+    with Workspace(tmp_path) as workspace:
+        set_id = workspace.create_set()
+        workspace.add_picture(set_id, "a.png", png("red"))
+        [file] = tmp_path.glob("thumbnails/*/*")
+        data = bytearray(file.read_bytes())
+        data[12:] = bytes(len(data) - 12)  # its length is right
+        file.write_bytes(data)
+        again = workspace.add_picture(set_id, "b.png", png("red"))
+        assert workspace.likenesses.of_set(set_id)[again.id] == ""

@@ -58,7 +58,17 @@ def prepare(files: PictureFiles, upload: Upload) -> Prepared:
         notes=opened.notes,
         folder=folder,
     )
-    return Prepared(picture, upload.existing, images.likeness(small))
+    return Prepared(picture, upload.existing, _likeness(small))
+
+
+def _likeness(small: bytes) -> str:
+    """What a thumbnail looks like; "" where the disk has damaged it, which costs a place in a group and no picture."""
+    from captioner import images
+
+    try:
+        return images.likeness(small)
+    except BadPicture:
+        return ""
 
 
 def prepare_all(files: PictureFiles, uploads: Iterable[Upload]) -> list[Prepared | Refused]:

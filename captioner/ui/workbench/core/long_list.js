@@ -25,6 +25,7 @@ export class LongList {
     this.#keyOf = keyOf;
     this.#space = document.createElement('div');
     this.#space.className = 'cw-long-space';
+    this.#space.setAttribute('role', 'presentation');
     box.replaceChildren(this.#space);
     box.setAttribute('role', 'list');
     box.addEventListener('scroll', () => this.#drawRows(), { passive: true });

@@ -202,16 +202,24 @@ function draw(found, { counts, limit }) {
   lookForNear(found.ids);
 }
 
-let asked = 0;
+let isLooking = false;
+let isWantedAgain = false;
 
-/** Asks for the figures and draws them. Throws: the server does not answer, or says no. */
+/** Asks for the figures and draws them, once at a time. Throws: the server does not answer, or says no. */
 async function look() {
-  asked += 1;
-  const number = asked;
-  await allSaved();
-  const of = { set: page.set };
-  const [found, tokens] = await Promise.all([ask('overview', of), ask('token_counts', of)]);
-  if (number === asked) draw(found, tokens);
+  isWantedAgain = true;
+  if (isLooking) return;
+  isLooking = true;
+  try {
+    while (isWantedAgain && dialog.open) {
+      isWantedAgain = false;
+      await allSaved();
+      const of = { set: page.set };
+      draw(...(await Promise.all([ask('overview', of), ask('token_counts', of)])));
+    }
+  } finally {
+    isLooking = false;
+  }
 }
 
 const lookAgain = debounced(300, () => {

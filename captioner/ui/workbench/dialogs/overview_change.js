@@ -34,11 +34,16 @@ export async function orSay(run) {
   }
 }
 
-async function look() {
+/** What was found is of a text that stands there no more. */
+function forget() {
   asked += 1;
-  const number = asked;
   found = null;
   apply.disabled = true;
+}
+
+async function look() {
+  forget();
+  const number = asked;
   try {
     const answer = await offered.look(field.value.trim());
     if (number !== asked || !offered) return;
@@ -77,9 +82,8 @@ export function offer(change) {
 
 export function withdraw() {
   if (!offered) return;
-  asked += 1;
+  forget();
   offered = null;
-  found = null;
   form.hidden = true;
   if (back?.isConnected) back.focus();
   else byId('cw-overview-search').focus();
@@ -119,7 +123,10 @@ async function go() {
   lookSoon();
 }
 
-field.addEventListener('input', lookLater);
+field.addEventListener('input', () => {
+  forget();
+  lookLater();
+});
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   if (found?.count) go();

@@ -29,6 +29,7 @@ let total = 0;
 let told = nothingTold();
 const strays = []; // caption files whose pictures did not come with them
 let uploadId = '';
+let before = new Set(); // ids of the pictures that were here when the upload began, and of those it added
 let isFinishing = false;
 
 /**
@@ -81,6 +82,7 @@ export async function add(found, { unreadable = [], includeMasks = false } = {})
 }
 
 function take(found, reply) {
+  if (!uploadId) before = new Set(rowOf.keys());
   uploadId ||= Math.random().toString(36).slice(2) + Date.now().toString(36);
   const jobs = new Map();
   const captions = [];
@@ -151,8 +153,10 @@ async function sendPicture({ folder, name, file, captions }) {
   form.append('file', file);
   const answer = await send('pictures', form, pathOf({ folder, name }));
   if (!answer) return;
-  if (rowOf.has(answer.row.id)) told.known += 1;
+  // Not by what is on the page: what the server tells of the set may have shown the picture before its own answer came.
+  if (before.has(answer.row.id)) told.known += 1;
   else if (answer.row.equal_to) told.equal.push(answer.row);
+  before.add(answer.row.id);
   takeRows([answer.row]);
   takeTold(answer, captions);
 }
