@@ -60,7 +60,7 @@ class SettingGroup:
         return {self.prefix + name: value for name, value in values.items()}
 
 
-# Made once: a plan is read from its flat mapping with every edit that is saved. mypy takes these classes for unhashable.
+# Made once: a plan is read from its flat mapping with every edit that is saved. mypy takes classes for unhashable.
 @lru_cache
 def _fields(settings: type[Settings], prefix: str) -> tuple[Field, ...]:
     return tuple(_renamed(field, prefix) for field in settings.fields())
