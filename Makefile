@@ -1,7 +1,8 @@
-# make run: the app on http://127.0.0.1:7860.   make test: everything that must be green.
+# make run: the app on http://127.0.0.1:7860.   make test: everything that must be green, in WORKERS processes.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 
 .PHONY: run test format clean
 .DELETE_ON_ERROR:
@@ -15,7 +16,7 @@ test: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	cd captioner/ui/workbench && $(CURDIR)/$(BIN)/biome check --error-on-warnings .
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -m "not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 format: $(VENV)/.development
 	$(BIN)/ruff format .

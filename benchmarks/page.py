@@ -15,6 +15,7 @@ Rows (no peer: the tools users run today have no such page to time; what each sh
     upload_200            200 JPEGs of 1024 x 768 from choosing them until all are stored and their thumbnails drawn
     slider_to_caption     from a moved slider until the new suggestion, preset blip-paper, median of 10
     slider_beam16         the same under everydream-beam
+    draw_tags             all 94 tags of two taggers listed, or the near ones again, mean of 20
 Knows the page by what a person sees: element ids and texts.
 """
 
@@ -142,6 +143,17 @@ NOTE_ANSWERS = """
     pressed = null;
     requestAnimationFrame(() => window.answered.push(performance.now() - start));
   }).observe(box, { attributes: true, attributeFilter: ['data-busy'] });
+}
+"""
+
+DRAW_TAGS = """
+() => {
+  const start = performance.now();
+  for (let turn = 0; turn < 20; turn += 1) {
+    document.querySelector('.cw-more').click();
+    document.querySelector('#cw-tags-found').getBoundingClientRect();
+  }
+  return (performance.now() - start) / 20;
 }
 """
 
@@ -294,6 +306,17 @@ class Bench:
         yield Row("slider_beam16", self._slide(page), "ms")
         page.close()
 
+    def draw_tags(self) -> Iterator[Row]:
+        """draw_tags."""
+        page = self.open_set(200)
+        page.locator(".cw-cell").first.click()
+        page.get_by_role("tab", name="Tags").click()
+        for key in ("clip", "wd14"):
+            page.locator(f"#setting-{key}_on input").check()
+        page.wait_for_function("() => document.querySelectorAll('.cw-source').length === 2")
+        yield Row("draw_tags", page.evaluate(DRAW_TAGS), "ms")
+        page.close()
+
     def _slide(self, page: Any) -> float:
         """Median time of moving the repetition penalty by one step, each value new to the server."""
         slider = page.locator("#setting-repetition_penalty input[type=range]")
@@ -318,6 +341,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
         "bulk_10000",
         "upload_200",
         "slider_to_caption",
+        "draw_tags",
     )
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from captioner.captions.recipe import Recipe
@@ -43,11 +44,11 @@ class SettingGroup:
 
     def fields(self) -> tuple[Field, ...]:
         """The declared fields, in order, under their names in the flat mapping."""
-        return tuple(self._renamed(field) for field in self.settings.fields())
+        return _fields(self.settings, self.prefix)  # type: ignore[arg-type]
 
     def aliases(self) -> tuple[Field, ...]:
         """Other names for fields, as `Settings.aliases`."""
-        return tuple(self._renamed(field) for field in self.settings.aliases())
+        return _aliases(self.settings, self.prefix)  # type: ignore[arg-type]
 
     def own(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """What a flat mapping says of this class, by the class's own names; aliases are among them."""
@@ -58,9 +59,21 @@ class SettingGroup:
         """Values by the class's own names -> by those in the flat mapping."""
         return {self.prefix + name: value for name, value in values.items()}
 
-    def _renamed(self, field: Field) -> Field:
-        only_when = (self.prefix + field.only_when[0], field.only_when[1]) if field.only_when else None
-        return dataclasses.replace(field, name=self.prefix + field.name, only_when=only_when)
+
+# Made once: a plan is read from its flat mapping with every edit that is saved. mypy takes classes for unhashable.
+@lru_cache
+def _fields(settings: type[Settings], prefix: str) -> tuple[Field, ...]:
+    return tuple(_renamed(field, prefix) for field in settings.fields())
+
+
+@lru_cache
+def _aliases(settings: type[Settings], prefix: str) -> tuple[Field, ...]:
+    return tuple(_renamed(field, prefix) for field in settings.aliases())
+
+
+def _renamed(field: Field, prefix: str) -> Field:
+    only_when = (prefix + field.only_when[0], field.only_when[1]) if field.only_when else None
+    return dataclasses.replace(field, name=prefix + field.name, only_when=only_when)
 
 
 def setting_groups(kind: Kind | None = None) -> tuple[SettingGroup, ...]:

@@ -345,17 +345,6 @@ def test_more_shows_the_tags_that_are_far_from_the_caption(many_tags: AppServer,
     page.locator("#setting-flavors input[type=number]").fill("6")
     page.locator("#setting-flavors input[type=number]").press("Tab")
     wait_until(lambda: page.locator('.cw-found[data-standing="kept"]').count() == 10, "two more are kept")
-    drawing_ms = page.evaluate(
-        """async () => {
-            const started = performance.now();
-            for (let turn = 0; turn < 10; turn++) {
-                document.querySelector('#cw-tags-found .cw-more').click();
-                document.querySelector('#cw-tags-found').getBoundingClientRect();
-            }
-            return (performance.now() - started) / 10;
-        }"""
-    )
-    assert drawing_ms < 100, "drawing a thousand tags holds nobody up"
 
 
 def test_other_beams_are_offered_and_use_composes_them_with_the_tags(
