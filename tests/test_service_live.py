@@ -34,6 +34,15 @@ def test_a_preview_runs_only_what_changed(service: Service) -> None:
     assert FakeModel.calls == [1, 1]
 
 
+def test_how_a_cut_sentence_ends_is_a_matter_of_text_and_runs_no_model(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    moved(service, set_id, picture, page_values(service))
+    FakeModel.calls.clear()
+    answer = moved(service, set_id, picture, page_values(service, whole_phrases=False))
+    assert answer["recomposed"]
+    assert FakeModel.calls == []
+
+
 def test_a_chain_follows_the_sentence_that_it_goes_on_from(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
     for beams in (5, 6, 5):

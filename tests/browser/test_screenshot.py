@@ -51,5 +51,6 @@ def test_the_page_has_its_picture_taken(demo_server: AppServer, context: Any, tm
     page.locator("#preset-blip input").click()
     page.get_by_role("option", name="EveryDream beam").click()
     page.wait_for_selector("#cw-suggestion:not([hidden])[data-busy=false]", timeout=120_000)
-    wait_until(lambda: page.locator("#cw-brief").text_content() == "", "the last message is gone")
+    page.locator("#cw-brief-close").click()
+    page.locator("#cw-steps-close").click()
     page.screenshot(path=ROOT / "assets" / "screenshot.png")

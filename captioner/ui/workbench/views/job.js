@@ -87,7 +87,7 @@ function ended() {
   markTitle(now.state === 'failed' || now.failed ? 'failed' : now.state === 'cancelled' ? 'stopped' : 'done');
   if (!now.total) {
     if (now.state === 'failed') notice('bad', 'Preparing stopped', [now.message]);
-    else brief(now.state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared');
+    else brief(now.state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared', [], { stays: true });
     return;
   }
   const made = now.done - now.failed;
