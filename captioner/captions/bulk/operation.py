@@ -64,9 +64,10 @@ class Operation(Settings):
 
     A further one is a class with these, in the list of `OPERATIONS`.
     key: what the page calls it by. title: in the page's list, below `group`. verb: on the button, with a count behind.
-    needed: fields without which there is nothing to do. titles: what the words of its choices are called. examples: of
-    a field, shown while it is empty. tags: fields that the set's tags complete. pictures: fields that hold the id of
-    the picture that the page shows. takes_away: nothing but loss comes of it.
+    needed: fields without which there is nothing to do; blanks_count: blanks are enough for them. titles: what the
+    words of its choices are called. examples: of a field, shown while it is empty. tags: fields that the set's tags
+    complete. pictures: fields that hold the id of the picture that the page shows. takes_away: nothing but loss comes
+    of it.
     """
 
     key: ClassVar[str]
@@ -74,6 +75,7 @@ class Operation(Settings):
     group: ClassVar[str]
     verb: ClassVar[str] = "Change"
     needed: ClassVar[tuple[str, ...]] = ()
+    blanks_count: ClassVar[bool] = False
     titles: ClassVar[Mapping[str, str]] = {}
     examples: ClassVar[Mapping[str, str]] = {}
     tags: ClassVar[tuple[str, ...]] = ()
@@ -83,12 +85,8 @@ class Operation(Settings):
     def check_together(self) -> None:
         for name in self.needed:
             value = getattr(self, name)
-            if not (value if self.keeps_blanks(name) else value.strip()):
+            if not (value if self.blanks_count else value.strip()):
                 raise SettingsError(f"{name} is empty; say what to look for or to put there.")
-
-    def keeps_blanks(self, name: str) -> bool:
-        """Whether blanks are a value of a needed field."""
-        return False
 
     def label(self) -> str:
         """What the change is called in the journal."""

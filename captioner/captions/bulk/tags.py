@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from captioner.captions.bulk.operation import Material, Operation, Said, each, one_by_one, short
 from captioner.captions.bulk.parts import (
@@ -148,7 +148,7 @@ class Sort(Operation):
         place = self._places(material)
         return each(material.captions, said, lambda text, of_models: self._of(text, of_models, place))
 
-    def _places(self, material: Material) -> Callable[[str, Said], object]:
+    def _places(self, material: Material) -> Callable[[str, Said], Any]:
         """From a tag's key and what models said to what it is sorted by."""
         if self.by == "name":
             return lambda tag, _: tag
@@ -159,14 +159,14 @@ class Sort(Operation):
         )
         return lambda tag, _: -counts[tag]
 
-    def _of(self, text: str, said: Said, place: Callable[[str, Said], object]) -> str:
+    def _of(self, text: str, said: Said, place: Callable[[str, Said], Any]) -> str:
         before = lines_of(text)
         parts = [part for line in before for part in line]
         fixed = self.count if self.front == "count" else sentence_end(parts, said.sentence)
         after = []
         for line in before:
             own, fixed = min(fixed, len(line)), max(0, fixed - len(line))
-            after.append([*line[:own], *sorted(line[own:], key=lambda tag: place(key_of(tag), said))])  # type: ignore[arg-type,return-value]
+            after.append([*line[:own], *sorted(line[own:], key=lambda tag: place(key_of(tag), said))])
         return text if after == before else text_of(after)
 
     def note(self, material: Material, after: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ class Replace(Operation):
     title = "Find and replace"
     group = "Words"
     needed = ("find",)
+    blanks_count = True
     titles: ClassVar = {"text": "text anywhere", "tag": "whole tag", "pattern": "regular expression"}
 
     find: str = words("", "What to look for.", max_length=1_000)
@@ -41,9 +42,6 @@ class Replace(Operation):
         "text", ("text", "tag", "pattern"), "Anywhere, whole tags only, or a regular expression.", label="As"
     )
     match_case: bool = switch(False, "Tell A from a.")
-
-    def keeps_blanks(self, name: str) -> bool:
-        return True
 
     def label(self) -> str:
         return f"Replace {short(self.find)}"
@@ -82,6 +80,7 @@ class Affix(Operation):
     title = "Put text before or after"
     group = "Words"
     needed = ("text",)
+    blanks_count = True
     titles: ClassVar = {"before": "before", "after": "after"}
     examples: ClassVar = {"text": "sks style"}
 
@@ -91,9 +90,6 @@ class Affix(Operation):
         max_length=1_000,
     )
     where: str = choice("before", ("before", "after"), "At which end.")
-
-    def keeps_blanks(self, name: str) -> bool:
-        return True
 
     def label(self) -> str:
         return f"Put {short(self.text)} {self.where}"

@@ -30,7 +30,7 @@ let before = ''; // what is said before how much would change
 let isGoingOn = false; // Enter was pressed: the button has the focus once it can be pressed
 
 const fields = () => form.querySelector(`[data-operation="${operation.value}"]`);
-const named = () => [...fields().elements].filter((element) => element.name);
+const named = () => [...fields().elements].filter((element) => element.name && !element.closest('label[hidden]'));
 
 function entered(element) {
   if (element.type === 'checkbox') return element.checked;
