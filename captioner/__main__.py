@@ -15,6 +15,7 @@ from captioner.errors import CaptionerError
 
 COMMANDS = {
     "caption": "write captions for pictures and folders",
+    "score": "tell which words of the captions beside pictures to doubt, worst first",
     "models": "list the models and which are on this machine",
     "sweep": "compare settings: a grid of captions for each picture",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,8 +223,11 @@ class Captioner(Model):
         """
         raise NotImplementedError(f"{self.family} draws no sentences")
 
-    def background_of(self, inputs: Sequence[PictureInput]) -> Any:
-        """What `read` compares a picture with: some pictures of its set taken together. Raises: as `caption`."""
+    def background_of(self, inputs: Iterable[PictureInput]) -> Any:
+        """What `read` compares a picture with: some pictures of its set taken together; None where there are none.
+
+        Holds a few of them at a time. Raises: as `caption`.
+        """
         raise NotImplementedError(f"{self.family} reads no captions")
 
     def read(self, shown: PictureInput, captions: Sequence[str], background: Any = None) -> list[CaptionReading]:

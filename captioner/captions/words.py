@@ -18,6 +18,7 @@ _FUNCTION_WORDS = (
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 """What says nothing by itself; short on purpose, since what is here is never doubted."""
 
+_CORE = re.compile(r"[^\W_](.*[^\W_])?", re.DOTALL)
 _NUMBERS = {"a": "1", "an": "1", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
 _NOT_STORED = 0.005  # a layer keeps tags from 0.01 on
 _TOO_UNSURE = 0.2  # of a thing's own tag, to judge its colour or number by
@@ -42,10 +43,16 @@ def bare(word: str) -> str:
     return re.sub(r"[\W_]", "", word.lower())
 
 
+def core_of(word: str) -> str:
+    """A word without the punctuation around it: "(O'Hara)," -> "O'Hara"; the word itself where it has no letter."""
+    found = _CORE.search(word)
+    return found[0] if found else word
+
+
 def in_place_of(word: str, other: str) -> str:
     """Another word with the punctuation that stands around this one: "cat," and dog -> "dog,"."""
-    core = re.search(r"[^\W_](.*[^\W_])?", word, re.DOTALL)
-    return f"{word[: core.start()]}{other}{word[core.end() :]}" if core else other
+    found = _CORE.search(word)
+    return f"{word[: found.start()]}{other}{word[found.end() :]}" if found else other
 
 
 def is_article(word: str) -> bool:

@@ -49,14 +49,16 @@ def add_search_flags(section: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_model_flags(section: argparse._ArgumentGroup, *, kinds: Collection[str] = ("captioner", "tagger")) -> None:
-    """Which captioner, preset and taggers, or only those of some kinds."""
+def add_model_flags(
+    section: argparse._ArgumentGroup, *, kinds: Collection[str] = ("captioner", "tagger"), writes: bool = True
+) -> None:
+    """Which captioner, preset and taggers, or only those of some kinds. Args: writes: the captioner writes captions."""
     captioners = [spec.name for spec in registry.MODELS if spec.kind == "captioner"]
-    _add(
-        section, "--captioner", "NAME|DIR", f"who writes the sentence: {', '.join(captioners)}, a folder, or '' (none)"
-    )
+    who = "who writes the sentence" if writes else "who reads the captions"
+    _add(section, "--captioner", "NAME|DIR", f"{who}: {', '.join(captioners)}, a folder, or '' (none)")
     names = dict.fromkeys(name for group in setting_groups("captioner") for name in group.settings.presets())
-    _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
+    if writes:
+        _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
     for family in registry.families("tagger") if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
         shown = known if len(known) <= 4 else [known[0], "...", known[-1]]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
+from captioner import images
 from captioner.cli.parser import WrongUse
+from captioner.contract import PictureInput
+from captioner.errors import CaptionerError
 from captioner.formats import passed_over
 from captioner.formats.earlier import INDEX_NAME
 from captioner.formats.existing import is_caption_name
@@ -190,6 +194,13 @@ class _Looked:
 
     def _pass_over(self, reason: str, name: str) -> None:
         self.found.passed_over.setdefault(reason, []).append(name)
+
+
+def opened(paths: Iterable[Path]) -> Iterator[PictureInput]:
+    """Pictures one by one, in order; those that cannot be opened are left out, for whoever needs just some."""
+    for path in paths:
+        with suppress(CaptionerError):
+            yield PictureInput(images.open_picture(path, follow_links=True).image, name=path.name)
 
 
 def _placed(paths: Sequence[Path], roots: Collection[Path], in_place: Path | None) -> list[NamedPicture]:

@@ -7,6 +7,7 @@ import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from captioner import images
 from captioner.captions.groups import CAPTIONER
@@ -19,7 +20,7 @@ from captioner.cli.flags import (
     notes_without_effect,
 )
 from captioner.cli.parser import WrongUse
-from captioner.cli.pictures import NamedPicture, Search, find_pictures
+from captioner.cli.pictures import NamedPicture, Search, find_pictures, opened
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, note, quiet, say
 from captioner.contract import PictureInput
@@ -28,7 +29,11 @@ from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.targets import writable_folders
 from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture
 from captioner.lab.report import to_csv, to_html, to_json
+from captioner.lab.voices import Voices, score_sweep, spread
 from captioner.pipeline import failures_on_picture
+
+if TYPE_CHECKING:
+    from captioner.models.manager import ModelManager
 
 _EPILOG = """examples:
   # The grid EveryDream's users make by hand.
@@ -38,6 +43,8 @@ _EPILOG = """examples:
   # One axis alone.
   python -m captioner sweep cat.jpg --x num_beams=1,8,16,20 --models demo --out grids
   python -m captioner sweep cat.jpg --preset everydream-nucleus --x q_factor=0.01,1,20,100,200 --out grids
+  # With scores: which words of each caption may be false, by BLIP, CLIP and a tagger.
+  python -m captioner sweep cat.jpg --x min_length=5,22,48 --score --clip default --wd14 default --out grids
 
 exit status: 0 all good, 1 some pictures failed or could not be read, 2 wrong use or a model that is not there,
 130 stopped with Ctrl+C
@@ -59,12 +66,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     own.add_argument(
         "--overwrite", action="store_true", help="replace grids too that you changed; each file is kept as NAME.bak"
     )
+    own.add_argument(
+        "--score",
+        action="store_true",
+        help="say of each caption which words may be false and how many, by what the captioner itself and the taggers "
+        "that are named (--clip, --wd14) say of it",
+    )
     add_search_flags(own)
     models = parser.add_argument_group("models")
     models.add_argument(
         "--models", default="auto", metavar="auto|hub|demo|DIR", help="where models come from (default auto)"
     )
-    add_model_flags(models, kinds=("captioner",))
+    add_model_flags(models)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
     add_setting_flags(parser, keys=(CAPTIONER,))
 
@@ -87,6 +100,8 @@ def _plan(arguments: argparse.Namespace) -> tuple[Plan, Grid]:
     if not plan.captioner.model:
         raise WrongUse("a sweep needs a captioner; leave out --captioner ''.")
     check_device(arguments.device)
+    if plan.taggers and not arguments.score:
+        raise WrongUse(f"--{plan.taggers[0].family} has no effect without --score; add it.")
     if not arguments.out:
         raise WrongUse("--out is empty; give --out DIR, where the grids go.")
     settings = type(plan.captioner.settings)
@@ -109,13 +124,17 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
     stop: ExportError | None = None
     try:
         with writable_folders(out), _files(pictures, out) as files, Progress(len(pictures), "pictures") as progress:
+            voices = _voices(plan, manager, pictures) if arguments.score else None
             for place, picture in enumerate(pictures):
                 try:
                     _check_free(files, place, may_overwrite=arguments.overwrite)
                     image = images.open_picture(picture.path, follow_links=True).image
                     with manager.use(plan.captioner.model, plan.captioner.family) as captioner:
                         with failures_on_picture(captioner):
-                            found = sweep_picture(PictureInput(image, name=picture.path.name), grid, captioner)
+                            shown_to = PictureInput(image, name=picture.path.name)
+                            found = sweep_picture(shown_to, grid, captioner)
+                    if voices is not None:
+                        found = score_sweep(found, shown_to, voices)
                     shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
                     page = to_html(found, picture.path.name, plan.captioner.model, shown)
                     made = {
@@ -148,6 +167,17 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
     if is_stopped:
         return 130
     return 1 if failed else 0
+
+
+def _voices(plan: Plan, manager: ModelManager, pictures: Sequence[NamedPicture]) -> Voices:
+    """Who is asked for scores; has looked at the other pictures of the run, where there are some."""
+    voices = Voices(plan, manager)
+    for text in voices.notes:
+        note(f"note: {text}")
+    note(f"note: scored by {', '.join(voices.asked)}.")
+    if len(pictures) > 1:
+        voices.look_at(opened(pictures[place].path for place in spread(len(pictures))))
+    return voices
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import Any
 
 from captioner.contract import Captioner, PictureInput
 from captioner.errors import SettingsError
+from captioner.lab.measures import TextMeasure
+from captioner.lab.scores import CaptionScore
 from captioner.records import Sentence
 from captioner.settings import Settings
 
@@ -50,17 +52,28 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class CellScore:
+    """What is to be expected of a cell's caption, and what can be counted in it."""
+
+    caption: str
+    accuracy: CaptionScore
+    text: TextMeasure
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """A grid's captions for one picture.
 
     sentences: in the order of `grid.cells`. groups: for each cell the letter of the equal captions it belongs to, ""
-    where no other cell has the same caption. reasons: letter -> why its cells are equal, in a sentence.
+    where no other cell has the same caption. reasons: letter -> why its cells are equal, in a sentence. scores: in the
+    order of the cells; empty where nobody was asked for them.
     """
 
     grid: Grid
     sentences: tuple[Sentence, ...]
     groups: tuple[str, ...]
     reasons: dict[str, str]
+    scores: tuple[CellScore, ...] = ()
 
 
 def parse_axis(text: str, settings: type[Settings]) -> Axis:

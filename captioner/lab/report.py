@@ -10,9 +10,12 @@ import csv
 import io
 import json
 from html import escape
+from typing import Any
 
 from captioner.captions.word_diff import changed_words
-from captioner.lab.grid import Sweep, target_field
+from captioner.captions.words import bare, spans
+from captioner.lab.grid import CellScore, Sweep, target_field
+from captioner.lab.scores import underlined
 from captioner.limits import spelt_out
 
 
@@ -20,11 +23,12 @@ def to_csv(sweep: Sweep, picture_name: str) -> bytes:
     """A line a cell: picture, the axes' values, caption, score, letter of equal captions. UTF-8; see `_csv_text`."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["picture", *sweep.grid.where(0), "caption", "score", "equal"])
+    writer.writerow(["picture", *sweep.grid.where(0), "caption", "score", "equal", *(_SCORED if sweep.scores else ())])
     for cell, sentence in enumerate(sweep.sentences):
         score = "" if sentence.score is None else f"{sentence.score:.6g}"
         texts = map(_csv_text, (picture_name, *sweep.grid.where(cell).values(), sentence.text))
-        writer.writerow([*texts, score, sweep.groups[cell]])
+        scored = _csv_score(sweep.scores[cell]) if sweep.scores else ()
+        writer.writerow([*texts, score, sweep.groups[cell], *scored])
     return out.getvalue().encode("utf-8")
 
 
@@ -46,6 +50,7 @@ def to_json(sweep: Sweep, picture_name: str, model: str) -> bytes:
                 "score": sentence.score,
                 "equal": sweep.groups[cell],
                 "settings": grid.cells[cell].to_mapping(),
+                **(_score_values(sweep.scores[cell]) if sweep.scores else {}),
             }
             for cell, sentence in enumerate(sweep.sentences)
         ],
@@ -85,7 +90,7 @@ def to_html(sweep: Sweep, picture_name: str, model: str, picture_webp_base64: st
 <img src="data:image/webp;base64,{picture_webp_base64}" alt="{escape(picture_name)}">
 <p>{escape(model)}; {escape(shown)}</p>
 <p>Words <mark>marked like this</mark> differ from the caption in the middle cell, which has a thick border.
-A letter stands for equal captions.</p>
+A letter stands for equal captions.{_SCORES_ARE if sweep.scores else ""}</p>
 <div class="wide"><table><thead><tr><th>{escape(corner)}{escape(grid.x.name)} →</th>{head}</tr></thead>
 <tbody>{"".join(rows)}</tbody></table></div>
 <ul>{listed}</ul>
@@ -101,17 +106,59 @@ table { border-collapse: collapse; } th, td { border: 1px solid #8888; padding: 
 td { min-width: 11rem; } th { text-align: left; white-space: nowrap; } td.centre { border: 3px solid; }
 mark { background: #ffd54a; color: #000; } b { border: 1px solid; border-radius: 3px; padding: 0 .3em; }
 small { color: #777; display: block; }
+u { text-decoration: underline wavy 2px; text-decoration-color: #c62828; text-underline-offset: 3px; }
 """
+
+_SCORED = ("false_words", "true_words", "doubt", "agreement", "tokens", "repetition", "detail", "doubtful")
+_SCORES_ARE = """ Words <u>underlined like this</u> may be false: hover them for who says so. Below each caption stands
+how many of its words are expected to be false, how many to be true and said once, and what can be counted in it."""
 
 
 def _cell(sweep: Sweep, cell: int) -> str:
     sentence, letter = sweep.sentences[cell], sweep.groups[cell]
     words = changed_words(sentence.text, sweep.sentences[sweep.grid.centre].text)
-    text = " ".join(f"<mark>{escape(word)}</mark>" if is_changed else escape(word) for word, is_changed in words)
+    doubts = _doubts(sweep.scores[cell]) if sweep.scores else {}
+    shown = [_doubted(escape(word), doubts.get(place)) for place, (word, _) in enumerate(words)]
+    text = " ".join(
+        f"<mark>{word}</mark>" if is_changed else word for word, (_, is_changed) in zip(shown, words, strict=True)
+    )
     equal = f" <b title='equal captions'>{letter}</b>" if letter else ""
     score = "" if sentence.score is None else f"<small>{sentence.score:.3f}</small>"
     centre = " class='centre'" if cell == sweep.grid.centre else ""
-    return f"<td{centre}>{text or '(empty)'}{equal}{score}</td>"
+    scored = _shown_score(sweep.scores[cell]) if sweep.scores else ""
+    return f"<td{centre}>{text or '(empty)'}{equal}{score}{scored}</td>"
+
+
+def _doubts(score: CellScore) -> dict[int, str]:
+    """Which words of a caption, by place, may be false, and who says so."""
+    starts = {span.start: place for place, span in enumerate(spans(score.caption))}
+    return {starts[word.start]: word.explained() for word in underlined(score.accuracy)}
+
+
+def _doubted(word: str, why: str | None) -> str:
+    return word if why is None else f'<u title="{escape(why)}">{word}</u>'
+
+
+def _shown_score(score: CellScore) -> str:
+    return f"<small>{escape(score.accuracy.explained())}</small><small>{escape(score.text.explained())}</small>"
+
+
+def _csv_score(score: CellScore) -> tuple[str, ...]:
+    accuracy, text = score.accuracy, score.text
+    agreement = "" if accuracy.agreement is None else f"{accuracy.agreement:.3f}"
+    figures = f"{accuracy.false_words:.3f}", f"{accuracy.true_words:.3f}", f"{accuracy.doubt:.3f}", agreement
+    doubtful = _csv_text(" ".join(bare(word.text) for word in underlined(accuracy)))
+    return (*figures, str(text.tokens), f"{text.repetition:.3f}", str(text.detail), doubtful)
+
+
+def _score_values(score: CellScore) -> dict[str, Any]:
+    text = score.text
+    return {
+        "accuracy": score.accuracy.to_values(),
+        "tokens": text.tokens,
+        "repetition": round(text.repetition, 4),
+        "detail": text.detail,
+    }
 
 
 def _csv_text(text: str) -> str:

@@ -6,8 +6,9 @@ BLIP's settings without torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -122,9 +123,13 @@ class BlipCaptioner(Captioner):
         (encoding,) = self.encode([shown.image])
         return self.decode_grid(encoding, grid)
 
-    def background_of(self, inputs: Sequence[PictureInput]) -> Encoding:
+    def background_of(self, inputs: Iterable[PictureInput]) -> Encoding | None:
         """The mean of what the picture tower makes of some pictures. Raises: as `encode`."""
-        return self._decoder.average(self.encode([shown.image for shown in inputs]))
+        encodings: list[Encoding] = []
+        source = iter(inputs)
+        while batch := [shown.image for shown in islice(source, self.batch_size)]:
+            encodings += self.encode(batch)
+        return self._decoder.average(encodings) if encodings else None
 
     def read(
         self, shown: PictureInput, captions: Sequence[str], background: Encoding | None = None

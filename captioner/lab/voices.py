@@ -1,0 +1,170 @@
+"""Captions of a picture -> what each model that is asked says of them, and the score that comes of it.
+
+The captioner reads the captions, CLIP compares each with its rivals, a tagger judges the words that spell its tags. A
+captioner that cannot read is said so, and those that remain are asked. Loads no model: it is handed a manager of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from captioner.captions.plan import Plan, PlannedModel
+from captioner.captions.words import spans, tag_probabilities
+from captioner.contract import ModelUser, PictureInput
+from captioner.errors import SettingsError
+from captioner.lab.grid import CellScore, Sweep
+from captioner.lab.measures import measure_text
+from captioner.lab.scores import CaptionScore, Weights, score_caption, weights_for
+from captioner.pipeline import failures_on_picture
+from captioner.readings import CaptionReading, Opinion, not_read
+
+BACKGROUND_PICTURES = 32
+"""How many pictures, spread over a set, stand for all of it."""
+
+# CLIP is asked about every rival where its weights were measured so. A full-size CLIP takes a second for 25 texts on a
+# CPU: there it is asked about those only that the captioner finds nearly as likely.
+_NEAR_NATS = -6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was said of one caption. opinions: by the rival's text. tags: for each word, see `tag_probabilities`."""
+
+    reading: CaptionReading
+    opinions: Mapping[str, Opinion]
+    tags: tuple[float | None, ...] = ()
+
+
+class Voices:
+    """The models of a plan that can say something of captions.
+
+    weights: how what they say is added up. notes: who is not asked, and why, in sentences.
+    """
+
+    def __init__(self, plan: Plan, models: ModelUser) -> None:
+        """Loads the models, to learn what they can do.
+
+        Raises: SettingsError: none of them can say anything. Else as `ModelUser.use`.
+        """
+        self._models = models
+        self._background: Any = None
+        self._captioner = self._clip = self._tagger = None
+        notes = []
+        if plan.captioner.model:
+            with models.use(plan.captioner.model, plan.captioner.family) as captioner:
+                if captioner.can_read:
+                    self._captioner = plan.captioner
+                else:
+                    notes.append(f"{plan.captioner.model} cannot read captions; the others are asked without it.")
+        for planned in plan.taggers:
+            with models.use(planned.model, planned.family) as tagger:
+                has_tags = bool(tagger.known_tags)
+                can_compare = bool(tagger.can_compare)
+            if can_compare and self._captioner is None:
+                notes.append(f"{planned.model} is not asked: it compares words with what a captioner would rather say.")
+            elif can_compare and self._clip is None:
+                self._clip = planned
+            elif has_tags and self._tagger is None:
+                self._tagger = planned
+            else:
+                notes.append(f"{planned.model} is not asked: it says nothing of captions that another does not say.")
+        self.notes = tuple(notes)
+        if not self.asked:
+            raise SettingsError(
+                f"nobody can judge captions here. {' '.join(notes) or 'No model is named.'} Choose a captioner that "
+                "reads (BLIP), or switch WD14 on."
+            )
+        self.weights = weights_for(
+            self._captioner.model if self._captioner else "", self._clip.model if self._clip else ""
+        )
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The models that are asked, by name."""
+        return tuple(one.model for one in (self._captioner, self._clip, self._tagger) if one)
+
+    @property
+    def reads(self) -> bool:
+        """Whether a captioner reads, so that other pictures of the set are worth looking at."""
+        return self._captioner is not None
+
+    def look_at(self, pictures: Iterable[PictureInput]) -> None:
+        """Take these pictures for the set: a word that would be said of any of them says little of one.
+
+        One picture alone is nothing to compare with, and no harm. Raises: as `hear`.
+        """
+        if self._captioner is not None:
+            with self._using(self._captioner) as captioner:
+                self._background = captioner.background_of(pictures)
+
+    def hear(self, shown: PictureInput, captions: Sequence[str]) -> list[Heard]:
+        """What is said of captions of a picture, in order.
+
+        Raises: ModelFailed, OutOfMemory: of this picture. Else as `ModelUser.use`.
+        """
+        different = list(dict.fromkeys(captions))
+        readings = [not_read(caption, "no captioner read it.") for caption in different]
+        if self._captioner is not None:
+            with self._using(self._captioner) as captioner:
+                readings = captioner.read(shown, different, self._background)
+        opinions: dict[str, dict[str, Opinion]] = {}
+        if self._clip is not None:
+            with self._using(self._clip) as clip:
+                opinions = clip.opinions(shown, {reading.text: self._near(reading) for reading in readings})
+        tags: dict[str, tuple[float | None, ...]] = {}
+        if self._tagger is not None:
+            with self._using(self._tagger) as tagger:
+                known = tagger.known_tags
+                (found,) = tagger.tag([shown], self._tagger.settings)
+            scores = {tag.name: tag.score for tag in found}
+            for caption in different:
+                words = [word.text for word in spans(caption)]
+                tags[caption] = tuple(tag_probabilities(words, scores, known))
+        heard = {
+            reading.text: Heard(reading, opinions.get(reading.text, {}), tags.get(reading.text, ()))
+            for reading in readings
+        }
+        return [heard[caption] for caption in captions]
+
+    def _near(self, reading: CaptionReading) -> list[str]:
+        """The rivals that CLIP is asked about."""
+        least = float("-inf") if self.weights.is_calibrated else _NEAR_NATS
+        near = [rival.text for word in reading.words for rival in word.rivals if rival.gain >= least]
+        return list(dict.fromkeys(near))
+
+    @contextmanager
+    def _using(self, planned: PlannedModel) -> Any:
+        with self._models.use(planned.model, planned.family) as model:
+            with failures_on_picture(model):
+                yield model
+
+
+def score_sweep(sweep: Sweep, shown: PictureInput, voices: Voices) -> Sweep:
+    """The sweep with a score for each cell; equal captions are read once. Raises: as `Voices.hear`."""
+    texts = [sentence.text for sentence in sweep.sentences]
+    scores, _ = score_set(voices.hear(shown, texts), voices.weights, is_edit=False)
+    cells = [CellScore(text, score, measure_text(text)) for score, text in zip(scores, texts, strict=True)]
+    return replace(sweep, scores=tuple(cells))
+
+
+def spread(count: int, most: int = BACKGROUND_PICTURES) -> list[int]:
+    """Places spread over so many pictures, at most `most`, ascending."""
+    kept = min(count, most)
+    return [place * count // kept for place in range(kept)]
+
+
+def score_set(
+    heard: Iterable[Heard], weights: Weights, *, is_edit: bool, names: Sequence[str] = ()
+) -> tuple[list[CaptionScore], Weights]:
+    """The scores of captions that belong together, and the weights as they were fitted to what is typical of them.
+
+    Args: is_edit, names: as `scores.score_caption`.
+    """
+    kept = list(heard)
+    fitted = weights.fitted_to(opinion for one in kept for opinion in one.opinions.values())
+    return [
+        score_caption(one.reading, one.opinions, one.tags, is_edit=is_edit, weights=fitted, names=names) for one in kept
+    ], fitted
