@@ -141,3 +141,20 @@ def test_moving_stays_at_the_ends_of_what_is_listed(tab: Tab) -> None:
     assert tab.run("page.current") == "a"
     tab.run("{ move(99); }")
     assert tab.run("page.current") == "c"
+
+
+def _parts(tab: Tab, call: str, *values: Any) -> Any:
+    return tab.run(f"import('./workbench/set/parts.js').then((parts) => parts.{call}(...value))", list(values))
+
+
+def test_a_sentence_with_commas_is_one_part_of_a_caption(tab: Tab) -> None:
+    text = "a cat, a dog,sea , A cat"
+    assert _parts(tab, "partsIn", text, []) == ["a cat", "a dog", "sea", "A cat"]
+    assert _parts(tab, "partsIn", text, ["A cat, a dog.", "sea, sky", "a dog"]) == ["a cat, a dog", "sea", "A cat"]
+    assert _parts(tab, "partsIn", " , ", ["a, b"]) == []
+
+
+def test_what_is_added_to_a_caption_leaves_its_text_as_it_is(tab: Tab) -> None:
+    assert _parts(tab, "withAtEnd", "a  cat,dog, ", ["Dog", "sea", "a  cat, dog"]) == "a  cat,dog, sea"
+    assert _parts(tab, "withAtEnd", "", ["sea"]) == "sea"
+    assert _parts(tab, "withAtEnd", "a cat", ["a cat"]) == "a cat"

@@ -109,7 +109,7 @@ function draw() {
   if (!row) return;
   const found = detailsNow()?.id === row.id ? detailsNow() : null;
   const all = found ? offers(found) : [];
-  const focused = document.activeElement.closest('#cw-tags-panel button');
+  const focused = document.activeElement?.closest('#cw-tags-panel button');
   const before = focused && { ...focused.dataset, place: stops().indexOf(focused) };
   const isNew = [drawParts(row, found, all), drawOffered(row, found, all)].some(Boolean);
   drawnFor = row.id;
