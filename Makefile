@@ -16,7 +16,7 @@ test: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	cd captioner/ui/workbench && $(CURDIR)/$(BIN)/biome check --error-on-warnings .
-	$(BIN)/python -m pytest -m "not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 format: $(VENV)/.development
 	$(BIN)/ruff format .
