@@ -75,7 +75,7 @@ def apply_edits(
             new_revisions[picture_id] = revision + 1
     if conflicts:
         return Applied(ok=False, entry=None, revisions={}, conflicts=tuple(conflicts))
-    change = do(db, set_key, "bulk", label, now, steps)
+    change = write_steps(db, set_key, "bulk", label, now, steps)
     return Applied(ok=True, entry=change.entry, revisions=new_revisions)
 
 
@@ -99,7 +99,7 @@ def set_existing(
         before = reading.view(db, key).existing
         if before != text and not (is_where_none and before):
             steps.append((picture_id, Step(key, EXISTING, before, text)))
-    return do(db, set_key, "import", IMPORT_LABEL, now, steps, run_id=upload_id or None)
+    return write_steps(db, set_key, "import", IMPORT_LABEL, now, steps, run_id=upload_id or None)
 
 
 def set_removed(
@@ -113,7 +113,7 @@ def set_removed(
         before = db.execute("SELECT is_removed FROM pictures WHERE key = ?", (key,)).fetchone()[0]
         if bool(before) != is_removed:
             steps.append((picture_id, Step(key, IS_REMOVED, before, int(is_removed))))
-    return do(db, set_key, "remove" if is_removed else "restore", label, now, steps)
+    return write_steps(db, set_key, "remove" if is_removed else "restore", label, now, steps)
 
 
 def set_settings(db: sqlite3.Connection, set_id: str, after: str, label: str, now: float) -> None:
@@ -211,7 +211,7 @@ def travel(db: sqlite3.Connection, set_id: str, expected: int | None, now: float
     return Change(entry=journal.entry(db, entry.id), picture_ids=tuple(ids[key] for key in keys), version=version)
 
 
-def do(
+def write_steps(
     db: sqlite3.Connection,
     set_key: int,
     kind: EntryKind,

@@ -35,4 +35,4 @@ class Reviews:
                 before = db.execute("SELECT is_reviewed FROM pictures WHERE key = ?", (key,)).fetchone()[0]
                 if bool(before) != is_reviewed:
                     steps.append((picture_id, Step(key, IS_REVIEWED, before, int(is_reviewed))))
-            return edits.do(db, set_key, "review", label, now, steps)
+            return edits.write_steps(db, set_key, "review", label, now, steps)

@@ -80,8 +80,8 @@ CREATE TABLE current_layers (
 CREATE INDEX current_layers_by_layer ON current_layers (layer_key);
 """
 
-# Undone entries are always the newest ones of a set. A step's field is text, existing, is_removed or layer:FAMILY
-# (then its values are keys of layers).
+# Undone entries are always the newest ones of a set. A step's field is text, existing, is_removed, is_reviewed or
+# layer:FAMILY (then its values are keys of layers).
 _JOURNAL = """
 CREATE TABLE entries (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
