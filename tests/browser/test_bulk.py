@@ -43,7 +43,7 @@ def _with_captions(page: Any, folder: Path, *texts: str) -> None:
         files.append(picture(folder / f"{number:02}.png", (number, 90, 200 - number), size=(40, 30)))
         (folder / f"{number:02}.txt").write_text(text)
     page.set_input_files("#cw-files", [str(path) for path in sorted(folder.iterdir())])
-    wait_until(lambda: page.locator("#cw-count").text_content() == f"{len(texts)} pictures", "all are listed")
+    wait_until(lambda: page.locator("#cw-count").text_content() == f"{len(texts)} pictures", "all are listed", 60)
 
 
 def test_a_typo_in_many_captions_is_mended_by_a_few_keys(server: AppServer, context: Any, tmp_path: Path) -> None:
