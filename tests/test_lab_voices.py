@@ -130,7 +130,7 @@ def test_without_a_captioner_that_reads_the_tagger_is_asked_and_it_is_said() -> 
 
 
 def test_where_nobody_can_say_anything_it_is_an_error() -> None:
-    with pytest.raises(SettingsError, match="nobody can judge captions here. blip-demo cannot read captions"):
+    with pytest.raises(SettingsError, match=r"nobody can judge captions here\. blip-demo cannot read captions"):
         Voices(ALL, Models(blip=Mute(), clip=Compares(), wd14=Mute()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
             note(f"note: {text}")
         result = _Result(is_incomplete=found.is_incomplete)
         captioned = _captioned(found.pictures, result)
+        if not captioned and result.failed:
+            return result.end()
         if not captioned:
             raise WrongUse(
                 f"none of {len(found.pictures)} pictures has a caption beside it (NAME.txt); nothing to score."
@@ -125,8 +128,11 @@ def _captioned(pictures: Sequence[NamedPicture], result: _Result) -> list[_Capti
             note(f"{picture.path}: {existing.error}")
         elif existing.text:
             captioned.append(_Captioned(picture.path, " ".join(existing.text.split())))
-        else:
+        elif os.path.lexists(picture.path):
             result.without += 1
+        else:
+            result.failed += 1
+            note(f"{picture.path}: there is no such file; check the name.")
     return captioned
 
 
