@@ -23,7 +23,7 @@ from captioner.formats import folders
 from captioner.formats.existing import CAPTION_SUFFIXES, existing_captions
 from captioner.lab.measures import measure_set, measure_text
 from captioner.lab.scores import CaptionScore, Standing, WordScore, underlined
-from captioner.lab.voices import Heard, Voices, score_set, spread
+from captioner.lab.voices import ALONE, Heard, Voices, score_set, spread
 
 _EPILOG = """examples:
   # Captions made anywhere; --models demo needs no download.
@@ -149,6 +149,8 @@ def _score(arguments: argparse.Namespace, plan: Plan, captioned: Sequence[_Capti
             try:
                 if len(captioned) > 1:
                     voices.look_at(opened(captioned[place].path for place in spread(len(captioned))))
+                elif voices.reads:
+                    note(f"note: {ALONE}")
                 for one in captioned:
                     try:
                         image = images.open_picture(one.path, follow_links=True).image
