@@ -23,6 +23,7 @@ from captioner.contract import PictureInput, inputs
 from captioner.lab.scores import CaptionScore, score_caption, weights_for
 from captioner.models.blip import BlipCaptioner, SamplingSettings
 from captioner.models.sources import DEMO_FOLDER
+from captioner.readings import CaptionReading, Opinion
 from demo.drawing import draw
 from demo.grammar import word
 from demo.scene import Scene
@@ -86,12 +87,18 @@ class Judges:
         """Of the first pictures of a set, which come in no order."""
         return self.blip.background_of(inputs(pictures[:_BACKGROUND]))
 
+    def heard(
+        self, picture: Image, captions: Sequence[str], background: Any
+    ) -> tuple[list[CaptionReading], dict[str, dict[str, Opinion]]]:
+        """What BLIP and CLIP say of captions of a picture, each once."""
+        shown = PictureInput(picture)
+        readings = self.blip.read(shown, list(dict.fromkeys(captions)), background)
+        return readings, self.clip.opinions(shown, {reading.text: reading.rivals for reading in readings})
+
     def score(self, picture: Image, captions: Sequence[str], background: Any, *, is_edit: bool = False) -> Scores:
         """Each variant's scores of captions of a picture."""
         shown = PictureInput(picture)
-        different = list(dict.fromkeys(captions))
-        readings = self.blip.read(shown, different, background)
-        opinions = self.clip.opinions(shown, {reading.text: reading.rivals for reading in readings})
+        readings, opinions = self.heard(picture, captions, background)
         (tags,) = self.wd14.tag([shown], Wd14Settings())
         by_tag = {tag.name: tag.score for tag in tags}
         found: dict[str, dict[str, CaptionScore]] = {variant: {} for variant in VARIANTS}

@@ -2,13 +2,14 @@
 
 The rooms, from the ground up; each knows only those above it in this list (tests/test_structure.py holds that):
 
-errors, limits, records, settings, contract: what travels, what may come in, what a model must offer
+errors, limits, records, readings, settings, contract: what travels, what may come in, what a model must offer
 images, temporary, worker, turns: pictures opened, files of the moment, one worker for all model work
 models/, and taggers/ beside this package: a name -> an answer (registry, sources, weights, manager; blip/, clip/)
-captions/: layers -> text (plan, layers, recipe and compose, review, bulk changes, tokens)
+captions/: layers -> text (plan, layers, recipe and compose, review, bulk changes, tokens; words, which models know too)
 pipeline, preparation: pictures and a plan -> layers -> captions
-formats/, lab/: files that trainers read; grids of settings
+formats/: files that trainers read
 workspace/: a person's work, durable
+lab/: grids of settings; which words of a caption to doubt, and what to propose
 service/: what page, HTTP API and scripts ask, in plain values
 ui/, cli/, __main__: the page (Gradio only there) and the command line
 

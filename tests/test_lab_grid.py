@@ -19,10 +19,13 @@ from captioner.__main__ import main
 from captioner.contract import PictureInput, inputs
 from captioner.errors import SettingsError
 from captioner.formats.earlier import INDEX_NAME
-from captioner.lab.grid import MAX_CELLS, compare, make_grid, parse_axis, sweep_picture
+from captioner.lab.grid import MAX_CELLS, CellScore, compare, make_grid, parse_axis, sweep_picture
+from captioner.lab.measures import measure_text
 from captioner.lab.report import to_csv, to_html, to_json
+from captioner.lab.scores import score_caption
 from captioner.models.blip import PRESETS, BlipCaptioner, SamplingSettings
 from captioner.models.manager import ModelManager
+from captioner.readings import Rival, not_read
 from captioner.records import Sentence
 from tests.tiny_models import random_picture, save_tiny_blip
 
@@ -183,6 +186,34 @@ def test_the_page_escapes_what_it_shows_and_marks_words_and_the_centre() -> None
     assert "http" not in page.replace("http-equiv", ""), "the page needs no other file"
 
 
+def scored(sweep: Any) -> Any:
+    """The sweep with scores in which the second word of each caption is doubtful."""
+    scores = []
+    for sentence in sweep.sentences:
+        reading = not_read(sentence.text, "")
+        rival = Rival("=dogs", sentence.text, 1.0)
+        words = [dataclasses.replace(word, is_read=True) for word in reading.words]
+        words[1] = dataclasses.replace(words[1], rivals=(rival,), evidence=-3.0)
+        accuracy = score_caption(dataclasses.replace(reading, words=tuple(words)), {})
+        scores.append(CellScore(sentence.text, accuracy, measure_text(sentence.text)))
+    return dataclasses.replace(sweep, scores=tuple(scores))
+
+
+def test_scores_stand_in_all_three_files() -> None:
+    sweep = scored(echo("num_beams=2,3"))
+    row = next(csv.DictReader(io.StringIO(to_csv(sweep, "cat.png").decode())))
+    assert (row["doubtful"], row["tokens"], row["detail"], row["agreement"]) == ("beams", "11", "3", "")
+    assert 0.5 < float(row["false_words"]) < 1.5
+    cell = json.loads(to_json(sweep, "cat.png", "echo"))["cells"][1]
+    assert cell["accuracy"]["words"][1]["better"] == "=dogs"
+    assert (cell["tokens"], cell["repetition"]) == (11, 0)
+    page = to_html(sweep, "cat.png", "echo", "").decode()
+    assert '<u title="beams? the captioner would rather say =dogs (+1.0), this picture speaks against' in page
+    assert "expected false words" in page
+    plain = to_html(echo("num_beams=2,3"), "cat.png", "echo", "").decode()
+    assert "expected false words" not in plain and "<u title" not in plain
+
+
 # The command line, with a tiny model
 
 
@@ -224,6 +255,15 @@ def test_the_command_writes_a_page_a_csv_and_a_json_for_each_picture(
         assert cell["caption"] == alone.text
         assert cell["settings"]["num_beams"] == 2
     assert "data:image/webp;base64,UklGR" in (tmp_path / "out" / "cat.html").read_text(encoding="utf-8")
+
+
+def test_a_sweep_has_scores_where_they_are_asked_for(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*sweep_words(tiny, tmp_path, "a.png", "b.png"), "--score"]) == 0
+    assert f"note: scored by {tiny}." in capsys.readouterr().err
+    value = json.loads((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))
+    assert all(cell["accuracy"]["words"] for cell in value["cells"])
 
 
 def sweep_words(tiny: str, folder: Path, *names: str) -> list[str]:
@@ -320,6 +360,7 @@ def test_settings_without_effect_are_said_so_unless_they_are_an_axis(
         (["--out", "out"], "--x"),
         (["--x", "min_length=5"], "--out"),
         (["--x", "min_length=5", "--out", "out", "--captioner", ""], "needs a captioner"),
+        (["--x", "min_length=5", "--out", "out", "--wd14", "wd14-demo"], "--wd14 has no effect without --score"),
         (["--x", "min_length=5", "--out", "out", "--device", "tpu"], "--device is 'tpu'"),
         (["--x", "min_length=5", "--out", "out", "--flavors", "3"], "--flavors is not known"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from captioner.formats import folders
 from captioner.formats.existing import CAPTION_SUFFIXES, existing_captions
 from captioner.lab.measures import measure_set, measure_text
 from captioner.lab.scores import CaptionScore, Standing, WordScore, underlined
-from captioner.lab.voices import Heard, Voices, score_set, spread
+from captioner.lab.voices import ALONE, Heard, Voices, score_set, spread
 
 _EPILOG = """examples:
   # Captions made anywhere; --models demo needs no download.
@@ -79,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
             note(f"note: {text}")
         result = _Result(is_incomplete=found.is_incomplete)
         captioned = _captioned(found.pictures, result)
+        if not captioned and result.failed:
+            return result.end()
         if not captioned:
             raise WrongUse(
                 f"none of {len(found.pictures)} pictures has a caption beside it (NAME.txt); nothing to score."
@@ -125,8 +128,11 @@ def _captioned(pictures: Sequence[NamedPicture], result: _Result) -> list[_Capti
             note(f"{picture.path}: {existing.error}")
         elif existing.text:
             captioned.append(_Captioned(picture.path, " ".join(existing.text.split())))
-        else:
+        elif os.path.lexists(picture.path):
             result.without += 1
+        else:
+            result.failed += 1
+            note(f"{picture.path}: there is no such file; check the name.")
     return captioned
 
 
@@ -143,6 +149,8 @@ def _score(arguments: argparse.Namespace, plan: Plan, captioned: Sequence[_Capti
             try:
                 if len(captioned) > 1:
                     voices.look_at(opened(captioned[place].path for place in spread(len(captioned))))
+                elif voices.reads:
+                    note(f"note: {ALONE}")
                 for one in captioned:
                     try:
                         image = images.open_picture(one.path, follow_links=True).image

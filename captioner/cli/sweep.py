@@ -29,7 +29,7 @@ from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.targets import writable_folders
 from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture
 from captioner.lab.report import to_csv, to_html, to_json
-from captioner.lab.voices import Voices, score_sweep, spread
+from captioner.lab.voices import ALONE, Voices, score_sweep, spread
 from captioner.pipeline import failures_on_picture
 
 if TYPE_CHECKING:
@@ -177,6 +177,8 @@ def _voices(plan: Plan, manager: ModelManager, pictures: Sequence[NamedPicture])
     note(f"note: scored by {', '.join(voices.asked)}.")
     if len(pictures) > 1:
         voices.look_at(opened(pictures[place].path for place in spread(len(pictures))))
+    elif voices.reads:
+        note(f"note: {ALONE}")
     return voices
 
 

@@ -1,1 +1,1 @@
-"""Choosing settings: one picture under many settings, side by side."""
+"""Choosing settings by looking and by measure: grids side by side, scores of captions, what is clearly better."""

@@ -24,6 +24,9 @@ from captioner.readings import CaptionReading, Opinion, not_read
 BACKGROUND_PICTURES = 32
 """How many pictures, spread over a set, stand for all of it."""
 
+ALONE = "a single picture is compared with no others; with more pictures of the set false words are found better."
+"""What a person should know where `look_at` has nothing to look at."""
+
 # CLIP is asked about every rival where its weights were measured so. A full-size CLIP takes a second for 25 texts on a
 # CPU: there it is asked about those only that the captioner finds nearly as likely.
 _NEAR_NATS = -6.0

@@ -144,6 +144,7 @@ class Reader:
                 place
                 for place in range(1, len(tokens_of))
                 if core_of[place]
+                and core_of[place].start == tokens_of[place].start  # no quotation mark between them
                 and is_article(words[place - 1].text)
                 and ids[tokens_of[place - 1].start] in self._articles
                 and can_be_false(words[place].text)
@@ -258,7 +259,7 @@ class Reader:
         with_prompt = [[[*self._prompt, *row[:-1]] for row in group] for group in groups]
         for tree, part in trees(with_prompt):
             scores = picture(tree)
-            if bool(scores.isnan().any()):
+            if bool(scores.sum().isnan()):
                 raise ModelFailed(
                     "the model's scores for this picture are not numbers (NaN) when it reads captions; its weights may "
                     "be damaged or overflow in fp16: try --device cpu or another model."
