@@ -23,6 +23,7 @@ const partsBox = byId('cw-chips');
 const offeredBox = byId('cw-tags-found');
 const offeredHead = byId('cw-offered');
 const STOPS = 'button[data-do]:not([data-do="menu"])'; // the menu has keys of its own
+const LONG = 40; // letters, of which the row may not have the room for all
 const OPEN = 'captioner/tags-open';
 const settleStop = rove(panel, STOPS);
 const opened = new Set(); // sources whose tags are shown to the last one
@@ -54,8 +55,10 @@ function offers(found) {
 /** @param tag an offer, or a part that no model offered: {text}  @param at its place in the caption, where it has one */
 function chip(tag, isIn, at) {
   const { text, name = text, score, standing = 'own', from, isNear = true } = tag;
-  const does = isIn ? 'Click to take it out of this caption' : 'Click to put it into this caption';
-  const about = from ? `${name}: ${score} (${from}), ${STANDINGS[standing]}. ` : '';
+  const whole = text.length > LONG ? `${text}.` : '';
+  const about = from ? `${name}: ${score} (${from}), ${STANDINGS[standing]}.` : '';
+  const does = isIn ? 'Click to take it out of this caption.' : 'Click to put it into this caption.';
+  const title = [whole, about, does].filter(Boolean).join(' ');
   const data = html`data-name="${name}" data-text="${text}" data-at="${at}"`;
   const figure = score === undefined ? '' : html` <small>${score.toFixed(2)}</small>`;
   const label = [text, score?.toFixed(2), STANDINGS[standing]].filter(Boolean).join(', ');
@@ -63,7 +66,7 @@ function chip(tag, isIn, at) {
   const dots = html`<button type="button" tabindex="-1" data-do="menu" ${data} aria-haspopup="menu"
     aria-label="More for ${text}">⋯</button>`;
   return html`<span class="cw-found" data-standing="${standing}" data-in="${isIn}"><button type="button" tabindex="-1"
-    data-do="toggle" ${data} title="${`${text.length > 40 ? `${text}. ` : ''}${about}${does}.`}" aria-pressed="${isIn}"
+    data-do="toggle" ${data} title="${title}" aria-pressed="${isIn}"
     aria-label="${label}"><span>${text}</span>${figure}</button>${isNear ? dots : ''}</span>`;
 }
 
