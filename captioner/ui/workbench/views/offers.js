@@ -74,12 +74,21 @@ function takeReal(models) {
   byId('cw-set-real').click();
 }
 
+/** The way to the real models on the empty page goes once one of them is chosen. */
+function showReal(values) {
+  const box = document.getElementById('cw-real');
+  if (!box) return;
+  const models = JSON.parse(box.querySelector('button').dataset.takeReal);
+  box.hidden = Object.entries(models).some(([key, name]) => values[key] === name);
+}
+
 document.addEventListener('click', ({ target }) => {
   if (target.closest('.cw-offer button')) download();
-  const real = target.closest('#cw-take-real');
+  const real = target.closest('[data-take-real]');
   if (!real) return;
-  real.closest('details').open = false;
-  takeReal(JSON.parse(real.dataset.models));
+  const note = real.closest('details');
+  if (note) note.open = false;
+  takeReal(JSON.parse(real.dataset.takeReal));
 });
 on('settings', ({ values }) => {
   if (!taken || Object.entries(taken).some(([key, name]) => values[key] !== name)) return;
@@ -90,6 +99,7 @@ new MutationObserver(() => {
   if (wanted.length) show();
 }).observe(byId('cw-side'), { childList: true, subtree: true });
 on('settings', ({ values }) => {
+  showReal(values);
   if (modelsIn(values) !== lookedFor) look();
 });
 on('job', () => {
