@@ -222,6 +222,14 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
     # The script clicks this when an undo changed the settings.
     again = gr.Button("Show the stored settings", visible="hidden", elem_id="cw-reload-settings")
     again.click(load_settings, [address], components, js=_ADDRESS_JS, queue=False, **private)
+    # This when a model was downloaded, which the boxes called not here.
+    models = {key: controls.components[key] for key in choices.model_keys}
+
+    def look_for_models() -> list[Any]:
+        return [gr.update(choices=choices.model_choices(key)) for key in models]
+
+    come = gr.Button("Look for models", visible="hidden", elem_id="cw-look-for-models")
+    gr.on([come.click, page.load], look_for_models, None, list(models.values()), queue=False, **private)
     # And this when the real models shall stand in the place of the demo ones.
     real = gr.Button("Take the real models", visible="hidden", elem_id="cw-set-real")
     real.click(None, components, components, js=controls.replacing_js(_real_models(choices.choice)), **private)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -70,8 +72,12 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def first_start(tmp_path: Path) -> Iterator[AppServer]:
     """The app without flags on a machine without models, and a hub whose real models are the demo ones."""
     demo = ROOT / "assets" / "demo"
+    blip = tmp_path / "blip"
+    shutil.copytree(demo / "blip-demo", blip)
+    processor = json.loads((blip / "processor_config.json").read_text())
+    (blip / "preprocessor_config.json").write_text(json.dumps(processor["image_processor"]))  # as on the hub
     repositories = {
-        "Salesforce/blip-image-captioning-base": demo / "blip-demo",
+        "Salesforce/blip-image-captioning-base": blip,
         "SmilingWolf/wd-vit-tagger-v3": demo / "wd14-demo",
     }
     with HubServer(repositories) as hub:
@@ -111,7 +117,7 @@ def _make_first_set(page: Any, scenes: list[Path]) -> None:
     texts = [files[f"{scene.stem}.txt"].decode() for scene in scenes]
     assert all(files[scene.name] == scene.read_bytes() for scene in scenes)
     assert all(text.startswith("ohwx, ") and text.count(", ") > 2 for text in texts), texts
-    assert any(re.search(r"^ohwx, [^,]*zwx dog", text) for text in texts), texts
+    assert any("zwx dog" in text for text in texts), texts
     assert not any(re.search(r"(?<!zwx )\bdog\b", text) for text in texts), texts
 
 
@@ -174,10 +180,12 @@ def test_a_set_with_captions_is_corrected_by_few_keys_reviewed_and_gone_on_with_
     page.keyboard.type("poto")
     page.keyboard.press("Enter")
     page.keyboard.type("photo")
-    wait_until(lambda: f"{TYPOS} of {PICTURES}" in page.locator("#cw-bulk-message").inner_text(), "it is shown first")
+    wait_until(lambda: "photo" in page.locator(".cw-change").first.inner_text(), "it is shown first")
+    assert f"{TYPOS} of {PICTURES}" in page.locator("#cw-bulk-message").inner_text()
+    page.keyboard.press("Enter")  # to the button
     page.keyboard.press("Enter")
     wait_until(lambda: _said(page).startswith(f"{TYPOS} captions changed"), "all are changed")
-    assert effort.keys <= 12
+    assert effort.keys == 5  # Control and h, and Enter thrice
 
     before = effort.keys
     page.keyboard.press("/")

@@ -74,12 +74,12 @@ function takeReal(models) {
   byId('cw-set-real').click();
 }
 
-/** The way to the real models on the empty page goes once one of them is chosen. */
+/** The ways to the real models, in the toolbar and on the empty page, are gone while those are chosen. */
 function showReal(values) {
-  const box = document.getElementById('cw-real');
-  if (!box) return;
-  const models = JSON.parse(box.querySelector('button').dataset.takeReal);
-  box.hidden = Object.entries(models).some(([key, name]) => values[key] === name);
+  for (const button of document.querySelectorAll('[data-take-real]')) {
+    const models = Object.entries(JSON.parse(button.dataset.takeReal));
+    button.closest('.cw-real, .cw-pill').hidden = models.every(([key, name]) => values[key] === name);
+  }
 }
 
 document.addEventListener('click', ({ target }) => {
@@ -103,7 +103,10 @@ on('settings', ({ values }) => {
   if (modelsIn(values) !== lookedFor) look();
 });
 on('job', () => {
-  if (wasRunning && !isRunning()) look();
+  if (wasRunning && !isRunning()) {
+    if (wanted.length) byId('cw-look-for-models').click();
+    look();
+  }
   if (wasRunning !== isRunning()) show();
   wasRunning = isRunning();
 });
