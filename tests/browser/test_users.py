@@ -190,7 +190,8 @@ def test_a_set_with_captions_is_corrected_by_few_keys_reviewed_and_gone_on_with_
     before = effort.keys
     page.keyboard.press("/")
     page.keyboard.type("tokens:>75")
-    wait_until(lambda: page.locator("#cw-count").inner_text() == f"{LONG} of {PICTURES} pictures", "they are found")
+    listed = page.locator("#cw-count")
+    wait_until(lambda: listed.inner_text() == f"{LONG} of {PICTURES} pictures", "they are found")
     page.keyboard.press("Enter")
     assert effort.keys - before <= 2
     assert page.locator("#cw-name").inner_text() == f"{PICTURES - LONG:03}.png"

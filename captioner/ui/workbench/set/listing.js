@@ -61,7 +61,8 @@ const followsServer = () => page.state || ['state', 'reviewed', 'tokens'].some((
  */
 export function refilter({ keepsCurrent = false } = {}) {
   if (queryNow().fields.has('tokens')) needTokens();
-  const kept = keepsCurrent && (page.place || page.current);
+  const isUnderHand = !page.shown.length || page.shown.some((row) => row.id === page.current);
+  const kept = keepsCurrent && (page.place || (isUnderHand && page.current));
   const isListed = (row) => matches(row) || row.id === kept;
   page.shown = isFiltered() ? page.rows.filter(isListed) : [...page.rows];
   if (ORDERS[page.sort]) page.shown.sort(ORDERS[page.sort]); // stable: equal ones stay in the order of names

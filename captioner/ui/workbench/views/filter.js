@@ -5,7 +5,7 @@ import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { plural } from '../core/text.js';
 import { textOf } from '../set/captions.js';
-import { isFiltered, queryNow, refilter } from '../set/listing.js';
+import { isFiltered, matches, queryNow, refilter } from '../set/listing.js';
 import { hasFolders, page, rowOf, select } from '../set/pictures.js';
 import { hitsIn } from '../set/query.js';
 import { areCounted } from '../set/token_counts.js';
@@ -60,9 +60,9 @@ function list() {
   byId('cw-grid').scrollTop = 0;
 }
 
-/** Shows the first picture that is listed, with the caret in its caption, on what was looked for. */
+/** Shows the first picture that is found, with the caret in its caption, on what was looked for. */
 function goToFirst() {
-  const first = page.shown[0];
+  const first = page.shown.find(matches) ?? page.shown[0];
   if (!first) return;
   select(first.id);
   const editor = byId('cw-editor');
