@@ -232,12 +232,13 @@ class Service:
     ) -> dict[str, Any]:
         """What a zip of the set would have that a person should know before taking it.
 
+        Which captions are empty is not among it: the page counts and lists those.
         Args: only: as `export_set`. Returns: {"notes": sentences}. Raises: UnknownSet.
         """
         views = self._exported(set_id, only)
         rows = self.rows.of_views(set_id, views)
         items, left_out = self._export_items(set_id, views, rows, with_pictures=with_pictures)
-        notes = result_of(items, format=format, with_pictures=with_pictures).notes()
+        notes = replace(result_of(items, format=format, with_pictures=with_pictures), empty=()).notes()
         notes += joined_notes(sum(_is_joined(view, row["text"]) for view, row in zip(views, rows, strict=True)))
         more = len(notes) - _MAX_NOTES
         return {"notes": left_out + (notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])}

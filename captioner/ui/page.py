@@ -50,10 +50,12 @@ def build(service: Service) -> gr.Blocks:
         with gr.Column(elem_id="cw-page"):
             about = banner_html(service.choices.choice) + plug_ins_html()
             toolbar = workbench.read("toolbar.html").replace("<!-- about the models -->", about)
+            real = real_models_html(service.choices.choice)
+            template = workbench.read("workbench.html").replace("<!-- the real models -->", real)
             gr.HTML(html_template=toolbar, js_on_load=None, apply_default_css=False, elem_id="cw-top")
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
-                    html_template=with_operations(workbench.read("workbench.html")),
+                    html_template=with_operations(template),
                     server_functions=in_lanes(script_functions(service)),
                     apply_default_css=False,
                     elem_id="cw-bench",
@@ -122,16 +124,24 @@ def banner_html(choice: ModelChoice) -> str:
         advice = (
             f"Models are downloaded when they are first used: {html.escape(names)}, {choice.download_mb:,} MB in all."
         )
-    return _pill_html(title, f"<p>{html.escape(choice.reason)}</p><p>{advice}</p>{_take_real_html(choice)}")
+    take = _take_real_html(choice, "cw-primary") if choice.is_demo and choice.missing else ""
+    return _pill_html(title, f"<p>{html.escape(choice.reason)}</p><p>{advice}</p>{take}")
 
 
-def _take_real_html(choice: ModelChoice) -> str:
-    """A button that puts the real models in the place of the demo ones; nothing where there is nothing to fetch."""
+def real_models_html(choice: ModelChoice) -> str:
+    """The way to the real models on the empty page, where demo models stand in for some that can be fetched."""
     if not choice.is_demo or not choice.missing:
         return ""
+    size = f"The demo models know drawn scenes only. The real ones are {choice.download_mb:,} MB in all."
+    return f'<p class="cw-real" id="cw-real">{size} {_take_real_html(choice, "cw-small")}</p>'
+
+
+def _take_real_html(choice: ModelChoice, look: str) -> str:
+    """A button that puts the real models in the place of the demo ones."""
     models = html.escape(json.dumps(_real_models(choice)))
+    about = "Those that are switched on are downloaded now, others when they are"
     return (
-        f'<button type="button" class="cw-button cw-primary" id="cw-take-real" data-models="{models}">'
+        f'<button type="button" class="cw-button {look}" data-take-real="{models}" title="{about}">'
         "Take the real models</button>"
     )
 
@@ -212,6 +222,14 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
     # The script clicks this when an undo changed the settings.
     again = gr.Button("Show the stored settings", visible="hidden", elem_id="cw-reload-settings")
     again.click(load_settings, [address], components, js=_ADDRESS_JS, queue=False, **private)
+    # This when a model was downloaded, which the boxes called not here.
+    models = {key: controls.components[key] for key in choices.model_keys}
+
+    def look_for_models() -> list[Any]:
+        return [gr.update(choices=choices.model_choices(key)) for key in models]
+
+    come = gr.Button("Look for models", visible="hidden", elem_id="cw-look-for-models")
+    gr.on([come.click, page.load], look_for_models, None, list(models.values()), queue=False, **private)
     # And this when the real models shall stand in the place of the demo ones.
     real = gr.Button("Take the real models", visible="hidden", elem_id="cw-set-real")
     real.click(None, components, components, js=controls.replacing_js(_real_models(choices.choice)), **private)

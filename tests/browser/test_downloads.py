@@ -78,10 +78,14 @@ def test_caption_all_downloads_first_and_says_so_before(
 def test_the_note_on_demo_models_leads_to_the_real_ones(first_start: AppServer, context: Any) -> None:
     page = open_page(context, first_start.url)
     page.locator(".cw-pill summary").click()
-    page.get_by_role("button", name="Take the real models").click()
+    page.locator(".cw-pill").get_by_role("button", name="Take the real models").click()
     wait_until(lambda: "blip-base" in page.locator("#setting-captioner input").input_value(), "BLIP is the real one")
     wait_until(lambda: page.locator("#cw-brief").inner_text() == "Prepared", "it is downloaded", 60)
     wait_until(page.locator("#offer-captioner").is_hidden, "nothing is offered any more")
+    wait_until(
+        lambda: page.locator("#setting-captioner input").input_value() == "blip-base", "its box says that it is here"
+    )
+    assert page.locator(".cw-pill").is_hidden()
     page.get_by_role("tab", name="Tags").click()
     page.locator("#setting-wd14_on input").check()
     assert "wd-vit-tagger-v3" in page.locator("#setting-wd14 input").input_value()

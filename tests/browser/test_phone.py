@@ -90,10 +90,15 @@ def test_ten_pictures_are_worked_through_with_taps_alone(server: AppServer, phon
         was = caption(page)
         tag.tap()
         wait_until(lambda was=was: caption(page) != was, "the tag is taken out")
+        good = page.locator(".cw-thumbs #cw-good")
         if number < 9:
             with page.expect_response(lambda answer: '"details"' in (answer.request.post_data or "")):
-                page.locator("#cw-thumb-after").tap()
+                good.tap()
+    good.tap()
     assert page.locator("#cw-thumb-after").is_disabled()
+    wait_until(lambda: page.locator("#cw-reviewed-count").inner_text() == "10 of 10 reviewed", "all have the mark")
+    said, bar = page.locator("#cw-toast").bounding_box(), page.locator(".cw-thumbs").bounding_box()
+    assert said["y"] + said["height"] <= bar["y"], "what is said does not lie over the bar"
     assert page.evaluate(SMALL) == [], "too small for a thumb"
     wait_until(lambda: page.locator("#cw-save").get_attribute("data-state") == "saved", "all is saved")
     after = downloaded(page)

@@ -13,6 +13,7 @@ from tests.browser.conftest import (
     add_pictures,
     caption,
     downloaded,
+    open_more,
     open_page,
     picture,
     select,

@@ -33,6 +33,7 @@ import './views/keys.js';
 import './views/narrow.js';
 import './views/thumbs.js';
 import './views/touch.js';
+import './views/toast.js';
 
 import { bench } from './core/elements.js';
 import { announce } from './core/events.js';

@@ -143,12 +143,6 @@ function drawTags() {
   byId('cw-words').hidden = !words.length;
 }
 
-const without = (section, items, none) => {
-  const about = byId(section).querySelector('.cw-quiet');
-  about.textContent = items.length ? '' : none;
-  about.hidden = !!items.length;
-};
-
 function draw(found, { counts, limit }) {
   groups = [];
   const item = ([title, places]) => ({ title, ids: places.map((place) => found.ids[place]) });
@@ -185,6 +179,7 @@ function draw(found, { counts, limit }) {
     figure(inState('edited'), 'edited'),
     figure(inState('failed'), 'failed'),
     figure(behind(clashes), 'with a contradiction'),
+    figure(behind(implied), 'with an implied tag'),
     html`<span class="cw-figure cw-plain"><b>${(sum / (page.rows.length || 1)).toFixed(1)}</b> tokens on average</span>`,
   ];
   render(byId('cw-overview-figures'), html`${figures}`);
@@ -193,10 +188,9 @@ function draw(found, { counts, limit }) {
   clashList.show(clashes);
   impliedList.show(implied);
   equalList.show(equal.sort(ORDERS.frequent));
-  without('cw-clashes', clashes, 'No two tags of a caption contradict each other.');
-  without('cw-implied', implied, 'No tag of a caption is implied by another.');
-  without('cw-equals', equal, 'No two captions are equal.');
-  byId('cw-implied-remove').hidden = !implied.length;
+  byId('cw-clashes').hidden = !clashes.length; // their figures say how many there are
+  byId('cw-implied').hidden = !implied.length;
+  byId('cw-equals').hidden = !equal.length;
   byId('cw-folders').hidden = !hasFolders();
   folderList.show(hasFolders() ? itemsBy((row) => row.folder || 'no folder') : []);
   lookForNear(found.ids);

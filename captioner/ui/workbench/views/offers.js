@@ -74,12 +74,21 @@ function takeReal(models) {
   byId('cw-set-real').click();
 }
 
+/** The ways to the real models, in the toolbar and on the empty page, are gone while those are chosen. */
+function showReal(values) {
+  for (const button of document.querySelectorAll('[data-take-real]')) {
+    const models = Object.entries(JSON.parse(button.dataset.takeReal));
+    button.closest('.cw-real, .cw-pill').hidden = models.every(([key, name]) => values[key] === name);
+  }
+}
+
 document.addEventListener('click', ({ target }) => {
   if (target.closest('.cw-offer button')) download();
-  const real = target.closest('#cw-take-real');
+  const real = target.closest('[data-take-real]');
   if (!real) return;
-  real.closest('details').open = false;
-  takeReal(JSON.parse(real.dataset.models));
+  const note = real.closest('details');
+  if (note) note.open = false;
+  takeReal(JSON.parse(real.dataset.takeReal));
 });
 on('settings', ({ values }) => {
   if (!taken || Object.entries(taken).some(([key, name]) => values[key] !== name)) return;
@@ -90,10 +99,14 @@ new MutationObserver(() => {
   if (wanted.length) show();
 }).observe(byId('cw-side'), { childList: true, subtree: true });
 on('settings', ({ values }) => {
+  showReal(values);
   if (modelsIn(values) !== lookedFor) look();
 });
 on('job', () => {
-  if (wasRunning && !isRunning()) look();
+  if (wasRunning && !isRunning()) {
+    if (wanted.length) byId('cw-look-for-models').click();
+    look();
+  }
   if (wasRunning !== isRunning()) show();
   wasRunning = isRunning();
 });

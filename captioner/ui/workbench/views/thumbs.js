@@ -1,5 +1,5 @@
-// The bar along the lower edge of a phone, for the thumbs: previous, next, Use, and whether all is saved. It is there on
-// every window and shown by the stylesheet. `#cw-thumb-slot` is the place for what else belongs to each picture.
+// The bar along the lower edge of a phone, for the thumbs: previous, next, Good, Use, and whether all is saved. It is
+// there on every window and shown by the stylesheet.
 
 import { bench, byId } from '../core/elements.js';
 import { on } from '../core/events.js';
@@ -46,6 +46,7 @@ const offers = new MutationObserver(() => {
 offers.observe(suggestion, watched);
 offers.observe(byId('cw-use'), watched);
 
+rehouse(byId('cw-good'), PHONE, (button) => byId('cw-thumb-slot').append(button));
 rehouse(byId('cw-save'), PHONE, (mark) => bar.append(mark));
 
 // A screen keyboard lies over the page's lower edge; the bar stands on it.
