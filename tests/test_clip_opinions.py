@@ -9,7 +9,7 @@ import torch
 
 from captioner.contract import inputs
 from taggers.clip import ClipTagger
-from taggers.clip.opinions import PictureMemory
+from taggers.clip.opinions import PictureMemory, tokenized
 from tests.tiny_clip import tiny_clip
 from tests.tiny_models import random_picture
 
@@ -46,6 +46,34 @@ def test_what_clip_cannot_tell_apart_has_no_opinion(tagger: ClipTagger) -> None:
     (shown,) = inputs([random_picture(0)])
     long = "star " * 80
     assert tagger.opinions(shown, {long: [f"{long}house"], "a  star": ["a star"]}) == {long: {}, "a  star": {}}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [
+            CAPTION,
+            "a blue star on grass",
+            "A RED  star, on the  dog's grass!",
+            "",
+            "0 - 12 ((masterpiece:1.2)) !#!# wow!",
+        ],
+        ["star " * 80, "star " * 75, "star " * 76 + "house", "x" * 400],
+        [CAPTION, "un café", "a &amp; b"],
+        [CAPTION, "a\nb", "a\x1b[31m b"],
+        ["", "", ""],
+    ],
+)
+def test_texts_are_cut_into_tokens_as_the_tokenizer_does(tagger: ClipTagger, texts: list[str]) -> None:
+    assert torch.equal(tokenized(texts, tagger._tokenizer), tagger._tokenizer(texts))
+
+
+def test_a_tokenizer_that_looks_at_whole_texts_is_left_to_it() -> None:
+    def reversed_words(texts: Any) -> Any:
+        return torch.tensor([[9, *(int(word) for word in reversed(text.split())), 99] for text in texts])
+
+    texts = ["1 2", "1 3", "4 2"]
+    assert torch.equal(tokenized(texts, reversed_words), reversed_words(texts))
 
 
 def test_a_picture_is_looked_at_once(tagger: ClipTagger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,8 @@ WORDS = """() => {
     }
     return [...found].filter(Boolean);
 }"""
-MANGLED = re.compile(r"""\\|&\w+;|&\#|</?\w|`|\*\*|__|\bundefined\b|\bNaN\b|\[object |\{\w*\}""")
+# A backslash before a number is what a person types for a group of a pattern.
+MANGLED = re.compile(r"""\\(?!\d)|&\w+;|&\#|</?\w|`|\*\*|__|\bundefined\b|\bNaN\b|\[object |\{\w*\}""")
 
 
 def faint(page: Any) -> list[str]:

@@ -111,7 +111,7 @@ def test_a_chosen_folder_keeps_its_folders_too(server: AppServer, context: Any, 
     assert names(page) == ["a/1.png", "b/1.png"]
     page.locator("#cw-bulk-open").click()
     page.locator("#cw-bulk [name=operation]").select_option("tag")
-    page.locator("#cw-bulk [name=tag]").fill("sks")
+    page.locator("#cw-bulk [data-operation=tag] [name=tag]").fill("sks")
     wait_until(lambda: page.locator(".cw-change b").count() == 2, "the change is shown")
     assert page.locator(".cw-change b").all_inner_texts() == ["a/1.png", "b/1.png"]
 
@@ -160,7 +160,7 @@ def test_loose_captions_find_their_pictures_and_a_picture_that_was_there_can_be_
     assert "3.txt: No picture of this name is in this set" in words
     assert page.locator("#cw-brief").inner_text() == "2 captions came to pictures of the set"
     assert downloaded(page) == {"a/1.txt": "mine", "a/2.txt": "two"}
-    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Close", exact=True).click()
     drop(page, {"a/1.png": RED, "b/again.png": RED})
     settled(page, 3)
     words = told(page)

@@ -61,6 +61,8 @@ def test_a_set_is_captioned_corrected_and_downloaded_by_keys_alone(
     _tab_to(page, "#cw-bulk [name=replacement]")
     page.keyboard.type("photo")
     wait_until(page.locator("#cw-bulk-apply").is_enabled, "it is shown what would change")
+    page.keyboard.press("Enter")  # on to the button
+    assert page.evaluate("() => document.activeElement.id") == "cw-bulk-apply"
     page.keyboard.press("Enter")
     wait_until(page.locator("#cw-bulk").is_hidden, "it is changed")
     assert page.evaluate("() => document.activeElement.id") == "cw-bulk-open", "back where it was opened"

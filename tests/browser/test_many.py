@@ -98,7 +98,7 @@ def test_a_set_is_named_and_found_again_by_this_browser_only(
     page.goto(server.url)
     page.wait_for_selector(".cw[data-ready=true]")
     page.locator("#cw-sets-open").click()
-    page.get_by_role("link", name="My <i>dogs</i> 2 pictures").click()
+    page.locator(".cw-set", has_text="My <i>dogs</i>").click()
     wait_until(lambda: count(page) == 2, "the set is back")
     stranger = chromium.new_context()
     other = open_page(stranger, server.url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.units import Tab, row
+from tests.browser.units import Tab, row, saved
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +31,15 @@ def test_a_mark_shows_at_once_and_the_next_one_waits_for_its_turn(tab: Tab) -> N
     tab.answer({"rows": [row("a", is_reviewed=False)]})
     assert _marked(tab) == ["b"]
     assert tab.run("reviewed.allSent()")
+
+
+def test_what_was_typed_is_saved_before_its_picture_is_marked(tab: Tab) -> None:
+    tab.type("a", "a cat")
+    tab.run("{ reviewed.mark(['a'], true); }")
+    assert tab.texts() == ["a cat"]
+    tab.answer(saved("a", "a cat", 2))
+    tab.run("Promise.resolve().then(() => Promise.resolve()).then(() => Promise.resolve())")
+    assert tab.asked()[1] == {"set": "SET", "ids": ["a"], "is_reviewed": True}
 
 
 def test_a_mark_that_did_not_get_through_is_sent_again_and_a_refused_one_goes(tab: Tab) -> None:

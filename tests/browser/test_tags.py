@@ -13,6 +13,7 @@ from tests.browser.conftest import (
     add_pictures,
     caption,
     downloaded,
+    open_more,
     open_page,
     picture,
     select,
@@ -342,6 +343,7 @@ def test_more_shows_the_tags_that_are_far_from_the_caption(many_tags: AppServer,
     assert page.locator("#cw-tags-count").text_content() == "8 of 1,000 kept"
     page.locator("#cw-tags-found .cw-more").click()
     wait_until(lambda: len(_found(page)) == 1000, "all are there")
+    open_more(page, "clip")
     page.locator("#setting-flavors input[type=number]").fill("6")
     page.locator("#setting-flavors input[type=number]").press("Tab")
     wait_until(lambda: page.locator('.cw-found[data-standing="kept"]').count() == 10, "two more are kept")

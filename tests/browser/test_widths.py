@@ -66,7 +66,8 @@ def test_in_every_size_nothing_is_cut_off_and_the_caption_is_in_the_first_screen
         assert _cut_off(page) == [], f"an empty page, {size}"
     add_pictures(page, [picture(tmp_path / f"{number}.png", (200, 9 * number, 20)) for number in range(12)])
     page.locator("#cw-one").click()
-    wait_until(lambda: page.locator("#cw-caption-empty").text_content() == "Caption 11 empty", "one is captioned")
+    empty = page.locator("#cw-caption-empty")
+    wait_until(lambda: empty.text_content() == "Caption 11 empty", "one is captioned, the model loaded", 90)
     for size in _in_every_size(page):
         assert _cut_off(page) == [], size
         assert _tabs_out_of_sight(page) == [], size

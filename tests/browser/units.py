@@ -13,7 +13,8 @@ from captioner.ui import workbench
 
 PREFIX = "captioner/edit/"
 
-_BLANK = b'<!doctype html><meta charset="utf-8"><title>units</title><div id="cw-notices"></div><p id="cw-brief"></p>'
+_BLANK = b"""<!doctype html><meta charset="utf-8"><title>units</title><div id="cw-notices"></div>
+<div id="cw-toast"><p id="cw-brief"></p><p id="cw-brief-actions"></p><button id="cw-brief-close"></button></div>"""
 
 # Each call waits in `asked` until the test answers it; an answer of undefined is a server that was not reached.
 _PREPARE = """

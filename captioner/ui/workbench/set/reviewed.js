@@ -6,6 +6,7 @@ import { brief, notice } from '../core/messages.js';
 import { ask, Refused, throwBug } from '../core/server.js';
 import { pause } from '../core/timing.js';
 import { page, rowOf, takeRows } from './pictures.js';
+import * as unsaved from './unsaved.js';
 
 const RETRY_MS = 1500;
 const SENT_WITHIN_MS = 4000;
@@ -23,6 +24,7 @@ async function send() {
   while (queue.length) {
     const { ids, isReviewed: is_reviewed } = queue[0];
     try {
+      for (const id of ids) if (unsaved.entry(id)) await unsaved.flush(id); // what was typed first is undone last
       takeRows((await ask('mark_reviewed', { set: page.set, ids, is_reviewed })).rows);
     } catch (error) {
       throwBug(error);

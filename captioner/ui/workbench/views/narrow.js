@@ -6,7 +6,7 @@ import { byId } from '../core/elements.js';
 const opener = byId('cw-tools-open');
 const tools = byId('cw-tools');
 
-export const NARROW = '(max-width: 899px)';
+const NARROW = '(max-width: 899px)';
 export const PHONE = '(max-width: 600px), (pointer: coarse) and (max-width: 899px)'; // as in styles/touch.css
 
 /** Has an element stand where `put` brings it while the media query holds, and where it was else. */
