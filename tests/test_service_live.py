@@ -125,7 +125,7 @@ def test_a_model_that_is_not_here_is_told_with_its_size_and_left_out(
     assert answer["text"] == "a red picture 40 wide under beam 3"
     assert answer["unprepared"] == {
         "text": "fake-wd14 is not on this machine and must be downloaded once (379 MB), and is left out until then.",
-        "action": "Download now",
+        "action": "",
         "download_mb": 0,
     }
 

@@ -85,7 +85,7 @@ class LivePreview:
         Args: before: the settings as they were before they were moved, the set's where it is None. is_whole: run what
             other settings made too, whatever was moved.
         Returns: {"text": without the frame, "caption": with it, "details": as `details`, "unprepared": None, or of the
-            models left out {"text": what is missing, "action": what a button that begins it says, "download_mb": what
+            models left out {"text": what is missing, "action": what a button says or "", "download_mb": what
             fetching published parts instead takes, 0 where there are none}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
@@ -279,12 +279,13 @@ class LivePreview:
 
 
 def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
-    """What `LivePreview.preview` says of models that it left out."""
+    """What `LivePreview.preview` says of models that it left out; no action where a download, which is offered beside
+    the model's name, is all they need."""
     sentences = [
         f"{forecast_text(name, forecast)}, and is left out until then." for name, forecast in unprepared.items()
     ]
     return {
         "text": " ".join(sentences),
-        "action": "Download now" if all(forecast.is_download for forecast in unprepared.values()) else "Prepare now",
+        "action": "" if all(forecast.is_download for forecast in unprepared.values()) else "Prepare now",
         "download_mb": sum(forecast.download_mb for forecast in unprepared.values()),
     }

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from demo.cache import training_scene
+from demo.drawing import draw
 from tests.browser.conftest import (
     AppServer,
     open_page,
@@ -126,6 +128,51 @@ def _selection(page: Any) -> None:
     page.locator("#cw-selection").wait_for()
 
 
+def _list_view(page: Any) -> None:
+    """Rows with captions, marks of every kind, and hits."""
+    select(page, "plain.png")
+    page.locator("#cw-good").click()
+    page.locator("#cw-view [value=list]").click()
+    page.locator("#cw-filter").fill("picture")
+    page.locator(".cw-line mark").first.wait_for()
+    page.locator("#cw-reviewed-line").wait_for()
+
+
+def _filter_help(page: Any) -> None:
+    page.locator("#cw-filter").fill("")
+    page.locator("#cw-view [value=grid]").click()
+    page.locator("#cw-filter-help-open").click()
+    page.locator("#cw-filter-help code").first.wait_for()
+
+
+def _offered_tags(page: Any) -> None:
+    select(page, "plain.png")
+    offered = page.locator("#cw-offered")
+    if offered.get_attribute("aria-expanded") == "false":
+        offered.click()
+    page.locator("#cw-tags-found .cw-found").first.wait_for()
+
+
+def _overview_groups(page: Any) -> None:
+    """Scrolled to the groups at its end, with a question open."""
+    page.locator("#cw-overview-open").click()
+    page.locator("#cw-near > *").first.wait_for()
+    page.locator("#cw-tag-list [data-do=menu]").first.click()
+    page.get_by_role("menuitem", name="Rename everywhere…").click()
+    page.locator("#cw-overview-change").wait_for()
+
+
+def _toast(page: Any) -> None:
+    """Words with a button over the lower edge. The first Escape in the overview ended its question only."""
+    page.keyboard.press("Escape")
+    page.locator("#cw-bulk-open").click()
+    page.locator("#cw-bulk [name=find]").fill("picture")
+    page.locator("#cw-bulk [name=replacement]").fill("photo")
+    page.locator("#cw-bulk .cw-change", has_text="photo").first.wait_for()
+    page.locator("#cw-bulk-apply").click()
+    page.locator("#cw-brief-actions button").wait_for()
+
+
 def _job(page: Any) -> None:
     page.locator("#cw-ask-all").click()
     page.locator("#cw-stop").wait_for()
@@ -136,16 +183,22 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("a failed picture", lambda page: page.locator('.cw-cell[data-state="failed"]').click()),
     ("a preview", _preview),
     ("other sentences", _other_sentences),
+    ("the loupe", _click("#cw-look", "#cw-loupe-caption")),
+    ("the list, with hits", _list_view),
+    ("what the filter understands", _filter_help),
+    ("tags that are offered", _offered_tags),
     ("many selected", _selection),
     ("the menu of a tag", _tag_menu),
     ("tab Sentence, all open", _tab("Sentence")),
     ("tab Tags, all open", _tab("Tags")),
     ("tab Text, all open", _tab("Text")),
     ("the menu of sets", _click("#cw-sets-open", "#cw-rename")),
-    ("the menu of the download", _click("#cw-download-open", "#cw-download")),
+    ("the menu of the download", _click("#cw-download-open", "#cw-download-summary li")),
     ("changing many captions", _click("#cw-bulk-open", "#cw-bulk h2")),
     ("what a change would do", _replace),
     ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),
+    ("the overview's question and groups", _overview_groups),
+    ("words with Undo", _toast),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),
     ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),
@@ -158,22 +211,29 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
 def still(chromium: Any) -> Iterator[Any]:
     """A browser in which nothing moves, so that colours are what they will be."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    _hold_still(context)
+    yield context
+    context.close()
+
+
+def _hold_still(context: Any) -> None:
     context.add_init_script(
         "addEventListener('DOMContentLoaded', () => { const sheet = new CSSStyleSheet();"
         " sheet.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }');"
         " document.adoptedStyleSheets.push(sheet); })"
     )
-    yield context
-    context.close()
 
 
 def _with_every_state(page: Any, pictures: list[Path], folder: Path) -> None:
     """Fills the set: captions that came along, generated, edited and failed."""
     words = pictures[0].with_name("modern.txt")
     words.write_text("my own words")
-    files = [*pictures, words, picture(folder / "poison.png", POISON)]
+    scene = draw(training_scene(5, 1))
+    scene.save(folder / "scene.png")
+    scene.resize((200, 200)).save(folder / "scene-again.png")
+    files = [*pictures, words, picture(folder / "poison.png", POISON), *folder.glob("scene*")]
     page.set_input_files("#cw-files", [str(file) for file in files])
-    wait_until(lambda: len(states(page)) == 7 and page.locator("#cw-progress").is_hidden(), "all are there")
+    wait_until(lambda: len(states(page)) == 9 and page.locator("#cw-progress").is_hidden(), "all are there")
     switch_on(page, "wd14")
     switch_on(page, "clip")
     page.locator("#cw-caption-all").click()
@@ -195,6 +255,25 @@ def test_every_place_is_open_to_everybody_in_light_and_in_dark(
         go(page)
         found += look_at(page, name)
         page.keyboard.press("Escape")
+    assert not found, "\n".join(found)
+
+
+def test_a_phone_is_open_to_everybody(server: AppServer, chromium: Any) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
+    _hold_still(context)
+    page = open_page(context, server.url)
+    page.get_by_role("button", name="Try 12 sample pictures").tap()
+    wait_until(lambda: page.locator("#cw-thumb-place").inner_text() == "1/12", "the samples are there")
+    found = look_at(page, "the bar of a phone")
+    page.locator("#cw-good").tap()
+    page.locator("#cw-tools-open").tap()
+    page.locator("#cw-download-open").tap()
+    page.locator("#cw-download-summary li").first.wait_for()
+    found += look_at(page, "the tools of a phone")
+    page.goto(server.url)
+    page.locator(".cw-recent-set").wait_for()
+    found += look_at(page, "sets to go on with")
+    context.close()
     assert not found, "\n".join(found)
 
 

@@ -101,6 +101,14 @@ function draw() {
     cell.setAttribute('aria-setsize', count);
     mark(row.id);
   }
+  pointToCurrent();
+}
+
+/** Names the current picture's element to readers of screens, while there is one. */
+function pointToCurrent() {
+  const cell = cells.get(page.current);
+  if (cell?.isConnected) box.setAttribute('aria-activedescendant', cell.id);
+  else box.removeAttribute('aria-activedescendant');
 }
 
 let isDrawingSoon = false;
@@ -182,8 +190,7 @@ on('selected', ({ before, id }) => {
   show(id);
   drawSoon();
   mark(id);
-  if (id) box.setAttribute('aria-activedescendant', `cw-cell-${id}`);
-  else box.removeAttribute('aria-activedescendant');
+  pointToCurrent();
 });
 const legend = ['empty', 'existing', 'generated', 'edited', 'failed'];
 render(

@@ -1,5 +1,6 @@
 // Models that must prepare something long before their first picture: what is missing is said under the suggestion, with
-// a button to begin. It is a job like captioning, so the toolbar shows how far it is and can stop it.
+// a button to begin; a download alone is offered beside the model's name. It is a job like captioning, so the toolbar
+// shows how far it is and can stop it.
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
@@ -17,6 +18,7 @@ function show() {
   box.hidden = !missing;
   if (!missing) return;
   byId('cw-unprepared-text').textContent = missing.text;
+  byId('cw-prepare').hidden = !missing.action;
   byId('cw-prepare').textContent = missing.action;
   byId('cw-prepare').disabled = isRunning();
   byId('cw-fetch').disabled = isRunning();

@@ -136,7 +136,8 @@ function drawOffered(row, found, all) {
   const isOpen = storage.read(OPEN) !== 'no';
   offeredHead.ariaExpanded = isOpen;
   offeredBox.hidden = !all.length || !isOpen;
-  byId('cw-offered-by').textContent = `Offered by ${found?.sources.map(({ title }) => title).join(', ')}`;
+  const by = found?.sources.map(({ title }) => title).join(', ');
+  byId('cw-offered-by').textContent = by ? `Offered by ${by}` : '';
   const kept = all.filter((tag) => tag.standing === 'kept').length;
   byId('cw-tags-count').textContent = `${kept.toLocaleString()} of ${all.length.toLocaleString()} kept`;
   if (offeredBox.hidden) return show(offeredBox, 1, html``);
