@@ -81,7 +81,10 @@ more.addEventListener('click', async () => {
 });
 
 panel.open = storage.read(OPEN) === 'yes';
-panel.addEventListener('toggle', () => storage.note(OPEN, panel.open ? 'yes' : 'no'));
+panel.addEventListener('toggle', () => {
+  storage.note(OPEN, panel.open ? 'yes' : 'no');
+  settleStop(); // its buttons can be reached only now that they are in sight
+});
 on('details', draw);
 on('edited', (id) => {
   if (id === page.current) draw();
