@@ -83,7 +83,7 @@ more.addEventListener('click', async () => {
 panel.open = storage.read(OPEN) === 'yes';
 panel.addEventListener('toggle', () => {
   storage.note(OPEN, panel.open ? 'yes' : 'no');
-  settleStop(); // no button is in sight while it is closed
+  settleStop(); // its buttons can be reached only now that they are in sight
 });
 on('details', draw);
 on('edited', (id) => {
