@@ -256,4 +256,4 @@ def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(service: S
     assert "Why &lt;b&gt;." in text
     assert "python app.py --models hub" in text
     assert "990 MB" in text
-    assert 'data-models="{&quot;captioner&quot;: &quot;blip-base&quot;}"' in text
+    assert 'data-take-real="{&quot;captioner&quot;: &quot;blip-base&quot;}"' in text
