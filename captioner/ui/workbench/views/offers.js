@@ -104,8 +104,8 @@ on('settings', ({ values }) => {
 });
 on('job', () => {
   if (wasRunning && !isRunning()) {
-    if (wanted.length) byId('cw-look-for-models').click();
     look();
+    if (wanted.length) byId('cw-look-for-models').click();
   }
   if (wasRunning !== isRunning()) show();
   wasRunning = isRunning();
