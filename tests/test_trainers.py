@@ -167,7 +167,7 @@ def test_an_empty_caption_is_what_each_trainer_takes_for_one(tmp_path: Path) -> 
     for name in ("kohya", "musubi", "ai-toolkit", "onetrainer", "simpletuner", "diffusion-pipe", "everydream2"):
         write_folder(name, items, tmp_path / name)
         written[name] = next((tmp_path / name / "img").rglob("a.txt")).read_bytes()
-        assert "a.png has an empty caption." in (tmp_path / name / START_NAME).read_text()
+        assert "1 picture with an empty caption; write one" in (tmp_path / name / START_NAME).read_text()
     assert written.pop("kohya") == b"\n"
     assert set(written.values()) == {b""}
 
@@ -206,7 +206,7 @@ def test_the_first_by_name_keeps_its_name_and_the_others_are_named(tmp_path: Pat
         "Á.b.txt",
     ]
     assert (tmp_path / "set/img/Á.b.jpg").is_file()
-    assert notes == ["1 picture has another name in the set."]
+    assert notes == ["1 picture got another name in the set."]
     assert "a.jpg is img/a_3.jpg." in (tmp_path / "set" / START_NAME).read_text()
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from captioner.errors import ExportError
+from captioner.formats.check import Finding, check_set
+from captioner.formats.checked import Checked, Question
 from captioner.formats.format import ExportItem, path_of
 from captioner.formats.names import split_name
 from captioner.formats.sidecars import caption_text
@@ -21,6 +23,7 @@ from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row,
 
 START_NAME = "START.txt"
 _MAX_LISTED = 200
+_MAX_NAMES = 20
 _PLACEHOLDER = "/path/to"
 
 
@@ -93,7 +96,6 @@ class SetWriter:
         self._rows: list[Row] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
-        self._empty: list[str] = []
         self.changed = 0
 
     def add(self, index: int, text: str) -> None:
@@ -110,8 +112,6 @@ class SetWriter:
         self._counts[named.place] += 1
         self.changed += held != caption_text(text)
         own = path_of(item.folder, item.name)
-        if not held:
-            self._empty.append(own)
         if self._is_renamed(item, named, stem):
             self._renamed.append(f"{own} is {picture}")
 
@@ -124,7 +124,9 @@ class SetWriter:
             self._sink.write(name, data)
         notes = self.notes()
         if target.is_trainer:
-            self._sink.write(START_NAME, lines_bytes(self._start(made, notes)))
+            findings = self._findings(made)
+            self._sink.write(START_NAME, lines_bytes(self._start(made, notes, findings)))
+            notes += [f"{_pictures(len(found.pictures))} {found.what}." for found in findings if found.level == "error"]
             if made.is_placeholder:
                 notes.append(f"{START_NAME} says which path to change in the set, and how training starts.")
         return notes
@@ -137,18 +139,27 @@ class SetWriter:
             those = "1 caption" if self.changed == 1 else f"{self.changed} captions"
             notes.append(f"{those} changed for {title}: {self._plan.target.changes}.")
         if self._renamed:
-            those = "1 picture has" if len(self._renamed) == 1 else f"{len(self._renamed)} pictures have"
-            notes.append(f"{those} another name in the set.")
+            notes.append(f"{_pictures(len(self._renamed))} got another name in the set.")
         return notes
 
     def _is_renamed(self, item: ExportItem, named: Named, stem: str) -> bool:
         return stem == named.wanted.stem and split_name(item.name)[0] != stem
 
-    def _start(self, made: MadeSet, notes: Sequence[str]) -> list[str]:
+    def _findings(self, made: MadeSet) -> list[Finding]:
+        """What the trainer would stumble over in captions and paths. Pictures are looked into by `check` alone."""
+        settings = made.settings
+        question = Question(
+            trainer=self._plan.target.name,
+            base_model=settings.base_model,
+            trigger_word=settings.trigger_word,
+            folder=made.folder,
+        )
+        held = [Checked(path=row.picture, name=row.picture.rpartition("/")[2], text=row.text) for row in self._rows]
+        return check_set(held, question)
+
+    def _start(self, made: MadeSet, notes: Sequence[str], findings: Sequence[Finding]) -> list[str]:
         target, model = self._plan.target, BASE_MODELS[made.settings.base_model]
-        count = len(self._rows)
-        pictures = "1 picture" if count == 1 else f"{count} pictures"
-        heading = f"{made.name}: {pictures} for {target.title}"
+        heading = f"{made.name}: {_pictures(len(self._rows))} for {target.title}"
         lines = [heading + (f", to train {model}" if "base_model" in target.heeds else ""), ""]
         if not made.settings.with_pictures:
             lines += [
@@ -161,9 +172,15 @@ class SetWriter:
                 f"Wherever {made.folder} stands in these files, write the folder where this set lies.",
                 "",
             ]
-        lines += ["START", *target.start(made), ""]
-        found = [*notes, *(f"{name} has an empty caption." for name in self._empty)]
-        found += [f"{line}." for line in self._renamed]
+        lines += ["START", *target.start(made), "", *(["CHECK"] if findings else [])]
+        for finding in findings:
+            names = ", ".join(finding.pictures[:_MAX_NAMES])
+            more = len(finding.pictures) - _MAX_NAMES
+            lines.append(
+                f"{finding.level.upper()}: {_pictures(len(finding.pictures))} {finding.what}; {finding.rule.advice}."
+            )
+            lines += [f"  {names}{f' and {more} more' * (more > 0)}", ""]
+        found = [*notes, *(f"{line}." for line in self._renamed)]
         if found:
             more = len(found) - _MAX_LISTED
             lines += [
@@ -173,3 +190,7 @@ class SetWriter:
                 "",
             ]
         return lines[:-1]
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
