@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as searched
 from hypothesis import strategies as st
+from PIL import Image
 
 from captioner.errors import ExportError, MissingPackage
 from captioner.formats.format import ExportItem
@@ -69,8 +70,7 @@ def items_in(folder: Path, entries: Sequence[tuple[str, str, str, str]]) -> list
 
 def write_folder(name: str, items: Sequence[ExportItem], top: Path, **values: Any) -> list[str]:
     plan = SetPlan(TARGETS[name], settings_for(name, **values), items, name=top.name, folder=str(top))
-    with folder_target(top) as sink:
-        writer = SetWriter(plan, sink)
+    with folder_target(top) as sink, SetWriter(plan, sink) as writer:
         for index, item in enumerate(items):
             writer.add(index, item.text)
         return writer.finish()
@@ -78,8 +78,7 @@ def write_folder(name: str, items: Sequence[ExportItem], top: Path, **values: An
 
 def write_zip(name: str, items: Sequence[ExportItem], path: Path, **values: Any) -> list[str]:
     plan = SetPlan(TARGETS[name], settings_for(name, **values), items, name=path.stem)
-    with zip_target(path) as sink:
-        writer = SetWriter(plan, Below(sink, plan.name))
+    with zip_target(path) as sink, SetWriter(plan, Below(sink, plan.name)) as writer:
         for index, item in enumerate(items):
             writer.add(index, item.text)
         return writer.finish()
@@ -108,7 +107,7 @@ def heard(name: str, text: str, picture: str) -> str:
 
 
 @pytest.mark.parametrize("name", READ)
-@searched(max_examples=40, deadline=None)
+@searched(max_examples=25, deadline=None)
 @given(entries=st.lists(entries, min_size=1, max_size=6))
 def test_each_set_reads_back_with_equal_captions(name: str, entries: list[tuple[str, str, str, str]]) -> None:
     target = TARGETS[name]
@@ -259,6 +258,11 @@ def test_paths_come_back_from_every_config_as_they_are(name: str, folder: str, t
     assert any(json.dumps(wanted, ensure_ascii=False) in value for value in values)
 
 
+def test_a_home_folder_is_to_be_written_out(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="begins with ~, which trainers do not replace; write the whole path"):
+        write_zip("kohya", [], tmp_path / "set.zip", set_folder="~/sets/a")
+
+
 def test_a_base_model_that_a_trainer_does_not_train_is_refused(tmp_path: Path) -> None:
     items = items_in(tmp_path / "own", [("a", ".png", "", "a cat")])
     with pytest.raises(ExportError, match=r"musubi-tuner does not train SDXL; it trains qwen-image, flux1, other\."):
@@ -322,7 +326,29 @@ def test_webdataset_reads_its_shards(tmp_path: Path) -> None:
     ]
 
 
-@searched(max_examples=40, deadline=None)
+def test_shards_end_after_so_many_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from captioner.formats.trainers import webdataset
+
+    monkeypatch.setattr(webdataset, "SHARD_SAMPLES", 2)
+    items = items_in(tmp_path / "own", [(stem, ".png", "", f"a {stem}") for stem in "abcde"])
+    write_folder("webdataset", items, tmp_path / "set")
+    assert sorted(path.name for path in (tmp_path / "set/shards").iterdir()) == ["00000.tar", "00001.tar", "00002.tar"]
+    assert "{00000..00002}.tar" in (tmp_path / "set" / START_NAME).read_text()
+    assert SET_READERS["webdataset"](tmp_path / "set") == {f"{stem}.png": f"a {stem}" for stem in "abcde"}
+
+
+@pytest.mark.parametrize("name", ["kohya", "webdataset"])
+@pytest.mark.parametrize("write", [write_folder, write_zip])
+def test_a_picture_that_goes_missing_leaves_nothing_under_the_name(name: str, write: Any, tmp_path: Path) -> None:
+    items = items_in(tmp_path / "own", [("a", ".png", "", "x"), ("b", ".png", "", "y")])
+    assert items[1].picture is not None
+    items[1].picture.unlink()
+    with pytest.raises(ExportError, match="The picture 1 cannot be read"):
+        write(name, items, tmp_path / "set")
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+@searched(max_examples=25, deadline=None)
 @given(text=texts)
 def test_captionizer_reads_the_captions_in_names(text: str) -> None:
     captionizer = pytest.importorskip("captionizer", reason="captionizer is a development requirement")
@@ -342,3 +368,25 @@ def test_parquet_reads_back(tmp_path: Path) -> None:
         {"file_name": "set/a.png", "text": "a cat"},
         {"file_name": "x/b.png", "text": ""},
     ]
+
+
+def test_open_clip_reads_the_csv(tmp_path: Path) -> None:
+    data = pytest.importorskip("open_clip_train.data", reason="open_clip's training code comes with its wheel")
+    items = items_in(tmp_path / "own", [("a", ".png", "", "a, cat"), ("b", ".png", "x", 'say "hi"\nü')])
+    write_folder("csv", items, tmp_path / "set")
+    Image.new("RGB", (4, 4)).save(tmp_path / "set/x/b.png")
+    read = data.CsvDataset(
+        str(tmp_path / "set/metadata.csv"), lambda image: image.size, "file_name", "text", sep=",", tokenizer=list
+    )
+    assert (read.images, read.captions) == (["set/a.png", "x/b.png"], ["a, cat", 'say "hi"\nü'])
+
+
+def test_datasets_reads_a_set_for_diffusers(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is heavy, and tested where it is installed")
+    items = items_in(tmp_path / "own", [("test", ".png", "", "a cat"), ("train", ".png", "10_x", "one\ntwo")])
+    for item in items:
+        Image.new("RGB", (4, 4)).save(str(item.picture), "PNG")
+    write_folder("diffusers", items, tmp_path / "set")
+    read = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
+    assert list(read) == ["train"]
+    assert sorted(read["train"]["text"]) == ["a cat", "one\ntwo"]

@@ -14,7 +14,7 @@ from captioner.formats.format import ExportItem
 from captioner.formats.output import OutputOptions
 from captioner.formats.set_folder import folder_target
 from captioner.formats.set_output import SetOutput
-from captioner.formats.set_writer import Below, SetPlan
+from captioner.formats.set_writer import Below, SetPlan, SetWriter
 from captioner.formats.targets import zip_target
 from captioner.formats.trainers.target import Target
 
@@ -32,8 +32,11 @@ def set_output(
     if arguments.zip:
         file = Path(arguments.zip)
         plan = SetPlan(target, settings, items, name=file.stem)
-        with zip_target(file, may_overwrite=arguments.overwrite) as opened:
-            output = SetOutput(paths, options, plan, Below(opened, plan.name))
+        with (
+            zip_target(file, may_overwrite=arguments.overwrite) as opened,
+            SetWriter(plan, Below(opened, plan.name)) as writer,
+        ):
+            output = SetOutput(paths, options, writer)
             yield output
             output.finish()
         return
@@ -42,7 +45,7 @@ def set_output(
     if any(Path(os.path.realpath(path)).is_relative_to(real) for path in paths):
         raise WrongUse(f"some of the pictures are in {arguments.out}; name another folder for the set.")
     plan = SetPlan(target, settings, items, name=folder.name, folder=str(folder))
-    with folder_target(folder, may_overwrite=arguments.overwrite) as filled:
-        output = SetOutput(paths, options, plan, filled)
+    with folder_target(folder, may_overwrite=arguments.overwrite) as filled, SetWriter(plan, filled) as writer:
+        output = SetOutput(paths, options, writer)
         yield output
         output.finish()

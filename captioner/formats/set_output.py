@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from captioner.formats.output import Output, OutputOptions
-from captioner.formats.set_writer import SetPlan, SetWriter
-from captioner.formats.trainers.target import Sink
+from captioner.formats.set_writer import SetWriter
 
 
 class SetOutput(Output):
     """Captions that go to a set. Use `finish` when the last one is written."""
 
-    def __init__(self, paths: Sequence[Path], options: OutputOptions, plan: SetPlan, sink: Sink) -> None:
+    def __init__(self, paths: Sequence[Path], options: OutputOptions, writer: SetWriter) -> None:
         super().__init__(paths, options)
-        self._writer = SetWriter(plan, sink)
+        self._writer = writer
         self._found: list[str] = []
 
     def finish(self) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from captioner.errors import ExportError
 from captioner.formats.check import Finding, check_set
@@ -87,7 +88,7 @@ class SetPlan:
 
 
 class SetWriter:
-    """Writes a planned set to a sink: `add` for each picture that has a caption, `finish` at the end."""
+    """Writes a planned set to a sink: in its block, `add` for each picture that has a caption, `finish` at the end."""
 
     def __init__(self, plan: SetPlan, sink: Sink) -> None:
         self._plan = plan
@@ -97,6 +98,14 @@ class SetWriter:
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
         self.changed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            with suppress(OSError, ValueError):  # the error that is under way is the one to tell
+                self._packer.abandon()
 
     def add(self, index: int, text: str) -> None:
         """Write a picture of the plan with its caption. Raises: ExportError."""

@@ -189,7 +189,7 @@ def _put_zip(temporary: Path, path: Path, *, before: str, is_kept: bool) -> None
     now = file_digest(path)
     if now != before or (not before and os.path.lexists(path)):
         raise ExportError(f"{path} was changed while this run went on, and was left as it is; run again.")
-    if file_digest(temporary) == now:
+    if now and file_digest(temporary) == now:
         temporary.unlink()
         return
     if is_kept:

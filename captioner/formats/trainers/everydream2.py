@@ -22,7 +22,8 @@ class EveryDream2(Target):
     base_models: ClassVar[tuple[str, ...]] = ("sd15", "other")
 
     def stem(self, stem: str) -> str:
-        stem = stem.lstrip("_") or "picture"  # it stops at a name that begins so and has no caption
+        if stem.startswith("_"):  # it stops at a name that begins so and has no caption
+            return f"picture{stem}"
         return f"{stem}_picture" if stem.lower() in _SETTINGS else stem
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:

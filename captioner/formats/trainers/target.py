@@ -131,6 +131,9 @@ class Packer:
     def close(self) -> None:
         """Finish what is open."""
 
+    def abandon(self) -> None:
+        """Let go of what is open, since the set is thrown away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -169,6 +172,10 @@ class Target:
             raise ExportError(f"{self.title} does not train {BASE_MODELS[settings.base_model]}; it trains {known}.")
         if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in folder):
             raise ExportError(f"The folder {folder!r} has a line break or a control character in it; name another.")
+        if folder.startswith("~"):
+            raise ExportError(
+                f"The folder {folder} begins with ~, which trainers do not replace; write the whole path."
+            )
         for text, reason in self.forbidden.items():
             if text in folder:
                 raise ExportError(f"The folder {folder} has {text} in it, and {reason}; name another.")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -16,6 +15,7 @@ from captioner.formats.trainers.target import MadeSet, Packer, Sink, Target
 
 SHARD_SAMPLES = 10_000
 SHARD_BYTES = 1 << 30
+_PIECE = 1 << 20
 
 
 class WebDataset(Target):
@@ -52,42 +52,49 @@ class WebDataset(Target):
 class _Shards(Packer):
     def __init__(self, sink: Sink) -> None:
         super().__init__(sink)
-        self._shard: tarfile.TarFile | None = None
         self._file: BinaryIO | None = None
         self._shards = self._samples = self._bytes = 0
 
     def put(self, picture: str, source: Path | None, caption: str, data: bytes) -> None:
         assert source is not None  # this target heeds no --no-with-pictures
-        if self._shard is None or self._samples >= SHARD_SAMPLES or self._bytes >= SHARD_BYTES:
-            self._next()
-        assert self._shard is not None
+        if self._file is None or self._samples >= SHARD_SAMPLES or self._bytes >= SHARD_BYTES:
+            self.close()
+            self._file = self.sink.stream(f"shards/{self._shards:05}.tar")
+            self._shards += 1
+            self._samples = self._bytes = 0
         with readable(source) as original:
             size = os.fstat(original.file.fileno()).st_size
-            try:
-                self._shard.addfile(_entry(picture, size), original)  # type: ignore[arg-type]
-            except OSError as error:
-                reason = error.strerror or f"{source.name} changed meanwhile"
-                raise ExportError(f"The shard cannot be written: {reason}. Free space, or run again.") from error
-        self._shard.addfile(_entry(caption, len(data)), io.BytesIO(data))
+            self._add(picture, size, iter(lambda: original.read(_PIECE), b""))
+        self._add(caption, len(data), iter([data]))
         self._samples += 1
         self._bytes += size
 
     def close(self) -> None:
-        if self._shard is not None and self._file is not None:
-            self._shard.close()
-            self._file.close()
-        self._shard = self._file = None
+        if self._file is not None:
+            self._write(bytes(2 * tarfile.BLOCKSIZE))
+            self.abandon()
 
-    def _next(self) -> None:
-        self.close()
-        self._file = self.sink.stream(f"shards/{self._shards:05}.tar")
-        self._shard = tarfile.open(fileobj=self._file, mode="w|")  # noqa: SIM115 (closed with the shard)
-        self._shards += 1
-        self._samples = self._bytes = 0
+    def abandon(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
+    def _add(self, name: str, size: int, pieces: Iterator[bytes]) -> None:
+        """An entry without time and owner, so that equal sets make equal shards."""
+        entry = tarfile.TarInfo(name)
+        entry.size = size
+        self._write(entry.tobuf(tarfile.PAX_FORMAT))
+        written = 0
+        for piece in pieces:
+            self._write(piece)
+            written += len(piece)
+        if written != size:
+            raise ExportError(f"The picture for {name} changed while it was read; run again.")
+        self._write(bytes(-size % tarfile.BLOCKSIZE))
 
-def _entry(name: str, size: int) -> tarfile.TarInfo:
-    """An entry without time and owner, so that equal sets make equal shards."""
-    entry = tarfile.TarInfo(name)
-    entry.size = size
-    return entry
+    def _write(self, data: bytes) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise ExportError(f"The shard cannot be written: {error.strerror}. Free space, or run again.") from error
