@@ -71,7 +71,7 @@ def test_flags_fill_the_config(shell: Shell) -> None:
         ),
         (
             ["--format", "musubi", "--zip", "s.zip", "--base-model", "sdxl"],
-            "musubi-tuner does not train SDXL; it trains qwen-image, flux1, other.",
+            "musubi-tuner does not train SDXL; it trains qwen-image, other.",
         ),
         (["--format", "kohya", "--zip", "s.zip", "--base-model", "sd9"], "base_model is 'sd9'; it must be one of"),
         (["--format", "musubi", "--out", "set [1]"], "has [ in it, and musubi-tuner looks for its cache by a pattern"),

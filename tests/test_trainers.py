@@ -157,6 +157,8 @@ def test_start_says_which_path_to_change_and_how_to_start(tmp_path: Path, name: 
         assert f"Wherever /path/to/{model} stands in these files, write the folder where this set lies." in start
         assert TARGETS[name].title in start.splitlines()[0]
         write_folder(name, items, tmp_path / f"out {model}", base_model=model)
+        turns = name in ("ai-toolkit", "onetrainer", "everydream2", "diffusers", "webdataset", "filename")
+        assert ("does not turn pictures by their EXIF tag" in start) != turns
         assert "Wherever" not in (tmp_path / f"out {model}" / START_NAME).read_text()
 
 
@@ -265,7 +267,7 @@ def test_a_home_folder_is_to_be_written_out(tmp_path: Path) -> None:
 
 def test_a_base_model_that_a_trainer_does_not_train_is_refused(tmp_path: Path) -> None:
     items = items_in(tmp_path / "own", [("a", ".png", "", "a cat")])
-    with pytest.raises(ExportError, match=r"musubi-tuner does not train SDXL; it trains qwen-image, flux1, other\."):
+    with pytest.raises(ExportError, match=r"musubi-tuner does not train SDXL; it trains qwen-image, other\."):
         write_zip("musubi", items, tmp_path / "set.zip", base_model="sdxl")
 
 

@@ -69,7 +69,7 @@ _UNREAD = {
 }
 _LIMITS: Mapping[str, Mapping[str, int]] = {
     "kohya": {"sd15": 75, "sdxl": 75, "sd35": 255, "flux1": 511},
-    "musubi": {"flux1": 511, "qwen-image": 1023},
+    "musubi": {"qwen-image": 1023},
     "ai-toolkit": {"sd15": 75, "sdxl": 75, "sd35": 255, "flux1": 511, "qwen-image": 1023},
     "onetrainer": {"sd15": 75, "sdxl": 75, "sd35": 76, "flux1": 511, "qwen-image": 511},
     "simpletuner": {"sd15": 75, "sdxl": 75, "sd35": 153, "flux1": 511, "qwen-image": 511},

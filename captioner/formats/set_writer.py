@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from captioner.errors import ExportError
-from captioner.formats.check import Finding, check_set
+from captioner.formats.check import Finding, check_set, heeds_turns
 from captioner.formats.checked import Checked, Question
 from captioner.formats.format import ExportItem, path_of
 from captioner.formats.names import split_name
@@ -190,6 +190,11 @@ class SetWriter:
             )
             lines += [f"  {names}{f' and {more} more' * (more > 0)}", ""]
         found = [*notes, *(f"{line}." for line in self._renamed)]
+        if not heeds_turns(target.name):
+            found.append(
+                f"{target.title} does not turn pictures by their EXIF tag; python -m captioner check names "
+                "those that it would train lying."
+            )
         if found:
             more = len(found) - _MAX_LISTED
             lines += [

@@ -10,7 +10,7 @@ from typing import ClassVar
 from captioner.formats.trainers.quoting import lines_bytes, quoted, shell_word
 from captioner.formats.trainers.target import MadeSet, Target
 
-_SCRIPTS = {"qwen-image": "qwen_image", "flux1": "flux_kontext", "other": "MODEL"}
+_SCRIPTS = {"qwen-image": "qwen_image", "other": "MODEL"}
 _PATTERN = "musubi-tuner looks for its cache by a pattern, in which it means something else"
 
 
@@ -18,7 +18,7 @@ class Musubi(Target):
     name = "musubi"
     title = "musubi-tuner"
     other_names: ClassVar[tuple[str, ...]] = ("musubi-tuner",)
-    base_models: ClassVar[tuple[str, ...]] = ("qwen-image", "flux1", "other")
+    base_models: ClassVar[tuple[str, ...]] = ("qwen-image", "other")
     forbidden: ClassVar[Mapping[str, str]] = {"[": _PATTERN, "]": _PATTERN}
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
@@ -42,7 +42,7 @@ class Musubi(Target):
     def start(self, made: MadeSet) -> Sequence[str]:
         script = _SCRIPTS[made.settings.base_model]
         config = shell_word(made.path("dataset.toml"))
-        lines = [
+        return [
             f"python src/musubi_tuner/{script}_cache_latents.py --dataset_config {config} --vae VAE.safetensors",
             f"python src/musubi_tuner/{script}_cache_text_encoder_outputs.py --dataset_config {config} "
             "--text_encoder TEXT_ENCODER.safetensors",
@@ -52,6 +52,3 @@ class Musubi(Target):
             "musubi-tuner's documents name the further options of each model. When captions change, run the second",
             "command again: texts are cached.",
         ]
-        if made.settings.base_model == "flux1":
-            lines.append("For FLUX.1 musubi-tuner trains Kontext, with --text_encoder1 and --text_encoder2.")
-        return lines
