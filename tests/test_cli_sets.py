@@ -121,6 +121,7 @@ def test_a_full_disk_leaves_nothing_under_the_name(
     assert ran.status != 0
     assert "No space left on device. Free space or name another place." in ran.err
     assert left(shell.folder) == before
+    assert ran.summary == "0 captioned, 2 failed"
 
 
 def _explained(fail: object) -> object:

@@ -137,9 +137,10 @@ def run(arguments: argparse.Namespace) -> int:
         except ExportError as error:
             if not run.has_begun:
                 raise
-            # The disk is full, say: the rest would fail too. A folder keeps what was written, of a zip nothing is left.
+            # The disk is full, say: the rest would fail too. A folder keeps what was written, of a zip or a set nothing
+            # is left.
             stop = error
-            run.done = 0 if arguments.zip else run.done
+            run.done = 0 if arguments.zip or target_of(arguments) else run.done
             run.failed = run.total - run.done
             run.is_incomplete = True
         except KeyboardInterrupt:
