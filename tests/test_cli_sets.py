@@ -160,3 +160,14 @@ def test_help_names_every_target(shell: Shell, capsys: pytest.CaptureFixture[str
     shown = " ".join(capsys.readouterr().out.split())
     for name in (*TARGETS, "--base-model sdxl|sd15", "--repeats N", "--trigger-word TEXT", "--set-folder TEXT"):
         assert name in shown
+
+
+@pytest.mark.parametrize("where", [["--out", "set"], ["--zip", "set.zip"]])
+def test_a_set_of_no_picture_is_not_made(shell: Shell, where: list[str]) -> None:
+    (shell.folder / "photos").mkdir()
+    (shell.folder / "photos/b.png").write_bytes(b"no picture")
+    before = left(shell.folder)
+    ran = shell.caption("photos", "--format", "kohya", *where)
+    assert (ran.status, ran.summary) == (1, "0 captioned, 1 failed")
+    assert "no picture has a caption to leave with, so no set was made." in ran.err
+    assert left(shell.folder) == before

@@ -125,7 +125,12 @@ class SetWriter:
             self._renamed.append(f"{own} is {picture}")
 
     def finish(self) -> list[str]:
-        """Write config and START.txt. Returns: what the person should know, in sentences."""
+        """Write config and START.txt. Returns: what the person should know, in sentences.
+
+        Raises: ExportError: no picture was added, or the sink takes no more.
+        """
+        if not self._rows:
+            raise ExportError("no picture has a caption to leave with, so no set was made.")
         self._packer.close()
         target = self._plan.target
         made = self._plan.made(self._rows, self._counts)

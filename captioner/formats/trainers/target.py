@@ -33,7 +33,9 @@ class SetSettings(Settings):
     """What a person says of a set that leaves for a trainer."""
 
     base_model: str = choice(
-        "sdxl", tuple(BASE_MODELS), "The model that will be trained, which the trainer's config and command name."
+        "sdxl",
+        tuple(BASE_MODELS),
+        "The model that will be trained. Where none is named, a trainer without SDXL takes its own first one.",
     )
     repeats: int = whole(
         1, 1, 10_000, "How often each picture is taken in an epoch. Folders called `10_cat` keep their own number."
