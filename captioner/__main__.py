@@ -16,6 +16,7 @@ from captioner.errors import CaptionerError
 COMMANDS = {
     "caption": "write captions for pictures and folders",
     "score": "tell which words of the captions beside pictures to doubt, worst first",
+    "check": "tell what a trainer would read otherwise than it was meant",
     "models": "list the models and which are on this machine",
     "sweep": "compare settings: a grid of captions for each picture",
 }

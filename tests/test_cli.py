@@ -566,7 +566,7 @@ def test_a_new_family_brings_its_flags(tmp_path: Path, capsys: pytest.CaptureFix
         (["--wd14", "clip-v1"], "clip-v1 is a clip model; wd14 takes one of"),
         (["--captioner", "nowhere"], "no blip model is called 'nowhere' and there is no such folder"),
         (["--device", "gpu"], "--device is 'gpu'; it must be auto, cpu, cuda or cuda:N."),
-        (["--format", "json"], "argument --format: invalid choice: 'json'"),
+        (["--format", "jason"], "'jason' is no export format; did you mean json?"),
         (["--out", "x", "--zip", "y"], "argument --zip: not allowed with argument --out"),
         (["--out", ""], "--out is empty; give --out DIR, or leave it out"),
         (["--zip", "", "--with-pictures"], "--zip is empty; give --zip FILE, or leave it out"),

@@ -24,13 +24,14 @@ from captioner.cli.flags import (
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
+from captioner.cli.set_flags import add_set_flags, check_set_flags, target_of, with_pictures
+from captioner.cli.sets import set_output
 from captioner.cli.terminal import Download, check_device, note, quiet, say, say_json
 from captioner.errors import CaptionerError, ExportError, FileInTheWay
 from captioner.formats.folders import OutputPicture
 from captioner.formats.format import ExportItem
-from captioner.formats.names import safe_name
+from captioner.formats.names import safe_folder
 from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
-from captioner.formats.sidecars import WRITERS
 from captioner.formats.targets import writable_folders, zip_target
 from captioner.pipeline import Captioned, PictureSource
 from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
@@ -54,6 +55,9 @@ _EPILOG = """examples:
   python -m captioner caption photos --class-name dog --subject-name "sks dog" --wd14 default \\
       --zip set.zip --with-pictures
 
+  # A whole set for kohya's sd-scripts: pictures, captions, config, and how to start.
+  python -m captioner caption photos --format kohya --base-model sdxl --repeats 10 --zip set.zip
+
   # For programs: one JSON object a line on stdout.
   python -m captioner caption photos --recursive --json
 
@@ -75,28 +79,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="DIR",
         help="write a caption file for each picture to this folder; below it files lie as the pictures do below the "
-        "folder named, or below what several arguments have in common",
+        "folder named, or below what several arguments have in common. A trainer's set (--format) asks for a folder "
+        "that is new or empty",
     )
     target.add_argument("--beside", action="store_true", help="write each caption file beside its picture")
-    target.add_argument("--zip", metavar="FILE", help="write the caption files to this zip")
+    target.add_argument("--zip", metavar="FILE", help="write the caption files, or a trainer's set, to this zip")
     where.add_argument(
         "--overwrite",
         action="store_true",
         help="with --existing ignore, replace caption files too that you wrote or changed, and a zip that is not as it "
-        "was written here; each is kept as NAME.bak",
+        "was written here, and for a trainer's set a folder that has files in it; each is kept as NAME.bak",
     )
-    where.add_argument(
-        "--format",
-        choices=tuple(WRITERS),
-        default="txt",
-        metavar="|".join(WRITERS),
-        help="suffix of the caption files (default txt)",
-    )
-    where.add_argument(
-        "--with-pictures",
-        action="store_true",
-        help="put the pictures beside their captions; no picture is ever replaced",
-    )
+    sets = parser.add_argument_group("sets for trainers (--format)")
+    add_set_flags(where, sets)
     where.add_argument("--json", action="store_true", help="print one JSON object a picture, for programs")
     models = parser.add_argument_group("models")
     models.add_argument(
@@ -129,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         pictures = found.pictures
         options = OutputOptions(
             format=arguments.format,
-            with_pictures=arguments.with_pictures,
+            with_pictures=with_pictures(arguments),
             existing=plan.recipe.existing,
             may_overwrite=arguments.overwrite,
         )
@@ -142,9 +137,10 @@ def run(arguments: argparse.Namespace) -> int:
         except ExportError as error:
             if not run.has_begun:
                 raise
-            # The disk is full, say: the rest would fail too. A folder keeps what was written, of a zip nothing is left.
+            # The disk is full, say: the rest would fail too. A folder keeps what was written, of a zip or a set nothing
+            # is left.
             stop = error
-            run.done = 0 if arguments.zip else run.done
+            run.done = 0 if arguments.zip or target_of(arguments) else run.done
             run.failed = run.total - run.done
             run.is_incomplete = True
         except KeyboardInterrupt:
@@ -194,15 +190,15 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
     if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
         raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
-    if arguments.with_pictures and not (arguments.out or arguments.zip):
-        raise WrongUse("--with-pictures needs --out DIR or --zip FILE, where the pictures go.")
+    check_set_flags(arguments, target_of(arguments))
     for text in (*plan.notes, *notes_without_effect(flat, plan)):
         note(f"note: {text}")
     return plan
 
 
 def _search(arguments: argparse.Namespace) -> Search:
-    in_place = Path(arguments.out) if arguments.out and not arguments.with_pictures else None
+    is_set = with_pictures(arguments) or target_of(arguments) is not None
+    in_place = Path(arguments.out) if arguments.out and not is_set else None
     return Search(
         recursive=arguments.recursive,
         exclude=arguments.exclude,
@@ -336,16 +332,20 @@ def _output(
 ) -> Iterator[Output]:
     """Where the captions go. Raises: ExportError, WrongUse: known before a model is loaded."""
     paths = [picture.path for picture in pictures]
-    if arguments.zip:
-        items = [ExportItem(picture.path.name, "", picture.path, _safe_folder(picture.folder)) for picture in pictures]
-        with zip_target(Path(arguments.zip), may_overwrite=arguments.overwrite) as target:
-            yield ZipOutput(items, paths, options, target)
+    items = [ExportItem(picture.path.name, "", picture.path, safe_folder(picture.folder)) for picture in pictures]
+    target = target_of(arguments)
+    if target is not None:
+        with set_output(arguments, target, items, options) as whole:
+            yield whole
+    elif arguments.zip:
+        with zip_target(Path(arguments.zip), may_overwrite=arguments.overwrite) as file:
+            yield ZipOutput(items, paths, options, file)
     elif arguments.out or arguments.beside:
         top = Path(arguments.out or ".")
         folders = [picture.path.parent if arguments.beside else top / picture.folder for picture in pictures]
         files = [OutputPicture(path, folder) for path, folder in zip(paths, folders, strict=True)]
         own = {os.path.realpath(path.parent) for path in paths}
-        if arguments.with_pictures and any(os.path.realpath(folder) in own for folder in folders):
+        if options.with_pictures and any(os.path.realpath(folder) in own for folder in folders):
             raise WrongUse(f"--with-pictures copies pictures, and some are in {top}; name another folder.")
         with writable_folders(*(dict.fromkeys(folders) if arguments.beside else [top])):
             output = FolderOutput(files, options)
@@ -358,7 +358,3 @@ def _output(
             output.close()
     else:
         yield Output(paths, options)
-
-
-def _safe_folder(folder: str) -> str:
-    return "/".join(safe_name(name) for name in folder.split("/")) if folder else ""

@@ -28,7 +28,7 @@ def add_setting_flags(parser: argparse.ArgumentParser, *, keys: Collection[str] 
             continue
         section = parser.add_argument_group(_heading(group))
         for field in (*group.fields(), *group.aliases()):
-            _add_field(section, field)
+            add_field(section, field)
 
 
 def add_search_flags(section: argparse._ArgumentGroup) -> None:
@@ -148,7 +148,8 @@ def _heading(group: SettingGroup) -> str:
     return f"sentence ({group.title})" if group.key == CAPTIONER else f"tags (--{group.key})"
 
 
-def _add_field(section: argparse._ArgumentGroup, field: Field) -> None:
+def add_field(section: argparse._ArgumentGroup, field: Field) -> None:
+    """A flag for a declared field, in what is parsed only if it was given."""
     if field.kind is bool:
         default = "on" if field.default else "off"
         section.add_argument(

@@ -37,7 +37,7 @@ class Output:
     def __init__(self, paths: Sequence[Path], options: OutputOptions) -> None:
         self._paths = paths
         self._options = options
-        self._suffix = WRITERS[options.format].suffix
+        self._suffix = (WRITERS.get(options.format) or WRITERS["txt"]).suffix
         self._beside: list[Existing] = []
         self._texts: list[str | CaptionerError] = []
         self._counts: Counter[str] = Counter()

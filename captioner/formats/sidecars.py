@@ -107,12 +107,19 @@ def _result(files: Sequence[ExportedFile], items: Sequence[ExportItem]) -> Expor
 
 
 def caption_bytes(text: str) -> bytes:
-    """A caption file's content: UTF-8 without BOM and NUL; a lone line break for an empty caption.
+    """A caption file's content: UTF-8 without BOM and NUL; a lone line break for an empty caption."""
+    return caption_text(text).encode() or b"\n"
+
+
+def caption_text(text: str) -> str:
+    """A caption as files hold it: without BOM, NUL, halves of characters and outer blanks.
 
     Lines stay lines, since some trainers pick one of them; what no trainer reads as a line break becomes a blank.
     """
     lines = _OTHER_BREAKS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\x00", "").strip()
-    return lines.encode("utf-8", errors="replace") or b"\n"
+    while lines.startswith("\ufeff"):  # at the start of a file it would be its mark
+        lines = lines[1:].strip()
+    return lines.encode("utf-8", errors="replace").decode()
 
 
 def has_lines(text: str) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from captioner.errors import ExportError, FileInTheWay
 
@@ -30,7 +30,7 @@ def writable_folders(*folders: Path) -> Iterator[None]:
     missing = [path for folder in folders for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         for folder in folders:
-            with _explained(folder):
+            with explained(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / temporary_name()
                 probe.touch()
@@ -44,7 +44,7 @@ def writable_folders(*folders: Path) -> Iterator[None]:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file of ours, whole or not at all, over whatever is there. Raises: ExportError."""
-    with _explained(path), _temporary(path, lambda file: file.write(data)) as temporary:
+    with explained(path), _temporary(path, lambda file: file.write(data)) as temporary:
         temporary.replace(path)
 
 
@@ -64,7 +64,7 @@ def replace(path: Path, data: bytes, *, content: str, is_kept: bool) -> None:
 
     Raises: ExportError; FileInTheWay: what is there now is something else.
     """
-    with _explained(path), _temporary(path, lambda file: file.write(data)) as temporary:
+    with explained(path), _temporary(path, lambda file: file.write(data)) as temporary:
         if file_digest(path) != content:
             raise FileInTheWay(f"{path} was changed while this run went on, and was left as it is; run again.")
         if is_kept:
@@ -74,7 +74,7 @@ def replace(path: Path, data: bytes, *, content: str, is_kept: bool) -> None:
 
 def set_aside(path: Path) -> Path:
     """Give a file another name beside its own, NAME.bak or NAME.2.bak, ...; returns it. Raises: ExportError."""
-    with _explained(path):
+    with explained(path):
         backup = _back_up(path)
         path.unlink()
         return backup
@@ -97,7 +97,7 @@ def data_digest(data: bytes) -> str:
 
 
 def _new(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    with _explained(path), _temporary(path, fill) as temporary:
+    with explained(path), _temporary(path, fill) as temporary:
         try:
             _link(temporary, path)
         except FileExistsError as error:
@@ -154,7 +154,7 @@ def zip_target(path: Path, *, may_overwrite: bool = False) -> Iterator[ZipTarget
     """
     temporary = path.parent / temporary_name()
     before, is_ours = "", False
-    with _explained(path):
+    with explained(path):
         with suppress(FileNotFoundError):  # a name that is too long shows here, not after the last picture
             if stat.S_ISDIR(path.stat().st_mode):
                 raise ExportError(f"{path} is a folder; name the zip file to write.")
@@ -170,7 +170,7 @@ def zip_target(path: Path, *, may_overwrite: bool = False) -> Iterator[ZipTarget
     archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
     try:
         yield ZipTarget(path, archive, file)
-        with _explained(path):
+        with explained(path):
             archive.comment = _zip_mark(archive)
             archive.close()
             _to_disk(file)
@@ -189,7 +189,7 @@ def _put_zip(temporary: Path, path: Path, *, before: str, is_kept: bool) -> None
     now = file_digest(path)
     if now != before or (not before and os.path.lexists(path)):
         raise ExportError(f"{path} was changed while this run went on, and was left as it is; run again.")
-    if file_digest(temporary) == now:
+    if now and file_digest(temporary) == now:
         temporary.unlink()
         return
     if is_kept:
@@ -225,15 +225,21 @@ class ZipTarget:
 
     def write(self, name: str, data: bytes) -> None:
         """A whole file of these bytes. name: relative, with "/" between folders. Raises: ExportError."""
-        with _explained(self.path), self._whole_or_not():
+        with explained(self.path), self._whole_or_not():
             self.archive.writestr(_entry(name, zipfile.ZIP_DEFLATED), data)
 
     def copy(self, name: str, source: Path) -> None:
         """A whole copy of a file. Raises: ExportError."""
         # Pictures are compressed already.
-        with readable(source) as original, _explained(self.path), self._whole_or_not():
+        with readable(source) as original, explained(self.path), self._whole_or_not():
             with self.archive.open(_entry(name, zipfile.ZIP_STORED), "w", force_zip64=True) as file:
                 shutil.copyfileobj(original, file, 1 << 20)
+
+    def stream(self, name: str) -> BinaryIO:
+        """A file to be written piece by piece, the only one until it is closed. Raises: ExportError."""
+        with explained(self.path):
+            entry = _entry(name, zipfile.ZIP_STORED)
+            return cast(BinaryIO, self.archive.open(entry, "w", force_zip64=True))
 
     @contextmanager
     def _whole_or_not(self) -> Iterator[None]:
@@ -271,7 +277,7 @@ def temporary_name() -> str:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """OSErrors as one sentence about the target."""
     try:
         yield

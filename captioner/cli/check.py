@@ -1,0 +1,104 @@
+"""`python -m captioner check`: pictures and the captions beside them, whoever made them, checked for a trainer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from captioner.captions.tokens import count_tokens
+from captioner.cli.flags import add_field, add_search_flags
+from captioner.cli.parser import WrongUse
+from captioner.cli.pictures import Search, find_pictures
+from captioner.cli.terminal import note, quiet, say, say_json
+from captioner.formats import folders
+from captioner.formats.check import Finding, check_set, look_at
+from captioner.formats.check_rules import TRAINERS
+from captioner.formats.checked import Question
+from captioner.formats.trainers.registry import find_target
+from captioner.formats.trainers.target import BASE_MODELS, SetSettings, Target
+
+_EPILOG = """examples:
+  # What kohya's sd-scripts would read otherwise, in a set that was made anywhere.
+  python -m captioner check photos --for kohya
+
+  # For another model, with a trigger word, for programs.
+  python -m captioner check train --recursive --for ai-toolkit --base-model flux1 --trigger-word sks --json
+
+Tokens are counted as CLIP does; for models with other text encoders that is about their number in English.
+"mended on the way" is what `caption --format TRAINER` does by itself.
+
+exit status: 0 nothing or warnings only, 1 errors, or something could not be read, 2 wrong use
+"""
+_MAX_NAMES = 5
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `check`."""
+    parser.usage = "%(prog)s PICTURE_OR_FOLDER... --for TRAINER [flags]"
+    parser.epilog = _EPILOG
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
+    where = parser.add_argument_group("what is checked")
+    where.add_argument("--for", dest="trainer", metavar="TRAINER", required=True, help=f"one of {', '.join(TRAINERS)}")
+    for field in SetSettings.fields():
+        if field.name in ("base_model", "trigger_word"):
+            add_field(where, field)
+    add_search_flags(where)
+    where.add_argument("--captions-only", action="store_true", help="do not look into the pictures, which takes longer")
+    where.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check what the command line names."""
+    with quiet():
+        target, question = _question(arguments)
+        search = Search(recursive=arguments.recursive, exclude=arguments.exclude, include_masks=arguments.include_masks)
+        found = find_pictures(arguments.pictures, search)
+        for text in found.notes():
+            note(f"note: {text}")
+        paths = [picture.path for picture in found.pictures]
+        beside = folders.beside(paths, target.suffix or ".txt")
+        checked = list(look_at(paths, beside, count_tokens, opens=not arguments.captions_only))
+        findings = check_set(checked, question)
+        if arguments.json:
+            say_json(
+                {
+                    "trainer": target.name,
+                    "base_model": question.base_model,
+                    "pictures": len(checked),
+                    "findings": [finding.to_json() for finding in findings],
+                }
+            )
+        else:
+            _show(findings, target, question, len(checked))
+        has_errors = any(finding.level == "error" for finding in findings)
+        return 1 if has_errors or found.is_incomplete else 0
+
+
+def _question(arguments: argparse.Namespace) -> tuple[Target, Question]:
+    """Raises: WrongUse: no trainer, or one that does not train the model. ExportError: nobody knows it."""
+    target = find_target(arguments.trainer)
+    if target.name not in TRAINERS:
+        raise WrongUse(f"{target.name} is a list, which any program may read; --for takes {', '.join(TRAINERS)}.")
+    model = getattr(arguments, "base_model", target.base_models[0])
+    if model not in target.base_models:
+        raise WrongUse(
+            f"{target.title} does not train {BASE_MODELS[model]}; it trains {', '.join(target.base_models)}."
+        )
+    named = [name if os.path.isdir(name) else os.path.dirname(name) for name in arguments.pictures]  # noqa: PTH112, PTH120 (any text)
+    folder = os.pathsep.join(os.path.abspath(name) for name in named)  # noqa: PTH100 (a link stays one)
+    trigger = getattr(arguments, "trigger_word", "")
+    return target, Question(trainer=target.name, base_model=model, trigger_word=trigger, folder=folder)
+
+
+def _show(findings: Sequence[Finding], target: Target, question: Question, count: int) -> None:
+    pictures = "1 picture" if count == 1 else f"{count} pictures"
+    say(f"{pictures} for {target.title}, to train {BASE_MODELS[question.base_model]}")
+    for finding in findings:
+        names = ", ".join(finding.pictures[:_MAX_NAMES])
+        more = len(finding.pictures) - _MAX_NAMES
+        say(f"{finding.level:<7}  {len(finding.pictures):>5} {finding.what}: {names}{f' and {more} more' * (more > 0)}")
+        mended = "; mended on the way by `caption --format`" if finding.rule.is_mended else ""
+        say(f"{'':<15}{finding.rule.advice}{mended}")
+    if not findings:
+        say("nothing to mend")
