@@ -227,6 +227,7 @@ class Bench:
     def _slide(self, page: Any) -> float:
         """Median time of moving the repetition penalty by one step, each value new to the server."""
         slider = page.locator("#setting-repetition_penalty input[type=range]")
+        page.wait_for_selector("#cw-side:not([inert])")  # the set's settings are in the controls
         slider.focus()
         page.evaluate(NOTE_ANSWERS)
         for number in range(12):

@@ -208,6 +208,25 @@ def test_every_field_refuses_what_is_outside_its_range(owner: type[Settings], fi
 
 
 @pytest.mark.parametrize("group", setting_groups(), ids=lambda group: group.key)
+def test_a_slider_can_stand_on_each_default_and_on_each_preset(group: Any) -> None:
+    values = [group.settings(), *group.settings.presets().values()]
+    off = [
+        (field.name, getattr(value, field.name))
+        for value in values
+        for field in group.settings.fields()
+        if field.step and not _is_on_a_step(getattr(value, field.name), field)
+    ]
+    assert not off
+
+
+def _is_on_a_step(value: float, field: Field) -> bool:
+    assert field.minimum is not None
+    assert field.step is not None
+    steps = (value - field.minimum) / field.step
+    return math.isclose(steps, round(steps), abs_tol=1e-6)
+
+
+@pytest.mark.parametrize("group", setting_groups(), ids=lambda group: group.key)
 def test_every_class_goes_to_json_and_back(group: Any) -> None:
     settings = group.settings.from_mapping({})
     assert group.settings.from_mapping(json.loads(json.dumps(settings.to_mapping()))) == settings

@@ -68,7 +68,6 @@ class ClipSettings(Settings):
         1,
         8192,
         "Try so many flavors at each step, the best ranked; fewer are faster.",
-        step=64,
         only_when=("mode", ("chain", "best")),
     )
     chain_artist: bool = switch(True, "The chain may end with an artist.", only_when=_CHAIN)

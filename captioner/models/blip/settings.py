@@ -26,7 +26,7 @@ class SamplingSettings(Settings):
     min_length: int = whole(5, 1, 75, "No sentence ends before this; the prompt counts too.", unit="tokens")
     max_length: int = whole(20, 1, 75, "Sentences are cut here; the prompt counts too.", unit="tokens")
     repetition_penalty: float = real(
-        1.0, 0.01, 5.0, "Above 1 repeats become rarer, below 1 more frequent (EveryDream's q_factor).", step=0.05
+        1.0, 0.01, 5.0, "Above 1 repeats become rarer, below 1 more frequent (EveryDream's q_factor)."
     )
     length_penalty: float = real(
         1.0, -3.0, 3.0, "Above 0 favours long sentences among the finished beams, below 0 short ones.", only_when=_BEAM

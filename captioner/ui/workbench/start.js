@@ -45,7 +45,7 @@ import { replay } from './set/unsaved.js';
 import { tellGone } from './views/gone.js';
 import { bringToLife } from './views/kept_files.js';
 import { offerRecent } from './views/recent.js';
-import { describe, settingsChanged } from './views/settings.js';
+import { describe, settingsChanged, waitForSettings } from './views/settings.js';
 
 const RETRY_MS = 1500;
 
@@ -79,6 +79,7 @@ async function openSet() {
 export function start({ server, settings }) {
   connect(server);
   describe(settings);
+  waitForSettings();
   announce('selected', { before: '', id: '' });
   offerRecent();
   const opening = page.set ? openSet() : Promise.resolve(true);

@@ -56,6 +56,20 @@ function showApplying(values) {
   );
 }
 
+/**
+ * What is moved before the set's settings are in the controls would be lost when they come; until they are drawn there
+ * nothing can be moved.
+ */
+export const waitForSettings = () => {
+  byId('cw-side').inert = true;
+};
+const letSettingsMove = () =>
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      byId('cw-side').inert = false;
+    }),
+  );
+
 let goOn = () => {};
 
 /** Until what the settings make of the selected picture is shown, which comes first, or has taken its time. */
@@ -100,7 +114,8 @@ export function settingsChanged(values) {
     known = text;
     const before = page.settings;
     page.settings = values;
-    if (!isFirst) store();
+    if (isFirst) letSettingsMove();
+    else store();
     announce('settings', { values, before, isFirst });
   }
 }
