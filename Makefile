@@ -1,10 +1,11 @@
 # make run: the app on http://127.0.0.1:7860.   make test: everything that must be green, in WORKERS processes.
+# make nightly: the long proofs (kills, full-size models, stories drawn anew each time).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: run test format clean
+.PHONY: run test nightly format clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.runtime
@@ -16,7 +17,10 @@ test: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	cd captioner/ui/workbench && $(CURDIR)/$(BIN)/biome check --error-on-warnings .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+nightly: $(VENV)/.development
+	$(BIN)/python -m pytest -m slow
 
 format: $(VENV)/.development
 	$(BIN)/ruff format .

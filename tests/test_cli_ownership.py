@@ -184,6 +184,23 @@ def play_in_a_folder_of_its_own(moves: list[Any]) -> None:
         play(moves)
 
 
+_INTO_OUT: dict[str, Any] = {
+    "pictures": ["in"],
+    "out": "out",
+    "existing": "keep",
+    "format": "txt",
+    "overwrite": False,
+    "recursive": False,
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not take")
+def test_of_two_equal_pictures_whose_names_differ_by_case_each_keeps_its_files() -> None:
+    alone, both = {**_INTO_OUT, "with_pictures": False}, {**_INTO_OUT, "with_pictures": True}
+    one, other = ("picture", "in", "a.png", 0), ("picture", "in", "A.png", 0)
+    play_in_a_folder_of_its_own([("delete", 0), one, alone, other, both])
+
+
 EVERY = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 

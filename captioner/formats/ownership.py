@@ -130,7 +130,7 @@ class Ownership:
             key=lambda place: ((wish := self._wishes[place]).name, wish.digest if named[wish.name] > 1 else ""),
         )
         found: dict[int, Place] = {}
-        for step in (self._own, self._same, self._earlier, self._fresh, self._numbered):
+        for step in (self._own, self._spelt_so, self._same, self._earlier, self._fresh, self._numbered):
             for place in in_order:
                 if place not in found and (made := step(self._wishes[place])) is not None:
                     found[place] = made
@@ -178,6 +178,12 @@ class Ownership:
         if wish.lies_there and self.owner(stem) == wish.name and self._fitting(wish) == stem:
             return self._placed(stem, wish)
         return None
+
+    def _spelt_so(self, wish: Wish) -> Place | None:
+        """As `_same`, and spelt just so: of two equal pictures, a.png and A.png, each keeps what it has."""
+        stem = self._fitting(wish)
+        owner = self.owner(stem)
+        return self._same(wish) if owner is None or split_name(owner)[0] == stem else None
 
     def _same(self, wish: Wish) -> Place | None:
         """Under its own name an earlier run made files for it, or a copy of it lies there; content tells.
