@@ -27,6 +27,8 @@ class Frame:
 
     def missing(self, text: str) -> Frame:
         """What is still to be added to a text: nothing where it begins or ends so already, or is blank."""
+        if not (self.before or self.after):
+            return self
         is_blank = not text.strip()
         before, after, separator = self.before, self.after, self.separator
         if is_blank or (before and joining.begins_with(text, before, separator)):

@@ -13,6 +13,7 @@ const box = byId('cw-grid');
 const space = box.querySelector('.cw-grid-space');
 const cells = new Map();
 const shape = { columns: 1, width: 90, height: 90, gap: 6, isStrip: false, isList: false };
+let isMeasured = false; // out of sight, as for an empty set, there is nothing to measure
 const THUMBNAIL_GAP_PX = 6;
 const LINE_GAP_PX = 2;
 const LINE_PX = 66; // as high as a name and two lines of a caption
@@ -25,6 +26,8 @@ function clear() {
 
 /** Columns and cell size from the room there is; on narrow screens CSS asks for one sideways strip. */
 function measure() {
+  isMeasured = box.clientWidth > 0;
+  if (!isMeasured) return;
   const style = getComputedStyle(box);
   shape.isStrip = style.getPropertyValue('--cw-strip').trim() === '1';
   const isList = page.view === 'list' && !shape.isStrip;
@@ -74,6 +77,11 @@ function stretch() {
 }
 
 function draw() {
+  if (!isMeasured) {
+    measure();
+    if (!isMeasured) return;
+    show(page.current);
+  }
   stretch();
   const count = page.shown.length;
   const [from, room] = shape.isStrip ? [box.scrollLeft, box.clientWidth] : [box.scrollTop, box.clientHeight];
