@@ -123,7 +123,7 @@ def test_a_finger_opens_the_loupe_and_goes_on(chromium: Any, server: AppServer, 
             points = [] if x is None else [{"x": x, "y": 300}]
             cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         wait_until(lambda: page.locator("#cw-loupe-place").inner_text() == "2 of 2", "a swipe goes on")
-        page.wait_for_timeout(400)  # a tap right after a swipe is not taken for one
+        page.wait_for_timeout(1000)  # a tap right after a swipe is not taken for one
         page.locator("#cw-stage").tap()
         wait_until(lambda: page.locator("#cw-loupe-size").inner_text() == "Fit", "a tap shows it pixel by pixel")
         page.locator("#cw-loupe-close").tap()

@@ -150,8 +150,8 @@ def test_a_moved_slider_asks_for_its_suggestion_first_then_stores_and_an_undo_wa
     page = open_page(context, server.url)
     add_pictures(page, pictures[:1])
     page.locator("#setting-num_beams input[type=range]").focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_selector("#cw-suggestion[data-busy=false]", state="attached")
+    with page.expect_response(lambda response: '"preview"' in (response.request.post_data or "")):
+        page.keyboard.press("ArrowRight")
     wait_until(lambda: page.locator("#cw-undo").get_attribute("title") == "Undo: Settings", "the settings are stored")
     asked: list[str] = []
 

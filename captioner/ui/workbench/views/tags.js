@@ -7,7 +7,7 @@ import { fold } from '../core/folding.js';
 import { html, render } from '../core/html.js';
 import { rove } from '../core/roving.js';
 import * as storage from '../core/storage.js';
-import { debounced } from '../core/timing.js';
+import { debounced, pause } from '../core/timing.js';
 import { captionOf, textOf } from '../set/captions.js';
 import { detailsNow } from '../set/details.js';
 import { keyOf, keysOf, partsIn, says, withAtEnd } from '../set/parts.js';
@@ -18,6 +18,8 @@ import { filterBy } from './filter.js';
 import { ignore } from './ignoring.js';
 import { openMenu } from './tag_menu.js';
 
+const MENU_WAITS = 20;
+const MENU_WAIT_MS = 50;
 const panel = byId('cw-tags-panel');
 const partsBox = byId('cw-chips');
 const offeredBox = byId('cw-tags-found');
@@ -195,7 +197,16 @@ function putFirst(text) {
   unsaved.edit(row.id, [text, ...others].join(', '), { isStep: true });
 }
 
-function openFor(button) {
+/** What the models said of a tag comes a moment after its chip: the menu waits for that, or opens without. */
+async function openFor(button) {
+  const wanted = { ...button.dataset, place: 0 };
+  const { current } = page;
+  for (let turn = 0; turn < MENU_WAITS && detailsNow()?.id !== current; turn += 1) await pause(MENU_WAIT_MS);
+  const same = button.isConnected ? button : find(wanted); // it may have been drawn anew meanwhile
+  if (page.current === current && same?.dataset.name === wanted.name) showMenu(same);
+}
+
+function showMenu(button) {
   const { name, text } = button.dataset;
   const found = detailsNow();
   const offer = found?.id === page.current && offers(found).find((tag) => tag.name === name);
