@@ -199,12 +199,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 def _search(arguments: argparse.Namespace) -> Search:
     is_set = with_pictures(arguments) or target_of(arguments) is not None
     in_place = Path(arguments.out) if arguments.out and not is_set else None
-    return Search(
-        recursive=arguments.recursive,
-        exclude=arguments.exclude,
-        include_masks=arguments.include_masks,
-        in_place=in_place,
-    )
+    return Search.of(arguments, in_place=in_place)
 
 
 def _caption(

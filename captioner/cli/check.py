@@ -52,8 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check what the command line names."""
     with quiet():
         target, question = _question(arguments)
-        search = Search(recursive=arguments.recursive, exclude=arguments.exclude, include_masks=arguments.include_masks)
-        found = find_pictures(arguments.pictures, search)
+        found = find_pictures(arguments.pictures, Search.of(arguments))
         for text in found.notes():
             note(f"note: {text}")
         paths = [picture.path for picture in found.pictures]

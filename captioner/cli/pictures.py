@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -40,6 +41,16 @@ class Search:
     exclude: Sequence[str] = ()
     include_masks: bool = False
     in_place: Path | None = None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace, *, in_place: Path | None = None) -> Search:
+        """As the flags of a command line say (`flags.add_search_flags`)."""
+        return cls(
+            recursive=arguments.recursive,
+            exclude=arguments.exclude,
+            include_masks=arguments.include_masks,
+            in_place=in_place,
+        )
 
 
 @dataclass(slots=True)

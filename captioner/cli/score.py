@@ -74,8 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_device(arguments.device)
         if arguments.top is not None and arguments.top < 1:
             raise WrongUse(f"--top is {arguments.top}; it must be at least 1.")
-        search = Search(recursive=arguments.recursive, exclude=arguments.exclude, include_masks=arguments.include_masks)
-        found = find_pictures(arguments.pictures, search)
+        found = find_pictures(arguments.pictures, Search.of(arguments))
         for text in (*plan.notes, *found.notes()):
             note(f"note: {text}")
         result = _Result(is_incomplete=found.is_incomplete)

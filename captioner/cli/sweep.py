@@ -86,8 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the grids. Everything that can be wrong with the command line shows before a model is loaded."""
     with quiet():
         plan, grid = _plan(arguments)
-        search = Search(recursive=arguments.recursive, exclude=arguments.exclude, include_masks=arguments.include_masks)
-        found = find_pictures(arguments.pictures, search)
+        found = find_pictures(arguments.pictures, Search.of(arguments))
         for text in found.notes():
             note(f"note: {text}")
         plan.check_models(arguments.models, progress=Download())
