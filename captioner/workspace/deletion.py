@@ -22,8 +22,10 @@ def delete_rows(db: sqlite3.Connection, set_key: int) -> None:
     db.execute("INSERT OR IGNORE INTO unused_files SELECT DISTINCT digest FROM pictures WHERE set_key = ?", (set_key,))
     db.execute("DELETE FROM steps WHERE entry_key IN (SELECT key FROM entries WHERE set_key = ?)", (set_key,))
     db.execute("DELETE FROM entries WHERE set_key = ?", (set_key,))
-    db.execute(f"DELETE FROM current_layers WHERE {_OF_SET}", (set_key,))
-    db.execute(f"DELETE FROM layers WHERE {_OF_SET}", (set_key,))
+    db.execute("DELETE FROM sweep_cells WHERE sweep_key IN (SELECT key FROM sweeps WHERE set_key = ?)", (set_key,))
+    db.execute("DELETE FROM sweeps WHERE set_key = ?", (set_key,))
+    for table in ("ratings", "readings", "current_layers", "layers"):
+        db.execute(f"DELETE FROM {table} WHERE {_OF_SET}", (set_key,))
     db.execute("DELETE FROM pictures WHERE set_key = ?", (set_key,))
     db.execute("DELETE FROM sets WHERE key = ?", (set_key,))
 

@@ -2,8 +2,9 @@
 
 Version 1 holds sets, pictures, layers and edits; version 2 adds the journal; version 3 a checksum for each unit of a
 row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves; version 4
-adds whether a person has reviewed a picture and what the picture looks like. A script that was released is never
-changed: the next version is one more script.
+adds whether a person has reviewed a picture and what the picture looks like; version 5 the lab: sweeps, ratings, and
+what models said of the captions that are there. A script that was released is never changed: the next version is one
+more script.
 """
 
 from __future__ import annotations
@@ -203,7 +204,50 @@ DROP TRIGGER pictures_edited;
 DROP TRIGGER steps_inserted;
 """
 
-MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE)
+# grid: axes, base settings and pictures as JSON. content: a cell's caption with what made it and its scores, or why there
+# is none, as JSON. A rating is of a caption of a picture, wherever it was seen; made_by: settings, model and revision
+# that it was seen with, as JSON; rating: green, yellow or red, NULL where it was taken back. A reading is of the one
+# caption that a picture had then; read_by: the models that were asked and their revisions, as JSON.
+_LAB = """
+CREATE TABLE sweeps (
+    key INTEGER PRIMARY KEY,
+    set_key INTEGER NOT NULL REFERENCES sets (key),
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    grid TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX sweeps_by_set ON sweeps (set_key);
+CREATE TABLE sweep_cells (
+    sweep_key INTEGER NOT NULL REFERENCES sweeps (key),
+    picture_key INTEGER NOT NULL REFERENCES pictures (key),
+    cell INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (sweep_key, picture_key, cell)
+) WITHOUT ROWID;
+CREATE TABLE ratings (
+    key INTEGER PRIMARY KEY,
+    picture_key INTEGER NOT NULL REFERENCES pictures (key),
+    caption TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    rating TEXT,
+    rated_at REAL NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (picture_key, caption)
+);
+CREATE TABLE readings (
+    picture_key INTEGER PRIMARY KEY REFERENCES pictures (key),
+    caption TEXT NOT NULL,
+    read_by TEXT NOT NULL,
+    content TEXT NOT NULL,
+    read_at REAL NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0
+);
+"""
+
+MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
