@@ -1,8 +1,8 @@
 """A checksum for each unit of a row that is written whole, so that damage on the disk is told from what was stored.
 
 The triggers of the schema keep checksums up to date through `captioner_checksum`, which every connection has; those of
-edits, of the journal's steps and of the lab's tables are written with them. Who reads a row compares. Damage of one picture's
-row costs that picture (code damaged_row), not its set. Knows no transaction.
+edits, of the journal's steps and of the lab's tables are written with them. Who reads a row compares. Damage of one
+picture's row costs that picture (code damaged_row), not its set. Knows no transaction.
 """
 
 from __future__ import annotations

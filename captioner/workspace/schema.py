@@ -204,10 +204,10 @@ DROP TRIGGER pictures_edited;
 DROP TRIGGER steps_inserted;
 """
 
-# grid: axes, base settings and pictures as JSON. content: a cell's caption with what made it and its scores, or why there
-# is none, as JSON. A rating is of a caption of a picture, wherever it was seen; made_by: settings, model and revision
-# that it was seen with, as JSON; rating: green, yellow or red, NULL where it was taken back. A reading is of the one
-# caption that a picture had then; read_by: the models that were asked and their revisions, as JSON.
+# grid: axes, base settings and pictures as JSON. content: a cell's caption with what made it and its scores, or why
+# there is none, as JSON. A rating is of a caption of a picture, wherever it was seen; made_by: settings, model and
+# revision that it was seen with, as JSON; rating: green, yellow or red, NULL where it was taken back. A reading is of
+# the one caption that a picture had then; read_by: the models that were asked and their revisions, as JSON.
 _LAB = """
 CREATE TABLE sweeps (
     key INTEGER PRIMARY KEY,
