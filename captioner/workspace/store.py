@@ -25,6 +25,7 @@ from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
 from captioner.workspace.layers import StoredLayers
 from captioner.workspace.likenesses import Likenesses
+from captioner.workspace.readings import Readings
 from captioner.workspace.records import (
     Added,
     Applied,
@@ -60,6 +61,7 @@ class Workspace:
         self._layers = StoredLayers()
         self.reviews = Reviews(self._database, clock)
         self.likenesses = Likenesses(self._database, self._files)
+        self.readings = Readings(self._database, clock)
         deletion.discard_files(self._database, self._files)
 
     @property
