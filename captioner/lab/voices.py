@@ -96,6 +96,11 @@ class Voices:
         return tuple(one.model for one in (self._captioner, self._clip, self._tagger) if one)
 
     @property
+    def captioner(self) -> PlannedModel | None:
+        """The one that reads; None where none does."""
+        return self._captioner
+
+    @property
     def tagger(self) -> PlannedModel | None:
         """The one that judges the words that spell its tags; None where none is asked."""
         return self._tagger

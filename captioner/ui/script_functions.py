@@ -151,6 +151,16 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function("export_scope", {"ids": listed(identifier)}, lambda asked: service.export_scopes.name(asked["ids"])),
         _function("undo", of_set, lambda asked: service.travel(asked["set"], is_undo=True)),
         _function("redo", of_set, lambda asked: service.travel(asked["set"], is_undo=False)),
+        # Doubtful words
+        _function(
+            "reading",
+            {**picture, "text": optional(caption)},
+            lambda asked: service.doubt.of_text(asked["set"], asked["id"], asked["text"]),
+        ),
+        _function("readings", {**of_set, "ids": some}, lambda asked: service.doubt.of_set(asked["set"], asked["ids"])),
+        _function(
+            "start_reading", {**of_set, "ids": some}, lambda asked: service.doubt.start(asked["set"], asked["ids"])
+        ),
         # Jobs and files
         _function(
             "start_job",
