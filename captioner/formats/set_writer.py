@@ -18,9 +18,10 @@ from captioner.formats.checked import Checked, Question
 from captioner.formats.format import ExportItem, path_of
 from captioner.formats.names import split_name
 from captioner.formats.sidecars import caption_text
+from captioner.formats.targets import Sink
 from captioner.formats.trainers.naming import Named, clean_name, name_folders, name_pictures
 from captioner.formats.trainers.quoting import lines_bytes
-from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Sink, Target
+from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Target
 
 START_NAME = "START.txt"
 _MAX_LISTED = 200
@@ -90,10 +91,11 @@ class SetPlan:
 class SetWriter:
     """Writes a planned set to a sink: in its block, `add` for each picture that has a caption, `finish` at the end."""
 
-    def __init__(self, plan: SetPlan, sink: Sink) -> None:
+    def __init__(self, plan: SetPlan, sink: Sink, packer: Packer | None = None) -> None:
+        """Args: packer: another than the target's own."""
         self._plan = plan
         self._sink = sink
-        self._packer: Packer = plan.target.packer(sink)
+        self._packer: Packer = packer or plan.target.packer(sink)
         self._rows: list[Row] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
@@ -124,9 +126,10 @@ class SetWriter:
         if self._is_renamed(item, named, stem):
             self._renamed.append(f"{own} is {picture}")
 
-    def finish(self) -> list[str]:
+    def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.
 
+        Args: more: what else START.txt is to tell.
         Raises: ExportError: no picture was added, or the sink takes no more.
         """
         if not self._rows:
@@ -139,7 +142,7 @@ class SetWriter:
         notes = self.notes()
         if target.is_trainer:
             findings = self._findings(made)
-            self._sink.write(START_NAME, lines_bytes(self._start(made, notes, findings)))
+            self._sink.write(START_NAME, lines_bytes(self._start(made, [*notes, *more], findings)))
             notes += [f"{_pictures(len(found.pictures))} {found.what}." for found in findings if found.level == "error"]
             if made.is_placeholder:
                 notes.append(f"{START_NAME} says which path to change in the set, and how training starts.")

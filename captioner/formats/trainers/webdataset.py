@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from captioner.errors import ExportError
-from captioner.formats.targets import readable
+from captioner.formats.targets import Sink, readable
 from captioner.formats.trainers.quoting import shell_word
-from captioner.formats.trainers.target import MadeSet, Packer, Sink, Target
+from captioner.formats.trainers.target import MadeSet, Packer, Target
 
 SHARD_SAMPLES = 10_000
 SHARD_BYTES = 1 << 30
@@ -63,7 +62,7 @@ class _Shards(Packer):
             self._shards += 1
             self._samples = self._bytes = 0
         with readable(source) as original:
-            size = os.fstat(original.file.fileno()).st_size
+            size = original.size
             self._add(picture, size, iter(lambda: original.read(_PIECE), b""))
         self._add(caption, len(data), iter([data]))
         self._samples += 1
