@@ -6,6 +6,7 @@ What is there already is replaced only where the caller says what it must be, ch
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
 import secrets
@@ -27,8 +28,8 @@ class Sink(Protocol):
     def write(self, name: str, data: bytes) -> None:
         """A file of these bytes. Raises: ExportError."""
 
-    def copy(self, name: str, source: Path) -> None:
-        """A copy of a file. Raises: ExportError."""
+    def copy(self, name: str, source: Path | bytes) -> None:
+        """A copy of a picture's file, or one of these bytes. Raises: ExportError."""
 
     def stream(self, name: str) -> BinaryIO:
         """A file to be written piece by piece, the only one until it is closed. Raises: ExportError."""
@@ -241,8 +242,8 @@ class ZipTarget:
         with explained(self.path), self._whole_or_not():
             self.archive.writestr(zip_entry(name, zipfile.ZIP_DEFLATED), data)
 
-    def copy(self, name: str, source: Path) -> None:
-        """A whole copy of a file. Raises: ExportError."""
+    def copy(self, name: str, source: Path | bytes) -> None:
+        """A whole copy of a picture's file, or of its bytes. Raises: ExportError."""
         # Pictures are compressed already.
         with readable(source) as original, explained(self.path), self._whole_or_not():
             with self.archive.open(zip_entry(name, zipfile.ZIP_STORED), "w", force_zip64=True) as file:
@@ -303,15 +304,14 @@ def explained(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """An open picture whose read errors are told apart from write errors of where it is copied to."""
+    """An open picture whose read errors are told apart from write errors of where it is copied to.
+
+    size: of it in bytes, as it was opened.
+    """
 
     name: str
     file: BinaryIO
-
-    @property
-    def size(self) -> int:
-        """In bytes, as it is now."""
-        return os.fstat(self.file.fileno()).st_size
+    size: int
 
     def read(self, size: int = -1, /) -> bytes:
         try:
@@ -321,14 +321,17 @@ class _Picture:
 
 
 @contextmanager
-def readable(source: Path) -> Iterator[_Picture]:
-    """A picture opened to be copied. Raises: ExportError: it cannot be read."""
+def readable(source: Path | bytes) -> Iterator[_Picture]:
+    """A picture's file, or its bytes, opened to be copied. Raises: ExportError: it cannot be read."""
+    if isinstance(source, bytes):
+        yield _Picture("", io.BytesIO(source), len(source))
+        return
     try:
         file = source.open("rb")
     except OSError as error:
         raise _unreadable(source.name, error) from error
     with file:
-        yield _Picture(source.name, file)
+        yield _Picture(source.name, file, os.fstat(file.fileno()).st_size)
 
 
 def _unreadable(name: str, error: OSError) -> ExportError:

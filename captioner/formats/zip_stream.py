@@ -98,7 +98,7 @@ class _StreamedZip:
         """As `Sink.write`."""
         self._archive.writestr(zip_entry(name, zipfile.ZIP_DEFLATED), data)
 
-    def copy(self, name: str, source: Path) -> None:
+    def copy(self, name: str, source: Path | bytes) -> None:
         """As `Sink.copy`."""
         with readable(source) as original:
             entry = zip_entry(name, zipfile.ZIP_STORED)

@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from captioner.errors import ExportError, SettingsError
+from captioner.errors import BadPicture, ExportError, SettingsError
 from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
 from captioner.formats.set_writer import START_NAME, Below, SetPlan, SetWriter
 from captioner.formats.sidecars import WRITERS, CaptionFiles, has_lines
 from captioner.formats.targets import Sink
 from captioner.formats.trainers.registry import find_target
-from captioner.formats.trainers.target import Packer, SetSettings, Target
+from captioner.formats.trainers.target import SetSettings, Target
 from captioner.limits import check_text
 from captioner.service.choices import Choices
 from captioner.service.rows import Rows
@@ -145,53 +145,54 @@ class Export:
         self._left_out = left_out
         self._settings_notes = settings_notes
         self._joined = joined
-        self._captions: CaptionFiles | None = None
-        self._plan: SetPlan | None = None
+        self._target = wish.target
         if wish.target is None:
             self._captions = CaptionFiles(items, format=wish.format, with_pictures=wish.with_pictures)
-        else:
-            self._plan = SetPlan(wish.target, wish.settings, items, name=name)
-        if self._plan is not None and not items:
+            return
+        if not items:
             raise ExportError("there is no picture yet, so no set can be made; add pictures first.")
+        self._plan = SetPlan(wish.target, wish.settings, items, name=name)
 
     def write(self, sink: Sink) -> None:
         """Write all files. Raises: ExportError."""
-        if self._captions is not None:
-            for index, item in enumerate(self._items):
-                self._captions.add(sink, index, item.text)
-            for name, lines in self._logs().items():
-                sink.write(name, "\n".join([*lines, ""]).encode())
+        if self._target is not None:
+            self._write_set(sink)
             return
-        assert self._plan is not None
-        self._write_set(sink)
+        for index, item in enumerate(self._items):
+            self._captions.add(sink, index, item.text)
+        for name, lines in self._logs(self._left_out).items():
+            sink.write(name, "\n".join([*lines, ""]).encode())
 
     def notes(self) -> list[str]:
         """What to know before, in sentences."""
         notes = joined_notes(self._joined)
-        if self._captions is not None:
+        if self._target is None:
             notes = [*replace(self._captions.result(), empty=()).notes(), *notes]
         more = len(notes) - _MAX_NOTES
         return [*self._left_out, *(notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])]
 
     def start(self) -> list[str]:
-        """The lines of START.txt."""
-        if self._plan is None:
+        """The lines of START.txt; no picture is looked into for them."""
+        if self._target is None:
             return []
         kept = _Kept()
-        self._write_set(kept, Packer(kept))
+        self._write_set(kept, has_pictures=False)
         return kept.text.splitlines()
 
-    def _write_set(self, sink: Sink, packer: Packer | None = None) -> None:
-        assert self._plan is not None
-        with SetWriter(self._plan, Below(sink, self._plan.name), packer) as writer:
+    def _write_set(self, sink: Sink, *, has_pictures: bool = True) -> None:
+        left_out, plan = list(self._left_out), self._plan
+        with SetWriter(plan, Below(sink, plan.name), has_pictures=has_pictures) as writer:
             for index, item in enumerate(self._items):
-                writer.add(index, item.text)
-            writer.finish([line for lines in self._logs().values() for line in lines])
+                try:
+                    writer.add(index, item.text)
+                except BadPicture as error:
+                    left_out.append(f"{path_of(item.folder, item.name)}: {error}")
+            writer.finish([line for lines in self._logs(left_out).values() for line in lines])
 
-    def _logs(self) -> dict[str, list[str]]:
+    def _logs(self, left_out: Sequence[str]) -> dict[str, list[str]]:
         logs = {}
-        if self._left_out:
-            logs[LEFT_OUT] = ["Not in this zip:", *self._left_out]
+        if left_out:
+            logs[LEFT_OUT] = ["Not in this zip:", *left_out]
         if self._settings_notes:
             logs[SETTINGS_NOTES] = ["How this set's settings were understood:", *self._settings_notes]
         return logs

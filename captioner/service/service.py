@@ -2,12 +2,12 @@
 
 Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
 `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
-pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
-other settings, `overview` and `near_equal` a set at a glance, `exports` sets on their way out, `live` one picture while
-a person waits, `jobs` captioning a set and preparing models. None of them holds a person's work (the workspace does) or a model (the manager
-does), only what can be made again. Whoever calls has checked that values have the declared types and lengths (`asked`);
-what they mean is checked here. Safe to use from many
-threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
+pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions
+of other settings, `overview` and `near_equal` a set at a glance, `exports` sets on their way out, `live` one picture
+while a person waits, `jobs` captioning a set and preparing models. None of them holds a person's work (the workspace
+does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have the
+declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
+and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
