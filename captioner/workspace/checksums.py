@@ -29,9 +29,13 @@ CHECKED = {
     "layers": {"checksum": "key, picture_key, family, model, model_revision, run_settings, sentence, tags"},
     "entries": {"checksum": "key, set_key, kind, label, run_id, settings_before, settings_after"},
     "steps": {"checksum": "entry_key, picture_key, field, before_value, after_value"},
-    "sweeps": {"checksum": "key, set_key, id, name, grid"},
-    "sweep_cells": {"checksum": "sweep_key, picture_key, cell, content"},
-    "ratings": {"checksum": "key, picture_key, caption, made_by, rating"},
+    "sweeps": {
+        "name_checksum": "key, id, name",
+        "grid_checksum": "key, set_key, id, grid",
+        "outcome_checksum": "key, outcome",
+    },
+    "sweep_cells": {"checksum": "sweep_key, picture_key, cell, caption, content"},
+    "ratings": {"checksum": "key, picture_key, caption, made_by", "rating_checksum": "key, rating"},
     "readings": {"checksum": "picture_key, caption, read_by, content"},
 }
 """By table and checksum column: the columns it is made of, in order."""
