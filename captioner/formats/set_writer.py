@@ -19,9 +19,10 @@ from captioner.formats.format import ExportItem, path_of
 from captioner.formats.leaving import Left, PicturesLeaving
 from captioner.formats.names import split_name
 from captioner.formats.sidecars import caption_text
+from captioner.formats.targets import Sink
 from captioner.formats.trainers.naming import Named, clean_name, name_folders, name_pictures
 from captioner.formats.trainers.quoting import lines_bytes
-from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Sink, Target
+from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Target
 from captioner.limits import printable
 
 START_NAME = "START.txt"
@@ -92,10 +93,12 @@ class SetPlan:
 class SetWriter:
     """Writes a planned set to a sink: in its block, `add` for each picture that has a caption, `finish` at the end."""
 
-    def __init__(self, plan: SetPlan, sink: Sink) -> None:
+    def __init__(self, plan: SetPlan, sink: Sink, *, has_pictures: bool = True) -> None:
+        """Args: has_pictures: False writes everything but them and looks into none, to see what START.txt says."""
         self._plan = plan
         self._sink = sink
-        self._packer: Packer = plan.target.packer(sink)
+        self._has_pictures = has_pictures and plan.settings.with_pictures
+        self._packer: Packer = plan.target.packer(sink) if has_pictures else Packer(sink)
         self._pictures = PicturesLeaving(plan.target, plan.settings)
         self._rows: list[Row] = []
         self._counts: Counter[int] = Counter()
@@ -121,7 +124,7 @@ class SetWriter:
         stem = target.file_stem(named.wanted, held)
         folder = self._plan.folders[named.place].folder
         left = Left(b"", named.suffix)
-        if self._plan.settings.with_pictures and item.picture is not None:
+        if self._has_pictures and item.picture is not None:
             left = self._pictures.leave(item.picture, named.suffix)
         picture = path_of(folder, stem + left.suffix)
         caption = path_of(folder, stem + target.suffix) if target.suffix else ""
@@ -133,9 +136,10 @@ class SetWriter:
         if self._is_renamed(item, named, stem):
             self._renamed.append(f"{printable(own)} is {picture}")
 
-    def finish(self) -> list[str]:
+    def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.
 
+        Args: more: what else START.txt is to tell.
         Raises: ExportError: no picture was added, or the sink takes no more.
         """
         if not self._rows:
@@ -148,7 +152,7 @@ class SetWriter:
         notes = self.notes()
         if target.is_trainer:
             findings = self._findings(made)
-            self._sink.write(START_NAME, lines_bytes(self._start(made, notes, findings)))
+            self._sink.write(START_NAME, lines_bytes(self._start(made, [*notes, *more], findings)))
             notes += [f"{_pictures(len(found.pictures))} {found.what}." for found in findings if found.level == "error"]
             if made.is_placeholder:
                 notes.append(f"{START_NAME} says which path to change in the set, and how training starts.")

@@ -21,10 +21,12 @@ from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
 from captioner.formats.format import path_of
 from captioner.formats.incoming import SortedFile
+from captioner.formats.targets import zip_target
 from captioner.images import MAX_BYTES
 from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt_out
+from captioner.service.exports import ExportWish
 from captioner.service.messages import message_of
-from captioner.service.service import ExportSettings, Service
+from captioner.service.service import Service
 from captioner.ui.asked import Shape, caption, flag, identifier, listed, optional, present, settings, text, whole
 from captioner.worker import Job
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
@@ -39,6 +41,8 @@ _SHAPES: Mapping[str, Shape] = {
     ),
     "caption_picture": Shape(set_id=identifier, picture_id=identifier, settings=settings),
     "start_captioning": Shape(set_id=identifier, settings=settings),
+    "score_captions": Shape(set_id=identifier),
+    "scores": Shape(set_id=identifier),
     "job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "captions": Shape(set_id=identifier),
@@ -102,6 +106,22 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         job = service.jobs.start_plan(set_id, None, service.choices.plan_of_flat(settings))["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
+    def score_captions(set_id: str) -> str:
+        """Starts reading captions for doubtful words and returns the job's id, "" when all were read as they are."""
+        job = service.doubt.start(set_id, None)["job"]
+        return f"{set_id}.{job['id']}" if job else ""
+
+    def scores(set_id: str) -> list:  # type: ignore[type-arg]
+        """What was read of the captions: [{"id", "text", "is_stale", "score", "false_words", "of_words", "doubts"}].
+
+        score is how doubtful the worst word is, 0 to 1: the probability that it is false, or for models that were never
+        measured the share of the set's words that are less doubtful, null until enough was read. doubts are [{"word",
+        "start", "end", "is_strong", "probability", "rank", "better", "change", "why"}]: change is null or [start, end,
+        text] that puts the better word in. is_stale: the settings name other models now. A caption that changed since
+        is left out.
+        """
+        return service.doubt.doubts(set_id)
+
     def job(job_id: str) -> dict:  # type: ignore[type-arg]
         """How far a job is: {"state": "waiting|running|done|cancelled|failed", "done", "total", "failed"}."""
         found = _job(service, job_id)
@@ -137,20 +157,25 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return {"ok": False, "conflict": answer["row"]["text"], "revision": answer["revision"]}
 
     def export_set(set_id: str, export: dict) -> dict:  # type: ignore[type-arg]
-        """Returns a zip of the captions. export: {"format": "txt|caption", "with_pictures": false}."""
-        wanted = ExportSettings.from_mapping(export)
+        """Returns a zip of the set. export: {"format": "txt|caption|kohya|...", "with_pictures": false}.
+
+        format: caption files, a list, or a trainer (the names of the command line's --format), which takes base_model,
+        repeats, trigger_word, set_folder and with_pictures as there. Without a format it is txt.
+        """
+        planned = service.exports.planned(set_id, ExportWish.read(export))
         folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # see captioner.temporary
-        name = service.export_set(set_id, folder / "set.zip", format=wanted.format, with_pictures=wanted.with_pictures)
-        target = (folder / "set.zip").rename(folder / name)
-        return {"path": str(target), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+        path = folder / f"{planned.name}.zip"
+        with zip_target(path) as sink:
+            planned.write(sink)
+        return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
 
     def delete_set(set_id: str) -> dict:  # type: ignore[type-arg]
         """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""
         return service.delete_set(set_id)
 
     return (
-        *(new_set, add_pictures, caption_picture, start_captioning, job),
-        *(cancel_job, captions, save_caption, export_set, delete_set),
+        *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
+        *(scores, job, cancel_job, captions, save_caption, export_set, delete_set),
     )
 
 

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Protocol
+from typing import ClassVar
 
 from captioner.errors import ExportError
 from captioner.formats.sidecars import caption_text
+from captioner.formats.targets import Sink
 from captioner.limits import MAX_PATH_LENGTH
 from captioner.settings import Settings, choice, switch, whole, words
 
@@ -138,19 +139,6 @@ class MadeSet:
     def suffixes(self) -> Counter[str]:
         """How many pictures have which suffix."""
         return Counter("." + row.picture.rpartition(".")[2] for row in self.rows)
-
-
-class Sink(Protocol):
-    """Where a set's files go; names are relative, with "/" between folders."""
-
-    def write(self, name: str, data: bytes) -> None:
-        """A file of these bytes. Raises: ExportError."""
-
-    def copy(self, name: str, source: Path | bytes) -> None:
-        """A copy of a picture's file, or one of these bytes. Raises: ExportError."""
-
-    def stream(self, name: str) -> BinaryIO:
-        """A file to be written piece by piece, the only one until it is closed. Raises: ExportError."""
 
 
 class Packer:

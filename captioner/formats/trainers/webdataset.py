@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from captioner.errors import ExportError
-from captioner.formats.targets import readable
+from captioner.formats.targets import Sink, readable
 from captioner.formats.trainers.quoting import shell_word
-from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Packer, Sink, Target
+from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Packer, Target
 
 SHARD_SAMPLES = 10_000
 SHARD_BYTES = 1 << 30
