@@ -44,7 +44,7 @@ def scored(demo: Service) -> tuple[str, list[str], str]:
     ]
     values = _values(demo)
     answer = call(demo, "start_sweep", set=set_id, ids=ids[:2], axes=AXES, settings=values, name="penalties")
-    wait_for_job(demo, set_id)
+    wait_for_job(demo, set_id, timeout_s=120)
     return set_id, ids, str(answer["sweep"])
 
 
