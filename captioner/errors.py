@@ -86,6 +86,12 @@ class UnknownPicture(StoreError):
     code = "unknown_picture"
 
 
+class UnknownSweep(StoreError):
+    """The set has no sweep with this id (it may have been deleted)."""
+
+    code = "unknown_sweep"
+
+
 class ExportError(CaptionerError):
     """The captions cannot be written where they should go."""
 

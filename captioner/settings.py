@@ -232,9 +232,18 @@ def switch(
     return _declare(default, Field(kind=bool, help=help, label=label, effect=effect, only_when=only_when))
 
 
-def choice(default: str, options: Sequence[str], help: str, *, label: str = "", effect: Effect = Effect.RUN) -> Any:
+def choice(
+    default: str,
+    options: Sequence[str],
+    help: str,
+    *,
+    label: str = "",
+    effect: Effect = Effect.RUN,
+    only_when: Condition | None = None,
+) -> Any:
     """One of a few words."""
-    return _declare(default, Field(kind=str, options=tuple(options), help=help, label=label, effect=effect))
+    declared = Field(kind=str, options=tuple(options), help=help, label=label, effect=effect, only_when=only_when)
+    return _declare(default, declared)
 
 
 def words(

@@ -63,12 +63,14 @@ class Job:
     done: steps that ended without an error. failed: steps that reported one (see `Worker.start`). total: steps
     expected; the iterator decides how many there are. message: the last error in words, or "". aside: what is going on
     before the first step that counts, or between them. counting_since: when the steps that count began.
-    started_at, ended_at: seconds since 1970; None before. Jobs compare by identity.
+    started_at, ended_at: seconds since 1970; None before. kind: what it is to its owner, in a word of the owner's. Jobs
+    compare by identity.
     """
 
-    def __init__(self, job_id: str, owner: str, steps: Iterable[Any], total: int) -> None:
+    def __init__(self, job_id: str, owner: str, steps: Iterable[Any], total: int, kind: str = "") -> None:
         self.id = job_id
         self.owner = owner
+        self.kind = kind
         self.total = total
         self.state: JobState = "waiting"
         self.done = 0
@@ -153,19 +155,19 @@ class Worker:
             self._changed.notify_all()
         return future
 
-    def start(self, steps: Iterable[Any], *, total: int, owner: str) -> Job:
+    def start(self, steps: Iterable[Any], *, total: int, owner: str, kind: str = "") -> Job:
         """Run a job: each `next` on `steps` is one step, and asks and other owners' steps run in between.
 
         A step that yields an exception object instead of raising it counts as failed, and the job goes on; one that
         yields a `PreparationProgress` or a `Pause` does not count; one that raises ends the job as failed with that
         message. What earlier steps stored stays.
 
-        Args: total: expected steps. owner: whose job it is, for `jobs` and for the turns.
+        Args: total: expected steps. owner: whose job it is, for `jobs` and for the turns. kind: as `Job.kind`.
         Raises: RuntimeError: the worker is closed.
         """
         with self._changed:
             self._refuse_when_closing()
-            job = Job(str(next(self._numbers)), owner, steps, total)
+            job = Job(str(next(self._numbers)), owner, steps, total, kind)
             self._jobs.append(job)
             finished = [old for old in self._jobs if old.is_finished]
             for old in finished[: max(0, len(finished) - self._kept_jobs)]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from captioner.formats.incoming import CaptionFile
+from captioner.formats.targets import zip_target
+from captioner.service.exports import ExportWish
 from captioner.service.service import Service
 from captioner.workspace.records import Upload
 from tests.fakes import FakeModel
@@ -34,6 +39,22 @@ def set_with(service: Service, *colours: tuple[int, int, int]) -> tuple[str, lis
     ids = [added(service, set_id, f"{number}.png", png(colour)) for number, colour in enumerate(colours)]
     FakeModel.calls.clear()
     return set_id, ids
+
+
+def export_zip(
+    service: Service, set_id: str, path: Path, *, only: Collection[str] | None = None, **export: Any
+) -> dict[str, bytes]:
+    """A set's zip, written to a path. Args: export: as programs say it. Returns: what is in it, in order."""
+    planned = service.exports.planned(set_id, ExportWish.read(export), only)
+    with zip_target(path) as sink:
+        planned.write(sink)
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def export_notes(service: Service, set_id: str, *, only: Collection[str] | None = None, **export: Any) -> list[str]:
+    """What is said of an export before it."""
+    return list(service.exports.notes(set_id, ExportWish.read(export), only)["notes"])
 
 
 def page_values(service: Service, **changes: Any) -> dict[str, Any]:

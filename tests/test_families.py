@@ -27,7 +27,7 @@ from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
 from tests.other_families import ECHO, ODD, EchoCaptioner, EchoSettings, odd_tagger
-from tests.service_makers import RED, added, moved, page_values, png, wait_for_job
+from tests.service_makers import RED, added, export_zip, moved, page_values, png, wait_for_job
 from tests.tiny_models import save_tiny_blip
 
 
@@ -221,7 +221,7 @@ def test_settings_of_an_uninstalled_family_are_carried_and_come_back(
         assert any("'echo-1' is left aside" in note for note in plan.notes)
         other.choices.store(set_id, other.choices.plan_of(page_values(other, prefix="sks cat")))
         added(other, set_id, "cat.png", png(RED))
-        other.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
+        export_zip(other, set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
     with zipfile.ZipFile(tmp_path / "set.zip") as exported:
         assert b"echo_manner" in exported.read("settings.log"), "an export says what it left aside"
     registry.MODELS = (*registry.MODELS, ECHO)

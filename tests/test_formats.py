@@ -6,6 +6,7 @@ import errno
 import os
 import unicodedata
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from captioner.errors import CaptionerError, ExportError, FileInTheWay
 from captioner.formats import targets
 from captioner.formats.existing import existing_captions, read_caption
 from captioner.formats.folders import beside
-from captioner.formats.format import ExportItem
+from captioner.formats.format import ExportItem, ExportResult
 from captioner.formats.names import name_key, safe_name
-from captioner.formats.sidecars import WRITERS, caption_bytes, write_zip
+from captioner.formats.sidecars import WRITERS, CaptionFiles, caption_bytes
 from captioner.formats.targets import writable_folders, zip_target
 
 
@@ -30,6 +31,17 @@ def picture(folder: Path, name: str = "original", kind: str = "PNG") -> Path:
 
 def items(*names: str) -> list[ExportItem]:
     return [ExportItem(name, f"caption of {name}") for name in names]
+
+
+def write_zip(
+    items: Sequence[ExportItem], path: Path, *, format: str = "txt", with_pictures: bool = False
+) -> ExportResult:
+    """A zip of caption files, as runs and the page write it."""
+    captions = CaptionFiles(items, format=format, with_pictures=with_pictures)
+    with zip_target(path) as sink:
+        for index, item in enumerate(items):
+            captions.add(sink, index, item.text)
+    return captions.result()
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

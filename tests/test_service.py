@@ -6,7 +6,6 @@ import json
 import random
 import string
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from captioner.errors import ExportError, SettingsError, UnknownSet
 from captioner.service.service import Service
 from tests.fakes import FakeWd14
-from tests.service_makers import RED, moved, page_values, set_with, standings, wait_for_job
+from tests.service_makers import RED, export_zip, moved, page_values, set_with, standings, wait_for_job
 
 
 def test_a_new_set_is_empty_and_has_the_page_s_settings(service: Service) -> None:
@@ -198,9 +197,7 @@ def damage_text(service: Service, picture: str) -> None:
 
 
 def exported(service: Service, set_id: str, target: Path, *, with_pictures: bool) -> dict[str, bytes]:
-    service.export_set(set_id, target, format="txt", with_pictures=with_pictures)
-    with zipfile.ZipFile(target) as opened:
-        return {name: opened.read(name) for name in opened.namelist()}
+    return export_zip(service, set_id, target, format="txt", with_pictures=with_pictures)
 
 
 def test_a_damaged_caption_costs_its_picture_in_rows_bulk_changes_and_export(service: Service, tmp_path: Path) -> None:
@@ -231,7 +228,7 @@ def test_a_damaged_layer_costs_its_picture_until_it_is_captioned_again(service: 
     assert (row["state"], row["caption"], row["is_damaged"]) == ("failed", "", True)
     assert "caption it again" in row["error"]
     with pytest.raises(ExportError, match=r"nothing can be exported\. 0\.png: what a model said"):
-        service.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
+        export_zip(service, set_id, tmp_path / "set.zip", format="txt", with_pictures=False)
     service.jobs.start(set_id, None, page_values(service))
     wait_for_job(service, set_id)
     row = service.rows.of_picture(set_id, picture)

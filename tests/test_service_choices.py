@@ -62,3 +62,29 @@ def test_values_of_every_group_become_the_plan_they_came_from() -> None:
 
 def test_a_switch_that_is_off_switches_the_model_off() -> None:
     assert to_flat({"clip": "clip-demo", "clip_on": False, "flavors": 3}, ["clip"]) == {"clip": "", "flavors": 3}
+
+
+def test_a_stored_plan_is_read_again_only_where_something_changed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    from_stored = Plan.from_stored
+    monkeypatch.setattr(Plan, "from_stored", lambda *values: read.append(values) or from_stored(*values))
+    set_id = service.new_set()["set"]
+    first = service.choices.stored_plan(set_id)
+    assert service.choices.stored_plan(set_id) is first
+    assert len(read) == 1
+    service.workspace.set_settings(set_id, {**first.to_flat(), "prefix": "ohwx"})
+    assert service.choices.stored_plan(set_id).recipe.prefix == "ohwx"
+    assert len(read) == 2
+
+
+def test_a_stored_plan_that_names_a_folder_follows_what_becomes_of_the_folder(service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "of-mine"
+    set_id = service.new_set()["set"]
+    service.workspace.set_settings(set_id, {"wd14": str(folder)})
+    assert any("is left aside" in note for note in service.choices.stored_plan(set_id).notes)
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"")
+    (folder / "selected_tags.csv").write_text("tag_id,name,category,count\n")
+    assert [planned.model for planned in service.choices.stored_plan(set_id).taggers] == [str(folder)]

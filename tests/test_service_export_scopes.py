@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from captioner.errors import CaptionerError, ExportError
 from captioner.service.export_scopes import ExportScopes
 from captioner.service.service import Service
-from tests.service_makers import RED, set_with
+from tests.service_makers import RED, export_notes, export_zip, set_with
 
 
 def test_a_choice_has_the_same_name_in_any_order_and_none_is_all() -> None:
@@ -29,11 +28,9 @@ def test_a_zip_of_some_pictures_holds_those_alone(service: Service, tmp_path: Pa
     set_id, [first, second] = set_with(service, RED, (20, 20, 200))
     service.save_caption(set_id, second, "one\ntwo", 0)
     chosen = service.export_scopes.ids(service.export_scopes.name([second, "gone"])["scope"])
-    service.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=True, only=chosen)
-    with zipfile.ZipFile(tmp_path / "set.zip") as opened:
-        assert len(opened.namelist()) == 2
-    [note] = service.export_notes(set_id, format="txt", with_pictures=False, only=chosen)["notes"]
+    assert len(export_zip(service, set_id, tmp_path / "set.zip", with_pictures=True, only=chosen)) == 2
+    [note] = export_notes(service, set_id, format="txt", with_pictures=False, only=chosen)
     assert "has several lines" in note
-    assert "lines" not in str(service.export_notes(set_id, format="txt", with_pictures=False, only={first}))
+    assert "lines" not in str(export_notes(service, set_id, format="txt", with_pictures=False, only={first}))
     with pytest.raises(ExportError, match="none of the chosen pictures"):
-        service.export_set(set_id, tmp_path / "none.zip", format="txt", with_pictures=False, only=frozenset({"gone"}))
+        export_zip(service, set_id, tmp_path / "none.zip", format="txt", with_pictures=False, only=frozenset({"gone"}))

@@ -11,7 +11,7 @@ from captioner.errors import SettingsError
 from captioner.formats.incoming import CaptionFile, Incoming, SortedFile
 from captioner.service.service import Service
 from captioner.workspace.records import Upload
-from tests.service_makers import RED, added, page_values, png, wait_for_job
+from tests.service_makers import RED, added, export_notes, export_zip, page_values, png, wait_for_job
 
 BLUE = (20, 20, 220)
 
@@ -139,12 +139,12 @@ def test_what_leaves_in_lines_or_joined_or_under_another_name_is_said_before(ser
     set_id = service.new_set()["set"]
     added(service, set_id, "1.png", png(RED), "1girl\na girl stands", folder="a")
     added(service, set_id, "1.jpg", png(BLUE), "one line", folder="a")
-    notes = service.export_notes(set_id, format="txt", with_pictures=False)["notes"]
+    notes = export_notes(service, set_id, format="txt", with_pictures=False)
     assert notes[0].startswith("The caption of a/1.png is in a/1_2.txt; rename")
     assert notes[1].startswith("1 caption has several lines and keeps them")
     service.jobs.start(set_id, None, page_values(service, existing="append"))
     wait_for_job(service, set_id)
-    notes = service.export_notes(set_id, format="txt", with_pictures=False)["notes"]
+    notes = export_notes(service, set_id, format="txt", with_pictures=False)
     assert notes[1:] == ["The lines of 1 existing caption were joined into one line."]
 
 
@@ -200,4 +200,4 @@ def test_equal_names_are_told_apart_by_their_folders_everywhere(service: Service
     assert service.bulk.apply_bulk(set_id, "label", changes)["conflicts"] == ["b/1.png"]
     service.workspace.picture_path(set_id, ids[0]).unlink()
     with pytest.raises(Exception, match=r"b/1\.png: its picture file is missing"):
-        service.export_set(set_id, tmp_path / "set.zip", format="txt", with_pictures=True)
+        export_zip(service, set_id, tmp_path / "set.zip", format="txt", with_pictures=True)

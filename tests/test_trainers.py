@@ -157,9 +157,16 @@ def test_start_says_which_path_to_change_and_how_to_start(tmp_path: Path, name: 
         assert f"Wherever /path/to/{model} stands in these files, write the folder where this set lies." in start
         assert TARGETS[name].title in start.splitlines()[0]
         write_folder(name, items, tmp_path / f"out {model}", base_model=model)
-        turns = name in ("ai-toolkit", "onetrainer", "everydream2", "diffusers", "webdataset", "filename")
-        assert ("does not turn pictures by their EXIF tag" in start) != turns
+        assert "does not turn pictures by their EXIF tag" not in start  # they leave upright
         assert "Wherever" not in (tmp_path / f"out {model}" / START_NAME).read_text()
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_start_says_where_pictures_would_be_trained_lying(tmp_path: Path, name: str) -> None:
+    write_folder(name, items_in(tmp_path / "own", [("a", ".png", "", "x")]), tmp_path / "set", conversion="none")
+    turns = name in ("ai-toolkit", "onetrainer", "everydream2", "diffusers", "webdataset", "filename")
+    says = "does not turn pictures by their EXIF tag" in (tmp_path / "set" / START_NAME).read_text()
+    assert says != turns
 
 
 def test_an_empty_caption_is_what_each_trainer_takes_for_one(tmp_path: Path) -> None:

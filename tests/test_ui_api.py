@@ -257,7 +257,7 @@ def test_a_set_is_deleted(client: Client, files: list[Path]) -> None:
         ("save_caption", ("SET", "nobody", "x" * 10_001, 0), "The caption has 10,001 characters"),
         ("save_caption", ("SET", "nobody", "a", 10**400), "base_revision is a number of about 400 digits"),
         ("start_captioning", ("SET", {"q_factor": 10**400}), "q_factor is a number of about 400 digits"),
-        ("export_set", ("SET", {"format": "docx"}), "Format is 'docx'; it must be one of txt, caption"),
+        ("export_set", ("SET", {"format": "docx"}), "'docx' is no export format; the formats are txt, caption, kohya"),
         ("export_set", ("SET", {"zip": True}), "Zip is not a setting here"),
         ("add_pictures", ("SET", "files"), "Files are str; they must be a list"),
         ("add_pictures", ("SET", [], ["a"]), "Folders are 1 and files are 0; each file needs one"),

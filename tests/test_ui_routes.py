@@ -14,11 +14,14 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from captioner.errors import ExportError
+from captioner.formats import zip_stream
 from captioner.models import registry, sources
 from captioner.service.service import Service
 from captioner.ui import page
 from captioner.ui.routes import add_routes
 from tests.gradio_blocks import in_loop
+from tests.service_makers import export_zip
 
 
 def _png(size: tuple[int, int] = (40, 30)) -> bytes:
@@ -229,7 +232,7 @@ def test_captions_without_names_and_folders_are_refused(
 def test_an_unknown_format_is_refused_by_name(client: TestClient, service: Service) -> None:
     answer = client.get(f"/sets/{service.new_set()['set']}/export", params={"format": "docx"})
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == "Format is 'docx'; it must be one of txt, caption."
+    assert answer.json()["error"]["message"].startswith("'docx' is no export format; the formats are txt")
 
 
 def test_no_internal_event_is_in_the_public_api(service: Service) -> None:
@@ -257,3 +260,51 @@ def test_the_banner_says_that_demo_models_stand_in_why_and_what_to_do(service: S
     assert "python app.py --models hub" in text
     assert "990 MB" in text
     assert 'data-take-real="{&quot;captioner&quot;: &quot;blip-base&quot;}"' in text
+
+
+@pytest.mark.parametrize("name", ["kohya", "diffusers", "webdataset", "csv"])
+def test_a_trainer_s_set_streams_as_the_api_and_the_command_line_write_it(
+    client: TestClient, service: Service, tmp_path: Path, name: str
+) -> None:
+    set_id = service.new_set()["set"]
+    for picture in ("a.png", "b.png"):
+        _upload(client, set_id, picture, _png(), b"a cat")
+    answer = client.get(f"/sets/{set_id}/export", params={"format": name})
+    assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        streamed = {entry: archive.read(entry) for entry in archive.namelist()}
+    assert streamed == export_zip(service, set_id, tmp_path / "set.zip", format=name)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"format": "kohya", "repeats": "many"}, "Repeats is 'many'; it must be a whole number"),
+        ({"format": "kohya", "x": "1"}, "X is not a setting here"),
+        ({"format": "txt", "with_pictures": "perhaps"}, "with_pictures is 'perhaps'; it must be true or false."),
+        ({"format": "musubi", "base_model": "sdxl"}, "musubi-tuner does not train SDXL"),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_sentence(
+    client: TestClient, service: Service, asked: dict[str, str], sentence: str
+) -> None:
+    set_id = service.new_set()["set"]
+    _upload(client, set_id, "a.png", _png(), b"a cat")
+    answer = client.get(f"/sets/{set_id}/export", params=asked)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith(sentence)
+
+
+def test_a_picture_that_breaks_off_in_the_midst_breaks_the_download_off(
+    client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id = service.new_set()["set"]
+    _upload(client, set_id, "a.png", _png(), b"a cat")
+
+    def fail(*_: object) -> None:
+        raise ExportError("The picture a.png cannot be read: Input/output error. Copy it again or leave it out.")
+
+    monkeypatch.setattr(zip_stream._StreamedZip, "copy", fail)
+    with pytest.raises(RuntimeError, match="response already started"):
+        client.get(f"/sets/{set_id}/export", params={"with_pictures": "true"})

@@ -10,9 +10,8 @@ import pytest
 
 from captioner.errors import CaptionerError, StoreError
 from captioner.workspace import Workspace
-from captioner.workspace.checksums import prepare
 from captioner.workspace.records import DAMAGED_ROW, Upload
-from tests.workspace_makers import Clock, png, said, tagged
+from tests.workspace_makers import Clock, damage, png, said, tagged
 
 COLOURS = ("red", "blue", "green", "black", "white", "navy", "gold", "pink")
 
@@ -41,18 +40,6 @@ def copied(made, tmp_path):
     """The same to be damaged: (folder, set id)."""
     shutil.copytree(made[0], tmp_path / "work")
     return tmp_path / "work", made[1]
-
-
-def damage(folder, statement, *values):
-    """Change a row as a disk would: without the triggers that keep its checksum up to date."""
-    with contextlib.closing(sqlite3.connect(folder / "captions.sqlite", isolation_level=None)) as db:
-        prepare(db)
-        triggers = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            db.execute(f"DROP TRIGGER {name}")
-        assert db.execute(statement, values).rowcount == 1
-        for _, sql in triggers:
-            db.execute(sql)
 
 
 def read_all(workspace, set_id):

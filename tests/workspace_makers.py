@@ -1,11 +1,16 @@
 """Small pictures, layers and sets for the tests of the workspace."""
 
+import contextlib
 import io
+import sqlite3
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from captioner.records import Layer, Sentence, Tag
 from captioner.workspace import Workspace
+from captioner.workspace.checksums import prepare
 from captioner.workspace.records import Upload
 
 
@@ -59,3 +64,15 @@ def tagged(picture_id: str, *names: str, family: str = "wd14") -> Layer:
         created_at=6.5,
         tags=tuple(Tag(name, 0.9 - 0.001 * place, "general", family) for place, name in enumerate(names)),
     )
+
+
+def damage(folder: Path, statement: str, *values: Any) -> None:
+    """Change a row as a disk would: without the triggers that keep its checksum up to date."""
+    with contextlib.closing(sqlite3.connect(folder / "captions.sqlite", isolation_level=None)) as db:
+        prepare(db)
+        triggers = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            db.execute(f"DROP TRIGGER {name}")
+        assert db.execute(statement, values).rowcount == 1
+        for _, sql in triggers:
+            db.execute(sql)

@@ -39,6 +39,8 @@ class Frame:
 
     def around(self, text: str) -> str:
         """The text with its frame; "" for a blank text, and a text that has its frame as it is."""
+        if not (self.before or self.after):
+            return text if text.strip() else ""
         return self.missing(text).put_around(text)
 
     def put_around(self, text: str) -> str:

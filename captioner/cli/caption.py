@@ -27,7 +27,7 @@ from captioner.cli.progress import Progress
 from captioner.cli.set_flags import add_set_flags, check_set_flags, target_of, with_pictures
 from captioner.cli.sets import set_output
 from captioner.cli.terminal import Download, check_device, note, quiet, say, say_json
-from captioner.errors import CaptionerError, ExportError, FileInTheWay
+from captioner.errors import BadPicture, CaptionerError, ExportError, FileInTheWay
 from captioner.formats.folders import OutputPicture
 from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_folder
@@ -250,7 +250,7 @@ def _written(output: Output, place: int, captioned: Captioned) -> Captioned:
     if captioned.error is None and captioned.caption is not None:
         try:
             output.write(place, captioned.caption.text, was_kept=captioned.was_kept)
-        except FileInTheWay as error:
+        except (FileInTheWay, BadPicture) as error:
             return replace(captioned, caption=None, error=error)
     return captioned
 

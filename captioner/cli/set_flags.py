@@ -51,7 +51,12 @@ def set_settings(arguments: argparse.Namespace, target: Target) -> SetSettings:
         if name not in target.heeds:
             advice = " --prefix puts a word before every caption." if name == "trigger_word" else ""
             raise WrongUse(f"{_flag(name)} has no effect with --format {target.name}.{advice}")
-    return SetSettings.from_mapping({"base_model": target.base_models[0], **given})
+    settings = SetSettings.from_mapping({"base_model": target.base_models[0], **given})
+    heeded = settings.in_effect()
+    for name in given:
+        if name not in heeded:
+            raise WrongUse(f"{_flag(name)} has no effect with --conversion none.")
+    return settings
 
 
 def check_set_flags(arguments: argparse.Namespace, target: Target | None) -> None:

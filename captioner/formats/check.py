@@ -49,11 +49,6 @@ def check_set(pictures: Sequence[Checked], question: Question) -> list[Finding]:
     return sorted(found, key=lambda finding: finding.level)
 
 
-def heeds_turns(trainer: str) -> bool:
-    """Whether a trainer turns pictures as their EXIF tag says, as far as is known."""
-    return all(trainer not in rule.levels for rule in RULES if rule.key == "turned")
-
-
 def look_at(
     paths: Sequence[Path], beside: FolderRun, count: Callable[[str], int], *, opens: bool = True
 ) -> Iterator[Checked]:

@@ -14,6 +14,7 @@ from typing import Literal
 from captioner.formats.checked import Checked, Question
 from captioner.formats.names import split_name
 from captioner.formats.trainers.registry import TARGETS
+from captioner.formats.trainers.target import Target
 
 Level = Literal["error", "warning"]
 TRAINERS: tuple[str, ...] = tuple(name for name, target in TARGETS.items() if target.is_trainer)
@@ -43,6 +44,11 @@ def _levels(*, error: str = "", warning: str = "") -> dict[str, Level]:
     return found | dict.fromkeys(_names(error), "error")
 
 
+def _where(level: Callable[[Target], Level | None]) -> dict[str, Level]:
+    """The level for each trainer, by what its target says of it."""
+    return {name: found for name in TRAINERS if (found := level(TARGETS[name])) is not None}
+
+
 def _names(names: str) -> tuple[str, ...]:
     return TRAINERS if names == "*" else tuple(names.split())
 
@@ -60,13 +66,6 @@ def _noted(note: str) -> Find:
     return _each(lambda picture: any(note in said for said in picture.notes))
 
 
-_UNREAD = {
-    "kohya": {".gif", ".tif", ".tiff", ".jfif", ".avif"},
-    "musubi": {".gif", ".tif", ".tiff", ".jfif"},
-    "ai-toolkit": {".gif", ".tif", ".tiff", ".jfif", ".bmp", ".avif"},
-    "onetrainer": {".gif", ".jfif"},
-    "everydream2": {".gif", ".tif", ".tiff", ".avif"},
-}
 _LIMITS: Mapping[str, Mapping[str, int]] = {
     "kohya": {"sd15": 75, "sdxl": 75, "sd35": 255, "flux1": 511},
     "musubi": {"qwen-image": 1023},
@@ -101,8 +100,8 @@ def _too_long(pictures: Sequence[Checked], question: Question) -> list[Checked]:
 
 
 def _of_unread_type(pictures: Sequence[Checked], question: Question) -> list[Checked]:
-    unread = _UNREAD.get(question.trainer, set())
-    return [picture for picture in pictures if picture.suffix in unread]
+    reads = TARGETS[question.trainer].reads
+    return [picture for picture in pictures if picture.suffix and picture.suffix not in reads]
 
 
 def _with_settings_name(pictures: Sequence[Checked], question: Question) -> list[Checked]:
@@ -199,15 +198,16 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         key="type",
-        what="of a type that is not read and left out in silence",
+        what="of a type that is not read",
         advice="save them as PNG or JPEG",
-        levels=_levels(error=" ".join(_UNREAD)),
+        levels=_levels(error="*"),
         find=_of_unread_type,
+        is_mended=True,
     ),
     Rule(
         key="only-avif",
         what="in AVIF like all others, which is not read as a set of pictures",
-        advice="save them as PNG or JPEG",
+        advice="save them as PNG or JPEG (--conversion all does)",
         levels=_levels(error="diffusers"),
         find=_only(lambda picture: picture.suffix == ".avif"),
     ),
@@ -223,20 +223,22 @@ RULES: tuple[Rule, ...] = (
         key="frames",
         what="with several frames",
         advice="save them as PNG or JPEG",
-        levels=_levels(error="diffusion-pipe"),
+        levels=_where(lambda target: None if target.reads_frames else "error"),
         find=_noted("frames"),
+        is_mended=True,
     ),
     Rule(
         key="turned",
         what="turned by an EXIF tag that is not heeded: captioned upright, trained lying",
         advice="save them upright",
-        levels=_levels(error="kohya musubi diffusion-pipe diffsynth joepenna", warning="simpletuner"),
+        levels=_where(lambda target: None if target.turns else "error" if target.turns is False else "warning"),
         find=_noted("rotated by EXIF"),
+        is_mended=True,
     ),
     Rule(
         key="alpha",
         what="with transparent places, where the trainer sees what lies hidden there",
-        advice="lay them on a colour",
+        advice="lay them on a colour (--conversion all lays them on white)",
         levels=_levels(warning="kohya musubi ai-toolkit onetrainer everydream2 diffusers"),
         find=_noted("transparen"),
     ),

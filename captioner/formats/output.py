@@ -15,7 +15,7 @@ from captioner.formats import folders
 from captioner.formats.existing import Existing, existing_captions, read_caption_file
 from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.format import ExportedFile, ExportItem, joined_notes, lines_note, rename_note
-from captioner.formats.sidecars import WRITERS, caption_bytes, has_lines
+from captioner.formats.sidecars import WRITERS, CaptionFiles, caption_bytes, has_lines
 from captioner.formats.targets import ZipTarget
 
 _MAX_NOTES = 20
@@ -99,17 +99,14 @@ class ZipOutput(Output):
 
     def __init__(self, items: Sequence[ExportItem], paths: Sequence[Path], options: OutputOptions, target: ZipTarget):
         super().__init__(paths, options)
-        self._items = items
         self._target = target
-        self._writer = WRITERS[options.format]
-        self._files = self._writer.plan(items, with_pictures=options.with_pictures)
+        self._captions = CaptionFiles(items, format=options.format, with_pictures=options.with_pictures)
 
     def _write(self, place: int, text: str, was_kept: bool) -> None:
-        item = self._items[place]
-        self._writer.write(self._target, self._files[place], ExportItem(item.name, text, item.picture))
+        self._captions.add(self._target, place, text)
 
     def _own_notes(self) -> list[str]:
-        return [rename_note(file) for file in self._files if file.is_renamed]
+        return [rename_note(file) for file in self._captions.files if file.is_renamed]
 
 
 class FolderOutput(Output):

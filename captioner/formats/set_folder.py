@@ -27,8 +27,8 @@ class FolderTarget:
         with explained(self.final):
             self._made(name).write_bytes(data)
 
-    def copy(self, name: str, source: Path) -> None:
-        """A copy of a file. Raises: ExportError."""
+    def copy(self, name: str, source: Path | bytes) -> None:
+        """A copy of a picture's file, or of its bytes. Raises: ExportError."""
         with readable(source) as original, explained(self.final), self._made(name).open("xb") as copy:
             shutil.copyfileobj(original, copy, 1 << 20)
 

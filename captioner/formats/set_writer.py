@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from captioner.errors import ExportError
-from captioner.formats.check import Finding, check_set, heeds_turns
+from captioner.formats.check import Finding, check_set
 from captioner.formats.checked import Checked, Question
 from captioner.formats.format import ExportItem, path_of
+from captioner.formats.leaving import Left, PicturesLeaving
 from captioner.formats.names import split_name
 from captioner.formats.sidecars import caption_text
+from captioner.formats.targets import Sink
 from captioner.formats.trainers.naming import Named, clean_name, name_folders, name_pictures
 from captioner.formats.trainers.quoting import lines_bytes
-from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Sink, Target
+from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Target
 
 START_NAME = "START.txt"
 _MAX_LISTED = 200
@@ -39,7 +41,7 @@ class Below:
         """As `Sink.write`."""
         self._sink.write(self._start + name, data)
 
-    def copy(self, name: str, source: Path) -> None:
+    def copy(self, name: str, source: Path | bytes) -> None:
         """As `Sink.copy`."""
         self._sink.copy(self._start + name, source)
 
@@ -90,10 +92,13 @@ class SetPlan:
 class SetWriter:
     """Writes a planned set to a sink: in its block, `add` for each picture that has a caption, `finish` at the end."""
 
-    def __init__(self, plan: SetPlan, sink: Sink) -> None:
+    def __init__(self, plan: SetPlan, sink: Sink, *, has_pictures: bool = True) -> None:
+        """Args: has_pictures: False writes everything but them and looks into none, to see what START.txt says."""
         self._plan = plan
         self._sink = sink
-        self._packer: Packer = plan.target.packer(sink)
+        self._has_pictures = has_pictures and plan.settings.with_pictures
+        self._packer: Packer = plan.target.packer(sink) if has_pictures else Packer(sink)
+        self._pictures = PicturesLeaving(plan.target, plan.settings)
         self._rows: list[Row] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
@@ -108,15 +113,21 @@ class SetWriter:
                 self._packer.abandon()
 
     def add(self, index: int, text: str) -> None:
-        """Write a picture of the plan with its caption. Raises: ExportError."""
+        """Write a picture of the plan with its caption.
+
+        Raises: ExportError: the set cannot be written. BadPicture: this picture has to be made anew and cannot be
+            opened; nothing of it is in the set, and the next one may be added.
+        """
         item, named, target = self._plan.items[index], self._plan.named[index], self._plan.target
         held = target.text(text)
         stem = target.file_stem(named.wanted, held)
         folder = self._plan.folders[named.place].folder
-        picture = path_of(folder, stem + named.suffix)
+        left = Left(b"", named.suffix)
+        if self._has_pictures and item.picture is not None:
+            left = self._pictures.leave(item.picture, named.suffix)
+        picture = path_of(folder, stem + left.suffix)
         caption = path_of(folder, stem + target.suffix) if target.suffix else ""
-        source = item.picture if self._plan.settings.with_pictures else None
-        self._packer.put(picture, source, caption, target.sidecar(held))
+        self._packer.put(picture, left.source or None, caption, target.sidecar(held))
         self._rows.append(Row(picture, held))
         self._counts[named.place] += 1
         self.changed += held != caption_text(text)
@@ -124,9 +135,10 @@ class SetWriter:
         if self._is_renamed(item, named, stem):
             self._renamed.append(f"{own} is {picture}")
 
-    def finish(self) -> list[str]:
+    def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.
 
+        Args: more: what else START.txt is to tell.
         Raises: ExportError: no picture was added, or the sink takes no more.
         """
         if not self._rows:
@@ -139,7 +151,7 @@ class SetWriter:
         notes = self.notes()
         if target.is_trainer:
             findings = self._findings(made)
-            self._sink.write(START_NAME, lines_bytes(self._start(made, notes, findings)))
+            self._sink.write(START_NAME, lines_bytes(self._start(made, [*notes, *more], findings)))
             notes += [f"{_pictures(len(found.pictures))} {found.what}." for found in findings if found.level == "error"]
             if made.is_placeholder:
                 notes.append(f"{START_NAME} says which path to change in the set, and how training starts.")
@@ -154,7 +166,7 @@ class SetWriter:
             notes.append(f"{those} changed for {title}: {self._plan.target.changes}.")
         if self._renamed:
             notes.append(f"{_pictures(len(self._renamed))} got another name in the set.")
-        return notes
+        return notes + self._pictures.notes()
 
     def _is_renamed(self, item: ExportItem, named: Named, stem: str) -> bool:
         return stem == named.wanted.stem and split_name(item.name)[0] != stem
@@ -195,7 +207,8 @@ class SetWriter:
             )
             lines += [f"  {names}{f' and {more} more' * (more > 0)}", ""]
         found = [*notes, *(f"{line}." for line in self._renamed)]
-        if not heeds_turns(target.name):
+        settings = made.settings
+        if not target.turns and (settings.conversion == "none" or not settings.with_pictures):
             found.append(
                 f"{target.title} does not turn pictures by their EXIF tag; python -m captioner check names "
                 "those that it would train lying."

@@ -12,14 +12,14 @@ A further format is one more writer class in `WRITERS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.formats.format import ExportedFile, ExportItem, ExportResult, path_of
 from captioner.formats.names import name_key, safe_folder, safe_name, split_name
 from captioner.formats.ownership import Listing, Ownership, Wish
-from captioner.formats.targets import ZipTarget, readable, zip_target
+from captioner.formats.targets import Sink, readable
 from captioner.images import format_by_start
 
 _OTHER_BREAKS = re.compile(r"\s*[\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
@@ -56,54 +56,40 @@ class SidecarWriter:
             raise ValueError(f"no picture to export for {item.name!r}")
         return Wish(item.name, lambda: item.digest, suffix=picture_suffix(item.name, item.picture))
 
-    def write(self, target: ZipTarget, file: ExportedFile, item: ExportItem) -> None:
-        """The picture first, so that a caption file is never there without the picture it belongs to."""
-        if file.picture:
-            assert item.picture is not None
-            target.copy(file.picture, item.picture)
-        target.write(file.caption, caption_bytes(item.text))
-
 
 WRITERS: Mapping[str, SidecarWriter] = {"txt": SidecarWriter(".txt"), "caption": SidecarWriter(".caption")}
 """Export formats by name."""
 
 
-def write_zip(
-    captions: Iterable[ExportItem],
-    target: Path,
-    *,
-    format: str = "txt",
-    with_pictures: bool = False,
-    notes: Mapping[str, str] | None = None,
-) -> ExportResult:
-    """Write all captions to a zip, which appears only when it is whole.
+class CaptionFiles:
+    """Caption files, and pictures beside them by choice, put into a sink one by one. files: what each will be called.
 
-    Args: notes: what the person should read, as texts by file name; in the zip too.
-    Raises: ExportError: the target cannot be written or is not ours, or a picture cannot be read.
+    Raises: ExportError: a picture cannot be read.
     """
-    items = list(captions)
-    writer = WRITERS[format]
-    files = writer.plan(items, with_pictures=with_pictures)
-    with zip_target(target) as opened:
-        for file, item in zip(files, items, strict=True):
-            writer.write(opened, file, item)
-        for name, text in (notes or {}).items():
-            opened.write(name, text.encode())
-    return _result(files, items)
 
+    def __init__(self, items: Sequence[ExportItem], *, format: str = "txt", with_pictures: bool = False) -> None:
+        self._items = items
+        self.files = WRITERS[format].plan(items, with_pictures=with_pictures)
 
-def result_of(captions: Iterable[ExportItem], *, format: str = "txt", with_pictures: bool = False) -> ExportResult:
-    """What `write_zip` would write, without writing it."""
-    items = list(captions)
-    return _result(WRITERS[format].plan(items, with_pictures=with_pictures), items)
+    def add(self, sink: Sink, index: int, text: str) -> None:
+        """The picture first, so that a caption file is never there without the picture it belongs to.
 
+        Raises: ExportError.
+        """
+        file, picture = self.files[index], self._items[index].picture
+        if file.picture:
+            assert picture is not None
+            sink.copy(file.picture, picture)
+        sink.write(file.caption, caption_bytes(text))
 
-def _result(files: Sequence[ExportedFile], items: Sequence[ExportItem]) -> ExportResult:
-    return ExportResult(
-        tuple(files),
-        tuple(path_of(item.folder, item.name) for item in items if not item.text.strip()),
-        tuple(path_of(item.folder, item.name) for item in items if has_lines(item.text)),
-    )
+    def result(self) -> ExportResult:
+        """What there is to know of the files of all items, written or not, with the items' texts."""
+        named = [(path_of(item.folder, item.name), item.text) for item in self._items]
+        return ExportResult(
+            tuple(self.files),
+            tuple(name for name, text in named if not text.strip()),
+            tuple(name for name, text in named if has_lines(text)),
+        )
 
 
 def caption_bytes(text: str) -> bytes:

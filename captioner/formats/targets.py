@@ -6,6 +6,7 @@ What is there already is replaced only where the caller says what it must be, ch
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
 import secrets
@@ -16,9 +17,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from captioner.errors import ExportError, FileInTheWay
+
+
+class Sink(Protocol):
+    """Where a set's files go; names are relative, with "/" between folders."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """A file of these bytes. Raises: ExportError."""
+
+    def copy(self, name: str, source: Path | bytes) -> None:
+        """A copy of a picture's file, or one of these bytes. Raises: ExportError."""
+
+    def stream(self, name: str) -> BinaryIO:
+        """A file to be written piece by piece, the only one until it is closed. Raises: ExportError."""
 
 
 @contextmanager
@@ -171,7 +185,7 @@ def zip_target(path: Path, *, may_overwrite: bool = False) -> Iterator[ZipTarget
     try:
         yield ZipTarget(path, archive, file)
         with explained(path):
-            archive.comment = _zip_mark(archive)
+            archive.comment = zip_mark(archive)
             archive.close()
             _to_disk(file)
             file.close()
@@ -201,7 +215,7 @@ def _put_zip(temporary: Path, path: Path, *, before: str, is_kept: bool) -> None
         temporary.unlink()
 
 
-def _zip_mark(archive: zipfile.ZipFile) -> bytes:
+def zip_mark(archive: zipfile.ZipFile) -> bytes:
     """What we write into a zip as its comment: that it is ours, and a digest of what is in it."""
     entries = sorted((entry.filename, entry.CRC, entry.file_size) for entry in archive.infolist())
     return f"captioner {hashlib.sha256(repr(entries).encode()).hexdigest()}".encode()
@@ -210,7 +224,7 @@ def _zip_mark(archive: zipfile.ZipFile) -> bytes:
 def _is_our_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.comment == _zip_mark(archive)
+            return archive.comment == zip_mark(archive)
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         return False
 
@@ -226,19 +240,19 @@ class ZipTarget:
     def write(self, name: str, data: bytes) -> None:
         """A whole file of these bytes. name: relative, with "/" between folders. Raises: ExportError."""
         with explained(self.path), self._whole_or_not():
-            self.archive.writestr(_entry(name, zipfile.ZIP_DEFLATED), data)
+            self.archive.writestr(zip_entry(name, zipfile.ZIP_DEFLATED), data)
 
-    def copy(self, name: str, source: Path) -> None:
-        """A whole copy of a file. Raises: ExportError."""
+    def copy(self, name: str, source: Path | bytes) -> None:
+        """A whole copy of a picture's file, or of its bytes. Raises: ExportError."""
         # Pictures are compressed already.
         with readable(source) as original, explained(self.path), self._whole_or_not():
-            with self.archive.open(_entry(name, zipfile.ZIP_STORED), "w", force_zip64=True) as file:
+            with self.archive.open(zip_entry(name, zipfile.ZIP_STORED), "w", force_zip64=True) as file:
                 shutil.copyfileobj(original, file, 1 << 20)
 
     def stream(self, name: str) -> BinaryIO:
         """A file to be written piece by piece, the only one until it is closed. Raises: ExportError."""
         with explained(self.path):
-            entry = _entry(name, zipfile.ZIP_STORED)
+            entry = zip_entry(name, zipfile.ZIP_STORED)
             return cast(BinaryIO, self.archive.open(entry, "w", force_zip64=True))
 
     @contextmanager
@@ -259,7 +273,7 @@ class ZipTarget:
             raise
 
 
-def _entry(name: str, compression: int) -> zipfile.ZipInfo:
+def zip_entry(name: str, compression: int) -> zipfile.ZipInfo:
     """A zip entry without a time, so that equal captions make equal zips."""
     entry = zipfile.ZipInfo(name)
     entry.compress_type = compression
@@ -290,10 +304,14 @@ def explained(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """An open picture whose read errors are told apart from write errors of where it is copied to."""
+    """An open picture whose read errors are told apart from write errors of where it is copied to.
+
+    size: of it in bytes, as it was opened.
+    """
 
     name: str
     file: BinaryIO
+    size: int
 
     def read(self, size: int = -1, /) -> bytes:
         try:
@@ -303,14 +321,17 @@ class _Picture:
 
 
 @contextmanager
-def readable(source: Path) -> Iterator[_Picture]:
-    """A picture opened to be copied. Raises: ExportError: it cannot be read."""
+def readable(source: Path | bytes) -> Iterator[_Picture]:
+    """A picture's file, or its bytes, opened to be copied. Raises: ExportError: it cannot be read."""
+    if isinstance(source, bytes):
+        yield _Picture("", io.BytesIO(source), len(source))
+        return
     try:
         file = source.open("rb")
     except OSError as error:
         raise _unreadable(source.name, error) from error
     with file:
-        yield _Picture(source.name, file)
+        yield _Picture(source.name, file, os.fstat(file.fileno()).st_size)
 
 
 def _unreadable(name: str, error: OSError) -> ExportError:

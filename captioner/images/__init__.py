@@ -18,27 +18,38 @@ Codes of `BadPicture` raised here:
 
 Where the work is: `opening` reads files and uploads, `headers` says what a file holds before it is decoded, `budget`
 how much may be decoded at once, `process` decodes what its header does not bound (in `child`, a process of its own),
-`decoding` all the rest, `shrinking` makes what is looked at, and `alike` says which pictures look nearly the same.
+`decoding` all the rest, `shrinking` makes what is looked at, `encoding` what is handed on, `glance` tells what needs
+no pixels, and `alike` says which pictures look nearly the same.
 Others import from here alone.
 """
 
 from captioner.images.alike import likeness, near_equal
-from captioner.images.decoding import FORMATS, OpenedPicture, readable_formats
+from captioner.images.decoding import FORMATS, FRAMES, ON_WHITE, TURNED, OpenedPicture, readable_formats
+from captioner.images.encoding import KINDS, encoded
+from captioner.images.glance import Glance, glance, may_hold
 from captioner.images.headers import MAX_PIXELS, MAX_SIDE_PX, format_by_start
 from captioner.images.opening import MAX_BYTES, digest, is_picture_name, open_picture, opened_picture
 from captioner.images.shrinking import full, preview, thumbnail
 
 __all__ = [
     "FORMATS",
+    "FRAMES",
+    "KINDS",
     "MAX_BYTES",
     "MAX_PIXELS",
     "MAX_SIDE_PX",
+    "ON_WHITE",
+    "TURNED",
+    "Glance",
     "OpenedPicture",
     "digest",
+    "encoded",
     "format_by_start",
     "full",
+    "glance",
     "is_picture_name",
     "likeness",
+    "may_hold",
     "near_equal",
     "open_picture",
     "opened_picture",

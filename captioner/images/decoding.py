@@ -15,8 +15,8 @@ import importlib.util
 import io
 import re
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,10 +28,12 @@ from captioner.images.headers import MAX_PIXELS, check_pixels, damaged, format_b
 from captioner.images.strips import strips
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+TURNED, FRAMES, ON_WHITE = "rotated by EXIF", "only the first of its frames", "transparency on white"
+"""Notes that others than people read too."""
 
 _MAX_EXIF_DIGITS = 10_000_000
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -68,8 +70,6 @@ def decode(data: bytes) -> OpenedPicture:
 
     Raises: BadPicture: not_an_image, damaged, too_many_pixels or out_of_memory.
     """
-    _silence_pillow()
-    _register_heif()
     is_jpeg = _readers(data) == ("JPEG",)
     try:
         if is_jpeg and jpeg_end.is_filled_up(data):  # Pillow would take the zeros for pixels
@@ -98,22 +98,31 @@ def _pixels_of_jpeg(data: bytes) -> bytes | None:
 
 
 def _decoded(data: bytes) -> OpenedPicture:
+    with opened_lazily(data) as image:
+        image.load()
+        picture_format = "JPEG" if image.format == "MPO" else str(image.format)
+        notes: list[str] = []
+        orientation = orientation_of(image)
+        rgb = _to_rgb(image, notes)
+        if orientation in TURNS:
+            rgb = rgb.transpose(TURNS[orientation])
+            notes.append(TURNED)
+        elif rgb is image:
+            rgb = image.copy()  # without the file
+        if has_more_frames(image):
+            notes.append(FRAMES)
+        return OpenedPicture(rgb, picture_format, tuple(notes))
+
+
+@contextmanager
+def opened_lazily(data: bytes) -> Iterator[Image.Image]:
+    """A picture without its pixels; what goes wrong with it within the block becomes a BadPicture, as in `decode`."""
+    _silence_pillow()
+    _register_heif()
     try:
         with Image.open(io.BytesIO(data), formats=_readers(data)) as image:
             check_pixels(*image.size)
-            image.load()
-            picture_format = "JPEG" if image.format == "MPO" else str(image.format)
-            notes: list[str] = []
-            orientation = _orientation(image)
-            rgb = _to_rgb(image, notes)
-            if orientation in _TURNS:
-                rgb = rgb.transpose(_TURNS[orientation])
-                notes.append("rotated by EXIF")
-            elif rgb is image:
-                rgb = image.copy()  # without the file
-            if _has_more_frames(image):
-                notes.append("only the first of its frames")
-            return OpenedPicture(rgb, picture_format, tuple(notes))
+            yield image
     except BadPicture:
         raise
     except Image.DecompressionBombError as error:
@@ -193,7 +202,7 @@ def out_of_memory() -> BadPicture:
     )
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation, 1 where there is none or the EXIF data is broken: that must not lose the picture.
 
     Pillow turns TIFF pictures itself while loading and takes the tag away.
@@ -216,7 +225,7 @@ def _exif_bytes(image: Image.Image) -> bytes:
     return bytes.fromhex("".join(text.split("\n")[3:]))
 
 
-def _has_more_frames(image: Image.Image) -> bool:
+def has_more_frames(image: Image.Image) -> bool:
     """Whether it is animated or has pages; damage behind the first frame does not matter."""
     with suppress(Exception):
         return bool(getattr(image, "is_animated", False))
@@ -261,7 +270,7 @@ def _on_white(image: Image.Image, conversion: colours.Conversion, notes: list[st
     del rgba
     if alpha.getextrema() == (255, 255):
         return rgb
-    notes.append("transparency on white")
+    notes.append(ON_WHITE)
     white = Image.new("RGB", rgb.size, "white")
     white.paste(rgb, mask=alpha)
     return white

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.words import spans, tag_probabilities
 from captioner.contract import ModelUser, PictureInput
 from captioner.errors import SettingsError
-from captioner.lab.grid import CellScore, Sweep
+from captioner.lab.figures import CellScore
 from captioner.lab.measures import measure_text
 from captioner.lab.scores import CaptionScore, Weights, score_caption, weights_for
 from captioner.pipeline import failures_on_picture
@@ -39,6 +39,19 @@ class Heard:
     reading: CaptionReading
     opinions: Mapping[str, Opinion]
     tags: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A caption and the sentence in it: models are shown the sentence, since tags and a trigger are none."""
+
+    caption: str
+    sentence: str = ""
+
+    @property
+    def judged(self) -> str:
+        """What the models are shown: the sentence as far as the caption has it, else all of it."""
+        return self.sentence if self.sentence and self.sentence in self.caption else self.caption
 
 
 class Voices:
@@ -145,12 +158,20 @@ class Voices:
                 yield model
 
 
-def score_sweep(sweep: Sweep, shown: PictureInput, voices: Voices) -> Sweep:
-    """The sweep with a score for each cell; equal captions are read once. Raises: as `Voices.hear`."""
-    texts = [sentence.text for sentence in sweep.sentences]
-    scores, _ = score_set(voices.hear(shown, texts), voices.weights, is_edit=False)
-    cells = [CellScore(text, score, measure_text(text)) for score, text in zip(scores, texts, strict=True)]
-    return replace(sweep, scores=tuple(cells))
+def score_captions(
+    captions: Sequence[Captioned], shown: PictureInput, voices: Voices, *, names: Sequence[str] = ()
+) -> list[CellScore]:
+    """A score for each of a picture's captions, in order; equal ones are read once.
+
+    Args: names: as `scores.score_caption`. Raises: as `Voices.hear`.
+    """
+    scores, _ = score_set(
+        voices.hear(shown, [one.judged for one in captions]), voices.weights, is_edit=False, names=names
+    )
+    return [
+        CellScore(score, measure_text(one.caption), max(0, one.caption.find(one.judged)))
+        for score, one in zip(scores, captions, strict=True)
+    ]
 
 
 def spread(count: int, most: int = BACKGROUND_PICTURES) -> list[int]:

@@ -6,6 +6,7 @@ no picture and no model in memory.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from captioner.contract import ModelSpec
 from captioner.errors import ModelNotFound, SettingsError
 from captioner.limits import check_mapping, value_shown
 from captioner.models import registry, sources
+from captioner.service.recent import Recent
 from captioner.workspace import Workspace
 
 SWITCH = "_on"
@@ -33,6 +35,7 @@ class Choices:
     def __init__(self, models: str, workspace: Workspace) -> None:
         """Args: models: see `ModelManager`. workspace: where sets have their settings."""
         self._workspace = workspace
+        self._plans: Recent[tuple[tuple[str, ...], str], Plan] = Recent(64)
         self.models = models
         self.choice = sources.choose_trio(models)
         self.groups = tuple(group for group in setting_groups() if self._has_model(group.family))
@@ -101,8 +104,19 @@ class Choices:
         return Plan.from_flat(named, self.models)
 
     def stored_plan(self, set_id: str) -> Plan:
-        """The plan of the set's stored settings, the defaults where it has none; see `Plan.from_stored`."""
-        return Plan.from_stored(self._workspace.settings(set_id) or self.default_flat, self.models)
+        """The plan of the set's stored settings, the defaults where it has none; see `Plan.from_stored`.
+
+        Every edit that is saved asks for it, so plans are kept, but those that name a folder: its files may change.
+        """
+        stored = self._workspace.settings(set_id) or self.default_flat
+        known = ("", *(spec.name for spec in registry.MODELS))
+        key = (known, json.dumps(stored))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = Plan.from_stored(stored, self.models)
+            if all(stored.get(name, "") in known for name in self.model_keys):
+                self._plans.put(key, plan)
+        return plan
 
     def store(self, set_id: str, plan: Plan, *, label: str = "Settings") -> None:
         """Make a plan the set's settings; what is stored and means nothing here stays. Raises: as `set_settings`."""

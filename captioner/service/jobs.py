@@ -1,4 +1,4 @@
-"""Long work on a set: captioning its pictures and preparing models, started, told about, and stopped.
+"""Long work on a set: captioning its pictures, preparing models and what others hand in, started, told about, stopped.
 
 A job goes on when its tab closes, lets a person's own questions and other sets' jobs in between its steps, and keeps
 what it finished. Each set has one at a time. Composes no caption and changes no edit.
@@ -10,8 +10,8 @@ import dataclasses
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from captioner.captions.layers import due, existing_due, with_existing_used
 from captioner.captions.plan import Plan
@@ -27,6 +27,14 @@ from captioner.service.reviews import rewritten
 from captioner.worker import Job, Pause, PreparationProgress, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import Failure, View
+
+JobKind = Literal["caption", "prepare", "read", "sweep"]
+_DOING: Mapping[str, str] = {
+    "caption": "captioned",
+    "prepare": "prepared for",
+    "read": "read for doubtful words",
+    "sweep": "captioned with many settings",
+}
 
 PACE_STEPS = 12  # steps of a preparation that the time left is reckoned from; the first ones may be quick
 GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
@@ -76,9 +84,13 @@ class Jobs:
         """
         plan = self._choices.plan_of(values)
         self._workspace.find_set(set_id)
+        return self.start_steps(set_id, "prepare", self._preparing(plan, published=published), total=0)
+
+    def start_steps(self, set_id: str, kind: JobKind, steps: Iterable[Any], *, total: int) -> dict[str, Any]:
+        """Begin other work on a set. Args: steps, total: as `Worker.start`. Returns, raises: as `start`."""
         with self._starting:
             self._refuse_second_job(set_id)
-            job = self._worker.start(self._preparing(plan, published=published), total=0, owner=set_id)
+            job = self._worker.start(steps, total=total, owner=set_id, kind=kind)
         return {"job": _job_report(job)}
 
     def start_plan(
@@ -103,13 +115,14 @@ class Jobs:
             if not todo:
                 return {"job": None}
             run_id = f"{set_id}/{time.time_ns()}"
-            job = self._worker.start(self._steps(set_id, todo, plan, run_id), total=len(todo), owner=set_id)
+            steps = self._steps(set_id, todo, plan, run_id)
+            job = self._worker.start(steps, total=len(todo), owner=set_id, kind="caption")
         return {"job": _job_report(job)}
 
     def _refuse_second_job(self, set_id: str) -> None:
         running = [job for job in self._worker.jobs(set_id) if not job.is_finished]
         if running:
-            doing = "captioned" if running[0].total else "prepared for"
+            doing = _DOING[running[0].kind]
             raise CaptionerError(f"this set is being {doing} already; wait for it or stop it.", code="busy")
 
     def newest(self, set_id: str) -> dict[str, Any] | None:
@@ -224,7 +237,7 @@ def _chunks(
 
 
 def _job_report(job: Job) -> dict[str, Any]:
-    """A job as the page shows it; done counts the failed ones too, rate is pictures a second.
+    """A job as the page shows it; done counts the failed ones too, rate is pictures a second, kind a `JobKind`.
 
     total is 0 for a job that only prepares models; aside is how far a preparation is, None where none goes on.
     """
@@ -233,6 +246,7 @@ def _job_report(job: Job) -> dict[str, Any]:
     aside = job.aside
     return {
         "id": job.id,
+        "kind": job.kind,
         "state": job.state,
         "done": finished,
         "total": job.total,

@@ -1,21 +1,20 @@
 """What the page asks of the product, answered in plain JSON values: the service joins the parts that answer.
 
-Its own: sets, edits, the ignore list, undo, export. For the rest whoever asks names the part: `intake` files that come
-in, `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
-pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
-other settings, `overview` and `near_equal` a set at a glance, `live` one picture while a person waits, `jobs`
-captioning a set and preparing models. None of them holds a person's work (the workspace does) or a model (the manager
-does), only what can be made again. Whoever calls has checked that values have the declared types and lengths (`asked`);
-what they mean is checked here. Safe to use from many
-threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
+Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
+`bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
+pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions
+of other settings, `overview` and `near_equal` a set at a glance, `exports` sets on their way out, `live` one picture
+while a person waits, `jobs` captioning a set and preparing models. None of them holds a person's work (the workspace
+does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have the
+declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
+and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from captioner.captions import compose
@@ -23,15 +22,12 @@ from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan
 from captioner.captions.recipe import Recipe
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
-from captioner.errors import ExportError
-from captioner.formats.format import ExportItem, joined_notes, path_of
-from captioner.formats.names import safe_name
-from captioner.formats.sidecars import WRITERS, has_lines, result_of, write_zip
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
 from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
 from captioner.service.export_scopes import ExportScopes
+from captioner.service.exports import Exports
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
@@ -43,21 +39,9 @@ from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import Reviews
 from captioner.service.rows import Rows
-from captioner.settings import Effect, Settings, choice, switch
+from captioner.settings import Effect
 from captioner.worker import Worker
 from captioner.workspace import Workspace
-from captioner.workspace.records import View
-
-SETTINGS_NOTES = "settings.log"
-_MAX_NOTES = 6
-LEFT_OUT = "left out.log"  # no caption file of any trainer's
-
-
-class ExportSettings(Settings):
-    """What the zip holds."""
-
-    format: str = choice("txt", tuple(WRITERS), "The caption files' kind.")
-    with_pictures: bool = switch(False, "Put the pictures in as well.")
 
 
 class Service:
@@ -77,6 +61,7 @@ class Service:
         self.overview = Overview(workspace, self.rows, self.choices)
         self.near_equal = NearEqual(workspace)
         self.export_scopes = ExportScopes()
+        self.exports = Exports(workspace, self.rows, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
@@ -203,69 +188,6 @@ class Service:
             self._counted.put(digest, count)
         return count
 
-    def export_set(
-        self, set_id: str, target: Path, *, format: str, with_pictures: bool, only: Collection[str] | None = None
-    ) -> str:
-        """Write the set's captions to a zip at `target`; returns the name to save it under.
-
-        Args: only: the pictures it is of; None for all of the set.
-        A picture that the disk has damaged or lost is left out, and the zip says so in a file of its own; so it does of
-        stored settings that mean nothing here.
-        Raises: UnknownSet, StoreError. ExportError: also where nothing is left.
-        """
-        views = self._exported(set_id, only)
-        rows = self.rows.of_views(set_id, views)
-        items, left_out = self._export_items(set_id, views, rows, with_pictures=with_pictures)
-        if only is not None and not views:
-            raise ExportError("none of the chosen pictures is in this set any more; choose others.")
-        if left_out and not items:
-            raise ExportError(f"nothing can be exported. {left_out[0]}")
-        notes = {LEFT_OUT: "\n".join(["Not in this zip:", *left_out, ""])} if left_out else {}
-        if said := self.choices.stored_plan(set_id).notes:
-            notes[SETTINGS_NOTES] = "\n".join(["How this set's settings were understood:", *said, ""])
-        write_zip(items, target, format=format, with_pictures=with_pictures, notes=notes)
-        name = self.workspace.find_set(set_id).name
-        return f"{safe_name(name) if name else 'captions'}.zip"
-
-    def export_notes(
-        self, set_id: str, *, format: str, with_pictures: bool, only: Collection[str] | None = None
-    ) -> dict[str, Any]:
-        """What a zip of the set would have that a person should know before taking it.
-
-        Which captions are empty is not among it: the page counts and lists those.
-        Args: only: as `export_set`. Returns: {"notes": sentences}. Raises: UnknownSet.
-        """
-        views = self._exported(set_id, only)
-        rows = self.rows.of_views(set_id, views)
-        items, left_out = self._export_items(set_id, views, rows, with_pictures=with_pictures)
-        notes = replace(result_of(items, format=format, with_pictures=with_pictures), empty=()).notes()
-        notes += joined_notes(sum(_is_joined(view, row["text"]) for view, row in zip(views, rows, strict=True)))
-        more = len(notes) - _MAX_NOTES
-        return {"notes": left_out + (notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])}
-
-    def _exported(self, set_id: str, only: Collection[str] | None) -> list[View]:
-        return [view for view in self.workspace.views(set_id) if only is None or view.id in only]
-
-    def _export_items(
-        self, set_id: str, views: Sequence[View], rows: Sequence[Mapping[str, Any]], *, with_pictures: bool
-    ) -> tuple[list[ExportItem], list[str]]:
-        """What goes into a zip, and why some pictures do not."""
-        items: list[ExportItem] = []
-        left_out: list[str] = []
-        for view, row in zip(views, rows, strict=True):
-            path = None
-            if with_pictures and not row["is_damaged"]:
-                path = self.workspace.picture_path(set_id, view.id)
-            if row["is_damaged"]:
-                left_out.append(f"{path_of(view.folder, view.name)}: {row['error']}")
-            elif path is not None and not path.exists():
-                left_out.append(
-                    f"{path_of(view.folder, view.name)}: its picture file is missing; add the picture again."
-                )
-            else:
-                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
-        return items, left_out
-
     # Settings and edits
 
     def settings_changed(self, set_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -332,14 +254,6 @@ class Service:
         if change is None or change.entry is None:
             return {"label": None, "has_settings": False}
         return {"label": change.entry.label, "has_settings": change.entry.kind == "settings"}
-
-
-def _is_joined(view: View, text: str) -> bool:
-    """Whether a caption of several lines that came along stands in one line within a text that is no edit."""
-    lines = [line.strip() for line in view.existing.splitlines()]
-    return (
-        has_lines(view.existing) and not view.is_edited and not has_lines(text) and all(line in text for line in lines)
-    )
 
 
 def _compose_part(plan: Plan) -> tuple[Any, ...]:

@@ -21,10 +21,12 @@ from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
 from captioner.formats.format import path_of
 from captioner.formats.incoming import SortedFile
+from captioner.formats.targets import zip_target
 from captioner.images import MAX_BYTES
 from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt_out
+from captioner.service.exports import ExportWish
 from captioner.service.messages import message_of
-from captioner.service.service import ExportSettings, Service
+from captioner.service.service import Service
 from captioner.ui.asked import Shape, caption, flag, identifier, listed, optional, present, settings, text, whole
 from captioner.worker import Job
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
@@ -137,12 +139,17 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return {"ok": False, "conflict": answer["row"]["text"], "revision": answer["revision"]}
 
     def export_set(set_id: str, export: dict) -> dict:  # type: ignore[type-arg]
-        """Returns a zip of the captions. export: {"format": "txt|caption", "with_pictures": false}."""
-        wanted = ExportSettings.from_mapping(export)
+        """Returns a zip of the set. export: {"format": "txt|caption|kohya|...", "with_pictures": false}.
+
+        format: caption files, a list, or a trainer (the names of the command line's --format), which takes base_model,
+        repeats, trigger_word, set_folder and with_pictures as there. Without a format it is txt.
+        """
+        planned = service.exports.planned(set_id, ExportWish.read(export))
         folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # see captioner.temporary
-        name = service.export_set(set_id, folder / "set.zip", format=wanted.format, with_pictures=wanted.with_pictures)
-        target = (folder / "set.zip").rename(folder / name)
-        return {"path": str(target), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+        path = folder / f"{planned.name}.zip"
+        with zip_target(path) as sink:
+            planned.write(sink)
+        return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
 
     def delete_set(set_id: str) -> dict:  # type: ignore[type-arg]
         """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""

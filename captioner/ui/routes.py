@@ -7,25 +7,23 @@ no Gradio.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI, Request
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet
 from captioner.formats.incoming import CaptionFile
-from captioner.formats.sidecars import WRITERS
 from captioner.limits import read_json
+from captioner.service.exports import Export, ExportWish
 from captioner.service.messages import message_of
 from captioner.service.service import Service
 from captioner.ui.lanes import Lane
+from captioner.ui.zip_response import ZipResponse
 from captioner.workspace.records import Upload
 
 _FORM_ROOM = 2_000_000  # bytes of one field of an upload: the names of many files
@@ -89,27 +87,15 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return JSONResponse(await run_in_threadpool(service.kept_files.add, field, name or "The file", data))
 
     @app.get("/sets/{set_id}/export")
-    @exporting.along
-    def export(set_id: str, format: str = "txt", with_pictures: bool = False, scope: str = "") -> Response:
-        if format not in WRITERS:
-            raise CaptionerError(
-                f"format is {format[:40]!r}; it must be one of {', '.join(WRITERS)}.", code="bad_setting"
-            )
-        only = service.export_scopes.ids(scope)
-        folder = tempfile.TemporaryDirectory(prefix="captioner-export-")
-        try:
-            target = Path(folder.name) / "set.zip"
-            name = service.export_set(set_id, target, format=format, with_pictures=with_pictures, only=only)
-        except BaseException:
-            folder.cleanup()
-            raise
-        return FileResponse(
-            Path(folder.name) / "set.zip",
-            filename=name,
-            media_type="application/zip",
-            headers={"Cache-Control": "no-store"},
-            background=BackgroundTask(folder.cleanup),
-        )
+    async def export(set_id: str, request: Request) -> Response:
+        """What is asked for, and the name of a choice of pictures (`scope`), stand in the address."""
+        planned = await exporting.run(_planned, service, set_id, dict(request.query_params))
+        return ZipResponse(planned, exporting)
+
+
+def _planned(service: Service, set_id: str, words: dict[str, str]) -> Export:
+    only = service.export_scopes.ids(words.pop("scope", ""))
+    return service.exports.planned(set_id, ExportWish.parse(words), only)
 
 
 def _picture(data: bytes, media_type: str = "image/webp") -> Response:

@@ -7,14 +7,15 @@ and its parts answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from captioner.errors import CaptionerError, SettingsError
 from captioner.formats.incoming import START_BYTES, Incoming
 from captioner.service import samples
+from captioner.service.exports import ExportWish
 from captioner.service.messages import message_of
-from captioner.service.service import ExportSettings, Service
+from captioner.service.service import Service
 from captioner.ui.asked import (
     Check,
     Shape,
@@ -146,7 +147,12 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function(
             "export_notes",
             {**of_set, "export": settings, "ids": some},
-            lambda asked: _export_notes(service, asked["set"], asked["export"], asked["ids"]),
+            lambda asked: _export(service.exports.notes, asked),
+        ),
+        _function(
+            "export_start",
+            {**of_set, "export": settings, "ids": some},
+            lambda asked: _export(service.exports.start, asked),
         ),
         _function("export_scope", {"ids": listed(identifier)}, lambda asked: service.export_scopes.name(asked["ids"])),
         _function("undo", of_set, lambda asked: service.travel(asked["set"], is_undo=True)),
@@ -195,12 +201,10 @@ def _function(
     return function
 
 
-def _export_notes(
-    service: Service, set_id: str, export: Mapping[str, Any], only: Collection[str] | None
-) -> dict[str, Any]:
-    wanted = ExportSettings.from_mapping(export)
-    chosen = None if only is None else frozenset(only)
-    return service.export_notes(set_id, format=wanted.format, with_pictures=wanted.with_pictures, only=chosen)
+def _export(answer: Callable[..., dict[str, Any]], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What one of the functions about exports says of some pictures, or of all where no ids are given."""
+    ids = asked["ids"]
+    return answer(asked["set"], ExportWish.read(asked["export"]), None if ids is None else frozenset(ids))
 
 
 def _bytes(hexadecimal: str | None) -> bytes | None:

@@ -1,8 +1,8 @@
 """A checksum for each unit of a row that is written whole, so that damage on the disk is told from what was stored.
 
 The triggers of the schema keep checksums up to date through `captioner_checksum`, which every connection has; those of
-edits, of the journal's steps and of the lab's tables are written with them. Who reads a row compares. Damage of one picture's
-row costs that picture (code damaged_row), not its set. Knows no transaction.
+edits, of the journal's steps and of the lab's tables are written with them. Who reads a row compares. Damage of one
+picture's row costs that picture (code damaged_row), not its set. Knows no transaction.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ CHECKED = {
     "layers": {"checksum": "key, picture_key, family, model, model_revision, run_settings, sentence, tags"},
     "entries": {"checksum": "key, set_key, kind, label, run_id, settings_before, settings_after"},
     "steps": {"checksum": "entry_key, picture_key, field, before_value, after_value"},
-    "sweeps": {"checksum": "key, set_key, id, name, grid"},
-    "sweep_cells": {"checksum": "sweep_key, picture_key, cell, content"},
-    "ratings": {"checksum": "key, picture_key, caption, made_by, rating"},
+    "sweeps": {
+        "name_checksum": "key, id, name",
+        "grid_checksum": "key, set_key, id, grid",
+        "outcome_checksum": "key, outcome",
+    },
+    "sweep_cells": {"checksum": "sweep_key, picture_key, cell, caption, content"},
+    "ratings": {"checksum": "key, picture_key, caption, made_by", "rating_checksum": "key, rating"},
     "readings": {"checksum": "picture_key, caption, read_by, content"},
 }
 """By table and checksum column: the columns it is made of, in order."""

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from captioner.workspace.checksums import checksum, damaged_row
 from captioner.workspace.records import Entry, EntryKind
 
-TEXT, EXISTING, IS_REMOVED, IS_REVIEWED, LAYER = "text", "existing", "is_removed", "is_reviewed", "layer:"
+TEXT, EXISTING, IS_REMOVED, IS_REVIEWED = "text", "existing", "is_removed", "is_reviewed"
+LAYER, RATING = "layer:", "rating:"
 
 # What a field's new value changes beside itself. The revision counts changes of the edit only; layers_version those
-# of what a caption is composed from. An edit's checksum is written with it, the others' by trigger.
+# of what a caption is composed from. An edit's and a rating's checksum are written with them, the others' by trigger.
 _PICTURE_UPDATES = {
     TEXT: "UPDATE pictures SET text = ?1, version = ?2, revision = revision + 1,"
     " text_checksum = captioner_checksum(?1, revision + 1) WHERE key = ?3",
@@ -26,10 +27,17 @@ _PICTURE_UPDATES = {
     IS_REMOVED: "UPDATE pictures SET is_removed = ?1, version = ?2 WHERE key = ?3",
     IS_REVIEWED: "UPDATE pictures SET is_reviewed = ?1, version = ?2 WHERE key = ?3",
 }
+_RATING_UPDATE = (
+    "UPDATE ratings SET rating = ?1, version = ?2, rating_checksum = captioner_checksum(key, ?1)"
+    " WHERE key = CAST(?3 AS INTEGER)"
+)
 
 
 class Step(NamedTuple):
-    """One picture's field before and after; for a layer the values are keys of layers, None for no layer."""
+    """One picture's field before and after; for a layer the values are keys of layers, None for no layer.
+
+    A rating is of one caption of the picture: its field names the row.
+    """
 
     picture_key: int
     field: str
@@ -58,6 +66,9 @@ def apply(db: sqlite3.Connection, set_key: int, version: int, values: Iterable[t
     for field, rows in by_field.items():
         if field in _PICTURE_UPDATES:
             db.executemany(_PICTURE_UPDATES[field], rows)
+            continue
+        if field.startswith(RATING):
+            db.executemany(_RATING_UPDATE, [(value, version, field.removeprefix(RATING)) for value, _, _ in rows])
             continue
         family = field.removeprefix(LAYER)
         db.executemany(

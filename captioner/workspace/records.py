@@ -12,7 +12,7 @@ DAMAGED_ROW = "damaged_row"
 """The code of what was damaged on the disk and costs one picture."""
 
 State = Literal["empty", "generated", "edited", "failed"]
-EntryKind = Literal["edit", "change", "bulk", "run", "settings", "remove", "restore", "import", "review"]
+EntryKind = Literal["edit", "change", "bulk", "run", "settings", "remove", "restore", "import", "review", "rating"]
 
 
 class Failure(NamedTuple):
@@ -164,6 +164,53 @@ class Changes:
     undo: Entry | None
     redo: Entry | None
     is_everything: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSweep:
+    """A grid of settings tried on pictures, as it is stored.
+
+    created_at: seconds since 1970, UTC. grid: what was asked for; None where the disk has damaged it. outcome: what
+    came of it as a whole; empty where the disk has damaged it. cells: how many are stored. rated: how many of them hold
+    a caption that has a rating.
+    """
+
+    id: str
+    name: str
+    created_at: float
+    grid: Mapping[str, Any] | None
+    outcome: Mapping[str, Any]
+    cells: int
+    rated: int
+
+
+class StoredCell(NamedTuple):
+    """One cell of a sweep for one picture. caption: None where there is none. content: None where it was damaged."""
+
+    picture_id: str
+    cell: int
+    caption: str | None
+    content: Mapping[str, Any] | None
+
+
+class Rating(NamedTuple):
+    """What a person said of a caption of a picture; rating: green, yellow, red, or None where it was taken back.
+
+    made_by: what it was seen with. rated_at: seconds since 1970, UTC, also of what was taken back.
+    """
+
+    picture_id: str
+    caption: str
+    rating: str | None
+    made_by: Mapping[str, Any]
+    rated_at: float
+
+
+class Ratings(NamedTuple):
+    """The ratings of a set, and how many the disk has damaged, which are left out."""
+
+    whole: tuple[Rating, ...]
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,8 @@ CREATE TABLE current_layers (
 CREATE INDEX current_layers_by_layer ON current_layers (layer_key);
 """
 
-# Undone entries are always the newest ones of a set. A step's field is text, existing, is_removed, is_reviewed or
-# layer:FAMILY (then its values are keys of layers).
+# Undone entries are always the newest ones of a set. A step's field is text, existing, is_removed, is_reviewed,
+# layer:FAMILY (then its values are keys of layers) or rating:KEY (then its values are those of that row of ratings).
 _JOURNAL = """
 CREATE TABLE entries (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -204,10 +204,11 @@ DROP TRIGGER pictures_edited;
 DROP TRIGGER steps_inserted;
 """
 
-# grid: axes, base settings and pictures as JSON. content: a cell's caption with what made it and its scores, or why there
-# is none, as JSON. A rating is of a caption of a picture, wherever it was seen; made_by: settings, model and revision
-# that it was seen with, as JSON; rating: green, yellow or red, NULL where it was taken back. A reading is of the one
-# caption that a picture had then; read_by: the models that were asked and their revisions, as JSON.
+# grid: axes, settings and pictures of a sweep as JSON; outcome: who scored it and what to tell of it, as JSON. caption:
+# NULL where a cell has none; content: what made it, its scores, or why there is none, as JSON. A rating is of a caption
+# of a picture, wherever it was seen; made_by: what it was seen with, as JSON; rating: green, yellow or red, NULL where
+# it was taken back. version: the set's version at the last change. A reading is of the one caption that a picture had
+# then; read_by: the models that were asked and their revisions, as JSON. All checksums are written with their rows.
 _LAB = """
 CREATE TABLE sweeps (
     key INTEGER PRIMARY KEY,
@@ -215,15 +216,20 @@ CREATE TABLE sweeps (
     id TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
     grid TEXT NOT NULL,
+    outcome TEXT NOT NULL DEFAULT '{}',
     created_at REAL NOT NULL,
-    checksum INTEGER NOT NULL DEFAULT 0
+    name_checksum INTEGER NOT NULL DEFAULT 0,
+    grid_checksum INTEGER NOT NULL DEFAULT 0,
+    outcome_checksum INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX sweeps_by_set ON sweeps (set_key);
 CREATE TABLE sweep_cells (
     sweep_key INTEGER NOT NULL REFERENCES sweeps (key),
     picture_key INTEGER NOT NULL REFERENCES pictures (key),
     cell INTEGER NOT NULL,
+    caption TEXT,
     content TEXT NOT NULL,
+    version INTEGER NOT NULL,
     checksum INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (sweep_key, picture_key, cell)
 ) WITHOUT ROWID;
@@ -234,7 +240,9 @@ CREATE TABLE ratings (
     made_by TEXT NOT NULL,
     rating TEXT,
     rated_at REAL NOT NULL,
+    version INTEGER NOT NULL,
     checksum INTEGER NOT NULL DEFAULT 0,
+    rating_checksum INTEGER NOT NULL DEFAULT 0,
     UNIQUE (picture_key, caption)
 );
 CREATE TABLE readings (

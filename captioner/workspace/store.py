@@ -23,6 +23,7 @@ from captioner.workspace import views as reading
 from captioner.workspace.checks import check_caption, check_revision, settings_json, storable_name
 from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
+from captioner.workspace.lab import Lab
 from captioner.workspace.layers import StoredLayers
 from captioner.workspace.likenesses import Likenesses
 from captioner.workspace.records import (
@@ -59,6 +60,7 @@ class Workspace:
         self._files = PictureFiles(self.folder)
         self._layers = StoredLayers()
         self.reviews = Reviews(self._database, clock)
+        self.lab = Lab(self._database, clock)
         self.likenesses = Likenesses(self._database, self._files)
         deletion.discard_files(self._database, self._files)
 

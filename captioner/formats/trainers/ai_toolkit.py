@@ -26,6 +26,7 @@ class AiToolkit(Target):
     name = "ai-toolkit"
     title = "ai-toolkit"
     other_names: ClassVar[tuple[str, ...]] = ("ostris",)
+    reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".webp"))
     heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, "trigger_word")
     forbidden: ClassVar[Mapping[str, str]] = {
         "${": "ai-toolkit takes it for an environment variable",

@@ -16,6 +16,7 @@ class DiffSynth(Target):
     title = "DiffSynth-Studio"
     other_names: ClassVar[tuple[str, ...]] = ("diffsynth-studio",)
     suffix = ""
+    turns = False
     keeps_lines = True
     base_models: ClassVar[tuple[str, ...]] = ("qwen-image", "flux1", "other")
 

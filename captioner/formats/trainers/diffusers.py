@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from captioner.formats.trainers.quoting import jsonl_bytes, shell_word
-from captioner.formats.trainers.target import MadeSet, Target
+from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Target
 
 _MODELS = {
     "sdxl": ("text_to_image/train_text_to_image_lora_sdxl.py", "stabilityai/stable-diffusion-xl-base-1.0"),
@@ -27,7 +27,13 @@ class Diffusers(Target):
     other_names: ClassVar[tuple[str, ...]] = ("hf", "huggingface", "imagefolder")
     suffix = ""
     keeps_lines = True
-    heeds: ClassVar[tuple[str, ...]] = ("base_model", "set_folder", "with_pictures", "trigger_word")
+    heeds: ClassVar[tuple[str, ...]] = (
+        "base_model",
+        "set_folder",
+        "with_pictures",
+        "trigger_word",
+        *CONVERSION_FIELDS,
+    )
     forbidden: ClassVar[Mapping[str, str]] = {"[": _PATTERN, "]": _PATTERN}
     picture_folder = "train"
 

@@ -22,6 +22,8 @@ _MODELS = {
 class DiffusionPipe(Target):
     name = "diffusion-pipe"
     title = "diffusion-pipe"
+    turns = False
+    reads_frames = False
     base_models: ClassVar[tuple[str, ...]] = ("sdxl", "sd35", "flux1", "qwen-image", "other")
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:

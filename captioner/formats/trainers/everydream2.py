@@ -19,6 +19,7 @@ class EveryDream2(Target):
     name = "everydream2"
     title = "EveryDream2trainer"
     other_names: ClassVar[tuple[str, ...]] = ("everydream", "everydream2trainer")
+    reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".jfif"))
     base_models: ClassVar[tuple[str, ...]] = ("sd15", "other")
 
     def stem(self, stem: str) -> str:

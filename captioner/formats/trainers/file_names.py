@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from captioner.formats.trainers.quoting import shell_word
-from captioner.formats.trainers.target import MadeSet, Target, Wanted
+from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Target, Wanted
 
 _MAX_CAPTION_BYTES = 200  # of a name's 255; the rest is for numbers and suffix
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
@@ -19,7 +19,7 @@ _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 class _FileNames(Target):
     suffix = ""
-    heeds: ClassVar[tuple[str, ...]] = ("set_folder",)
+    heeds: ClassVar[tuple[str, ...]] = ("set_folder", *CONVERSION_FIELDS)
     base_models: ClassVar[tuple[str, ...]] = ("sd15", "other")
     changes: ClassVar[str] = "a file name cannot hold all of them"
     not_read: ClassVar[str] = ""
@@ -46,6 +46,7 @@ class FileName(_FileNames):
     name = "filename"
     title = "EveryDream's file names"
     other_names: ClassVar[tuple[str, ...]] = ("everydream-filename",)
+    reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".jfif"))
     not_read = "_"
 
     def file_stem(self, wanted: Wanted, text: str) -> str:
@@ -64,7 +65,8 @@ class JoePenna(_FileNames):
     name = "joepenna"
     title = "JoePenna's Dreambooth"
     other_names: ClassVar[tuple[str, ...]] = ("mrwho", "captionizer")
-    heeds: ClassVar[tuple[str, ...]] = ("set_folder", "trigger_word")
+    turns = False
+    heeds: ClassVar[tuple[str, ...]] = (*_FileNames.heeds, "trigger_word")
     not_read = "_@"
 
     def text(self, text: str) -> str:

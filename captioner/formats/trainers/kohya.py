@@ -34,6 +34,8 @@ class Kohya(Target):
     title = "kohya's sd-scripts"
     other_names: ClassVar[tuple[str, ...]] = ("sd-scripts", "kohya_ss", "fluxgym")
     empty = b"\n"
+    reads: ClassVar[frozenset[str]] = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp"))
+    turns = False
     base_models: ClassVar[tuple[str, ...]] = ("sdxl", "sd15", "sd35", "flux1", "other")
 
     def folder_name(self, folder: str, repeats: int, *, set_name: str) -> str:

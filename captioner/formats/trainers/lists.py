@@ -9,14 +9,14 @@ from typing import ClassVar
 
 from captioner.errors import MissingPackage
 from captioner.formats.trainers.quoting import json_bytes, jsonl_bytes
-from captioner.formats.trainers.target import MadeSet, Target
+from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Target
 
 
 class _List(Target):
     is_trainer = False
     suffix = ""
     keeps_lines = True
-    heeds: ClassVar[tuple[str, ...]] = ("with_pictures",)
+    heeds: ClassVar[tuple[str, ...]] = ("with_pictures", *CONVERSION_FIELDS)
     picture_folder = ""
 
 
@@ -51,6 +51,8 @@ class KohyaJson(_List):
     title = "kohya's metadata JSON"
     other_names: ClassVar[tuple[str, ...]] = ("kohya-json",)
     keeps_lines = False
+    reads: ClassVar[frozenset[str]] = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp"))
+    turns = False
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
         return {"metadata.json": json_bytes({row.picture: {"caption": row.text} for row in made.rows})}

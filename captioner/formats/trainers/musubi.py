@@ -18,6 +18,8 @@ class Musubi(Target):
     name = "musubi"
     title = "musubi-tuner"
     other_names: ClassVar[tuple[str, ...]] = ("musubi-tuner",)
+    reads: ClassVar[frozenset[str]] = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".avif"))
+    turns = False
     base_models: ClassVar[tuple[str, ...]] = ("qwen-image", "other")
     forbidden: ClassVar[Mapping[str, str]] = {"[": _PATTERN, "]": _PATTERN}
 

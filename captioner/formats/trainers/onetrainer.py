@@ -5,7 +5,7 @@ end in -masklabel or -condlabel are no pictures to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from captioner.formats.trainers.quoting import json_bytes, shell_word
 from captioner.formats.trainers.target import MadeSet, Target
@@ -24,6 +24,7 @@ _LABELS = ("-masklabel", "-condlabel")
 class OneTrainer(Target):
     name = "onetrainer"
     title = "OneTrainer"
+    reads: ClassVar[frozenset[str]] = frozenset((".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif"))
 
     def stem(self, stem: str) -> str:
         return f"{stem}_" if stem.endswith(_LABELS) else stem

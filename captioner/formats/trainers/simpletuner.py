@@ -23,6 +23,7 @@ _FAMILIES = {
 class SimpleTuner(Target):
     name = "simpletuner"
     title = "SimpleTuner"
+    turns = None
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
         resolution = 512 if made.settings.base_model == "sd15" else 1024

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Protocol
+from typing import ClassVar
 
 from captioner.errors import ExportError
 from captioner.formats.sidecars import caption_text
+from captioner.formats.targets import Sink
 from captioner.limits import MAX_PATH_LENGTH
 from captioner.settings import Settings, choice, switch, whole, words
 
@@ -27,6 +28,18 @@ BASE_MODELS: Mapping[str, str] = {
     "other": "another model",
 }
 """Models that sets are trained on, by the words of the command line."""
+
+
+_CONVERTED = ("conversion", ("needed", "all"))
+CONVERSION_FIELDS = ("conversion", "longest_edge", "picture_type", "picture_quality")
+"""The settings of how pictures leave, which every target heeds that takes pictures along."""
+PILLOW_TYPES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif"),
+        *(".bmp", ".dib", ".gif", ".tif", ".tiff"),
+    )
+)
+"""What a trainer reads that opens whatever Pillow opens by itself."""
 
 
 class SetSettings(Settings):
@@ -54,6 +67,33 @@ class SetSettings(Settings):
     with_pictures: bool = switch(
         True, "Put the pictures beside their captions; no picture is ever replaced.", label="With pictures"
     )
+    conversion: str = choice(
+        "needed",
+        ("needed", "none", "all"),
+        "Which pictures are made anew. `needed`: those that the trainer would train lying, since it does not heed "
+        "their EXIF tag, and those of a type it does not read. `all`: every picture upright, in sRGB, transparency on "
+        "white. `none`: all leave as they came. A picture that needs nothing keeps its bytes.",
+        label="Convert pictures",
+    )
+    longest_edge: int = whole(
+        0,
+        0,
+        16_000,
+        "Make pictures smaller whose longer side is over this; 0 keeps all sizes.",
+        step=64,
+        unit="px",
+        only_when=_CONVERTED,
+    )
+    picture_type: str = choice(
+        "same",
+        ("same", "png", "jpeg", "webp"),
+        "What a picture that is made anew is saved as. `same`: JPEG, PNG and WebP stay, others become PNG.",
+        only_when=_CONVERTED,
+    )
+    picture_quality: int = whole(95, 1, 100, "How good JPEG and WebP are that are made anew.", only_when=_CONVERTED)
+
+
+_PLAIN_SUFFIXES = {".jfif": ".jpg", ".jpe": ".jpg", ".mpo": ".jpg", ".apng": ".png", ".dib": ".bmp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +141,13 @@ class MadeSet:
         return Counter("." + row.picture.rpartition(".")[2] for row in self.rows)
 
 
-class Sink(Protocol):
-    """Where a set's files go; names are relative, with "/" between folders."""
-
-    def write(self, name: str, data: bytes) -> None:
-        """A file of these bytes. Raises: ExportError."""
-
-    def copy(self, name: str, source: Path) -> None:
-        """A copy of a file. Raises: ExportError."""
-
-    def stream(self, name: str) -> BinaryIO:
-        """A file to be written piece by piece, the only one until it is closed. Raises: ExportError."""
-
-
 class Packer:
     """Puts pictures and caption files into a set, one by one. `close` at the end."""
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
 
-    def put(self, picture: str, source: Path | None, caption: str, data: bytes) -> None:
+    def put(self, picture: str, source: Path | bytes | None, caption: str, data: bytes) -> None:
         """The picture first, so that a caption file is never there without the picture it belongs to.
 
         Args: picture, caption: names in the set; "" for a caption without a file. source: None leaves the picture out.
@@ -151,7 +178,9 @@ class Target:
     suffix: of the caption file beside each picture, "" for none. empty: its bytes for an empty caption.
     keeps_lines: a caption may have several lines; else they become one. changes: what becomes of captions that the
     target cannot take as they are. is_trainer: the set gets START.txt.
-    heeds: the settings that change something. forbidden: what a path must not hold, each with the reason.
+    reads: suffixes of pictures that it finds. turns: it turns pictures as their EXIF tag says, None for nobody knows.
+    reads_frames: it takes the first frame of an animated picture. heeds: the settings that change something.
+    forbidden: what a path must not hold, each with the reason.
     """
 
     name: ClassVar[str]
@@ -163,7 +192,10 @@ class Target:
     keeps_lines: ClassVar[bool] = False
     changes: ClassVar[str] = "their lines were joined into one"
     base_models: ClassVar[tuple[str, ...]] = tuple(BASE_MODELS)
-    heeds: ClassVar[tuple[str, ...]] = ("base_model", "repeats", "set_folder", "with_pictures")
+    reads: ClassVar[frozenset[str]] = PILLOW_TYPES
+    turns: ClassVar[bool | None] = True
+    reads_frames: ClassVar[bool] = True
+    heeds: ClassVar[tuple[str, ...]] = ("base_model", "repeats", "set_folder", "with_pictures", *CONVERSION_FIELDS)
     forbidden: ClassVar[Mapping[str, str]] = {}
     picture_folder: ClassVar[str] = "img"
 
@@ -202,7 +234,7 @@ class Target:
 
     def picture_suffix(self, suffix: str) -> str:
         """A picture's suffix, in lower case, as the trainer looks for it."""
-        return {".jfif": ".jpg", ".jpe": ".jpg"}.get(suffix, suffix)
+        return _PLAIN_SUFFIXES.get(suffix, suffix)
 
     def text(self, text: str) -> str:
         """A caption as the set holds it: what no reader takes for a line break is none, lines become one if need be."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from captioner.errors import ExportError
-from captioner.formats.targets import readable
+from captioner.formats.targets import Sink, readable
 from captioner.formats.trainers.quoting import shell_word
-from captioner.formats.trainers.target import MadeSet, Packer, Sink, Target
+from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Packer, Target
 
 SHARD_SAMPLES = 10_000
 SHARD_BYTES = 1 << 30
@@ -23,7 +22,8 @@ class WebDataset(Target):
     title = "WebDataset"
     other_names: ClassVar[tuple[str, ...]] = ("wds", "tar")
     keeps_lines = True
-    heeds: ClassVar[tuple[str, ...]] = ("set_folder",)
+    reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".webp"))
+    heeds: ClassVar[tuple[str, ...]] = ("set_folder", *CONVERSION_FIELDS)
     picture_folder = ""
 
     def stem(self, stem: str) -> str:
@@ -55,7 +55,7 @@ class _Shards(Packer):
         self._file: BinaryIO | None = None
         self._shards = self._samples = self._bytes = 0
 
-    def put(self, picture: str, source: Path | None, caption: str, data: bytes) -> None:
+    def put(self, picture: str, source: Path | bytes | None, caption: str, data: bytes) -> None:
         assert source is not None  # this target heeds no --no-with-pictures
         if self._file is None or self._samples >= SHARD_SAMPLES or self._bytes >= SHARD_BYTES:
             self.close()
@@ -63,7 +63,7 @@ class _Shards(Packer):
             self._shards += 1
             self._samples = self._bytes = 0
         with readable(source) as original:
-            size = os.fstat(original.file.fileno()).st_size
+            size = original.size
             self._add(picture, size, iter(lambda: original.read(_PIECE), b""))
         self._add(caption, len(data), iter([data]))
         self._samples += 1

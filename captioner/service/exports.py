@@ -1,0 +1,223 @@
+"""A set on its way out: caption files, lists, or a whole set for a trainer, by what a person chose.
+
+Where the files go, a zip on the disk or one that a browser reads while it is written, is the caller's. A picture that
+the disk has damaged or lost is left out, and the export says so. Knows no Gradio and no HTTP; what a person can mend is
+a CaptionerError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from captioner.errors import BadPicture, ExportError, SettingsError
+from captioner.formats.format import ExportItem, joined_notes, path_of
+from captioner.formats.names import safe_name
+from captioner.formats.set_writer import START_NAME, Below, SetPlan, SetWriter
+from captioner.formats.sidecars import WRITERS, CaptionFiles, has_lines
+from captioner.formats.targets import Sink
+from captioner.formats.trainers.registry import find_target
+from captioner.formats.trainers.target import SetSettings, Target
+from captioner.limits import check_text
+from captioner.service.choices import Choices
+from captioner.service.rows import Rows
+from captioner.workspace import Workspace
+from captioner.workspace.records import View
+
+FORMAT = "format"
+SETTINGS_NOTES = "settings.log"
+LEFT_OUT = "left out.log"  # no caption file of any trainer's
+_DEFAULT_FORMAT = "txt"
+_MAX_NOTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ExportWish:
+    """What a person chose. target: None for caption files. format: their kind, or the target's name."""
+
+    format: str
+    target: Target | None
+    settings: SetSettings
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """From names and values as programs send them: the format and the settings of its sets.
+
+        Raises: ExportError: nobody knows the format. SettingsError: a value that is not allowed, or that changes
+        nothing there.
+        """
+        given = dict(values)
+        name = check_text(given.pop(FORMAT, _DEFAULT_FORMAT), FORMAT)
+        target = None if name in WRITERS else find_target(name, others=tuple(WRITERS))
+        heeded = target.heeds if target else ("with_pictures",)
+        settings = SetSettings.from_mapping(given)
+        for field in given:
+            if field not in heeded:
+                raise SettingsError(f"{field} has no effect with format {target.name if target else name}.")
+        defaults = {"base_model": target.base_models[0]} if target else {"with_pictures": False}
+        return cls(target.name if target else name, target, settings.replaced(**{**defaults, **given}))
+
+    @classmethod
+    def parse(cls, words: Mapping[str, str]) -> Self:
+        """As `read`, from an address, where every value is a word."""
+        fields = {field.name: field for field in SetSettings.fields()}
+        return cls.read({name: fields[name].parse(word) if name in fields else word for name, word in words.items()})
+
+    @property
+    def with_pictures(self) -> bool:
+        """Whether the pictures themselves leave too."""
+        return self.settings.with_pictures
+
+
+class Exports:
+    """Those of all sets."""
+
+    def __init__(self, workspace: Workspace, rows: Rows, choices: Choices) -> None:
+        self._workspace = workspace
+        self._rows = rows
+        self._choices = choices
+
+    def planned(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> Export:
+        """An export that can be written. Everything that can be wrong with it, but the disk, shows here.
+
+        Args: only: the pictures it is of; None for all of the set.
+        Raises: UnknownSet, StoreError, SettingsError, MissingPackage. ExportError: also where nothing is left.
+        """
+        views = [view for view in self._workspace.views(set_id) if only is None or view.id in only]
+        if only is not None and not views:
+            raise ExportError("none of the chosen pictures is in this set any more; choose others.")
+        rows = self._rows.of_views(set_id, views)
+        items, left_out = self._items(set_id, views, rows, with_pictures=wish.with_pictures)
+        if left_out and not items:
+            raise ExportError(f"nothing can be exported. {left_out[0]}")
+        name = self._workspace.find_set(set_id).name
+        joined = sum(_is_joined(view, row["text"]) for view, row in zip(views, rows, strict=True))
+        notes = self._choices.stored_plan(set_id).notes
+        return Export(wish, safe_name(name) if name else "captions", items, left_out, notes, joined)
+
+    def notes(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
+        """What an export would have that a person should know before taking it.
+
+        Which captions are empty is not among it: the page counts and lists those.
+        Returns: {"notes": sentences}. Raises: as `planned`.
+        """
+        return {"notes": self.planned(set_id, wish, only).notes()}
+
+    def start(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
+        """What START.txt says. Returns: {"start": its lines; none where the format has none}. Raises: as `planned`."""
+        return {"start": self.planned(set_id, wish, only).start()}
+
+    def _items(
+        self, set_id: str, views: Sequence[View], rows: Sequence[Mapping[str, Any]], *, with_pictures: bool
+    ) -> tuple[list[ExportItem], list[str]]:
+        """What leaves, and why some pictures do not."""
+        items: list[ExportItem] = []
+        left_out: list[str] = []
+        for view, row in zip(views, rows, strict=True):
+            name = path_of(view.folder, view.name)
+            path = None
+            if with_pictures and not row["is_damaged"]:
+                path = self._workspace.picture_path(set_id, view.id)
+            if row["is_damaged"]:
+                left_out.append(f"{name}: {row['error']}")
+            elif path is not None and not path.exists():
+                left_out.append(f"{name}: its picture file is missing; add the picture again.")
+            else:
+                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
+        return items, left_out
+
+
+class Export:
+    """One that can be written. name: of the zip, and of the folder in it that a whole set has, without a suffix."""
+
+    def __init__(
+        self,
+        wish: ExportWish,
+        name: str,
+        items: Sequence[ExportItem],
+        left_out: Sequence[str],
+        settings_notes: Sequence[str],
+        joined: int,
+    ) -> None:
+        self.name = name
+        self._items = items
+        self._left_out = left_out
+        self._settings_notes = settings_notes
+        self._joined = joined
+        self._target = wish.target
+        if wish.target is None:
+            self._captions = CaptionFiles(items, format=wish.format, with_pictures=wish.with_pictures)
+            return
+        if not items:
+            raise ExportError("there is no picture yet, so no set can be made; add pictures first.")
+        self._plan = SetPlan(wish.target, wish.settings, items, name=name)
+
+    def write(self, sink: Sink) -> None:
+        """Write all files. Raises: ExportError."""
+        if self._target is not None:
+            self._write_set(sink)
+            return
+        for index, item in enumerate(self._items):
+            self._captions.add(sink, index, item.text)
+        for name, lines in self._logs(self._left_out).items():
+            sink.write(name, "\n".join([*lines, ""]).encode())
+
+    def notes(self) -> list[str]:
+        """What to know before, in sentences."""
+        notes = joined_notes(self._joined)
+        if self._target is None:
+            notes = [*replace(self._captions.result(), empty=()).notes(), *notes]
+        more = len(notes) - _MAX_NOTES
+        return [*self._left_out, *(notes if more <= 0 else [*notes[:_MAX_NOTES], f"and {more} more of the kind."])]
+
+    def start(self) -> list[str]:
+        """The lines of START.txt; no picture is looked into for them."""
+        if self._target is None:
+            return []
+        kept = _Kept()
+        self._write_set(kept, has_pictures=False)
+        return kept.text.splitlines()
+
+    def _write_set(self, sink: Sink, *, has_pictures: bool = True) -> None:
+        left_out, plan = list(self._left_out), self._plan
+        with SetWriter(plan, Below(sink, plan.name), has_pictures=has_pictures) as writer:
+            for index, item in enumerate(self._items):
+                try:
+                    writer.add(index, item.text)
+                except BadPicture as error:
+                    left_out.append(f"{path_of(item.folder, item.name)}: {error}")
+            writer.finish([line for lines in self._logs(left_out).values() for line in lines])
+
+    def _logs(self, left_out: Sequence[str]) -> dict[str, list[str]]:
+        logs = {}
+        if left_out:
+            logs[LEFT_OUT] = ["Not in this zip:", *left_out]
+        if self._settings_notes:
+            logs[SETTINGS_NOTES] = ["How this set's settings were understood:", *self._settings_notes]
+        return logs
+
+
+class _Kept:
+    """A sink that keeps START.txt and nothing else."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, name: str, data: bytes) -> None:
+        if name.rpartition("/")[2] == START_NAME:
+            self.text = data.decode()
+
+    def copy(self, name: str, source: object) -> None:
+        """Nothing is copied."""
+
+    def stream(self, name: str) -> Any:
+        raise AssertionError("only a packer of its own streams, and none is used here")
+
+
+def _is_joined(view: View, text: str) -> bool:
+    """Whether a caption of several lines that came along stands in one line within a text that is no edit."""
+    lines = [line.strip() for line in view.existing.splitlines()]
+    return (
+        has_lines(view.existing) and not view.is_edited and not has_lines(text) and all(line in text for line in lines)
+    )
