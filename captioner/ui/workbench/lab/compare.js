@@ -39,7 +39,7 @@ async function home(isFresh) {
   last = '';
   leave();
   await Promise.all([setUp(isFresh), listEarlier()]);
-  byId('cw-compare-title').focus();
+  byId('cw-compare-form').querySelector('[name=preset]:checked')?.focus(); // from where Enter starts
 }
 
 /** How far it is; why it ended, where it ended early. */
@@ -107,7 +107,6 @@ colour.addEventListener('change', () => colourBy(colour.value));
 byId('cw-compare-continue').addEventListener('click', goOn);
 byId('cw-compare-new').addEventListener('click', () => home(false));
 byId('cw-compare-close').addEventListener('click', close);
-byId('cw-compare-title').tabIndex = -1;
 byId('cw-compare-open').addEventListener('click', enter);
 on('compare', ({ isShown: isOpen }) => {
   byId('cw-compare-open').setAttribute('aria-pressed', isOpen);

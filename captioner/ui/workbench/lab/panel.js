@@ -88,6 +88,7 @@ function scores(cell) {
       name,
       title,
       about,
+      digits,
     }) => html`<div><dt title="${about}">${title}</dt><dd><b>${figure(cell.scores[name], { digits })}</b> <span
       class="cw-quiet">${cell.parts?.[name] || about}</span></dd></div>`,
   );
