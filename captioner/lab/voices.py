@@ -57,7 +57,8 @@ class Captioned:
 class Voices:
     """The models of a plan that can say something of captions.
 
-    weights: how what they say is added up. notes: who is not asked, and why, in sentences.
+    weights: how what they say is added up. notes: who is not asked, and why, in sentences. revisions: of the weights of
+    those that are asked, by the model's name.
     """
 
     def __init__(self, plan: Plan, models: ModelUser) -> None:
@@ -67,24 +68,29 @@ class Voices:
         """
         self._models = models
         self._background: Any = None
+        self.revisions: dict[str, str] = {}
         self._captioner = self._clip = self._tagger = None
         notes = []
         if plan.captioner.model:
             with models.use(plan.captioner.model, plan.captioner.family) as captioner:
                 if captioner.can_read:
                     self._captioner = plan.captioner
+                    self.revisions[plan.captioner.model] = captioner.revision
                 else:
                     notes.append(f"{plan.captioner.model} cannot read captions; the others are asked without it.")
         for planned in plan.taggers:
             with models.use(planned.model, planned.family) as tagger:
                 has_tags = bool(tagger.known_tags)
                 can_compare = bool(tagger.can_compare)
+                revision = tagger.revision
             if can_compare and self._captioner is None:
                 notes.append(f"{planned.model} is not asked: it compares words with what a captioner would rather say.")
             elif can_compare and self._clip is None:
                 self._clip = planned
+                self.revisions[planned.model] = revision
             elif has_tags and self._tagger is None:
                 self._tagger = planned
+                self.revisions[planned.model] = revision
             else:
                 notes.append(f"{planned.model} is not asked: it says nothing of captions that another does not say.")
         self.notes = tuple(notes)
@@ -103,6 +109,16 @@ class Voices:
         return tuple(one.model for one in (self._captioner, self._clip, self._tagger) if one)
 
     @property
+    def captioner(self) -> PlannedModel | None:
+        """The one that reads; None where none does."""
+        return self._captioner
+
+    @property
+    def tagger(self) -> PlannedModel | None:
+        """The one that judges the words that spell its tags; None where none is asked."""
+        return self._tagger
+
+    @property
     def reads(self) -> bool:
         """Whether a captioner reads, so that other pictures of the set are worth looking at."""
         return self._captioner is not None
@@ -110,15 +126,19 @@ class Voices:
     def look_at(self, pictures: Iterable[PictureInput]) -> None:
         """Take these pictures for the set: a word that would be said of any of them says little of one.
 
-        One picture alone is nothing to compare with, and no harm. Raises: as `hear`.
+        One picture alone is nothing to compare with, and no harm. Pictures of a later call count beside the earlier
+        ones, so that a person who waits for something else need not wait for all of them. Raises: as `hear`.
         """
         if self._captioner is not None:
             with self._using(self._captioner) as captioner:
-                self._background = captioner.background_of(pictures)
+                self._background = captioner.background_of(pictures, self._background)
 
-    def hear(self, shown: PictureInput, captions: Sequence[str]) -> list[Heard]:
+    def hear(
+        self, shown: PictureInput, captions: Sequence[str], *, tag_scores: Mapping[str, float] | None = None
+    ) -> list[Heard]:
         """What is said of captions of a picture, in order.
 
+        Args: tag_scores: what the tagger that is asked said of the picture before; None asks it.
         Raises: ModelFailed, OutOfMemory: of this picture. Else as `ModelUser.use`.
         """
         different = list(dict.fromkeys(captions))
@@ -134,11 +154,12 @@ class Voices:
         if self._tagger is not None:
             with self._using(self._tagger) as tagger:
                 known = tagger.known_tags
-                (found,) = tagger.tag([shown], self._tagger.settings)
-            scores = {tag.name: tag.score for tag in found}
+                if tag_scores is None:
+                    (found,) = tagger.tag([shown], self._tagger.settings)
+                    tag_scores = {tag.name: tag.score for tag in found}
             for caption in different:
                 words = [word.text for word in spans(caption)]
-                tags[caption] = tuple(tag_probabilities(words, scores, known))
+                tags[caption] = tuple(tag_probabilities(words, tag_scores, known))
         heard = {
             reading.text: Heard(reading, opinions.get(reading.text, {}), tags.get(reading.text, ()))
             for reading in readings
