@@ -4,8 +4,10 @@ import './frame.js';
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
+import { brief, notice } from '../core/messages.js';
 import { debounced } from '../core/timing.js';
 import { page } from '../set/pictures.js';
+import { tellEnd } from '../views/job.js';
 import { scaleNow } from './cells.js';
 import { listEarlier, rename } from './earlier.js';
 import { figure } from './layout.js';
@@ -122,6 +124,14 @@ section.addEventListener('keydown', (event) => {
 on('listed', () => {
   byId('cw-compare-open').disabled = !page.rows.length;
 });
+
+/** Said where the person looks at something else meanwhile; in Compare it stands at the comparison. */
+function tellFinished({ state, message }) {
+  if (isShown()) return;
+  if (state === 'failed') notice('bad', 'The comparison stopped', [message]);
+  else if (state === 'done') brief('The comparison is there', [{ text: 'Show', run: enter }], { stays: true });
+}
+tellEnd('sweep', tellFinished);
 
 /** Reads no more of the comparison while Compare is closed, and opens it again next time. */
 function leaveKeeping() {
