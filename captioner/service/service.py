@@ -38,6 +38,7 @@ from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.near_equal import NearEqual
 from captioner.service.overview import Overview
 from captioner.service.pictures import Pictures
+from captioner.service.readers import Readers
 from captioner.service.recent import Recent
 from captioner.service.reviews import Reviews
 from captioner.service.rows import Rows
@@ -67,7 +68,10 @@ class Service:
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
-        self.lab = Lab(workspace, manager, self.choices, self.pictures, self.jobs)
+        readers = Readers(workspace, manager, self.pictures)
+        self.lab = Lab(
+            workspace, manager, choices=self.choices, pictures=self.pictures, jobs=self.jobs, readers=readers
+        )
         self.doubt = Doubt(
             workspace,
             worker,
@@ -76,6 +80,7 @@ class Service:
             pictures=self.pictures,
             rows=self.rows,
             jobs=self.jobs,
+            readers=readers,
         )
 
     # Sets and pictures
