@@ -67,7 +67,13 @@ function phrases({ phrases: found }) {
   if (!found) return '';
   const list = (title, words) =>
     words.length ? html`<p><b>${title}</b>: ${words.map((word, place) => html`${place ? ', ' : ''}${word}`)}</p>` : '';
-  const all = [list('In most captions', found.shared), list('In one only', found.rare)].filter(Boolean);
+  const all = [
+    list(
+      'In most captions',
+      found.shared.map(([phrase, share]) => `${phrase} (${Math.round(100 * share)} %)`),
+    ),
+    list('In one only', found.rare),
+  ].filter(Boolean);
   return all.length ? html`<h4>Phrases</h4>${all}` : '';
 }
 
