@@ -174,10 +174,18 @@ def _said_switch(page: Any) -> None:
     page.locator("#cw-said-dialog-examples li").first.wait_for()
 
 
+def _finding(page: Any) -> None:
+    """Where no model that is chosen can read captions, which is said."""
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Sentence").click()
+    page.locator("#cw-side .cw-suggest-open").click()
+    page.locator("#cw-suggest-start").click()
+    page.locator("#cw-suggest-said", has_text="can read").wait_for()
+
+
 def _toast(page: Any) -> None:
-    """Words with a button over the lower edge. The first Escape in the dialog ended its question only."""
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
+    """Words with a button over the lower edge."""
     page.locator("#cw-bulk-open").click()
     page.locator("#cw-bulk [name=find]").fill("picture")
     page.locator("#cw-bulk [name=replacement]").fill("photo")
@@ -213,6 +221,7 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("the overview's question and groups", _overview_groups),
     ("what every caption says", _said),
     ("a kind to leave out", _said_switch),
+    ("finding settings", _finding),
     ("words with Undo", _toast),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),

@@ -28,6 +28,7 @@ _STYLES = (
     "loupe",
     "overview",
     "said",
+    "suggest",
     "settings",
     "results",
     "first_steps",
