@@ -53,7 +53,10 @@ class Below:
 class SetPlan:
     """What a set will be called and look like, known before the first caption.
 
-    Args: name: of the zip or the folder. folder: where the set will lie if nobody said so; "" for nobody knows.
+    folder: where it will lie, a placeholder where nobody said so.
+
+    Args: name: of the zip or the folder. folder: where the set will lie if its settings say nothing; "" for nobody
+        knows.
     Raises: ExportError, MissingPackage: the target cannot make such a set, or a picture cannot be read.
     """
 
@@ -66,9 +69,9 @@ class SetPlan:
         lies = settings.set_folder.strip() or folder
         self.settings = settings
         self._is_placeholder = not lies
-        self._lies = lies or f"{_PLACEHOLDER}/{self.name}"
+        self.folder = lies or f"{_PLACEHOLDER}/{self.name}"
         target.check_installed()
-        target.check(settings, self._lies)
+        target.check(settings, self.folder)
         if settings.with_pictures:
             for item in items:
                 if item.picture is None:
@@ -82,7 +85,7 @@ class SetPlan:
         return MadeSet(
             name=self.name,
             settings=self.settings,
-            folder=self._lies,
+            folder=self.folder,
             is_placeholder=self._is_placeholder,
             folders=tuple(folders),
             rows=tuple(rows),

@@ -61,7 +61,7 @@ class Service:
         self.overview = Overview(workspace, self.rows, self.choices)
         self.near_equal = NearEqual(workspace)
         self.export_scopes = ExportScopes()
-        self.exports = Exports(workspace, self.rows, self.choices)
+        self.exports = Exports(workspace, self.rows, self.choices, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)

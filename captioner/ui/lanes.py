@@ -47,6 +47,8 @@ _LANES: Mapping[str, str] = {
     "token_counts": "words",
     "word_diffs": "words",
     "overview": "words",
+    "export_look": "words",
+    "export_start": "words",
     "near_equal": "looks",
 }
 """What the page's functions may wait for, by name; the others answer at once."""

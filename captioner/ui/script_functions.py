@@ -145,9 +145,9 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "word_diffs", {"pairs": listed(like(two_texts))}, lambda asked: service.bulk.word_diffs(asked["pairs"])
         ),
         _function(
-            "export_notes",
+            "export_look",
             {**of_set, "export": settings, "ids": some},
-            lambda asked: _export(service.exports.notes, asked),
+            lambda asked: _export(service.exports.look, asked),
         ),
         _function(
             "export_start",

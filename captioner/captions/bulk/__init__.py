@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from captioner.captions.bulk.operation import Operation
+from captioner.captions.bulk.plain import DropEscapes, DropSpecials, JoinLines, StraightenQuotes
 from captioner.captions.bulk.tags import Duplicates, Implied, Sort, TagChange, Underscores
 from captioner.captions.bulk.whole import Clear, Copy, Trim
 from captioner.captions.bulk.words import Affix, Replace, Subject
@@ -18,7 +19,10 @@ from captioner.errors import SettingsError
 
 OPERATIONS: Mapping[str, type[Operation]] = {
     operation.key: operation
-    for operation in (Replace, Affix, Subject, TagChange, Duplicates, Implied, Sort, Underscores, Trim, Copy, Clear)
+    for operation in (
+        *(Replace, Affix, Subject, TagChange, Duplicates, Implied, Sort, Underscores, Trim, Copy, Clear),
+        *(JoinLines, StraightenQuotes, DropEscapes, DropSpecials),
+    )
 }
 """By key, in the page's order: those of one group stand together."""
 
