@@ -223,10 +223,12 @@ class Captioner(Model):
         """
         raise NotImplementedError(f"{self.family} draws no sentences")
 
-    def background_of(self, inputs: Iterable[PictureInput]) -> Any:
+    def background_of(self, inputs: Iterable[PictureInput], before: Any = None) -> Any:
         """What `read` compares a picture with: some pictures of its set taken together; None where there are none.
 
-        Holds a few of them at a time. Raises: as `caption`.
+        Holds a few of them at a time.
+        Args: before: what it gave for other pictures of the set, which count too.
+        Raises: as `caption`.
         """
         raise NotImplementedError(f"{self.family} reads no captions")
 

@@ -209,7 +209,7 @@ def _ask(
     inputs, marks = [], []
     for picture_id, shown in todo:
         at_hand = (*stored.get(picture_id, ()), *layers[picture_id])
-        inputs.append(_input_for(planned, shown, plan, at_hand))
+        inputs.append(input_for(planned, shown, plan, at_hand))
         marks.append(what_it_reads(planned, plan, at_hand, shown.name, shown.existing))
     with manager.use(planned.model, planned.family) as model:
         size = model.batch_size
@@ -222,10 +222,10 @@ def _ask(
             if isinstance(answer, CaptionerError):
                 errors[picture_id] = answer
             else:
-                layers[picture_id].append(_layer(picture_id, planned, model.revision, read, answer))
+                layers[picture_id].append(made_layer(picture_id, planned, model.revision, read, answer))
 
 
-def _input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Sequence[Layer]) -> PictureInput:
+def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Sequence[Layer]) -> PictureInput:
     """The picture with what this model reads, and nothing else."""
     read = reads(planned)
     return PictureInput(
@@ -288,9 +288,10 @@ def _failure(model: Model, error: Exception) -> CaptionerError:
     return ModelFailed(f"{name} failed on this picture ({reason}); leave it out. The log says where it failed.")
 
 
-def _layer(
+def made_layer(
     picture_id: str, planned: PlannedModel, revision: str, read: Mapping[str, str], answer: Sentence | tuple[Tag, ...]
 ) -> Layer:
+    """A model's answer as it is kept. Args: read: what it read beside the picture, as `layers.what_it_reads`."""
     run_settings = {**planned.settings.to_mapping(Effect.RUN), **read}
     return Layer(
         picture_id=picture_id,

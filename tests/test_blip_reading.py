@@ -149,6 +149,18 @@ def test_a_reading_has_the_figures_of_plain_transformers_on_a_random_model(tiny:
             check_against_plain(reader, reading, number)
 
 
+def test_pictures_taken_one_after_the_other_are_the_same_background(tiny: Path) -> None:
+    captioner = BlipCaptioner.load(tiny, device="cpu")
+    shown = inputs([random_picture(seed) for seed in range(3)])
+    together = captioner.background_of(shown)
+    begun = captioner.background_of(shown[:2])
+    one_by_one = captioner.background_of(shown[2:], begun)
+    assert captioner.background_of([], begun) is begun
+    (of_all,), (of_pieces,) = (captioner.read(shown[0], ["a dog sits"], some) for some in (together, one_by_one))
+    for word, same in zip(of_all.words, of_pieces.words, strict=True):
+        assert word.evidence == pytest.approx(same.evidence, abs=1e-4)
+
+
 def test_plain_transformers_reads_the_same_where_the_fast_way_is_off(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

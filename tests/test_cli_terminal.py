@@ -16,7 +16,7 @@ from captioner.cli.progress import Progress
 from captioner.cli.terminal import note, printable, quiet, say, say_json
 from tests.fakes import fake_models
 from tests.shell import Ran, Shell
-from tests.test_lab_grid import sweep_words
+from tests.test_cli_sweep import sweep_words
 from tests.tiny_models import save_tiny_blip
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\x7f\r\nnote: all good\u2028\u202e"
@@ -109,7 +109,11 @@ def test_a_sweep_goes_on_over_names_that_are_hostile_or_no_utf_8(
     assert captured.err.splitlines()[-1] == "3 swept, 1 failed"
     assert_harmless(Ran(status, captured.out, captured.err))
     values = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").glob("[!.]*.json")]
-    assert {value["picture"] for value in values} == {"\\udcff\\udcfe.png", f"{HOSTILE}.png", "=cmd()|x.png"}
+    assert {value["pictures"][0]["picture"] for value in values} == {
+        "\\udcff\\udcfe.png",
+        f"{HOSTILE}.png",
+        "=cmd()|x.png",
+    }
     texts = [path.read_text(encoding="utf-8") for path in (tmp_path / "out").glob("*.csv")]
     assert sum("'=cmd()|x.png" in text for text in texts) == 1
     assert (

@@ -25,13 +25,14 @@ class Reader:
     """Finds one rival for each word: near for "cat", far for others."""
 
     title = family = "blip"
+    revision = "r1"
     can_read = True
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
 
-    def background_of(self, pictures: Sequence[PictureInput]) -> int:
-        return len([*pictures])
+    def background_of(self, pictures: Sequence[PictureInput], before: int | None = None) -> int:
+        return len([*pictures]) + (before or 0)
 
     def read(self, shown: PictureInput, captions: Sequence[str], background: Any = None) -> list[CaptionReading]:
         self.asked.append((*captions, f"background {background}"))
@@ -48,6 +49,7 @@ class Reader:
 
 class Compares:
     title = family = "clip"
+    revision = "r2"
     can_compare, known_tags = True, ()
 
     def __init__(self) -> None:
@@ -60,6 +62,7 @@ class Compares:
 
 class Tags:
     title = family = "wd14"
+    revision = "r3"
     can_compare, known_tags = False, frozenset({"cat"})
 
     def tag(self, shown: Sequence[PictureInput], settings: Any) -> list[tuple[Tag, ...]]:
@@ -68,6 +71,7 @@ class Tags:
 
 class Mute:
     title = family = "blip"
+    revision = "r4"
     can_read = can_compare = False
     known_tags = ()
 
@@ -93,7 +97,8 @@ def test_all_are_asked_and_equal_captions_once() -> None:
     reader, clip = Reader(), Compares()
     voices = Voices(ALL, Models(blip=reader, clip=clip, wd14=Tags()))
     assert (voices.asked, voices.notes) == (("blip-demo", "clip-demo", "wd14-demo"), ())
-    voices.look_at(inputs([random_picture(1), random_picture(2)]))
+    voices.look_at(inputs([random_picture(1)]))
+    voices.look_at(inputs([random_picture(2)]))
     heard = voices.hear(SHOWN, ["red cat", "moon", "red cat"])
     assert reader.asked == [("red cat", "moon", "background 2")]
     assert clip.asked == {"red cat": ["dog cat", "red dog"], "moon": ["dog"]}
@@ -103,6 +108,13 @@ def test_all_are_asked_and_equal_captions_once() -> None:
     assert weights == weights_for("blip-demo", "clip-demo")
     assert scores[0] == scores[2]
     assert {*scores[0].words[1].parts} == {"captioner", "clip", "change", "picture", "tagger"}
+    assert voices.revisions == {"blip-demo": "r1", "clip-demo": "r2", "wd14-demo": "r3"}
+
+
+def test_a_tagger_that_was_asked_before_is_not_asked_again() -> None:
+    voices = Voices(ALL, Models(blip=Reader(), clip=Compares(), wd14=Tags()))
+    (heard,) = voices.hear(SHOWN, ["red cat"], tag_scores={"cat": 0.75})
+    assert heard.tags == (None, 0.75)
 
 
 def test_a_clip_that_was_never_measured_is_asked_about_near_rivals_only_and_its_change_is_the_set_s() -> None:

@@ -16,7 +16,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, AuthenticationError
 from PIL import Image
 
-from tests.browser.conftest import AppServer
+from demo.drawing import draw
+from demo.scenes import scene_from_seed
+from tests.browser.conftest import AppServer, BareServer
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client 2.7 leaves a loop of its own open
 
@@ -60,7 +62,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
-        *("/captions", "/save_caption", "/export_set", "/delete_set"),
+        *("/score_captions", "/scores", "/captions", "/save_caption", "/export_set", "/delete_set"),
     }
     assert api["unnamed_endpoints"] == {}
 
@@ -213,6 +215,30 @@ def test_a_job_runs_is_watched_and_can_be_cancelled(client: Client, files: list[
     while _call(client, "job", again)["state"] == "running" and time.monotonic() < until:
         time.sleep(0.1)
     assert _call(client, "job", again)["state"] in ("cancelled", "done")
+
+
+def test_captions_are_read_for_doubtful_words(tmp_path: Path) -> None:
+    for number in range(2):
+        draw(scene_from_seed(90_909, number), 256).save(tmp_path / f"{number}.png")
+    server = BareServer(tmp_path, flags=["--models", "demo"])
+    server.start()
+    try:
+        client = Client(server.url, verbose=False, analytics_enabled=False)
+        set_id, [first, _] = _filled(client, sorted(tmp_path.glob("*.png")))
+        _call(client, "save_caption", set_id, first, "two large green cats on a sandy beach under a blue sky", 0)
+        assert _call(client, "scores", set_id) == []
+        job_id = _call(client, "score_captions", set_id)
+        until = time.monotonic() + 60
+        while _call(client, "job", job_id)["state"] not in ("done", "failed") and time.monotonic() < until:
+            time.sleep(0.1)
+        assert _call(client, "job", job_id) == {"state": "done", "done": 1, "total": 1, "failed": 0}
+        [scored] = _call(client, "scores", set_id)
+        assert (scored["id"], scored["is_stale"], scored["score"] > 0.5) == (first, False, True)
+        assert [(doubt["word"], doubt["better"]) for doubt in scored["doubts"]] == [("cats", "hearts")]
+        assert _call(client, "score_captions", set_id) == ""
+        client.close()
+    finally:
+        server.stop()
 
 
 def test_edits_are_compared_and_set(client: Client, files: list[Path]) -> None:

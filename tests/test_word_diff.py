@@ -7,7 +7,7 @@ import random
 import pytest
 
 from captioner.captions import word_diff
-from captioner.captions.word_diff import changed_words, diffs
+from captioner.captions.word_diff import changed_ranges, diffs
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,12 @@ def test_texts_that_would_take_long_are_told_as_changed_between_their_ends(monke
     assert [kind for kind, _ in diffs([("x a y b z", "x c y d z")])[0]] == ["same", "gone", "come", "same"]
 
 
-def test_words_that_differ_from_the_centre_are_known() -> None:
-    assert changed_words("a big dog runs", "a dog runs") == [
-        ("a", False),
-        ("big", True),
-        ("dog", False),
-        ("runs", False),
-    ]
-    assert changed_words("", "a dog") == []
-    assert changed_words("x", "") == [("x", True)]
+def test_the_words_that_differ_from_a_base_are_known_as_ranges() -> None:
+    assert changed_ranges("a big dog runs", "a dog runs") == [(2, 5)]
+    assert changed_ranges("a big  brown dog ran", "a dog runs") == [(2, 12), (17, 20)]
+    assert changed_ranges("", "a dog") == []
+    assert changed_ranges("x", "") == [(0, 1)]
+    assert changed_ranges("a dog", "a dog runs") == []
 
 
 def test_a_word_that_changes_all_over_a_long_text_is_told_at_each_place() -> None:

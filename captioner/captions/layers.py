@@ -155,18 +155,16 @@ def due(layers: Sequence[Layer], plan: Plan, name: str = "", existing: str = "")
     for planned in in_reading_order(plan):
         layer = current.get(planned.family)
         read = what_it_reads(planned, plan, layers, name, existing)
-        if (
-            layer is None
-            or layer.model != planned.model
-            or _made_by(planned, layer) != planned.settings.in_effect(Effect.RUN) | read
-            or read_families(planned, plan) & set(found)
-        ):
+        if layer is None or not is_made_by(layer, planned, read) or read_families(planned, plan) & set(found):
             found.append(planned.family)
     return tuple(found)
 
 
-def _made_by(planned: PlannedModel, layer: Layer) -> dict[str, Any]:
-    """What a layer's model was run with and what it read, in the form of the plan's."""
+def is_made_by(layer: Layer, planned: PlannedModel, read: Mapping[str, str]) -> bool:
+    """Whether a planned model would say the same again. Args: read: what it would read now, as `what_it_reads`."""
+    if layer.model != planned.model or layer.family != planned.family:
+        return False
     values = planned.settings.effective(layer.run_settings)
     values.pop(EXISTING_USED, None)
-    return values
+    wanted = {**planned.settings.in_effect(Effect.RUN), **read}
+    return values == wanted

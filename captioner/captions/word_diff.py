@@ -23,11 +23,19 @@ TIME_LIMIT_S = 1.0
 _WORD = re.compile(r"(\s*)(,|[^\s,]+)|(\s+)\Z")
 
 
-def changed_words(text: str, centre: str) -> list[tuple[str, bool]]:
-    """The words of a text in order, each with whether it is not in the centre's at that place."""
-    words, others = text.split(), centre.split()
-    same = {place for _, start, size in _equal(others, words, is_whole=True) for place in range(start, start + size)}
-    return [(word, place not in same) for place, word in enumerate(words)]
+def changed_ranges(text: str, base: str) -> list[tuple[int, int]]:
+    """Which parts of a text, from start to end, are not in the base at that place: whole words, neighbours together."""
+    words = list(re.finditer(r"\S+", text))
+    equal = _equal(base.split(), [word[0] for word in words], is_whole=True)
+    same = {place for _, start, size in equal for place in range(start, start + size)}
+    ranges: list[tuple[int, int]] = []
+    last = -2
+    for place, word in enumerate(words):
+        if place not in same:
+            start = ranges.pop()[0] if place == last + 1 else word.start()
+            ranges.append((start, word.end()))
+            last = place
+    return ranges
 
 
 def diffs(pairs: Sequence[tuple[str, str]]) -> list[list[Piece]]:

@@ -89,12 +89,12 @@ def _kept(field: Field, file_or_name: str) -> str:
     return name
 
 
-def check_flags_have_effect(flat: dict[str, Any], plan: Plan) -> None:
-    """Refuse flags of a model that is not on: whoever writes one expects it to do something.
+def check_flags_have_effect(flat: dict[str, Any], *plans: Plan) -> None:
+    """Refuse flags of a model that is on in none of the plans: whoever writes one expects it to do something.
 
     Raises: WrongUse: names the flag and the one that is missing.
     """
-    running = {planned.family for planned in plan.running()}
+    running = {planned.family for plan in plans for planned in plan.running()}
     if not running:
         raise WrongUse("there is nothing to run: --captioner is empty and no tagger is named.")
     for group in setting_groups():

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner import images
-from captioner.captions.groups import CAPTIONER
 from captioner.captions.plan import Plan
 from captioner.cli.flags import (
     add_model_flags,
     add_search_flags,
     add_setting_flags,
+    check_flags_have_effect,
     flat_settings,
     notes_without_effect,
 )
@@ -27,10 +27,12 @@ from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, ExportError, FileInTheWay
 from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.targets import writable_folders
-from captioner.lab.grid import Grid, make_grid, parse_axis, sweep_picture
+from captioner.lab.figures import CellScore
+from captioner.lab.grid import Grid, flat_in_effect, make_grid, parse_axis
+from captioner.lab.record import SweepRecord, SweptPicture, swept_picture
 from captioner.lab.report import to_csv, to_html, to_json
-from captioner.lab.voices import ALONE, Voices, score_sweep, spread
-from captioner.pipeline import failures_on_picture
+from captioner.lab.run import sweep_cells
+from captioner.lab.voices import ALONE, Captioned, Voices, score_captions, spread
 
 if TYPE_CHECKING:
     from captioner.models.manager import ModelManager
@@ -62,6 +64,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     shape = "SETTING=VALUE,VALUE,..."
     own.add_argument("--x", required=True, metavar=shape, help="the setting that changes along a row, and its values")
     own.add_argument("--y", metavar=shape, help="the setting that changes from row to row; without it there is one row")
+    own.add_argument("--z", metavar=shape, help="a third setting: a grid for each of its values")
     own.add_argument("--out", required=True, metavar="DIR", help="where a .html, .csv and .json for each picture go")
     own.add_argument(
         "--overwrite", action="store_true", help="replace grids too that you changed; each file is kept as NAME.bak"
@@ -79,41 +82,61 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_model_flags(models)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
-    add_setting_flags(parser, keys=(CAPTIONER,))
+    add_setting_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the grids. Everything that can be wrong with the command line shows before a model is loaded."""
     with quiet():
-        plan, grid = _plan(arguments)
+        sweep = _planned(arguments)
         found = find_pictures(arguments.pictures, Search.of(arguments))
         for text in found.notes():
             note(f"note: {text}")
-        plan.check_models(arguments.models, progress=Download())
-        return _sweep(arguments, plan, grid, found.pictures) or int(found.is_incomplete)
+        for plan in (*sweep.grid.of_each_models(), *((sweep.plan,) if arguments.score else ())):
+            plan.check_models(arguments.models, progress=Download())
+        return _sweep(arguments, sweep, found.pictures) or int(found.is_incomplete)
 
 
-def _plan(arguments: argparse.Namespace) -> tuple[Plan, Grid]:
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """What is to be done. base_cell: the cell that does what the command line asks for without its axes."""
+
+    plan: Plan
+    grid: Grid
+
+    @property
+    def base_cell(self) -> int:
+        return self.grid.base_cell(self.plan)
+
+    def record(self, picture: SweptPicture, voices: Voices | None) -> SweepRecord:
+        return SweepRecord(
+            name=picture.name,
+            axes=self.grid.axes,
+            settings=tuple(map(flat_in_effect, self.grid.cells)),
+            base_cell=self.base_cell,
+            pictures=(picture,),
+            notes=self.grid.notes,
+            asked=voices.asked if voices else (),
+        )
+
+
+def _planned(arguments: argparse.Namespace) -> _Sweep:
     flat = flat_settings(arguments)
     plan = Plan.from_flat(flat, arguments.models)
-    if not plan.captioner.model:
-        raise WrongUse("a sweep needs a captioner; leave out --captioner ''.")
     check_device(arguments.device)
-    if plan.taggers and not arguments.score:
-        raise WrongUse(f"--{plan.taggers[0].family} has no effect without --score; add it.")
     if not arguments.out:
         raise WrongUse("--out is empty; give --out DIR, where the grids go.")
-    settings = type(plan.captioner.settings)
-    x = parse_axis(arguments.x, settings)
-    y = parse_axis(arguments.y, settings) if arguments.y is not None else None
-    grid = make_grid(x, y, plan.captioner.settings)
-    idle = notes_without_effect(flat, plan, varied=[axis.name for axis in (x, y) if axis])
+    written = [text for text in (arguments.x, arguments.y, arguments.z) if text is not None]
+    axes = [parse_axis(text, plan) for text in written]
+    grid = make_grid(axes, plan, arguments.models)
+    check_flags_have_effect(flat, *grid.cells)
+    idle = notes_without_effect(flat, plan, varied=[axis.name for axis in axes])
     for text in dict.fromkeys((*plan.notes, *grid.notes, *idle)):
         note(f"note: {text}")
-    return plan, grid
+    return _Sweep(plan, grid)
 
 
-def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list[NamedPicture]) -> int:
+def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: list[NamedPicture]) -> int:
     from captioner.models.manager import ModelManager
 
     manager = ModelManager(models=arguments.models, device=arguments.device)
@@ -123,24 +146,13 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
     stop: ExportError | None = None
     try:
         with writable_folders(out), _files(pictures, out) as files, Progress(len(pictures), "pictures") as progress:
-            voices = _voices(plan, manager, pictures) if arguments.score else None
+            voices = _voices(sweep.plan, manager, pictures) if arguments.score else None
             for place, picture in enumerate(pictures):
                 try:
                     _check_free(files, place, may_overwrite=arguments.overwrite)
-                    image = images.open_picture(picture.path, follow_links=True).image
-                    with manager.use(plan.captioner.model, plan.captioner.family) as captioner:
-                        with failures_on_picture(captioner):
-                            shown_to = PictureInput(image, name=picture.path.name)
-                            found = sweep_picture(shown_to, grid, captioner)
-                    if voices is not None:
-                        found = score_sweep(found, shown_to, voices)
-                    shown = base64.b64encode(images.preview(image, _PICTURE_EDGE_PX)).decode("ascii")
-                    page = to_html(found, picture.path.name, plan.captioner.model, shown)
-                    made = {
-                        ".csv": to_csv(found, picture.path.name),
-                        ".json": to_json(found, picture.path.name, plan.captioner.model),
-                        ".html": page,
-                    }
+                    swept = _swept(sweep, picture, manager, voices)
+                    record = sweep.record(swept, voices)
+                    made = {".csv": to_csv(record), ".json": to_json(record), ".html": to_html(record)}
                     for suffix, data in made.items():
                         files.put(place, suffix, data, is_kept=files.state(place, suffix) == "own")
                 except ExportError as error:  # the disk is full, say: the rest would fail too
@@ -166,6 +178,27 @@ def _sweep(arguments: argparse.Namespace, plan: Plan, grid: Grid, pictures: list
     if is_stopped:
         return 130
     return 1 if failed else 0
+
+
+def _swept(sweep: _Sweep, picture: NamedPicture, manager: ModelManager, voices: Voices | None) -> SweptPicture:
+    """The grid on one picture. Raises: CaptionerError: all cells failed, or the picture did."""
+    image = images.open_picture(picture.path, follow_links=True).image
+    shown = PictureInput(image, name=picture.path.name)
+    results = sweep_cells(shown, sweep.grid, manager)
+    failures = [result.error for result in results if result.error]
+    if len(failures) == len(results):
+        raise failures[0]
+    for text in dict.fromkeys(map(str, failures)):
+        note(f"{picture.path}: some cells failed: {text}")
+    scores: list[CellScore | None] = [None] * len(results)
+    if voices is not None:
+        good = [result for result in results if not result.error]
+        said = [Captioned(result.caption, result.sentence) for result in good]
+        names = {name for cell in sweep.grid.cells for name in cell.recipe.subject_name.split()}
+        for result, score in zip(good, score_captions(said, shown, voices, names=sorted(names)), strict=True):
+            scores[result.cell] = score
+    preview = images.preview(image, _PICTURE_EDGE_PX)
+    return swept_picture(picture.path.name, sweep.grid, sweep.base_cell, results, image=preview, scores=scores)
 
 
 def _voices(plan: Plan, manager: ModelManager, pictures: Sequence[NamedPicture]) -> Voices:

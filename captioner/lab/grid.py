@@ -1,29 +1,35 @@
-"""One picture, one or two settings along axes -> a caption for each combination, and which of them are equal, and why.
+"""One to three settings along axes, around a plan -> the plans of all combinations, each checked before a model runs.
 
-People choose a captioner's settings by comparing such grids. Knows no page and no command line; the page and the
-command line both show what comes out of here. Loads no model: it is handed one.
+People choose settings by comparing such grids. Any setting of the flat mapping (see `captions.groups`) may be an axis,
+a model's name and a preset among them. Runs no model; knows no page and no command line.
 """
 
 from __future__ import annotations
 
+import csv
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
-from captioner.contract import Captioner, PictureInput
-from captioner.errors import SettingsError
-from captioner.lab.measures import TextMeasure
-from captioner.lab.scores import CaptionScore
-from captioner.records import Sentence
-from captioner.settings import Settings
+from captioner.captions.groups import CAPTIONER, PRESET, RECIPE, SettingGroup, setting_groups
+from captioner.captions.plan import Plan, PlannedModel, default_settings
+from captioner.errors import CaptionerError, ModelNotFound, SettingsError
+from captioner.limits import MAX_PATH_LENGTH
+from captioner.settings import Effect, Field
 
 MAX_CELLS = 400
+MAX_AXES = 3
+
+OFF, EMPTY = "off", '""'
+"""How an axis shows a model that is switched off, and an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A setting and the values it takes along a side of the grid. words: the values as they were written."""
+    """A setting and the values it takes along a side of the grid. words: the values as they are shown."""
 
     name: str
     values: tuple[Any, ...]
@@ -32,164 +38,219 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The combinations to try. y: None for a single row. cells: row by row, x along the row."""
+    """The combinations to try. axes: x, and perhaps y and z. cells: x fastest. notes: what a person should know."""
 
-    x: Axis
-    y: Axis | None
-    cells: tuple[Settings, ...]
-    notes: tuple[str, ...]
+    axes: tuple[Axis, ...]
+    cells: tuple[Plan, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many values each axis has."""
+        return tuple(len(axis.values) for axis in self.axes)
 
     @property
     def centre(self) -> int:
-        """The cell in the middle, which the others are compared with."""
-        rows = len(self.y.values) if self.y else 1
-        return (rows // 2) * len(self.x.values) + len(self.x.values) // 2
+        """The cell in the middle of all axes."""
+        return sum(size // 2 * math.prod(self.shape[:number]) for number, size in enumerate(self.shape))
+
+    def places(self, cell: int) -> tuple[int, ...]:
+        """The place of a cell on each axis, from 0."""
+        found = []
+        for size in self.shape:
+            cell, place = divmod(cell, size)
+            found.append(place)
+        return tuple(found)
 
     def where(self, cell: int) -> dict[str, str]:
-        """The axes' values of a cell, as they were written."""
-        row, column = divmod(cell, len(self.x.values))
-        return {self.x.name: self.x.words[column]} | ({self.y.name: self.y.words[row]} if self.y else {})
+        """The axes' values of a cell, as they are shown."""
+        return {axis.name: axis.words[place] for axis, place in zip(self.axes, self.places(cell), strict=True)}
+
+    def base_cell(self, plan: Plan) -> int:
+        """The cell that does what the plan does, with which the others are compared; else the one in the middle."""
+        wanted = in_effect(plan)
+        return next((cell for cell, other in enumerate(self.cells) if in_effect(other) == wanted), self.centre)
+
+    def of_each_models(self) -> tuple[Plan, ...]:
+        """A cell for each choice of models, so that their files can be checked (`Plan.check_models`)."""
+        chosen = {tuple((one.family, one.model) for one in cell.running()): cell for cell in self.cells}
+        return tuple(chosen.values())
 
 
-@dataclass(frozen=True, slots=True)
-class CellScore:
-    """What is to be expected of a cell's caption, and what can be counted in it."""
+def parse_axis(text: str, base: Plan) -> Axis:
+    """ "min_length=5,15,22" -> an axis. A text with a comma or a quote in it stands in quotes.
 
-    caption: str
-    accuracy: CaptionScore
-    text: TextMeasure
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """A grid's captions for one picture.
-
-    sentences: in the order of `grid.cells`. groups: for each cell the letter of the equal captions it belongs to, ""
-    where no other cell has the same caption. reasons: letter -> why its cells are equal, in a sentence. scores: in the
-    order of the cells; empty where nobody was asked for them.
+    Raises: SettingsError: as `make_axis`; no value, or a quote that is not closed.
     """
-
-    grid: Grid
-    sentences: tuple[Sentence, ...]
-    groups: tuple[str, ...]
-    reasons: dict[str, str]
-    scores: tuple[CellScore, ...] = ()
+    return make_axis(*split_axis(text), base)
 
 
-def parse_axis(text: str, settings: type[Settings]) -> Axis:
-    """ "min_length=5,15,22" -> an axis. Any field of the captioner's settings may be one, and any of their aliases.
+def split_axis(text: str) -> tuple[str, list[str]]:
+    """An axis as the command line writes it -> the name of its setting and the words of its values.
 
+    Raises: SettingsError: no value, or a quote that is not closed.
+    """
+    name, _, listed = text.partition("=")
+    name = name.strip().removeprefix("--").replace("-", "_")
+    if not listed.strip():
+        raise SettingsError(f"the axis {text[:80]!r} needs values: {name[:40]}=VALUE,VALUE,...")
+    try:
+        return name, next(csv.reader([listed], skipinitialspace=True, strict=True))
+    except (csv.Error, StopIteration):
+        raise SettingsError(
+            f"the axis {text[:80]!r} cannot be read; a value with a comma or a quote in it stands in quotes, where "
+            'quotes are doubled: "a, b".'
+        ) from None
+
+
+def make_axis(name: str, words: Sequence[str], base: Plan) -> Axis:
+    """An axis from its values as words: "0.35", "true", a model's name, "" for none (or `OFF`), any text.
+
+    Args: base: the plan around which the grid lies; its captioner's fields are known by their own names too.
     Raises: SettingsError: no such setting, a value that is not allowed, no value, or one twice.
     """
-    name, equals, listed = text.partition("=")
-    name = name.strip().removeprefix("--").replace("-", "_")
-    fields = {field.name: field for field in (*settings.fields(), *settings.aliases())}
-    if name not in fields:
-        close = difflib.get_close_matches(name, fields, n=1)
-        advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(fields)}."
-        raise SettingsError(f"{name[:80]!r} is no setting that an axis can have; {advice}")
-    words = tuple(word.strip() for word in listed.split(",")) if equals else ()
-    if not words or "" in words:
-        raise SettingsError(f"the axis {text[:80]!r} needs values: {name}=VALUE,VALUE,...")
-    values = tuple(fields[name].parse(word) for word in words)
+    declared = _declared(name, base)
+    is_model = declared.name in _model_keys()
+    if not words or (declared.kind is not str and not all(word.strip() for word in words)):
+        raise SettingsError(f"the axis {declared.name} needs values: {declared.name}=VALUE,VALUE,...")
+    read = [word if declared.kind is str and not is_model else word.strip() for word in words]
+    values = tuple("" if is_model and word == OFF else declared.parse(word) for word in read)
     for place, value in enumerate(values):
         if value in values[:place]:
-            raise SettingsError(f"the axis {name} has the value {words[place]} twice.")
-    return Axis(name, values, words)
+            raise SettingsError(f"the axis {declared.name} has the value {read[place] or EMPTY} twice.")
+        if declared.keeper and value:
+            declared.load_keeper().own(value)
+    empty = OFF if is_model else EMPTY
+    return Axis(declared.name, values, tuple(word or empty for word in read))
 
 
-def make_grid(x: Axis, y: Axis | None, base: Settings) -> Grid:
+def make_grid(axes: Sequence[Axis], base: Plan, models: str = "auto") -> Grid:
     """All combinations of the axes' values, the rest as in `base`; checked before any model runs.
 
-    Raises: SettingsError: more than 400 cells, one setting on both axes, or a combination that is not allowed.
+    Another model brings its own defaults for what stands at its predecessor's, and a preset all that it sets.
+    Args: models: as `Plan.from_flat`.
+    Raises:
+        SettingsError: no axis or more than three, more than 400 cells, one setting on two axes, a combination that is
+            not allowed, an axis of a model that is off everywhere.
+        ModelNotFound: as `Plan.from_flat`.
     """
-    count = len(x.values) * (len(y.values) if y else 1)
+    if not 1 <= len(axes) <= MAX_AXES:
+        raise SettingsError(f"the grid has {len(axes)} axes; it may have one to {MAX_AXES}.")
+    count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_CELLS:
         raise SettingsError(f"the grid has {count} cells; it may have {MAX_CELLS}. Leave some values out.")
-    if y and (x.name == y.name or target_field(x.name, base) == target_field(y.name, base)):
-        raise SettingsError(f"both axes set {target_field(x.name, base)}; each axis needs a setting of its own.")
-    cells: list[Settings] = []
+    names = [axis.name for axis in axes]
+    groups = setting_groups()
+    cells: list[Plan] = []
     notes: dict[str, None] = {}
-    for row in y.values if y else (None,):
-        for column in x.values:
-            chosen = {x.name: column} | ({y.name: row} if y else {})
-            try:
-                resolved, said = base.resolve({**base.to_mapping(), **chosen})
-                cells.append(type(base).from_mapping(resolved))
-            except SettingsError as error:
-                shown = ", ".join(f"{name}={value}" for name, value in chosen.items())
-                raise SettingsError(f"the cell {shown} is not possible: {error}") from error
-            notes |= dict.fromkeys(said)
-    return Grid(x, y, tuple(cells), tuple(notes))
+    for place, values in enumerate(product(*(axis.values for axis in reversed(axes)))):
+        chosen = dict(zip(names, reversed(values), strict=True))
+        try:
+            plan = Plan.from_flat(_flat(base, chosen, groups), models)
+        except CaptionerError as error:
+            shown = ", ".join(f"{name}={word}" for name, word in Grid(tuple(axes), ()).where(place).items())
+            kind = ModelNotFound if isinstance(error, ModelNotFound) else SettingsError
+            raise kind(f"the cell {shown} is not possible: {error}") from error
+        _check_one_field_each([target_field(name, plan) for name in names])
+        cells.append(replace(plan, carried=base.carried))
+        notes |= dict.fromkeys(plan.notes)
+    if not any(cell.running() for cell in cells):
+        raise SettingsError("no model is on in any cell; choose a captioner or a tagger.")
+    for name in names:
+        _check_has_effect(name, cells, groups)
+    return Grid(tuple(axes), tuple(cells), tuple(notes))
 
 
-def sweep_picture(picture: PictureInput, grid: Grid, captioner: Captioner) -> Sweep:
-    """The grid's captions for a picture. Equal settings are searched once.
-
-    Raises: ModelFailed, OutOfMemory, SettingsError: as `Captioner.caption_grid`.
-    """
-    different = list({_in_effect(cell): cell for cell in grid.cells}.values())
-    found = dict(zip(map(_in_effect, different), captioner.caption_grid(picture, different), strict=True))
-    return compare(grid, [captioner.select(found[_in_effect(cell)], cell) for cell in grid.cells])
+def in_effect(plan: Plan) -> tuple[Any, ...]:
+    """What of a plan shows in a caption: equal ones give equal captions."""
+    return (*runs(plan, None), tuple(sorted(plan.recipe.in_effect().items())))
 
 
-def compare(grid: Grid, sentences: Sequence[Sentence]) -> Sweep:
-    """Which captions are equal, and why. Args: sentences: in the order of the grid's cells."""
-    cells_of: dict[str, list[int]] = {}
-    for cell, sentence in enumerate(sentences):
-        cells_of.setdefault(sentence.text, []).append(cell)
-    groups = [""] * len(grid.cells)
-    reasons: dict[str, str] = {}
-    for cells in cells_of.values():
-        if len(cells) > 1:
-            letter = _letter(len(reasons))
-            reasons[letter] = _why(grid, cells)
-            for cell in cells:
-                groups[cell] = letter
-    return Sweep(grid, tuple(sentences), tuple(groups), reasons)
+def flat_in_effect(plan: Plan) -> dict[str, Any]:
+    """The flat mapping of a plan without what changes nothing in it: models that are off, fields without an effect."""
+    flat: dict[str, Any] = {CAPTIONER: plan.captioner.model}
+    for group in setting_groups():
+        planned = _planned(plan, group)
+        if group.key == RECIPE:
+            flat |= plan.recipe.in_effect()
+        elif planned and planned.model:
+            flat |= {group.key: planned.model, **group.to_flat(planned.settings.in_effect())}
+    return flat
 
 
-def _why(grid: Grid, cells: Sequence[int]) -> str:
-    settings = {_in_effect(grid.cells[cell]) for cell in cells}
-    where = "; ".join(" ".join(f"{name}={word}" for name, word in grid.where(cell).items()) for cell in cells)
-    if len(settings) > 1:
-        return f"the same sentence was found with different settings ({where})."
-    cell = grid.cells[cells[0]]
-    on_axes = (grid.x.name, grid.y.name if grid.y else "")
-    idle = [
-        f"{field.name} has an effect only under {field.needed_text}"
-        for field in cell.fields()
-        if field.only_when and field.is_idle(cell.to_mapping()) and field.name in on_axes
-    ]
-    if idle:
-        return f"the settings mean the same, for {' and '.join(idle)} ({where})."
-    aliased = [
-        f"{alias.name} is {target_field(alias.name, cell)} here, where these values mean the same"
-        for alias in cell.aliases()
-        if alias.name in on_axes
-    ]
-    if aliased:
-        return f"the settings mean the same, for {' and '.join(aliased)} ({where})."
-    return f"the settings mean the same ({where})."
+def runs(plan: Plan, effect: Effect | None = Effect.RUN) -> tuple[Any, ...]:
+    """What its models are asked. Args: effect: None: and what is chosen of their answers."""
+    return tuple(
+        (planned.family, planned.model, tuple(sorted(planned.settings.in_effect(effect).items())))
+        for planned in plan.running()
+    )
 
 
-def _in_effect(settings: Settings) -> tuple[Any, ...]:
-    """What of the settings the search heeds."""
-    return tuple(sorted(settings.in_effect().items()))
+def target_field(name: str, plan: Plan) -> str:
+    """The field that an axis sets: itself, or what the alias stands for in this plan."""
+    for planned in (plan.captioner, *plan.switched_off):
+        group = next((one for one in setting_groups("captioner") if one.family == planned.family), None)
+        if group and name in {alias.name for alias in group.aliases()}:
+            values = planned.settings.to_mapping()
+            return group.prefix + planned.settings.alias_target(name.removeprefix(group.prefix), values)
+    return name
 
 
-def target_field(name: str, base: Settings) -> str:
-    """The field that an axis sets."""
-    if name not in {alias.name for alias in base.aliases()}:
-        return name
-    return base.alias_target(name, base.to_mapping())
+def _model_keys() -> tuple[str, ...]:
+    return (CAPTIONER, *(group.key for group in setting_groups("tagger")))
 
 
-def _letter(number: int) -> str:
-    """0 -> A, 25 -> Z, 26 -> AA."""
-    letters = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
+def _declared(name: str, base: Plan) -> Field:
+    """What an axis' setting declares. Raises: SettingsError: no such setting."""
+    groups = setting_groups()
+    declared = {key: Field(name=key, kind=str, max_length=MAX_PATH_LENGTH) for key in (*_model_keys(), PRESET)}
+    declared |= {field.name: field for group in groups for field in (*group.fields(), *group.aliases())}
+    prefix = next(group.prefix for group in groups if group.family == base.captioner.family)
+    for known in (name, prefix + name):
+        if known in declared:
+            return declared[known]
+    close = difflib.get_close_matches(name, declared, n=1)
+    advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(declared)}."
+    raise SettingsError(f"{name[:80]!r} is no setting that an axis can have; {advice}")
+
+
+def _flat(base: Plan, chosen: Mapping[str, Any], groups: Sequence[SettingGroup]) -> dict[str, Any]:
+    """The flat mapping of a cell, without what its model or preset shall decide."""
+    known = {*base.to_flat()} - {*base.carried}
+    flat = {name: value for name, value in base.to_flat().items() if name in known}
+    for group in groups:
+        planned = _planned(base, group)
+        if planned is None:
+            continue
+        if group.key in chosen:
+            own = default_settings(group.family, planned.model).to_mapping()
+            for name, value in group.to_flat(own).items():
+                if flat[name] == value:
+                    del flat[name]
+        if group.kind == "captioner" and chosen.get(PRESET) in group.settings.presets():
+            for name in group.to_flat(planned.settings.to_mapping()):
+                flat.pop(name, None)
+    return {**flat, **chosen}
+
+
+def _planned(plan: Plan, group: SettingGroup) -> PlannedModel | None:
+    """What a plan says of a group's family; None of the recipe."""
+    everything = (plan.captioner, *plan.taggers, *plan.switched_off)
+    return next((planned for planned in everything if planned.family == group.family), None)
+
+
+def _check_one_field_each(targets: Sequence[str]) -> None:
+    for place, target in enumerate(targets):
+        if target in targets[:place]:
+            raise SettingsError(f"two axes set {target}; each axis needs a setting of its own.")
+
+
+def _check_has_effect(name: str, cells: Sequence[Plan], groups: Sequence[SettingGroup]) -> None:
+    """Raises: SettingsError: the setting belongs to models that run in no cell."""
+    for group in groups:
+        is_own = name in {field.name for field in (*group.fields(), *group.aliases())}
+        if is_own and group.family and not any(group.family == one.family for cell in cells for one in cell.running()):
+            raise SettingsError(
+                f"the axis {name} changes nothing, for {group.title} is off in every cell; choose a model of it "
+                f"({group.key})."
+            )

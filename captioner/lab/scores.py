@@ -140,6 +140,30 @@ class CaptionScore:
     unjudged: tuple[str, ...] = ()
     is_edit: bool = False
 
+    @classmethod
+    def of_words(cls, words: Iterable[WordScore], unjudged: Iterable[str] = (), *, is_edit: bool) -> CaptionScore:
+        """What comes of the words that were judged."""
+        scored = tuple(words)
+        statements = [word for word in scored if not word.is_filler and not is_article(word.text)]
+        known = [word.tag for word in scored if word.tag is not None and not is_article(word.text)]
+        return cls(
+            scored,
+            sum(word.probability for word in scored),
+            sum(1 - word.probability for word in statements),
+            -sum(math.log1p(-word.probability) for word in scored),
+            fmean(known) if known else None,
+            tuple(unjudged),
+            is_edit,
+        )
+
+    def without(self, names: Collection[str]) -> CaptionScore:
+        """The same, but for words that no model can know, which are not judged."""
+        own = {bare(name) for name in names}
+        kept = [word for word in self.words if bare(word.text) not in own]
+        if len(kept) == len(self.words):
+            return self
+        return CaptionScore.of_words(kept, self.unjudged, is_edit=self.is_edit)
+
     @property
     def worst(self) -> WordScore | None:
         """The most doubtful word, by which a set is reviewed, since doubt also grows with length."""
@@ -212,17 +236,7 @@ def score_caption(
             continue
         is_filler = was_said or (word.overrun > weights.behind_end and not is_edit)
         scored.append(_score_word(word, opinions, tag, is_filler, weights))
-    statements = [word for word in scored if not word.is_filler and not is_article(word.text)]
-    known = [word.tag for word in scored if word.tag is not None and not is_article(word.text)]
-    return CaptionScore(
-        tuple(scored),
-        sum(word.probability for word in scored),
-        sum(1 - word.probability for word in statements),
-        -sum(math.log1p(-word.probability) for word in scored),
-        fmean(known) if known else None,
-        tuple(unjudged),
-        is_edit,
-    )
+    return CaptionScore.of_words(scored, unjudged, is_edit=is_edit)
 
 
 def _score_word(
@@ -275,7 +289,15 @@ class Standing:
     @classmethod
     def among(cls, scores: Iterable[CaptionScore]) -> Standing:
         """Args: scores: of the set's captions."""
-        return cls(sorted(word.nats for score in scores for word in score.words))
+        return cls.of_nats(word.nats for score in scores for word in score.words)
+
+    @classmethod
+    def of_nats(cls, nats: Iterable[float]) -> Standing:
+        """Args: nats: of the set's words."""
+        return cls(sorted(nats))
+
+    def __len__(self) -> int:
+        return len(self._nats)
 
     def of(self, word: WordScore) -> float:
         """The share of the set's words that are as doubtful or more: 0.02 is among the 2 % most doubtful."""

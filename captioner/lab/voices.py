@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.words import spans, tag_probabilities
 from captioner.contract import ModelUser, PictureInput
 from captioner.errors import SettingsError
-from captioner.lab.grid import CellScore, Sweep
+from captioner.lab.figures import CellScore
 from captioner.lab.measures import measure_text
 from captioner.lab.scores import CaptionScore, Weights, score_caption, weights_for
 from captioner.pipeline import failures_on_picture
@@ -41,10 +41,24 @@ class Heard:
     tags: tuple[float | None, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A caption and the sentence in it: models are shown the sentence, since tags and a trigger are none."""
+
+    caption: str
+    sentence: str = ""
+
+    @property
+    def judged(self) -> str:
+        """What the models are shown: the sentence as far as the caption has it, else all of it."""
+        return self.sentence if self.sentence and self.sentence in self.caption else self.caption
+
+
 class Voices:
     """The models of a plan that can say something of captions.
 
-    weights: how what they say is added up. notes: who is not asked, and why, in sentences.
+    weights: how what they say is added up. notes: who is not asked, and why, in sentences. revisions: of the weights of
+    those that are asked, by the model's name.
     """
 
     def __init__(self, plan: Plan, models: ModelUser) -> None:
@@ -54,24 +68,29 @@ class Voices:
         """
         self._models = models
         self._background: Any = None
+        self.revisions: dict[str, str] = {}
         self._captioner = self._clip = self._tagger = None
         notes = []
         if plan.captioner.model:
             with models.use(plan.captioner.model, plan.captioner.family) as captioner:
                 if captioner.can_read:
                     self._captioner = plan.captioner
+                    self.revisions[plan.captioner.model] = captioner.revision
                 else:
                     notes.append(f"{plan.captioner.model} cannot read captions; the others are asked without it.")
         for planned in plan.taggers:
             with models.use(planned.model, planned.family) as tagger:
                 has_tags = bool(tagger.known_tags)
                 can_compare = bool(tagger.can_compare)
+                revision = tagger.revision
             if can_compare and self._captioner is None:
                 notes.append(f"{planned.model} is not asked: it compares words with what a captioner would rather say.")
             elif can_compare and self._clip is None:
                 self._clip = planned
+                self.revisions[planned.model] = revision
             elif has_tags and self._tagger is None:
                 self._tagger = planned
+                self.revisions[planned.model] = revision
             else:
                 notes.append(f"{planned.model} is not asked: it says nothing of captions that another does not say.")
         self.notes = tuple(notes)
@@ -90,6 +109,16 @@ class Voices:
         return tuple(one.model for one in (self._captioner, self._clip, self._tagger) if one)
 
     @property
+    def captioner(self) -> PlannedModel | None:
+        """The one that reads; None where none does."""
+        return self._captioner
+
+    @property
+    def tagger(self) -> PlannedModel | None:
+        """The one that judges the words that spell its tags; None where none is asked."""
+        return self._tagger
+
+    @property
     def reads(self) -> bool:
         """Whether a captioner reads, so that other pictures of the set are worth looking at."""
         return self._captioner is not None
@@ -97,15 +126,19 @@ class Voices:
     def look_at(self, pictures: Iterable[PictureInput]) -> None:
         """Take these pictures for the set: a word that would be said of any of them says little of one.
 
-        One picture alone is nothing to compare with, and no harm. Raises: as `hear`.
+        One picture alone is nothing to compare with, and no harm. Pictures of a later call count beside the earlier
+        ones, so that a person who waits for something else need not wait for all of them. Raises: as `hear`.
         """
         if self._captioner is not None:
             with self._using(self._captioner) as captioner:
-                self._background = captioner.background_of(pictures)
+                self._background = captioner.background_of(pictures, self._background)
 
-    def hear(self, shown: PictureInput, captions: Sequence[str]) -> list[Heard]:
+    def hear(
+        self, shown: PictureInput, captions: Sequence[str], *, tag_scores: Mapping[str, float] | None = None
+    ) -> list[Heard]:
         """What is said of captions of a picture, in order.
 
+        Args: tag_scores: what the tagger that is asked said of the picture before; None asks it.
         Raises: ModelFailed, OutOfMemory: of this picture. Else as `ModelUser.use`.
         """
         different = list(dict.fromkeys(captions))
@@ -121,11 +154,12 @@ class Voices:
         if self._tagger is not None:
             with self._using(self._tagger) as tagger:
                 known = tagger.known_tags
-                (found,) = tagger.tag([shown], self._tagger.settings)
-            scores = {tag.name: tag.score for tag in found}
+                if tag_scores is None:
+                    (found,) = tagger.tag([shown], self._tagger.settings)
+                    tag_scores = {tag.name: tag.score for tag in found}
             for caption in different:
                 words = [word.text for word in spans(caption)]
-                tags[caption] = tuple(tag_probabilities(words, scores, known))
+                tags[caption] = tuple(tag_probabilities(words, tag_scores, known))
         heard = {
             reading.text: Heard(reading, opinions.get(reading.text, {}), tags.get(reading.text, ()))
             for reading in readings
@@ -145,12 +179,20 @@ class Voices:
                 yield model
 
 
-def score_sweep(sweep: Sweep, shown: PictureInput, voices: Voices) -> Sweep:
-    """The sweep with a score for each cell; equal captions are read once. Raises: as `Voices.hear`."""
-    texts = [sentence.text for sentence in sweep.sentences]
-    scores, _ = score_set(voices.hear(shown, texts), voices.weights, is_edit=False)
-    cells = [CellScore(text, score, measure_text(text)) for score, text in zip(scores, texts, strict=True)]
-    return replace(sweep, scores=tuple(cells))
+def score_captions(
+    captions: Sequence[Captioned], shown: PictureInput, voices: Voices, *, names: Sequence[str] = ()
+) -> list[CellScore]:
+    """A score for each of a picture's captions, in order; equal ones are read once.
+
+    Args: names: as `scores.score_caption`. Raises: as `Voices.hear`.
+    """
+    scores, _ = score_set(
+        voices.hear(shown, [one.judged for one in captions]), voices.weights, is_edit=False, names=names
+    )
+    return [
+        CellScore(score, measure_text(one.caption), max(0, one.caption.find(one.judged)))
+        for score, one in zip(scores, captions, strict=True)
+    ]
 
 
 def spread(count: int, most: int = BACKGROUND_PICTURES) -> list[int]:

@@ -3,11 +3,11 @@
 Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
 `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
 pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions
-of other settings, `overview` and `near_equal` a set at a glance, `exports` sets on their way out, `live` one picture
-while a person waits, `jobs` captioning a set and preparing models. None of them holds a person's work (the workspace
-does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have the
-declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
-and no HTTP; what a person can mend is a CaptionerError.
+of other settings, `doubt` words that may be false, `overview` and `near_equal` a set at a glance, `exports` sets on
+their way out, `live` one picture while a person waits, `jobs` captioning a set and preparing models, `lab` settings
+compared side by side. None of them holds a person's work (the workspace does) or a model (the manager does), only what
+can be made again. Whoever calls has checked that values have the declared types and lengths (`asked`); what they mean
+is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
 from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
+from captioner.service.doubt import Doubt
 from captioner.service.export_scopes import ExportScopes
 from captioner.service.exports import Exports
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
+from captioner.service.lab import Lab
 from captioner.service.live import LivePreview
 from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.near_equal import NearEqual
@@ -65,6 +67,16 @@ class Service:
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
+        self.lab = Lab(workspace, manager, self.choices, self.pictures, self.jobs)
+        self.doubt = Doubt(
+            workspace,
+            worker,
+            manager,
+            choices=self.choices,
+            pictures=self.pictures,
+            rows=self.rows,
+            jobs=self.jobs,
+        )
 
     # Sets and pictures
 

@@ -41,6 +41,8 @@ _SHAPES: Mapping[str, Shape] = {
     ),
     "caption_picture": Shape(set_id=identifier, picture_id=identifier, settings=settings),
     "start_captioning": Shape(set_id=identifier, settings=settings),
+    "score_captions": Shape(set_id=identifier),
+    "scores": Shape(set_id=identifier),
     "job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "captions": Shape(set_id=identifier),
@@ -104,6 +106,22 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         job = service.jobs.start_plan(set_id, None, service.choices.plan_of_flat(settings))["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
+    def score_captions(set_id: str) -> str:
+        """Starts reading captions for doubtful words and returns the job's id, "" when all were read as they are."""
+        job = service.doubt.start(set_id, None)["job"]
+        return f"{set_id}.{job['id']}" if job else ""
+
+    def scores(set_id: str) -> list:  # type: ignore[type-arg]
+        """What was read of the captions: [{"id", "text", "is_stale", "score", "false_words", "of_words", "doubts"}].
+
+        score is how doubtful the worst word is, 0 to 1: the probability that it is false, or for models that were never
+        measured the share of the set's words that are less doubtful, null until enough was read. doubts are [{"word",
+        "start", "end", "is_strong", "probability", "rank", "better", "change", "why"}]: change is null or [start, end,
+        text] that puts the better word in. is_stale: the settings name other models now. A caption that changed since
+        is left out.
+        """
+        return service.doubt.doubts(set_id)
+
     def job(job_id: str) -> dict:  # type: ignore[type-arg]
         """How far a job is: {"state": "waiting|running|done|cancelled|failed", "done", "total", "failed"}."""
         found = _job(service, job_id)
@@ -156,8 +174,8 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return service.delete_set(set_id)
 
     return (
-        *(new_set, add_pictures, caption_picture, start_captioning, job),
-        *(cancel_job, captions, save_caption, export_set, delete_set),
+        *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
+        *(scores, job, cancel_job, captions, save_caption, export_set, delete_set),
     )
 
 

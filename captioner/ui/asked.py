@@ -6,7 +6,7 @@ A value of another shape is refused in a sentence that names it. Knows no set an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from captioner.errors import SettingsError
@@ -21,6 +21,7 @@ from captioner.limits import (
     check_text,
     check_whole,
     spelt_out,
+    value_shown,
 )
 
 Check = Callable[[Any, str], Any]
@@ -116,6 +117,17 @@ def by_id(shape: Shape) -> Check:
     def read(value: Any, name: str) -> dict[str, dict[str, Any]]:
         entries = check_mapping(present(value, name), name, max_entries=MAX_PICTURES)
         return {key: shape.read(one) for key, one in entries.items()}
+
+    return read
+
+
+def one_of(words: Sequence[str]) -> Check:
+    """One of a few words."""
+
+    def read(value: Any, name: str) -> str:
+        if present(value, name) not in words:
+            raise SettingsError(f"{name} is {value_shown(value)}; it must be one of {', '.join(words)}.")
+        return str(value)
 
     return read
 

@@ -26,6 +26,7 @@ from captioner.workspace.files import PictureFiles
 from captioner.workspace.lab import Lab
 from captioner.workspace.layers import StoredLayers
 from captioner.workspace.likenesses import Likenesses
+from captioner.workspace.readings import Readings
 from captioner.workspace.records import (
     Added,
     Applied,
@@ -62,6 +63,7 @@ class Workspace:
         self.reviews = Reviews(self._database, clock)
         self.lab = Lab(self._database, clock)
         self.likenesses = Likenesses(self._database, self._files)
+        self.readings = Readings(self._database, clock)
         deletion.discard_files(self._database, self._files)
 
     @property

@@ -24,7 +24,7 @@ from captioner.settings import Settings
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from captioner.models.blip.decoder import BlipDecoder, Encoding
+    from captioner.models.blip.decoder import Background, BlipDecoder, Encoding
 
 
 class BlipCaptioner(Captioner):
@@ -123,16 +123,16 @@ class BlipCaptioner(Captioner):
         (encoding,) = self.encode([shown.image])
         return self.decode_grid(encoding, grid)
 
-    def background_of(self, inputs: Iterable[PictureInput]) -> Encoding | None:
+    def background_of(self, inputs: Iterable[PictureInput], before: Background | None = None) -> Background | None:
         """The mean of what the picture tower makes of some pictures. Raises: as `encode`."""
         encodings: list[Encoding] = []
         source = iter(inputs)
         while batch := [shown.image for shown in islice(source, self.batch_size)]:
             encodings += self.encode(batch)
-        return self._decoder.average(encodings) if encodings else None
+        return self._decoder.average(encodings, before) if encodings else before
 
     def read(
-        self, shown: PictureInput, captions: Sequence[str], background: Encoding | None = None
+        self, shown: PictureInput, captions: Sequence[str], background: Background | None = None
     ) -> list[CaptionReading]:
         """All captions of the picture together, which begin alike. Raises: ModelFailed, OutOfMemory."""
         (encoding,) = self.encode([shown.image])

@@ -61,6 +61,14 @@ class Encoding:
         return int(self.states.numel() * self.states.element_size())
 
 
+@dataclass(frozen=True, slots=True)
+class Background:
+    """No picture in particular: the mean of `count` pictures' encodings, what `read` compares one with."""
+
+    mean: Encoding
+    count: int
+
+
 class BlipDecoder:
     """A BLIP model in memory, with its tokenizer and picture processor. Made by `load`; one thread at a time."""
 
@@ -179,15 +187,21 @@ class BlipDecoder:
         found = self.find([(encoding, settings) for settings in grid])
         return [self._sentence(one, settings) for one, settings in zip(found, grid, strict=True)]
 
-    def average(self, encodings: Sequence[Encoding]) -> Encoding:
-        """No picture in particular: the mean of some pictures of a set, what `read` compares one with."""
-        states = torch.stack([encoding.states.float() for encoding in encodings]).mean(0)
-        digests = " ".join(sorted(encoding.digest for encoding in encodings))
-        return Encoding(states.to(encodings[0].states), hashlib.sha256(f"mean of {digests}".encode()).hexdigest())
+    def average(self, encodings: Sequence[Encoding], before: Background | None = None) -> Background:
+        """The mean of some pictures of a set, and of those that are in `before`."""
+        total = torch.stack([encoding.states.float() for encoding in encodings]).sum(0)
+        digests = sorted(encoding.digest for encoding in encodings)
+        count = len(encodings)
+        if before is not None:
+            total += before.mean.states.float().to(total.device) * before.count
+            digests.append(before.mean.digest)
+            count += before.count
+        digest = hashlib.sha256(f"mean of {' '.join(digests)}".encode()).hexdigest()
+        return Background(Encoding((total / count).to(encodings[0].states), digest), count)
 
     @torch.inference_mode()
     def read(
-        self, encoding: Encoding, captions: Sequence[str], background: Encoding | None = None
+        self, encoding: Encoding, captions: Sequence[str], background: Background | None = None
     ) -> list[CaptionReading]:
         """What the model makes of given captions of a picture, word by word; see `reading`.
 
@@ -195,7 +209,7 @@ class BlipDecoder:
         Raises: ModelFailed: the model's scores are not numbers. OutOfMemory: not even one caption fits.
         """
         picture = self._forced(encoding)
-        blank = None if background is None else self._forced(background)
+        blank = None if background is None else self._forced(background.mean)
         return in_halves(lambda part: self._reader.read(part, picture, blank), captions, otherwise=_LESS)
 
     def _forced(self, encoding: Encoding) -> forced.Forced:

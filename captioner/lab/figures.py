@@ -1,0 +1,108 @@
+"""The figures of a caption: what each is called, what it means in a line, which way is better. Plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from captioner.captions.words import bare
+from captioner.lab.measures import TextMeasure
+from captioner.lab.scores import CaptionScore, underlined
+
+Better = Literal["high", "low", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that every caption of a sweep has, so that cells can be compared by it.
+
+    about: what it says, in a line. better: which way is better; "" where that depends. digits: behind the point.
+    """
+
+    name: str
+    title: str
+    about: str
+    better: Better
+    digits: int = 2
+
+    def shown(self, value: float | None) -> str:
+        """The value as people read it; "-" for None."""
+        return "-" if value is None else f"{value:.{self.digits}f}"
+
+
+FIGURES = (
+    Figure("false_words", "False words", "How many words are expected to be false.", "low", 1),
+    Figure("true_words", "True words", "How many words are expected to be true and to say something new.", "high", 1),
+    Figure(
+        "doubt", "Doubt", "How little it can be that every word is true; 0 is best. For captions of one picture.", "low"
+    ),
+    Figure("agreement", "Agreement", "How likely the tagger finds what the words say, on average.", "high"),
+    Figure("tokens", "Length", "Tokens as CLIP counts them; trainers read 75 at once.", "", 0),
+    Figure("repetition", "Repetition", "Which share of its runs of three words was said before.", "low"),
+    Figure("detail", "Detail", "How many different phrases say something.", "high", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A word of a caption that may be false: `caption[start:end]`.
+
+    better: the word that fits better, "" where none does. why: who says so, in a line.
+    """
+
+    start: int
+    end: int
+    probability: float
+    better: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellScore:
+    """What is to be expected of a caption, and what can be counted in it.
+
+    accuracy: of what the models were shown: the caption's sentence, which begins at `start` in it. text: of all of it.
+    """
+
+    accuracy: CaptionScore
+    text: TextMeasure
+    start: int = 0
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """By the names of `FIGURES`; None where nobody could say."""
+        accuracy, text = self.accuracy, self.text
+        is_judged = bool(accuracy.words) or not accuracy.unjudged
+        return {
+            "false_words": accuracy.false_words if is_judged else None,
+            "true_words": accuracy.true_words if is_judged else None,
+            "doubt": accuracy.doubt if is_judged else None,
+            "agreement": accuracy.agreement,
+            "tokens": text.tokens,
+            "repetition": text.repetition,
+            "detail": text.detail,
+        }
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What a figure is made of, in a line each; of the others their value says all."""
+        accuracy = self.accuracy
+        judged = f"of {len(accuracy.words)} words"
+        unjudged = f"; not judged: {', '.join(accuracy.unjudged)}" if accuracy.unjudged else ""
+        worst = sorted(accuracy.words, key=lambda word: -word.probability)[:3]
+        shares = ", ".join(f"{bare(word.text)} {word.probability:.2f}" for word in worst)
+        filler = [bare(word.text) for word in accuracy.words if word.is_filler]
+        tagged = [f"{bare(word.text)} {word.tag:.2f}" for word in accuracy.words if word.tag is not None]
+        return {
+            "false_words": f"{judged}; most: {shares or 'none'}{unjudged}",
+            "true_words": f"{judged}; said again or behind the end: {', '.join(filler) or 'none'}",
+            "agreement": ", ".join(tagged) or "no word spells a tag",
+        }
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """The words to underline, worst first, by their places in the caption."""
+        return tuple(
+            Doubt(word.start + self.start, word.end + self.start, word.probability, word.better, word.explained())
+            for word in underlined(self.accuracy)
+        )
