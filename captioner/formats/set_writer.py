@@ -139,6 +139,10 @@ class SetWriter:
         if self._is_renamed(item, named, stem):
             self._renamed.append(f"{printable(own)} is {picture}")
 
+    def add_file(self, name: str, data: bytes) -> None:
+        """A file at the set's top. Raises: ExportError."""
+        self._sink.write(name, data)
+
     def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.errors import BadPicture, ExportError, SettingsError
 from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
@@ -22,6 +23,8 @@ from captioner.formats.trainers.target import SetSettings, Target
 from captioner.limits import check_text
 from captioner.service.choices import Choices
 from captioner.service.export_check import findings
+from captioner.service.export_recipe import ExportRecipes
+from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.rows import Rows
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -74,11 +77,19 @@ class ExportWish:
 class Exports:
     """Those of all sets."""
 
-    def __init__(self, workspace: Workspace, rows: Rows, choices: Choices, count: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        rows: Rows,
+        choices: Choices,
+        made_otherwise: MadeOtherwise,
+        count: Callable[[str], int],
+    ) -> None:
         """Args: count: a text's tokens."""
         self._workspace = workspace
         self._rows = rows
         self._choices = choices
+        self._recipes = ExportRecipes(workspace, choices, made_otherwise)
         self._count = count
 
     def planned(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> Export:
@@ -94,7 +105,15 @@ class Exports:
         name = self._workspace.find_set(set_id).name
         joined = sum(_is_joined(view, row["text"]) for view, row in pictures)
         notes = self._choices.stored_plan(set_id).notes
-        return Export(wish, safe_name(name) if name else "captions", items, left_out, notes, joined)
+        return Export(
+            wish,
+            safe_name(name) if name else "captions",
+            items,
+            left_out=left_out,
+            settings_notes=notes,
+            joined=joined,
+            recipe=lambda: self._recipes.of(set_id, pictures),
+        )
 
     def look(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
         """What a person should know of an export before taking it.
@@ -149,11 +168,15 @@ class Export:
         wish: ExportWish,
         name: str,
         items: Sequence[ExportItem],
+        *,
         left_out: Sequence[str],
         settings_notes: Sequence[str],
         joined: int,
+        recipe: Callable[[], bytes],
     ) -> None:
+        """Args: joined: how many captions that came along in lines stand in one. recipe: made when it is written."""
         self.name = name
+        self._recipe = recipe
         self._items = items
         self._left_out = left_out
         self._settings_notes = settings_notes
@@ -180,6 +203,7 @@ class Export:
             self._captions.add(sink, index, item.text)
         for name, lines in self._logs(self._left_out).items():
             sink.write(name, "\n".join([*lines, ""]).encode())
+        sink.write(RECIPE_NAME, self._recipe())
 
     def notes(self) -> list[str]:
         """What to know before, in sentences."""
@@ -205,6 +229,8 @@ class Export:
                     writer.add(index, item.text)
                 except BadPicture as error:
                     left_out.append(f"{path_of(item.folder, item.name)}: {error}")
+            if has_pictures:
+                writer.add_file(RECIPE_NAME, self._recipe())
             writer.finish([line for lines in self._logs(left_out).values() for line in lines])
 
     def _logs(self, left_out: Sequence[str]) -> dict[str, list[str]]:

@@ -37,6 +37,8 @@ from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
 from captioner.ui.lab_functions import lab_functions
 
+_MAX_RECIPE_LENGTH = 1_000_000  # the page leaves out what a recipe says of pictures
+
 
 def script_functions(service: Service) -> list[ScriptFunction]:
     """All of them, named as the script calls them."""
@@ -110,6 +112,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "settings_changed",
             {**of_set, "settings": settings},
             lambda asked: service.settings_changed(asked["set"], asked["settings"]),
+        ),
+        _function(
+            "open_recipe",
+            {**of_set, "text": text(_MAX_RECIPE_LENGTH, "the recipe")},
+            lambda asked: service.open_recipe(asked["set"], asked["text"]),
         ),
         _function("apply_to_edits", of_set, lambda asked: service.apply_to_edits(asked["set"])),
         _function("made_otherwise", of_set, lambda asked: {"ids": service.made_otherwise.of_set(asked["set"])}),
