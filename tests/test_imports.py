@@ -21,7 +21,8 @@ from captioner.formats.imports.form import ENCODINGS
 from captioner.formats.imports.recognise import ImportSettings, NothingFound, Recognised, recognise
 from captioner.formats.imports.registry import FORMS
 from captioner.formats.imports.source import opened_source
-from captioner.formats.sidecars import SidecarWriter, caption_bytes, write_zip
+from captioner.formats.sidecars import CaptionFiles, caption_bytes
+from captioner.formats.targets import zip_target
 from captioner.formats.trainers.registry import TARGETS
 from tests.test_trainers import entries, items_in, write_folder
 from tests.test_trainers import write_zip as write_set
@@ -87,10 +88,15 @@ def test_plain_caption_files_come_back_with_equal_captions(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         items = items_in(Path(folder) / "own", entries)
-        write_zip(items, Path(folder) / "set.zip", format=suffix[1:], with_pictures=True)
+        captions = CaptionFiles(items, format=suffix[1:], with_pictures=True)
+        with zip_target(Path(folder) / "set.zip") as sink:
+            for index, item in enumerate(items):
+                captions.add(sink, index, item.text)
         found = read(Path(folder) / "set.zip")
-        files = SidecarWriter(suffix).plan(items, with_pictures=True)
-    wanted = {file.picture: caption_bytes(item.text).decode().strip() for file, item in zip(files, items, strict=True)}
+    wanted = {
+        file.picture: caption_bytes(item.text).decode().strip()
+        for file, item in zip(captions.files, items, strict=True)
+    }
     assert dict(found.captions) == wanted
 
 

@@ -21,8 +21,10 @@ from captioner.service.choices import Choices
 from captioner.service.jobs import Jobs
 from captioner.service.lab_offer import Offer
 from captioner.service.pictures import Pictures
+from captioner.service.readers import Readers
 from captioner.service.recent import Recent
 from captioner.service.set_slopes import SetSlopes
+from captioner.service.sweep_files import SweepFiles
 from captioner.service.sweep_grids import from_stored, title_of, to_stored
 from captioner.service.sweep_rows import ReadSweep, Sweeps, plain_cells
 from captioner.service.sweep_run import SweepRun
@@ -47,20 +49,29 @@ class AskedAxis(NamedTuple):
 
 
 class Lab:
-    """The sweeps of all sets. sweeps: as they are read. offer: what can be compared."""
+    """The sweeps of all sets. sweeps: as they are read. offer: what can be compared. files: sweeps as files."""
 
     def __init__(
-        self, workspace: Workspace, manager: ModelManager, choices: Choices, pictures: Pictures, jobs: Jobs
+        self,
+        workspace: Workspace,
+        manager: ModelManager,
+        *,
+        choices: Choices,
+        pictures: Pictures,
+        jobs: Jobs,
+        readers: Readers,
     ) -> None:
         self._workspace = workspace
         self._manager = manager
         self._choices = choices
         self._pictures = pictures
         self._jobs = jobs
+        self._readers = readers
         self._slopes = SetSlopes(workspace, choices)
         self._job_ids: Recent[str, str] = Recent(1_000)  # by sweep
         self.sweeps = Sweeps(workspace, choices)
         self.offer = Offer(choices, manager, MAX_PICTURES)
+        self.files = SweepFiles(workspace, pictures, self.sweeps)
 
     # Running
 
@@ -117,7 +128,15 @@ class Lab:
 
     def _begin(self, set_id: str, sweep_id: str) -> None:
         swept = from_stored(self._workspace.lab.sweep(set_id, sweep_id), self._choices.models)
-        run = SweepRun(self._workspace, self._manager, self._pictures, self._jobs, (set_id, sweep_id), swept)
+        run = SweepRun(
+            self._workspace,
+            self._manager,
+            (set_id, sweep_id),
+            swept,
+            pictures=self._pictures,
+            jobs=self._jobs,
+            readers=self._readers,
+        )
         todo = run.todo()
         total = sum(len(cells) for cells in todo.values())
         job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total)["job"]

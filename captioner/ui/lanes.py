@@ -59,6 +59,8 @@ _LANES: Mapping[str, str] = {
     "sweep_summary": "words",
     "use_slope": "words",
     "near_equal": "looks",
+    "said_in_all": "looks",
+    "preview_left_out": "words",
 }
 """What the page's functions may wait for, by name; the others answer at once."""
 

@@ -36,6 +36,7 @@ from captioner.ui.asked import (
 from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
 from captioner.ui.lab_functions import lab_functions
+from captioner.ui.suggest_functions import suggest_functions
 
 _MAX_RECIPE_LENGTH = 1_000_000  # the page leaves out what a recipe says of pictures
 
@@ -198,6 +199,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             lambda asked: service.kept_files.listed(asked["field"], asked["names"]),
         ),
         *lab_functions(service),
+        *suggest_functions(service),
         # The last one: nothing of the set is left after it.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
     ]

@@ -14,13 +14,15 @@ from captioner.captions.bulk.operation import Operation
 from captioner.captions.bulk.plain import DropEscapes, DropSpecials, JoinLines, StraightenQuotes
 from captioner.captions.bulk.tags import Duplicates, Implied, Sort, TagChange, Underscores
 from captioner.captions.bulk.whole import Clear, Copy, Trim
-from captioner.captions.bulk.words import Affix, Replace, Subject
+from captioner.captions.bulk.words import Affix, Replace, Strip, StripKinds, Subject
 from captioner.errors import SettingsError
 
 OPERATIONS: Mapping[str, type[Operation]] = {
     operation.key: operation
     for operation in (
-        *(Replace, Affix, Subject, TagChange, Duplicates, Implied, Sort, Underscores, Trim, Copy, Clear),
+        *(Replace, Affix, Subject, Strip, StripKinds),
+        *(TagChange, Duplicates, Implied, Sort, Underscores),
+        *(Trim, Copy, Clear),
         *(JoinLines, StraightenQuotes, DropEscapes, DropSpecials),
     )
 }

@@ -28,6 +28,7 @@ _STYLES = (
     "loupe",
     "export",
     "overview",
+    "said",
     "settings",
     "results",
     "first_steps",
