@@ -165,3 +165,31 @@ def test_a_trigger_word_is_the_prefix_until_another_is_typed(server: AppServer, 
     choose(page, format="kohya")
     choose(page, format="ai-toolkit")
     assert word.input_value() == "sks"
+
+
+def test_a_recipe_gives_another_set_its_settings_and_undo_takes_them_back(
+    server: AppServer, context: Any, tmp_path: Path
+) -> None:
+    page = open_page(context, server.url)
+    with_captions(page, tmp_path)
+    page.get_by_role("tab", name="Text").click()
+    prefix = page.locator("#setting-prefix textarea, #setting-prefix input").first
+    prefix.fill("ohwx")
+    page.locator("#cw-editor").focus()
+    wait_saved(page)
+    page.wait_for_timeout(600)
+    page.locator("#cw-download-open").click()
+    assert "captioner-recipe.json" in taken(page, tmp_path / "set.zip")
+
+    page.goto(server.url)
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.get_by_role("tab", name="Text").click()
+    assert prefix.input_value() == ""
+    broken = tmp_path / "captioner-recipe.broken.json"
+    broken.write_text('{"kind": "captioner-recipe", "version": 9}')
+    page.set_input_files("#cw-recipe-file", str(broken))
+    page.locator(".cw-notice", has_text="is a recipe of version 9").wait_for()
+    page.set_input_files("#cw-recipe-file", str(tmp_path / "captioner-recipe.json"))
+    wait_until(lambda: prefix.input_value() == "ohwx", "its settings are in the controls")
+    page.locator("#cw-brief-actions button", has_text="Undo").click()
+    wait_until(lambda: prefix.input_value() == "", "one step takes them back")

@@ -107,6 +107,7 @@ def _other_sentences(page: Any) -> None:
 
 def _tag_menu(page: Any) -> None:
     select(page, "plain.png")
+    page.locator("#cw-chips", has_text="a blue picture").wait_for()  # not the tags of the picture before
     page.locator(".cw-found button[data-do=menu]").first.click()
     page.locator("#cw-tag-menu button").first.wait_for()
 
