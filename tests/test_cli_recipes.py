@@ -28,10 +28,10 @@ def recipe_in(path: Path) -> bytes:
 def test_each_export_has_its_recipe_and_equal_runs_equal_ones(shell: Shell, target: str) -> None:
     shell.picture("photos/a.png")
     for number in (1, 2):
-        ran = shell.caption("photos", "--format", target, "--zip", f"{number}.zip", "--num-beams", "7")
+        ran = shell.caption("photos", "--format", target, "--zip", f"{number}/set.zip", "--num-beams", "7")
         assert ran.status == 0, ran.err
-    assert (shell.folder / "1.zip").read_bytes() == (shell.folder / "2.zip").read_bytes()
-    recipe = json.loads(recipe_in(shell.folder / "1.zip"))
+    assert (shell.folder / "1/set.zip").read_bytes() == (shell.folder / "2/set.zip").read_bytes()
+    recipe = json.loads(recipe_in(shell.folder / "1/set.zip"))
     assert recipe["settings"]["num_beams"] == 7
     assert [(one["picture"], one["by"]) for one in recipe["pictures"]] == [("a.png", "model")]
     assert recipe["models"][0]["digest"]

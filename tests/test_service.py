@@ -242,7 +242,11 @@ def test_a_missing_picture_file_costs_itself_in_an_export_by_its_name(service: S
     files = exported(service, set_id, tmp_path / "set.zip", with_pictures=True)
     assert sorted(files) == ["1.png", "1.txt", RECIPE_NAME, "left out.log"]
     assert b"0.png: its picture file is missing; add the picture again" in files["left out.log"]
-    assert sorted(exported(service, set_id, tmp_path / "captions.zip", with_pictures=False)) == ["0.txt", "1.txt", RECIPE_NAME]
+    assert sorted(exported(service, set_id, tmp_path / "captions.zip", with_pictures=False)) == [
+        "0.txt",
+        "1.txt",
+        RECIPE_NAME,
+    ]
 
 
 def test_a_deleted_set_is_gone(service: Service) -> None:

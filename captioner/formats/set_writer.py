@@ -106,6 +106,7 @@ class SetWriter:
         self._rows: list[Row] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
+        self._more: dict[str, bytes] = {}
         self.changed = 0
 
     def __enter__(self) -> Self:
@@ -140,8 +141,8 @@ class SetWriter:
             self._renamed.append(f"{printable(own)} is {picture}")
 
     def add_file(self, name: str, data: bytes) -> None:
-        """A file at the set's top. Raises: ExportError."""
-        self._sink.write(name, data)
+        """A further file at the set's top, written with the config."""
+        self._more[name] = data
 
     def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.
@@ -154,7 +155,7 @@ class SetWriter:
         self._packer.close()
         target = self._plan.target
         made = self._plan.made(self._rows, self._counts)
-        for name, data in target.files(made).items():
+        for name, data in {**target.files(made), **self._more}.items():
             self._sink.write(name, data)
         notes = self.notes()
         if target.is_trainer:
