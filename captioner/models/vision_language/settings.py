@@ -62,8 +62,8 @@ class VisionLanguageSettings(Settings):
     )
     method: str = choice("beam", ("beam", "nucleus"), "Search for the likeliest answer, or draw one at random.")
     num_beams: int = whole(1, 1, 16, "How many answers are followed at once; 1 is greedy.", only_when=_BEAM)
-    max_new_tokens: int = whole(300, 1, 4096, "Answers are cut here.", unit="tokens")
-    min_new_tokens: int = whole(0, 0, 1024, "No answer ends before this.", unit="tokens")
+    max_new_tokens: int = whole(300, 1, 4096, "Answers are cut here.", unit="tokens", label="Longest answer")
+    min_new_tokens: int = whole(0, 0, 1024, "No answer ends before this.", unit="tokens", label="Shortest answer")
     repetition_penalty: float = real(
         1.0, 0.01, 5.0, "Above 1 repeats become rarer; only what is new counts, not the prompt."
     )
