@@ -267,10 +267,20 @@ class Tagger(Model):
     def select(tags: Sequence[Tag], settings: Any) -> list[Tag]:
         """The tags that reach the caption under the COMPOSE settings, in caption order. Runs no model."""
 
-    def opinions(self, shown: PictureInput, rivals: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Opinion]]:
+    def background_of(self, inputs: Iterable[PictureInput], before: Any = None) -> Any:
+        """What `opinions` compares a picture with: some pictures of its set taken together; None where there are none.
+
+        Args: before: what it gave for other pictures of the set, which count too.
+        Raises: as `tag`.
+        """
+        return None
+
+    def opinions(
+        self, shown: PictureInput, rivals: Mapping[str, Sequence[str]], background: Any = None
+    ) -> dict[str, dict[str, Opinion]]:
         """What it says of changed captions beside the caption itself. Only where `can_compare` says so.
 
-        Args: rivals: caption -> the changed ones.
+        Args: rivals: caption -> the changed ones. background: what `background_of` gave.
         Returns: caption -> changed one -> opinion; one that it cannot tell from the caption is left out.
         Raises: as `tag`.
         """

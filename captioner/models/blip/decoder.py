@@ -209,14 +209,16 @@ class BlipDecoder:
         Args: background: an `average` of the set; None where there is none to compare with.
         Raises: ModelFailed: the model's scores are not numbers. OutOfMemory: not even one caption fits.
         """
-        picture = self._forced(encoding)
-        blank = None if background is None else self._forced(background.mean)
-        return in_halves(lambda part: self._reader.read(part, picture, blank), captions, otherwise=_LESS)
+        run = self._forced([encoding] if background is None else [encoding, background.mean])
+        has_background = background is not None
+        return in_halves(
+            lambda part: self._reader.read(part, run, has_background=has_background), captions, otherwise=_LESS
+        )
 
-    def _forced(self, encoding: Encoding) -> forced.Forced:
+    def _forced(self, encodings: Sequence[Encoding]) -> forced.Forced:
         if self.is_fast:
-            return forced.in_one_pass(self._model.text_decoder, self._keys_of(encoding))
-        return forced.row_by_row(self._model.text_decoder, encoding.states)
+            return forced.in_one_pass(self._model.text_decoder, [self._keys_of(one) for one in encodings])
+        return forced.row_by_row(self._model.text_decoder, [one.states for one in encodings])
 
     def find(self, cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[FoundSentence]]:
         """The sentences found for each cell, as tokens, best first.
