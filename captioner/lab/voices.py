@@ -28,6 +28,9 @@ BACKGROUND_PICTURES = 32
 ALONE = "a single picture is compared with no others; with more pictures of the set false words are found better."
 """What a person should know where `look_at` has nothing to look at."""
 
+ORDER_ONLY = "these models were never measured: their scores put captions in an order and promise no number of words."
+"""What a person should know of weights that are not calibrated."""
+
 # CLIP is asked about every rival where its weights were measured so. A full-size CLIP takes a second for 25 texts on a
 # CPU: there it is asked about those only that the captioner finds nearly as likely.
 _NEAR_NATS = -6.0
