@@ -30,6 +30,7 @@ import './dialogs/said.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
 import './dialogs/loupe.js';
+import './lab/compare.js';
 import './views/keys.js';
 import './views/narrow.js';
 import './views/thumbs.js';
