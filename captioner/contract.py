@@ -55,9 +55,9 @@ class ModelSpec:
 
     entry: "module:Class" of a `Captioner` or `Tagger`. family: models that share a class and its settings; a caption
     uses at most one of each family. repo: the hub id, None where nothing is fetched. files: what is downloaded from the
-    repo, patterns allowed; the weights file comes first. download_mb: what a first use fetches, 0 where that is not
-    known. defaults: settings fields whose best value differs for this model. tag: open_clip's pair of architecture and
-    pretrained. is_demo: shipped with the product in assets/demo/<name>, trained on drawn scenes.
+    repo, patterns allowed but for the first two, which must be there. download_mb: what a first use fetches, 0 where
+    that is not known. defaults: settings fields whose best value differs for this model. tag: open_clip's pair of
+    architecture and pretrained. is_demo: shipped with the product in assets/demo/<name>, trained on drawn scenes.
     """
 
     name: str

@@ -19,12 +19,13 @@ from transformers.utils import logging as transformers_logging
 
 from captioner.errors import ModelFailed, SettingsError
 from captioner.models.blip import fast, forced, loading, selfcheck
-from captioner.models.blip.cache import ByteCache, PictureKeys
+from captioner.models.blip.cache import PictureKeys
 from captioner.models.blip.graphs import StepGraphs
 from captioner.models.blip.reading import PROMPT, Reader
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
 from captioner.models.blip.settings import SamplingSettings
 from captioner.models.blip.tree import PrefixTree
+from captioner.models.byte_cache import ByteCache
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint

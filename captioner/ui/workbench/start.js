@@ -30,6 +30,7 @@ import './dialogs/said.js';
 import './dialogs/suggest.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
+import './dialogs/recipe.js';
 import './dialogs/loupe.js';
 import './lab/compare.js';
 import './views/keys.js';
