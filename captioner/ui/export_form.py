@@ -16,6 +16,11 @@ from captioner.settings import Field
 _PLAIN = {"txt": "One .txt file a picture", "caption": "One .caption file a picture"}
 _WORDS = {
     **BASE_MODELS,
+    "one": "one, as it stands",
+    "sentence": "one: the sentence alone",
+    "tags": "one: the tags alone",
+    "parts": "three: both, and each alone",
+    "best": "several: the best sentences, with the tags",
     "needed": "those the trainer cannot read as they are",
     "none": "none; they leave as they came",
     "all": "all: upright, sRGB, no transparency",
@@ -25,7 +30,7 @@ _WORDS = {
     "webp": "WebP",
 }
 """What the words of the settings' choices are called."""
-_FIRST = ("base_model", "repeats", "trigger_word", "set_folder")
+_FIRST = ("base_model", "repeats", "trigger_word", "set_folder", "captions", "best_captions")
 _OF_PICTURES = ("conversion", "longest_edge", "picture_type", "picture_quality")
 
 
