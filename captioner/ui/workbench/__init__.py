@@ -26,6 +26,7 @@ _STYLES = (
     "tags",
     "dialogs",
     "loupe",
+    "export",
     "overview",
     "said",
     "settings",
