@@ -9,6 +9,8 @@
 //   details {found}       tags and other sentences        job       {isRunning}
 //   counted {isFirst}     there are new token counts      reviewed  [ids]       their mark changed
 //   viewed                thumbnails or list, and their size
+//   read    {isLive, isAll}  there are new readings; isLive: of the selected caption only, isAll: the whole set was asked
+//   doubts  {found}       what was read of the selected picture's caption; null while nothing was
 //   tried                 no suggestion is waited for
 
 const listeners = {};

@@ -12,6 +12,10 @@ import { lookSoon } from '../set/sync.js';
 import { undoAction } from './undo.js';
 
 const NAMED = 8; // of the pictures that failed
+const DID = {
+  caption: { words: (count) => `${plural(count, 'picture', 'pictures')} captioned`, stopped: 'Captioning stopped' },
+  read: { words: (count) => `${plural(count, 'caption', 'captions')} read`, stopped: 'Reading stopped' },
+};
 let now = null;
 let toldEnd = ''; // of which job
 let isUploading = false;
@@ -19,6 +23,9 @@ let missing = []; // models that must be downloaded before anything is captioned
 
 /** Models that the settings name and that are not here: {name, download_mb}. */
 export const missingModels = () => missing;
+
+/** The set's newest job as the server tells it; null where there is none. */
+export const jobNow = () => now;
 
 export const isRunning = () => !!now && (now.state === 'waiting' || now.state === 'running');
 
@@ -91,9 +98,12 @@ function ended() {
     return;
   }
   const made = now.done - now.failed;
-  const did = `${plural(made, 'picture', 'pictures')} captioned`;
-  const actions = made ? [undoAction] : [];
-  if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
+  const { words, stopped } = DID[now.kind];
+  const did = words(made);
+  const isCaptioned = now.kind === 'caption';
+  const actions = made && isCaptioned ? [undoAction] : [];
+  if (now.state === 'failed') notice('bad', stopped, [now.message]);
+  else if (now.failed && !isCaptioned) notice('bad', `${did}, ${now.failed.toLocaleString()} failed`, [now.message]);
   else if (now.failed) tellFailed(`${did}, ${now.failed.toLocaleString()} failed`);
   else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`, actions, { stays: true });
   else brief(did, actions, { stays: true });

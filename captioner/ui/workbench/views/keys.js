@@ -3,6 +3,7 @@
 import { byId } from '../core/elements.js';
 import { move, page } from '../set/pictures.js';
 import { mark } from '../set/reviewed.js';
+import { goToDoubt, hideReason } from './doubts.js';
 import { goodNext } from './reviewed.js';
 import * as selection from './selection.js';
 import { useSuggestion } from './suggestion.js';
@@ -31,6 +32,9 @@ window.addEventListener(
     else if (withControl && event.shiftKey && key === 'enter') byId('cw-one').click();
     else if (withControl && !event.shiftKey && key === 'i') byId('cw-overview-open').click();
     else if (withControl && !event.shiftKey && key === 's') openDownload();
+    else if (!withControl && key === 'f8') goToDoubt(event.shiftKey ? -1 : 1);
+    else if (key === 'escape' && hideReason());
+    else if (key === 'escape' && document.querySelector(':popover-open')) return;
     else if (key === 'escape' && event.target.closest?.('.cw-middle') && !event.isComposing)
       byId('cw-grid').focus({ preventScroll: true });
     else if (isText(event.target)) return;
