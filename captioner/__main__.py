@@ -17,10 +17,12 @@ COMMANDS = {
     "caption": "write captions for pictures and folders",
     "score": "tell which words of the captions beside pictures to doubt, worst first",
     "check": "tell what a trainer would read otherwise than it was meant",
+    "import": "take over captions that others wrote: trainers' sets, lists, shards, names",
     "models": "list the models and which are on this machine",
     "sweep": "compare settings: a grid of captions for each picture",
 }
-"""Subcommand -> help; its module in `captioner.cli` has the same name."""
+"""Subcommand -> help; its module in `captioner.cli` has the same name, but for those in `_MODULES`."""
+_MODULES = {"import": "import_set"}  # a word that Python keeps for itself
 
 _EPILOG = """examples:
   python -m captioner caption photos                       captions of a folder, printed
@@ -67,7 +69,7 @@ def _run(words: list[str]) -> int:
         command = commands.add_parser(name, help=help_text, description=f"{help_text.capitalize()}.")
         if name == asked:
             add_plug_ins()
-            module = importlib.import_module(f"captioner.cli.{name}")
+            module = importlib.import_module(f"captioner.cli.{_MODULES.get(name, name)}")
             module.add_flags(command)
             command.set_defaults(parser=command, run=module.run)
     parsed = parser.parse_args(words)

@@ -237,7 +237,7 @@ def test_an_unknown_format_is_refused_by_name(client: TestClient, service: Servi
 
 def test_no_internal_event_is_in_the_public_api(service: Service) -> None:
     built = in_loop(page.build, service)
-    assert len(built.get_api_info()["named_endpoints"]) == 10
+    assert len(built.get_api_info()["named_endpoints"]) == 15
     assert built.get_api_info()["unnamed_endpoints"] == {}
 
 

@@ -38,7 +38,7 @@ def swept(workspace: Workspace) -> tuple[str, list[str], str]:
 
 
 def captions(workspace: Workspace, set_id: str, sweep: str) -> list[str | None]:
-    return [cell.caption for cell in workspace.lab.cells(set_id, sweep)[1]]
+    return [cell.caption for cell in workspace.lab.cells(set_id, sweep)]
 
 
 def rated(workspace: Workspace, set_id: str) -> dict[tuple[str, str], str | None]:
@@ -57,7 +57,7 @@ def test_a_sweep_is_there_again_after_a_restart(workspace: Workspace, tmp_path: 
         assert found == again.lab.sweep(set_id, sweep)
         assert (found.id, found.name, found.created_at, found.cells) == (sweep, "lengths", 1_000.0, 4)
         assert (found.grid, found.outcome) == (GRID, {"asked": ["blip-demo"]})
-        cells = again.lab.cells(set_id, sweep)[1]
+        cells = again.lab.cells(set_id, sweep)
         assert cells[1] == StoredCell(ids[0], 1, "a dog 1", {"seconds": 0.5})
         with again._database.read() as db:
             assert find_damage(db) is None
@@ -65,13 +65,14 @@ def test_a_sweep_is_there_again_after_a_restart(workspace: Workspace, tmp_path: 
 
 def test_only_what_changed_since_a_version_is_read(workspace: Workspace) -> None:
     set_id, ids, sweep = swept(workspace)
-    version, cells = workspace.lab.cells(set_id, sweep)
-    assert len(cells) == 4
-    assert workspace.lab.cells(set_id, sweep, version) == (version, ())
+    first = workspace.lab.changes_since(set_id, sweep, -1)
+    assert (len(first.cells), first.sweep, first.settings) == (4, workspace.lab.sweep(set_id, sweep), {})
+    same = workspace.lab.changes_since(set_id, sweep, first.version)
+    assert (same.version, same.cells, same.ratings.whole) == (first.version, (), ())
     workspace.lab.put_cells(set_id, sweep, [StoredCell(ids[1], 0, None, {"error": "no memory"})])
-    newer, cells = workspace.lab.cells(set_id, sweep, version)
-    assert newer > version
-    assert cells == (StoredCell(ids[1], 0, None, {"error": "no memory"}),)
+    newer = workspace.lab.changes_since(set_id, sweep, first.version)
+    assert newer.version > first.version
+    assert newer.cells == (StoredCell(ids[1], 0, None, {"error": "no memory"}),)
 
 
 def test_a_sweep_is_renamed_and_deleted_and_its_ratings_stay(workspace: Workspace) -> None:
@@ -160,13 +161,14 @@ def test_a_rating_that_was_taken_back_and_given_again_says_what_it_was_seen_with
 
 
 def test_ratings_are_read_since_a_version_also_those_that_an_undo_changed(workspace: Workspace) -> None:
-    set_id, ids, _ = swept(workspace)
+    set_id, ids, sweep = swept(workspace)
     for one in ids:
         workspace.lab.rate(set_id, one, "a dog 0", "green", {})
     version = workspace.find_set(set_id).version
-    assert workspace.lab.ratings(set_id, version).whole == ()
+    assert workspace.lab.changes_since(set_id, sweep, version).ratings.whole == ()
     workspace.undo(set_id)
-    assert [(one.picture_id, one.rating) for one in workspace.lab.ratings(set_id, version).whole] == [(ids[1], None)]
+    changed = workspace.lab.changes_since(set_id, sweep, version).ratings.whole
+    assert [(one.picture_id, one.rating) for one in changed] == [(ids[1], None)]
 
 
 def test_what_is_no_rating_is_refused(workspace: Workspace) -> None:
@@ -231,7 +233,7 @@ def test_a_damaged_cell_costs_that_cell_and_is_healed_by_writing_it_again(worksp
     damage(tmp_path / "work", "UPDATE sweep_cells SET caption = 'a cat' WHERE picture_key = 1 AND cell = 1")
     damage(tmp_path / "work", "UPDATE sweep_cells SET content = '{}' WHERE picture_key = 2 AND cell = 0")
     with Workspace(tmp_path / "work") as again:
-        cells = again.lab.cells(set_id, sweep)[1]
+        cells = again.lab.cells(set_id, sweep)
         assert [cell.content is None for cell in cells] == [False, True, True, False]
         assert [cell.caption for cell in cells] == ["a dog 0", None, None, "a dog 1"]
         again.lab.put_cells(set_id, sweep, [StoredCell(ids[0], 1, "a dog 1", {})])

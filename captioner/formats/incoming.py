@@ -66,7 +66,7 @@ def sort_files(files: Sequence[Incoming], *, include_masks: bool = False) -> lis
     """
     reasons = [_reason(file, include_masks) for file in files]
     parts = [file.path.split("/") for file in files]
-    depth = _common_depth([names[:-1] for names, reason in zip(parts, reasons, strict=True) if not reason])
+    depth = common_depth([names[:-1] for names, reason in zip(parts, reasons, strict=True) if not reason])
     found = [
         SortedFile("/".join(names[depth:-1]), names[-1], reason, not reason and is_caption_name(names[-1]))
         for names, reason in zip(parts, reasons, strict=True)
@@ -90,8 +90,8 @@ def with_owners(files: Sequence[SortedFile]) -> list[SortedFile]:
     return found
 
 
-def _common_depth(folders: Sequence[list[str]]) -> int:
-    """How many leading folders are left away."""
+def common_depth(folders: Sequence[list[str]]) -> int:
+    """How many leading folders are left away, of those that pictures and captions lie in."""
     if not folders:
         return 0
     first, last = min(folders), max(folders)  # where one of them is what all begin with, it is the least

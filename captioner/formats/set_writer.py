@@ -23,6 +23,7 @@ from captioner.formats.targets import Sink
 from captioner.formats.trainers.naming import Named, clean_name, name_folders, name_pictures
 from captioner.formats.trainers.quoting import lines_bytes
 from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Target
+from captioner.limits import printable
 
 START_NAME = "START.txt"
 _MAX_LISTED = 200
@@ -133,7 +134,7 @@ class SetWriter:
         self.changed += held != caption_text(text)
         own = path_of(item.folder, item.name)
         if self._is_renamed(item, named, stem):
-            self._renamed.append(f"{own} is {picture}")
+            self._renamed.append(f"{printable(own)} is {picture}")
 
     def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.

@@ -25,9 +25,11 @@ DECODING_BYTES = 1 << 30
 
 _BUDGET = DecodingBudget(DECODING_BYTES, give_freed_memory_back)
 _START_BYTES = 64  # as much as tells what a file is
-_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".dib"),
-    *(".tif", ".tiff", ".heic", ".heif"),
+_SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".dib"),
+        *(".tif", ".tiff", ".heic", ".heif"),
+    )
 )
 
 
@@ -37,7 +39,8 @@ def is_picture_name(name: str) -> bool:
     HEIC counts even when it cannot be read, so that it is reported and not passed over in silence. Names that begin
     with a dot do not count: macOS leaves such files beside every picture on foreign disks.
     """
-    return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
+    stem, dot, suffix = name.rpartition(".")  # a Path of each of ten thousand names costs more than reading them
+    return bool(stem) and not name.startswith(".") and (dot + suffix).lower() in _SUFFIXES
 
 
 def digest(data: bytes) -> str:

@@ -23,6 +23,10 @@ from captioner.workspace import Workspace
 SWITCH = "_on"
 """Ends the name of a control that switches a model on and off."""
 
+SLOPE, SLOPE_OFFSET, SLOPE_MODELS, SLOPE_COUNT = "doubt_slope", "doubt_offset", "doubt_models", "doubt_ratings"
+SET_OWN = frozenset({SLOPE, SLOPE_OFFSET, SLOPE_MODELS, SLOPE_COUNT})
+"""What is stored among a set's settings, for undo, and is no setting of a plan."""
+
 
 class Choices:
     """The same for all visitors, from when the app starts until it ends.
@@ -88,7 +92,7 @@ class Choices:
             return Plan.from_flat(self.default_flat, self.models)
         flat = to_flat(check_mapping(values, "settings"), self.model_keys)
         for key in self.model_keys:
-            flat[key] = self._checked_model(key, flat.get(key, ""))
+            flat[key] = self.checked_model(key, flat.get(key, ""))
         return Plan.from_flat({**self.default_flat, **flat}, self.models)
 
     def plan_of_flat(self, flat: Mapping[str, Any]) -> Plan:
@@ -100,7 +104,7 @@ class Choices:
         for key in self.model_keys:
             if named.get(key) == "default":
                 named[key] = self.model_name(key)
-            named[key] = self._checked_model(key, named.get(key, ""))
+            named[key] = self.checked_model(key, named.get(key, ""))
         return Plan.from_flat(named, self.models)
 
     def stored_plan(self, set_id: str) -> Plan:
@@ -108,7 +112,8 @@ class Choices:
 
         Every edit that is saved asks for it, so plans are kept, but those that name a folder: its files may change.
         """
-        stored = self._workspace.settings(set_id) or self.default_flat
+        settings = self._workspace.settings(set_id)
+        stored = {name: value for name, value in settings.items() if name not in SET_OWN} or self.default_flat
         known = ("", *(spec.name for spec in registry.MODELS))
         key = (known, json.dumps(stored))
         plan = self._plans.get(key)
@@ -122,6 +127,21 @@ class Choices:
         """Make a plan the set's settings; what is stored and means nothing here stays. Raises: as `set_settings`."""
         carried = Plan.from_stored(self._workspace.settings(set_id), self.models).carried
         self._workspace.set_settings(set_id, {**carried, **plan.to_flat()}, label=label)
+
+    def store_own(self, set_id: str, values: Mapping[str, Any], *, label: str) -> None:
+        """Replace what the set has of its own beside its plan (`SET_OWN`), as one step. Raises: as `set_settings`."""
+        settings = self._workspace.settings(set_id)
+        kept = {name: value for name, value in settings.items() if name not in SET_OWN}
+        self._workspace.set_settings(set_id, {**kept, **values}, label=label)
+
+    def page_values(self, plan: Plan) -> dict[str, Any]:
+        """A plan as the page names its values, so that `plan_of` gives it again; a model that is off keeps its box."""
+        values = plan.to_flat()
+        for key in self.model_keys:
+            values[key + SWITCH] = bool(values.get(key))
+            if not values.get(key):
+                values.pop(key, None)
+        return {name: value for name, value in values.items() if name not in plan.carried}
 
     def to_download(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What must be downloaded before the page's values can be used; asks no server.
@@ -155,7 +175,7 @@ class Choices:
             return sources.is_cached(spec)
         return (Path(self.models).expanduser() / spec.name).is_dir()
 
-    def _checked_model(self, key: str, name: Any) -> str:
+    def checked_model(self, key: str, name: Any) -> str:
         """A model's name as the registry or its family spells it; never a folder.
 
         Folders of models are for who starts the app; a visitor must not ask which folders there are.

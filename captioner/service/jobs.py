@@ -84,7 +84,7 @@ class Jobs:
         """
         plan = self._choices.plan_of(values)
         self._workspace.find_set(set_id)
-        return self.start_steps(set_id, "prepare", self._preparing(plan, published=published), total=0)
+        return self.start_steps(set_id, "prepare", self.preparing(plan, published=published), total=0)
 
     def start_steps(self, set_id: str, kind: JobKind, steps: Iterable[Any], *, total: int) -> dict[str, Any]:
         """Begin other work on a set. Args: steps, total: as `Worker.start`. Returns, raises: as `start`."""
@@ -144,7 +144,7 @@ class Jobs:
         self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
     ) -> Iterator[PreparationProgress | Pause | Exception | None]:
         """First what models must prepare; then one step a picture: None, or the error it failed with."""
-        yield from self._preparing(plan, only={family for _, families in todo for family in families})
+        yield from self.preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
             if not families:  # only what becomes of the existing caption is another thing now
@@ -185,7 +185,7 @@ class Jobs:
         whole = [layer for layers in stored.values() for layer in layers if not layer.is_damaged]
         return with_existing_used(whole, plan.recipe.existing, created_at=time.time())
 
-    def _preparing(
+    def preparing(
         self, plan: Plan, *, only: Collection[str] | None = None, published: bool = False
     ) -> Iterator[PreparationProgress | Pause]:
         """What models do once before the first picture, as steps that do not count.

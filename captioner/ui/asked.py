@@ -6,7 +6,7 @@ A value of another shape is refused in a sentence that names it. Knows no set an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from captioner.errors import SettingsError
@@ -21,6 +21,7 @@ from captioner.limits import (
     check_text,
     check_whole,
     spelt_out,
+    value_shown,
 )
 
 Check = Callable[[Any, str], Any]
@@ -116,6 +117,36 @@ def by_id(shape: Shape) -> Check:
     def read(value: Any, name: str) -> dict[str, dict[str, Any]]:
         entries = check_mapping(present(value, name), name, max_entries=MAX_PICTURES)
         return {key: shape.read(one) for key, one in entries.items()}
+
+    return read
+
+
+def by_name(check: Check) -> Check:
+    """A mapping from names of settings to values of one kind, in their order."""
+
+    def read(value: Any, name: str) -> dict[str, Any]:
+        entries = check_mapping(present(value, name), name)
+        return {key: check(one, key) for key, one in entries.items()}
+
+    return read
+
+
+def word(value: Any, name: str) -> str:
+    """A setting's value as a person would type it; from programs a number, true or false is one too."""
+    if isinstance(present(value, name), bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return value_shown(value)
+    return check_text(value, name, max_length=MAX_NAME_LENGTH)
+
+
+def one_of(words: Sequence[str]) -> Check:
+    """One of a few words."""
+
+    def read(value: Any, name: str) -> str:
+        if present(value, name) not in words:
+            raise SettingsError(f"{name} is {value_shown(value)}; it must be one of {', '.join(words)}.")
+        return str(value)
 
     return read
 

@@ -50,7 +50,15 @@ _LANES: Mapping[str, str] = {
     "token_counts": "words",
     "word_diffs": "words",
     "overview": "words",
+    "lab_offer": "words",
+    "start_sweep": "words",
+    "continue_sweep": "words",
+    "read_sweep": "words",
+    "sweep_summary": "words",
+    "use_slope": "words",
     "near_equal": "looks",
+    "said_in_all": "looks",
+    "preview_left_out": "words",
 }
 """What the page's functions may wait for, by name; the others answer at once."""
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from captioner.errors import CaptionerError, SettingsError
+from captioner.errors import SettingsError
 from captioner.formats.incoming import START_BYTES, Incoming
 from captioner.service import samples
 from captioner.service.exports import ExportWish
-from captioner.service.messages import message_of
 from captioner.service.service import Service
 from captioner.ui.asked import (
-    Check,
     Shape,
     by_id,
     caption,
@@ -35,8 +33,10 @@ from captioner.ui.asked import (
     text,
     whole,
 )
-
-ScriptFunction = Callable[[Any], dict[str, Any]]
+from captioner.ui.functions import ScriptFunction
+from captioner.ui.functions import script_function as _function
+from captioner.ui.lab_functions import lab_functions
+from captioner.ui.suggest_functions import suggest_functions
 
 
 def script_functions(service: Service) -> list[ScriptFunction]:
@@ -191,24 +191,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {"field": identifier, "names": listed(present)},
             lambda asked: service.kept_files.listed(asked["field"], asked["names"]),
         ),
+        *lab_functions(service),
+        *suggest_functions(service),
         # The last one: nothing of the set is left after it.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
     ]
-
-
-def _function(
-    name: str, checks: dict[str, Check], answer: Callable[[dict[str, Any]], dict[str, Any]]
-) -> ScriptFunction:
-    shape = Shape(**checks)
-
-    def function(request: Any) -> dict[str, Any]:
-        try:
-            return answer(shape.read(request))
-        except CaptionerError as error:
-            return {"error": message_of(error)}
-
-    function.__name__ = name
-    return function
 
 
 def _export(answer: Callable[..., dict[str, Any]], asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from captioner.errors import SettingsError, UnknownSweep
-from captioner.limits import check_whole, value_shown
+from captioner.limits import value_shown
 from captioner.workspace import edits
 from captioner.workspace import views as reading
 from captioner.workspace.checks import check_caption, storable_name
 from captioner.workspace.checksums import checksum
 from captioner.workspace.database import Database
 from captioner.workspace.journal import RATING, Step
-from captioner.workspace.records import Change, Rating, Ratings, StoredCell, StoredSweep
+from captioner.workspace.records import Change, LabChanges, Rating, Ratings, StoredCell, StoredSweep
 
 Colour = Literal["green", "yellow", "red"]
 COLOURS: tuple[Colour, ...] = ("green", "yellow", "red")
@@ -104,8 +104,8 @@ class Lab:
 
     # Cells
 
-    def put_cells(self, set_id: str, sweep_id: str, cells: Iterable[StoredCell]) -> int:
-        """Store cells, in the place of what they held. Returns: the set's version now.
+    def put_cells(self, set_id: str, sweep_id: str, cells: Iterable[StoredCell]) -> None:
+        """Store cells, in the place of what they held.
 
         Raises: UnknownSet, UnknownSweep. UnknownPicture: never in the set; a removed one keeps its cells.
         """
@@ -122,28 +122,28 @@ class Lab:
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, captioner_checksum(?1, ?2, ?3, ?4, ?5))",
                 [(key, pictures[cell.picture_id], cell.cell, cell.caption, content, version) for cell, content in rows],
             )
-        return version
 
-    def cells(self, set_id: str, sweep_id: str, since: int = -1) -> tuple[int, tuple[StoredCell, ...]]:
-        """The set's version, and the cells of a sweep that changed after a version, by picture and cell.
+    def cells(self, set_id: str, sweep_id: str) -> tuple[StoredCell, ...]:
+        """The cells of a sweep, by picture and cell. Raises: UnknownSet, UnknownSweep."""
+        with self._database.read() as db:
+            return _cells(db, _find(db, set_id, sweep_id))
+
+    def changes_since(self, set_id: str, sweep_id: str, version: int) -> LabChanges:
+        """A sweep, and what of its cells and of the set's ratings changed after a version of the set; of one moment.
 
         Raises: UnknownSet, UnknownSweep.
         """
         with self._database.read() as db:
             key = _find(db, set_id, sweep_id)
-            rows = db.execute(
-                "SELECT id, picture_key, cell, caption, content, sweep_cells.checksum FROM sweep_cells"
-                " JOIN pictures ON pictures.key = picture_key WHERE sweep_key = ? AND sweep_cells.version > ?"
-                " ORDER BY picture_key, cell",
-                (key, since),
+            set_key = reading.find_set(db, set_id)
+            current = db.execute("SELECT version FROM sets WHERE key = ?", (set_key,)).fetchone()[0]
+            return LabChanges(
+                version=current,
+                sweep=next(_sweeps(db, "key = ?", key)),
+                cells=_cells(db, key, version),
+                ratings=_ratings(db, set_key, version),
+                settings=json.loads(reading.settings_json(db, set_key)),
             )
-            found = tuple(
-                StoredCell(picture_id, cell, caption, json.loads(content))
-                if stored == checksum(key, picture_key, cell, caption, content)
-                else StoredCell(picture_id, cell, None, None)
-                for picture_id, picture_key, cell, caption, content, stored in rows
-            )
-            return _version(db, set_id), found
 
     # Ratings
 
@@ -173,25 +173,10 @@ class Lab:
             steps = [(picture_id, Step(picture_key, f"{RATING}{key}", before, rating))] if before != rating else []
             return edits.write_steps(db, set_key, "rating", label, now, steps)
 
-    def ratings(self, set_id: str, since: int = -1) -> Ratings:
-        """What is said of captions of the set's pictures, in the order in which it was first said.
-
-        Args: since: only what changed after that version of the set. Raises: UnknownSet.
-        """
+    def ratings(self, set_id: str) -> Ratings:
+        """What is said of captions of the set's pictures, the first rated first. Raises: UnknownSet."""
         with self._database.read() as db:
-            rows = db.execute(
-                "SELECT ratings.key, picture_key, caption, made_by, ratings.checksum, rating, rating_checksum,"
-                " rated_at, id FROM ratings JOIN pictures ON pictures.key = picture_key"
-                " WHERE set_key = ? AND ratings.version > ? ORDER BY ratings.key",
-                (reading.find_set(db, set_id), since),
-            )
-            whole, damaged = [], 0
-            for key, picture_key, caption, made_by, stored, rating, rating_stored, rated_at, picture_id in rows:
-                if stored != checksum(key, picture_key, caption, made_by) or rating_stored != checksum(key, rating):
-                    damaged += 1
-                else:
-                    whole.append(Rating(picture_id, caption, rating, json.loads(made_by), rated_at))
-            return Ratings(tuple(whole), damaged)
+            return _ratings(db, reading.find_set(db, set_id))
 
 
 def _find(db: sqlite3.Connection, set_id: str, sweep_id: str) -> int:
@@ -201,12 +186,10 @@ def _find(db: sqlite3.Connection, set_id: str, sweep_id: str) -> int:
     if isinstance(sweep_id, str) and sweep_id.isascii():
         row = db.execute("SELECT key FROM sweeps WHERE set_key = ? AND id = ?", (set_key, sweep_id)).fetchone()
     if row is None:
-        raise UnknownSweep(f"the set has no sweep {value_shown(sweep_id)}; it may have been deleted. Look at the list.")
+        raise UnknownSweep(
+            f"the set has no comparison {value_shown(sweep_id)}; it may have been deleted. Choose one of the list."
+        )
     return int(row[0])
-
-
-def _version(db: sqlite3.Connection, set_id: str) -> int:
-    return check_whole(db.execute("SELECT version FROM sets WHERE id = ?", (set_id,)).fetchone()[0], "the version")
 
 
 _RATED = (
@@ -232,6 +215,37 @@ def _sweeps(db: sqlite3.Connection, where: str, value: int) -> Iterator[StoredSw
             cells=cells,
             rated=rated,
         )
+
+
+def _cells(db: sqlite3.Connection, sweep_key: int, since: int = -1) -> tuple[StoredCell, ...]:
+    rows = db.execute(
+        "SELECT id, picture_key, cell, caption, content, sweep_cells.checksum FROM sweep_cells"
+        " JOIN pictures ON pictures.key = picture_key WHERE sweep_key = ? AND sweep_cells.version > ?"
+        " ORDER BY picture_key, cell",
+        (sweep_key, since),
+    )
+    return tuple(
+        StoredCell(picture_id, cell, caption, json.loads(content))
+        if stored == checksum(sweep_key, picture_key, cell, caption, content)
+        else StoredCell(picture_id, cell, None, None)
+        for picture_id, picture_key, cell, caption, content, stored in rows
+    )
+
+
+def _ratings(db: sqlite3.Connection, set_key: int, since: int = -1) -> Ratings:
+    rows = db.execute(
+        "SELECT ratings.key, picture_key, caption, made_by, ratings.checksum, rating, rating_checksum, rated_at, id"
+        " FROM ratings JOIN pictures ON pictures.key = picture_key WHERE set_key = ? AND ratings.version > ?"
+        " ORDER BY ratings.key",
+        (set_key, since),
+    )
+    whole, damaged = [], 0
+    for key, picture_key, caption, made_by, stored, rating, rating_stored, rated_at, picture_id in rows:
+        if stored != checksum(key, picture_key, caption, made_by) or rating_stored != checksum(key, rating):
+            damaged += 1
+        else:
+            whole.append(Rating(picture_id, caption, rating, json.loads(made_by), rated_at))
+    return Ratings(tuple(whole), damaged)
 
 
 def _rating_row(

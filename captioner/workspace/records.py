@@ -213,6 +213,21 @@ class Ratings(NamedTuple):
     damaged: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabChanges:
+    """What a sweep's page has to know, as one moment has it.
+
+    version: the set's. cells: those of the sweep that changed since a version. ratings: those of the set that did.
+    settings: the set's, as stored.
+    """
+
+    version: int
+    sweep: StoredSweep
+    cells: tuple[StoredCell, ...]
+    ratings: Ratings
+    settings: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """One file of an upload: name as data, bytes, the caption that came beside it, and its folder in the set."""

@@ -32,7 +32,7 @@ class _FileNames(Target):
             last = words.pop()
             if not words:  # one word that is too long
                 words = [last.encode()[:_MAX_CAPTION_BYTES].decode(errors="ignore")]
-        return " ".join(words).lstrip(".")  # a name that begins with a dot is hidden
+        return " ".join(words).lstrip(". \ufeff")  # a name that begins with a dot is hidden
 
 
 def _is_refused(letter: str) -> bool:

@@ -11,6 +11,9 @@
 //   viewed                thumbnails or list, and their size
 //   read    {isLive, isAll}  there are new readings; isLive: of the selected caption only, isAll: the whole set was asked
 //   doubts  {found}       what was read of the selected picture's caption; null while nothing was
+//   compare {isShown}     Compare opened or closed        sweep {isNew}  the open comparison, or how it stands
+//   cells   [{picture, cell}]  these changed              cell    {before}      the keys act on another one
+//   summed                it is summed up anew
 //   tried                 no suggestion is waited for
 
 const listeners = {};

@@ -12,10 +12,7 @@ import { lookSoon } from '../set/sync.js';
 import { undoAction } from './undo.js';
 
 const NAMED = 8; // of the pictures that failed
-const DID = {
-  caption: { words: (count) => `${plural(count, 'picture', 'pictures')} captioned`, stopped: 'Captioning stopped' },
-  read: { words: (count) => `${plural(count, 'caption', 'captions')} read`, stopped: 'Reading stopped' },
-};
+const COUNTED = { sweep: ['caption', 'captions'], read: ['caption', 'captions'] }; // pictures elsewhere
 let now = null;
 let toldEnd = ''; // of which job
 let isUploading = false;
@@ -23,9 +20,6 @@ let missing = []; // models that must be downloaded before anything is captioned
 
 /** Models that the settings name and that are not here: {name, download_mb}. */
 export const missingModels = () => missing;
-
-/** The set's newest job as the server tells it; null where there is none. */
-export const jobNow = () => now;
 
 export const isRunning = () => !!now && (now.state === 'waiting' || now.state === 'running');
 
@@ -45,7 +39,8 @@ function words() {
   }
   if (!now.total) return 'Preparing';
   if (!now.done || !now.rate) return now.message || `${count}, starting`;
-  const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} pictures/s` : `${(1 / now.rate).toFixed(1)} s a picture`;
+  const [one, many] = COUNTED[now.kind] ?? ['picture', 'pictures'];
+  const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} ${many}/s` : `${(1 / now.rate).toFixed(1)} s a ${one}`;
   return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
 }
 
@@ -92,21 +87,29 @@ function ended() {
   if (toldEnd === now.id) return;
   toldEnd = now.id;
   markTitle(now.state === 'failed' || now.failed ? 'failed' : now.state === 'cancelled' ? 'stopped' : 'done');
-  if (!now.total) {
-    if (now.state === 'failed') notice('bad', 'Preparing stopped', [now.message]);
-    else brief(now.state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared', [], { stays: true });
-    return;
-  }
-  const made = now.done - now.failed;
-  const { words, stopped } = DID[now.kind];
-  const did = words(made);
-  const isCaptioned = now.kind === 'caption';
-  const actions = made && isCaptioned ? [undoAction] : [];
-  if (now.state === 'failed') notice('bad', stopped, [now.message]);
-  else if (now.failed && !isCaptioned) notice('bad', `${did}, ${now.failed.toLocaleString()} failed`, [now.message]);
-  else if (now.failed) tellFailed(`${did}, ${now.failed.toLocaleString()} failed`);
-  else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`, actions, { stays: true });
+  ENDS[now.kind]?.(now);
+}
+
+function prepared({ state, message }) {
+  if (state === 'failed') notice('bad', 'Preparing stopped', [message]);
+  else brief(state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared', [], { stays: true });
+}
+
+function captioned({ state, message, done, failed }) {
+  const made = done - failed;
+  const did = `${plural(made, 'picture', 'pictures')} captioned`;
+  const actions = made ? [undoAction] : [];
+  if (state === 'failed') notice('bad', 'Captioning stopped', [message]);
+  else if (failed) tellFailed(`${did}, ${failed.toLocaleString()} failed`);
+  else if (state === 'cancelled') brief(`Stopped: ${did}, they are kept`, actions, { stays: true });
   else brief(did, actions, { stays: true });
+}
+
+const ENDS = { caption: captioned, prepare: prepared };
+
+/** Has another kind of jobs' end told by whoever shows what they made. @param {function} tell takes the ended job */
+export function tellEnd(kind, tell) {
+  ENDS[kind] = tell;
 }
 
 /** Which pictures failed and why, by name. */

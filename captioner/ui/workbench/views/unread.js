@@ -2,7 +2,7 @@
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
-import { askOrTell, brief } from '../core/messages.js';
+import { askOrTell, brief, notice } from '../core/messages.js';
 import { plural } from '../core/text.js';
 import { followsScores } from '../set/listing.js';
 import { page } from '../set/pictures.js';
@@ -10,10 +10,9 @@ import { canJudge, countRead, readAgain, readingOf, unread } from '../set/readin
 import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
 import { sortBy } from './filter.js';
-import { isRunning, jobNow, takeJob } from './job.js';
+import { isRunning, takeJob, tellEnd } from './job.js';
 
 const AGAIN_MS = 4000; // while a job reads
-let reading = ''; // the job that goes on
 let lookedAt = 0;
 
 function show() {
@@ -36,34 +35,29 @@ async function start() {
   lookSoon();
 }
 
-async function tellEnd() {
+/** How many were read, and how many doubtful words that found. */
+async function tellRead({ state, message, done, failed }) {
+  const read = plural(done - failed, 'caption', 'captions');
   await readAgain();
-  const doubtful = page.rows.filter((row) => readingOf(row)?.has_doubt).length;
-  const job = jobNow();
-  if (job?.state !== 'done' || job.failed) return; // said already
-  const done = plural(job.done, 'caption', 'captions');
-  if (!doubtful) brief(`${done} read, no doubtful word`, [], { stays: true });
-  else {
-    const first = { text: 'Most doubtful first', run: () => sortBy('doubtful') };
-    brief(`${done} read; ${doubtful.toLocaleString()} of the set have a doubtful word`, [first], { stays: true });
-  }
+  if (state === 'failed') notice('bad', 'Reading stopped', [message]);
+  else if (failed) notice('bad', `${read} read, ${failed.toLocaleString()} failed`, [message]);
+  else if (state === 'cancelled') brief(`Stopped: ${read} read, they are kept`, [], { stays: true });
+  else tellFound(read);
 }
 
+function tellFound(read) {
+  const doubtful = page.rows.filter((row) => readingOf(row)?.has_doubt).length;
+  const first = { text: 'Most doubtful first', run: () => sortBy('doubtful') };
+  if (doubtful)
+    brief(`${read} read; ${doubtful.toLocaleString()} of the set have a doubtful word`, [first], { stays: true });
+  else brief(`${read} read, no doubtful word`, [], { stays: true });
+}
+
+tellEnd('read', tellRead);
 for (const id of ['cw-read', 'cw-read-all']) byId(id).addEventListener('click', start);
-on('job', () => {
-  const job = jobNow();
-  if (job?.kind === 'read') {
-    if (isRunning()) {
-      reading = job.id;
-      if (Date.now() > lookedAt + AGAIN_MS && job.done) {
-        lookedAt = Date.now();
-        readAgain();
-      }
-    } else if (reading === job.id) {
-      reading = '';
-      tellEnd();
-    }
-  }
-  show();
+on('told', ({ job }) => {
+  if (job?.kind !== 'read' || !isRunning() || !job.done || Date.now() < lookedAt + AGAIN_MS) return;
+  lookedAt = Date.now();
+  readAgain();
 });
-for (const event of ['read', 'listed', 'selected', 'rows']) on(event, show);
+for (const event of ['job', 'read', 'listed', 'selected', 'rows']) on(event, show);

@@ -1,0 +1,29 @@
+"""How a function for the page's script is made: a name, a declared shape of what it takes, what answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from captioner.errors import CaptionerError
+from captioner.service.messages import message_of
+from captioner.ui.asked import Check, Shape
+
+ScriptFunction = Callable[[Any], dict[str, Any]]
+"""Takes one mapping and returns one; what a person can mend comes back as {"error": {"code", "message"}}."""
+
+
+def script_function(
+    name: str, checks: dict[str, Check], answer: Callable[[dict[str, Any]], dict[str, Any]]
+) -> ScriptFunction:
+    """A function that the script calls by this name. Args: answer: is given the checked values."""
+    shape = Shape(**checks)
+
+    def function(request: Any) -> dict[str, Any]:
+        try:
+            return answer(shape.read(request))
+        except CaptionerError as error:
+            return {"error": message_of(error)}
+
+    function.__name__ = name
+    return function

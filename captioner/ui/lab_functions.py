@@ -1,0 +1,85 @@
+"""What the page's script may call of the lab: settings compared side by side. As `script_functions`, and among them."""
+
+from __future__ import annotations
+
+from captioner.service.lab import AskedAxis
+from captioner.service.service import Service
+from captioner.ui.asked import (
+    Shape,
+    flag,
+    identifier,
+    label,
+    like,
+    listed,
+    one_of,
+    optional,
+    or_null,
+    settings,
+    whole,
+    word,
+)
+from captioner.ui.functions import ScriptFunction, script_function
+from captioner.workspace.lab import COLOURS
+
+axis = Shape(name=identifier, values=listed(word))
+"""An axis: the setting's name, its values as they are typed."""
+
+
+def lab_functions(service: Service) -> list[ScriptFunction]:
+    """All of them, named as the script calls them."""
+    lab, of_set = service.lab, {"set": identifier}
+    of_sweep = {**of_set, "sweep": identifier}
+    colour = or_null(one_of(COLOURS))
+    return [
+        script_function(
+            "lab_offer",
+            {**of_set, "settings": optional(settings)},
+            lambda asked: lab.offer.of_plan(service.choices.plan_of(asked["settings"])),
+        ),
+        script_function(
+            "start_sweep",
+            {
+                **of_set,
+                "ids": listed(identifier),
+                "axes": listed(like(axis)),
+                "settings": optional(settings),
+                "name": optional(label, ""),
+            },
+            lambda asked: lab.start(
+                asked["set"],
+                asked["ids"],
+                [AskedAxis(one["name"], one["values"]) for one in asked["axes"]],
+                service.choices.plan_of(asked["settings"]),
+                asked["name"],
+            ),
+        ),
+        script_function("continue_sweep", of_sweep, lambda asked: lab.resume(asked["set"], asked["sweep"])),
+        script_function(
+            "read_sweep",
+            {**of_sweep, "since": optional(whole)},
+            lambda asked: lab.read(asked["set"], asked["sweep"], asked["since"]),
+        ),
+        script_function(
+            "rate",
+            {**of_sweep, "picture": identifier, "cell": whole, "rating": colour},
+            lambda asked: lab.rate(asked["set"], asked["sweep"], asked["picture"], asked["cell"], asked["rating"]),
+        ),
+        script_function("sweep_summary", of_sweep, lambda asked: lab.summary(asked["set"], asked["sweep"])),
+        script_function(
+            "cell_settings",
+            {**of_sweep, "cell": whole},
+            lambda asked: lab.cell_settings(asked["set"], asked["sweep"], asked["cell"]),
+        ),
+        script_function("sweeps", of_set, lambda asked: lab.listed(asked["set"])),
+        script_function(
+            "rename_sweep",
+            {**of_sweep, "name": label},
+            lambda asked: lab.rename(asked["set"], asked["sweep"], asked["name"]),
+        ),
+        script_function("delete_sweep", of_sweep, lambda asked: lab.delete(asked["set"], asked["sweep"])),
+        script_function(
+            "use_slope",
+            {**of_set, "is_used": flag},
+            lambda asked: lab.use_slope(asked["set"], is_used=asked["is_used"]),
+        ),
+    ]
