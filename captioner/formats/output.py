@@ -65,6 +65,9 @@ class Output:
             self._empty.append(self._paths[place].name)
         self._write(place, text, was_kept)
 
+    def add_file(self, name: str, data: bytes) -> None:
+        """Put a further file where the captions go, if that is a place of their own. Raises: ExportError."""
+
     def notes(self) -> list[str]:
         """What the person should know in the end, in sentences."""
         notes = [f"{name} has an empty caption." for name in self._empty]
@@ -104,6 +107,9 @@ class ZipOutput(Output):
 
     def _write(self, place: int, text: str, was_kept: bool) -> None:
         self._captions.add(self._target, place, text)
+
+    def add_file(self, name: str, data: bytes) -> None:
+        self._target.write(name, data)
 
     def _own_notes(self) -> list[str]:
         return [rename_note(file) for file in self._captions.files if file.is_renamed]

@@ -21,6 +21,9 @@ class SetOutput(Output):
         """Write what stands beside the pictures: config and START.txt. Raises: ExportError."""
         self._found = self._writer.finish()
 
+    def add_file(self, name: str, data: bytes) -> None:
+        self._writer.add_file(name, data)
+
     def _write(self, place: int, text: str, was_kept: bool) -> None:
         self._writer.add(place, text)
 

@@ -54,7 +54,10 @@ class Below:
 class SetPlan:
     """What a set will be called and look like, known before the first caption.
 
-    Args: name: of the zip or the folder. folder: where the set will lie if nobody said so; "" for nobody knows.
+    folder: where it will lie, a placeholder where nobody said so.
+
+    Args: name: of the zip or the folder. folder: where the set will lie if its settings say nothing; "" for nobody
+        knows.
     Raises: ExportError, MissingPackage: the target cannot make such a set, or a picture cannot be read.
     """
 
@@ -67,9 +70,9 @@ class SetPlan:
         lies = settings.set_folder.strip() or folder
         self.settings = settings
         self._is_placeholder = not lies
-        self._lies = lies or f"{_PLACEHOLDER}/{self.name}"
+        self.folder = lies or f"{_PLACEHOLDER}/{self.name}"
         target.check_installed()
-        target.check(settings, self._lies)
+        target.check(settings, self.folder)
         if settings.with_pictures:
             for item in items:
                 if item.picture is None:
@@ -83,7 +86,7 @@ class SetPlan:
         return MadeSet(
             name=self.name,
             settings=self.settings,
-            folder=self._lies,
+            folder=self.folder,
             is_placeholder=self._is_placeholder,
             folders=tuple(folders),
             rows=tuple(rows),
@@ -103,6 +106,7 @@ class SetWriter:
         self._rows: list[Row] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
+        self._more: dict[str, bytes] = {}
         self.changed = 0
 
     def __enter__(self) -> Self:
@@ -136,6 +140,10 @@ class SetWriter:
         if self._is_renamed(item, named, stem):
             self._renamed.append(f"{printable(own)} is {picture}")
 
+    def add_file(self, name: str, data: bytes) -> None:
+        """A further file at the set's top, written with the config."""
+        self._more[name] = data
+
     def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.
 
@@ -147,7 +155,7 @@ class SetWriter:
         self._packer.close()
         target = self._plan.target
         made = self._plan.made(self._rows, self._counts)
-        for name, data in target.files(made).items():
+        for name, data in {**target.files(made), **self._more}.items():
             self._sink.write(name, data)
         notes = self.notes()
         if target.is_trainer:

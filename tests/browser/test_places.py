@@ -108,8 +108,24 @@ def _other_sentences(page: Any) -> None:
 
 def _tag_menu(page: Any) -> None:
     select(page, "plain.png")
+    page.locator("#cw-chips", has_text="a blue picture").wait_for()  # not the tags of the picture before
     page.locator(".cw-found button[data-do=menu]").first.click()
     page.locator("#cw-tag-menu button").first.wait_for()
+
+
+def _trainer(page: Any) -> None:
+    """With what the trainer would read otherwise, and all that can be set."""
+    page.locator("#cw-download-open").click()
+    page.locator("#cw-download-form [name=format]").select_option("everydream2")
+    page.locator("#cw-export-pictures summary").click()
+    page.locator(".cw-finding").first.wait_for()
+
+
+def _start(page: Any) -> None:
+    page.locator("#cw-download-open").click()
+    page.locator(".cw-finding").first.wait_for()
+    page.locator("#cw-download").click()
+    page.locator("#cw-download-start code").last.wait_for()
 
 
 def _replace(page: Any) -> None:
@@ -207,7 +223,9 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("tab Tags, all open", _tab("Tags")),
     ("tab Text, all open", _tab("Text")),
     ("the menu of sets", _click("#cw-sets-open", "#cw-rename")),
-    ("the menu of the download", _click("#cw-download-open", "#cw-download-summary li")),
+    ("the download", _click("#cw-download-open", "#cw-download-summary li")),
+    ("the download for a trainer", _trainer),
+    ("how training starts", _start),
     ("changing many captions", _click("#cw-bulk-open", "#cw-bulk h2")),
     ("what a change would do", _replace),
     ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),

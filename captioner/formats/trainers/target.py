@@ -63,6 +63,7 @@ class SetSettings(Settings):
         "The folder where the set will lie when it is trained, since configs name it. Empty: the output folder, or for "
         "a zip a placeholder that START.txt names.",
         max_length=MAX_PATH_LENGTH,
+        label="Folder where it will lie",
     )
     with_pictures: bool = switch(
         True, "Put the pictures beside their captions; no picture is ever replaced.", label="With pictures"

@@ -27,6 +27,7 @@ _STYLES = (
     "tags",
     "dialogs",
     "loupe",
+    "export",
     "overview",
     "said",
     "settings",

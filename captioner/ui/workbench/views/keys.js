@@ -16,7 +16,7 @@ const isComparing = () => 'compare' in bench().dataset;
 
 /** What is typed is saved by itself, so the key that saves elsewhere shows what can be saved here. */
 function openDownload() {
-  byId('cw-download-menu').open = true;
+  byId('cw-download-open').click();
   byId('cw-download').focus();
 }
 
