@@ -96,8 +96,8 @@ class SetReadings:
         if score.unjudged:
             notes.append(f"Not judged: {', '.join(score.unjudged)}.")
         return {
-            "doubts": doubts_of(text, score, told, offset=content["start"]),
-            "fillers": fillers_of(text, score, told, offset=content["start"]),
+            "doubts": doubts_of(text, score, told, range(content["start"], content["end"])),
+            "fillers": fillers_of(text, score, told, range(content["start"], content["end"])),
             "said": in_words(score, told) if score.words or score.unjudged else "",
             "notes": notes,
         }

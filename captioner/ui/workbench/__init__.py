@@ -23,6 +23,7 @@ _STYLES = (
     "listing",
     "picture",
     "middle",
+    "doubts",
     "tags",
     "dialogs",
     "loupe",

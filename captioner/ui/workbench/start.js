@@ -6,6 +6,8 @@ import './views/grid.js';
 import './views/filter.js';
 import './views/look.js';
 import './views/editor.js';
+import './views/doubts.js';
+import './views/unread.js';
 import './views/reviewed.js';
 import './views/frame.js';
 import './views/suggestion.js';
