@@ -34,14 +34,14 @@ _DEGREES = """
 very quite rather really more most less least too such other one two three four five six seven eight nine ten several
 many few multiple various
 """
-_FUNCTION_WORDS = frozenset(" ".join((_OPENING, _PREPOSITIONS, _JOINING, _TRANSITIVE, _DEGREES)).split())
+FUNCTION_WORDS = frozenset(" ".join((_OPENING, _PREPOSITIONS, _JOINING, _TRANSITIVE, _DEGREES)).split())
 _BEFORE_NOUNS = """
 red orange yellow green blue purple pink brown black white grey gray golden gold silver beige teal turquoise violet cyan
 magenta maroon navy tan blonde blond colorful colourful dark light bright pale large small big little tiny huge tall
 short long wide narrow old young new round square flat thin thick wooden metal plastic empty open closed beautiful cute
 pretty striped spotted plaid grainy noisy sandy grassy snowy cloudy sunny rocky dirty clean wet dry different same
 """
-_ADJECTIVES = frozenset(_BEFORE_NOUNS.split())
+ADJECTIVES = frozenset(_BEFORE_NOUNS.split())
 _PREDICATED_BY = frozenset(("is", "are", "was", "were", "in", "painted", "dressed", "colored", "coloured"))
 """Behind these a colour may end a phrase: "a car that is red", "a woman dressed in black and white"."""
 _HEADS = tuple(
@@ -84,7 +84,7 @@ def _whole(written: list[str]) -> int:
         last = words[count - 1]
         if last in ("of", "to") and (head := _head(words[: count - 1])):
             count -= 1 + head
-        elif not last or last in _FUNCTION_WORDS or (last in _ADJECTIVES and not _is_predicate(words[:count])):
+        elif not last or last in FUNCTION_WORDS or (last in ADJECTIVES and not _is_predicate(words[:count])):
             count -= 1
         else:
             break
@@ -99,6 +99,6 @@ def _head(words: list[str]) -> int:
 def _is_predicate(words: list[str]) -> bool:
     """Whether the adjectives at the end say how something is, and wait for no noun."""
     place = len(words)
-    while place and (words[place - 1] in _ADJECTIVES or words[place - 1] in ("and", "very")):
+    while place and (words[place - 1] in ADJECTIVES or words[place - 1] in ("and", "very")):
         place -= 1
     return place > 0 and words[place - 1] in _PREDICATED_BY

@@ -71,13 +71,13 @@ def moved(service: Service, set_id: str, picture_id: str, values: dict[str, Any]
     return {**answer, **service.settings_changed(set_id, values)}
 
 
-def wait_for_job(service: Service, set_id: str) -> dict[str, Any]:
+def wait_for_job(service: Service, set_id: str, timeout_s: float = 20) -> dict[str, Any]:
     """The set's newest job, ended."""
     newest = service.jobs.newest(set_id)
     assert newest is not None
     job = service.jobs.find(set_id, newest["id"])
     assert job is not None
-    assert job.wait(20)
+    assert job.wait(timeout_s)
     ended = service.jobs.newest(set_id)
     assert ended is not None
     return ended

@@ -36,6 +36,11 @@ LONG_HAIR = "a girl, long hair, Hair, red hair"
             "a girl, long hair, fur, red hair",
         ),
         ("replace", {"find": "hair", "how": "tag"}, LONG_HAIR, "a girl, long hair, red hair"),
+        ("strip", {"phrase": "red_hair"}, LONG_HAIR, "a girl, long hair, Hair"),
+        ("strip", {"phrase": "long hair"}, "a girl with long hair on grass", "a girl on grass"),
+        ("kinds", {"hair": True}, "a girl with long hair on grass, red hair", "a girl on grass"),
+        ("kinds", {"hair": True, "background": True}, "a girl with long hair on grass", "a girl"),
+        ("kinds", {}, LONG_HAIR, LONG_HAIR),
         (
             "replace",
             {"find": "red hair", "replacement": "long hair", "how": "tag"},
@@ -87,7 +92,7 @@ def test_operations_change_texts(key: str, values: dict[str, Any], before: str, 
 @pytest.mark.parametrize(
     ("key", "values", "message"),
     [
-        ("explode", {}, "operation is 'explode'; it must be one of replace, affix, subject, tag, dupl"),
+        ("explode", {}, "operation is 'explode'; it must be one of replace, affix, subject, strip, kinds"),
         ("replace", {"find": ""}, "find is empty"),
         ("replace", {"find": "a", "how": "magic"}, "how is 'magic'; it must be one of text, tag, pattern"),
         ("affix", {}, "text is empty"),

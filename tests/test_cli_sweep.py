@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from captioner.__main__ import main
 from captioner.contract import inputs
+from captioner.errors import ModelFailed
 from captioner.formats.earlier import INDEX_NAME
+from captioner.lab.presets import NAMED_GRIDS
 from captioner.models.blip import BlipCaptioner, SamplingSettings
 from captioner.models.manager import ModelManager
 from tests.tiny_models import random_picture, save_tiny_blip
@@ -48,8 +51,11 @@ def test_the_command_writes_a_page_a_csv_and_a_json_for_each_picture(
     assert "broken.png: " in captured.err
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == [INDEX_NAME] + [
-        f"cat{more}.{suffix}" for more in ("", "_2") for suffix in ("csv", "html", "json")
+        f"{stem}.{suffix}" for stem in ("cat", "cat_2", "sweep") for suffix in ("csv", "html", "json")
     ]
+    assert "sweep.html" in captured.out
+    together = json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))
+    assert [picture["picture"] for picture in together["pictures"]] == ["cat.png", "cat.webp"]
     value = json.loads((tmp_path / "out" / "cat.json").read_text(encoding="utf-8"))
     captioner = BlipCaptioner.load(Path(tiny), device="cpu")
     assert len(value["pictures"][0]["cells"]) == 4
@@ -69,6 +75,65 @@ def test_a_sweep_has_scores_where_they_are_asked_for(
     value = json.loads((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))
     assert all(cell["scores"]["doubt"] > 0 for cell in value["pictures"][0]["cells"])
     assert value["scored_by"] == [tiny]
+
+
+def test_a_named_grid_with_judges_that_add_no_tags_and_a_png(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random_picture(0).save(tmp_path / "a.png")
+    words = ["sweep", str(tmp_path / "a.png"), "--models", "demo", "--device", "cpu", "--out", str(tmp_path / "out")]
+    judges = ["--score", "--judge", "clip", "--judge", "wd14-demo", "--colour", "tokens"]
+    assert main([*words, "--grid", "everydream-beam", *judges, "--num-beams", "2", "--png"]) == 0
+    assert "scored by blip-demo, clip-demo, wd14-demo." in capsys.readouterr().err
+    value = json.loads((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))
+    assert [axis["name"] for axis in value["axes"]] == ["q_factor", "min_length"]
+    assert (len(value["pictures"][0]["cells"]), value["base_cell"]) == (25, 12)
+    assert (value["settings"]["num_beams"], value["settings"]["max_length"]) == (2, 48)
+    assert {cell["model"] for cell in value["pictures"][0]["cells"]} == {"blip-demo"}
+    with Image.open(tmp_path / "out" / "a.png") as image:
+        assert image.width > 1400
+
+
+def test_a_cell_that_fails_is_said_and_the_others_are_there(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sweep_words(tiny, tmp_path, "a.png")
+    original = BlipCaptioner.caption_grid
+
+    def caption_grid(self: Any, shown: Any, grid: Any) -> Any:
+        if any(cell.num_beams == 2 for cell in grid):
+            raise ModelFailed("2 beams are too many.")
+        return original(self, shown, grid)
+
+    monkeypatch.setattr(BlipCaptioner, "caption_grid", caption_grid)
+    assert main([*words, "--score"]) == 0
+    assert "some cells failed: 2 beams are too many." in capsys.readouterr().err
+    first, second = json.loads((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))["pictures"][0]["cells"]
+    assert first["caption"] and first["scores"] and first["error"] is None
+    assert (second["caption"], second["scores"], second["error"]) == ("", {}, "2 beams are too many.")
+
+
+def test_the_files_of_all_pictures_are_replaced_only_by_those_of_the_same(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sweep_words(tiny, tmp_path, "a.png", "b.png")
+    out = tmp_path / "out"
+    assert main(words) == main(words) == 0
+    assert not (out / "sweep_2.html").exists()
+    (out / "sweep.csv").write_text("looked at")
+    assert main(words) == 1
+    assert "all pictures together: " in capsys.readouterr().err
+    assert (out / "sweep.csv").read_text() == "looked at"
+    assert main(sweep_words(tiny, tmp_path, "c.png", "d.png")) == 0
+    assert (out / "sweep_2.html").is_file()
+
+
+def test_the_named_grids_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "--list-grids"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("everydream-beam: ")
+    assert lines[1].strip() == "q_factor=0.01,0.6,1,1.4,5 x min_length=5,15,22,30,48"
+    assert len(lines) == 2 * len(NAMED_GRIDS)
 
 
 def sweep_words(tiny: str, folder: Path, *names: str) -> list[str]:
@@ -159,10 +224,16 @@ def test_settings_without_effect_are_said_so_unless_they_are_an_axis(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--x", "min_length=5", "--out", ""], "--out is empty"),
+        (["--x", "min_length=5", "--out", ""], "--out DIR is missing"),
         (["--x", "colour=1", "--out", "out"], "'colour' is no setting"),
         (["--x", "min_length=5,48", "--out", "out"], "the cell min_length=48 is not possible"),
-        (["--out", "out"], "--x"),
+        (["--out", "out"], "the grid is missing; give --grid NAME"),
+        (["--grid", "everydream", "--out", "out"], "no grid is called 'everydream'; the grids are everydream-beam"),
+        (["--grid", "beams", "--x", "seed=1", "--out", "out"], "--grid beams has its own --x and --y"),
+        (["--x", "seed=1,2", "--out", "out", "--judge", "wd14"], "--judge has no effect without --score"),
+        (["--x", "seed=1,2", "--out", "out", "--colour", "doubt"], "--colour has no effect without --score"),
+        (["--x", "seed=1,2", "--out", "out", "--score", "--colour", "taste"], "coloured by 'taste'"),
+        (["--x", "seed=1,2", "--out", "out", "--score", "--judge", "me"], "--judge me is no tagger"),
         (["--x", "min_length=5"], "--out"),
         (["--x", "min_length=5", "--out", "out", "--captioner", ""], "no model is on in any cell"),
         (["--x", "captioner=", "--out", "out"], "needs values"),

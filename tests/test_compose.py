@@ -12,6 +12,7 @@ from captioner.captions.compose import (
     compose,
     ignored_by,
     is_ignored,
+    rewritten,
     spell,
     with_ignored,
     without_ignored,
@@ -207,6 +208,19 @@ def test_taking_a_tag_off_the_ignore_list_takes_every_entry_that_names_it() -> N
     assert ignored_by("long_hair", recipe) == ("Long Hair", "*_hair")
     assert without_ignored(recipe, "long_hair").ignore == "hat"
     assert without_ignored(recipe, "shoe") == recipe
+
+
+def test_kinds_are_left_out_of_sentence_and_tags_and_of_edits_too() -> None:
+    tags = wd14("1girl", "long_hair", "hair_ornament", "simple_background")
+    assert text("a woman with long hair on a beach", tags, leave_out="hair, Background") == (
+        "a woman, 1girl, hair ornament"
+    )
+    assert text("long hair", [], leave_out="hair") == ""
+    recipe = Recipe.from_mapping({"leave_out": "hair", "class_name": "woman", "subject_name": "ohwx"})
+    assert rewritten("a woman with long hair, smile, blonde hair", recipe) == "ohwx, smile"
+    assert rewritten("a cat,  smile", recipe) == "a cat,  smile"
+    with pytest.raises(SettingsError, match="leave_out names 'shoes'; the kinds are hair, eyes"):
+        Recipe.from_mapping({"leave_out": "hair, shoes"})
 
 
 def test_a_tag_that_only_a_star_could_stand_for_is_refused() -> None:

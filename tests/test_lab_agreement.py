@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from captioner.lab.agreement import WORTH, Agreement, rank_agreement, refitted
-from captioner.lab.kept import from_kept, to_kept
+from captioner.lab.agreement import Agreement, rank_agreement, refitted
 from captioner.lab.scores import CaptionScore, Weights, WordScore
 
 COLOURS = ("red", "yellow", "green")
@@ -108,20 +107,3 @@ def test_a_refit_does_not_depend_on_an_earlier_one_and_needs_two_colours() -> No
         assert found is not None
         assert math.isfinite(found.slope)
         assert math.isfinite(found.offset)
-
-
-def test_a_kept_score_is_read_with_the_weights_of_the_day() -> None:
-    word = WordScore("cat", 2, 5, 3.25, 0.4, {"captioner": 2.0, "tagger": 1.25}, "dog", "a dog", 0.3, False)
-    filler = WordScore("dog", 6, 9, -2.0, 0.1, {"captioner": -2.0}, is_filler=True)
-    score = CaptionScore.of_words([word, filler], ["sks"], is_edit=False)
-    same = from_kept(to_kept(score), Weights())
-    assert [(one.text, one.start, one.better, one.tag, one.is_filler) for one in same.words] == [
-        ("cat", 2, "dog", 0.3, False),
-        ("dog", 6, "", None, True),
-    ]
-    assert same.unjudged == ("sks",)
-    assert same.words[0].probability == Weights().probability(3.25)
-    steeper = from_kept(to_kept(score), Weights(slope=1.0))
-    assert steeper.false_words == pytest.approx(sum(Weights(slope=1.0).probability(nats) for nats in (3.25, -2.0)))
-    assert steeper.true_words == pytest.approx(1 - Weights(slope=1.0).probability(3.25))
-    assert set(WORTH) == set(COLOURS)

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from PIL import Image, ImageDraw
 
 from captioner.captions.plan import Plan
-from captioner.errors import ModelFailed
+from captioner.errors import CaptionerError, ModelFailed, SettingsError
 from captioner.lab.figures import FIGURES, CellScore
 from captioner.lab.grid import flat_in_effect, make_grid, parse_axis
 from captioner.lab.measures import measure_text
 from captioner.lab.record import SweepRecord, SweptPicture, swept_picture
-from captioner.lab.report import to_csv, to_html, to_json
+from captioner.lab.report import Colouring, to_csv, to_html, to_json, to_png
+from captioner.lab.report.fonts import Ink
 from captioner.lab.run import CellResult
 from captioner.lab.scores import score_caption
 from captioner.readings import Rival, not_read
@@ -44,7 +46,7 @@ def record_of(
     ]
     base_cell = grid.base_cell(BASE)
     scores = [scored(result.caption) if is_scored and not result.error else None for result in results]
-    swept = swept_picture(name, grid, base_cell, results, image=b"RIFF", scores=scores)
+    swept = swept_picture(name, grid, base_cell, results, scores=scores)
     return SweepRecord(
         name=name,
         axes=grid.axes,
@@ -68,6 +70,14 @@ def rated(record: SweepRecord, *ratings: Any) -> SweepRecord:
     [picture] = record.pictures
     cells = [dataclasses.replace(cell, rating=rating) for cell, rating in zip(picture.cells, ratings, strict=True)]
     return dataclasses.replace(record, pictures=(dataclasses.replace(picture, cells=tuple(cells)),))
+
+
+def with_image(record: SweepRecord, kind: str) -> SweepRecord:
+    """The record with a picture of one blue in a file of that kind."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 32), "#1234ff").save(buffer, kind)
+    pictures = tuple(dataclasses.replace(picture, image=buffer.getvalue()) for picture in record.pictures)
+    return dataclasses.replace(record, pictures=pictures)
 
 
 def rows_of(record: SweepRecord) -> list[dict[str, str]]:
@@ -132,19 +142,26 @@ def test_ratings_and_failed_cells_are_in_all_files() -> None:
         ("red", None),
     ]
     page = to_html(record).decode()
-    assert "<td class='green'>" in page and "<td class='base red'>" in page
+    assert "<td class='green' style='--tint: #d7f0dc'>" in page and "<td class='base red' style=" in page
+    assert "<th scope='col'>1<small>1 green</small></th><th scope='col'>2</th>" in page
     assert "<em>No memory for &lt;this&gt;.</em>" in page
 
 
 def test_the_page_escapes_what_it_shows_and_marks_words_and_the_base() -> None:
-    page = to_html(record_of("num_beams=1,2,3", name="<script>.png")).decode()
+    record = with_image(record_of("num_beams=1,2,3", name="<script>.png"), "WEBP")
+    page = to_html(record).decode()
     assert "<script>" not in page
     assert "&lt;tokens&gt; &amp; 0.9" in page
     assert page.count("<mark>1</mark>") == page.count("<mark>2</mark>") == 1
     assert "<mark>3</mark>" not in page
     assert page.count("class='base'") == 1
     assert "http" not in page.replace("http-equiv", ""), "the page needs no other file"
-    assert "data:image/webp;base64,UklGRg==" in page
+    assert "data:image/webp;base64,UklGR" in page
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_the_page_says_of_what_kind_its_pictures_are(kind: str) -> None:
+    assert f"data:image/{kind.lower()};base64," in to_html(with_image(record_of("num_beams=1,2"), kind)).decode()
 
 
 def test_the_page_has_a_table_for_each_value_of_a_third_axis_and_a_section_for_each_picture() -> None:
@@ -185,3 +202,98 @@ def test_a_picture_without_cells_to_compare_has_no_letters() -> None:
     [picture] = record_of("num_beams=3").pictures
     assert isinstance(picture, SweptPicture)
     assert (picture.cells[0].letter, picture.reasons) == ("", {})
+
+
+# Colours, and the PNG
+
+
+def pixels(record: SweepRecord, colour_by: str = "") -> dict[str, int]:
+    """How many pixels have each colour."""
+    with Image.open(io.BytesIO(to_png(record, colour_by))) as image:
+        found = image.convert("RGB").getcolors(2**24) or []
+    return {f"#{red:02x}{green:02x}{blue:02x}": count for count, (red, green, blue) in found}  # type: ignore[misc]
+
+
+def test_cells_are_coloured_by_ratings_where_there_are_some_else_by_doubt_where_that_is() -> None:
+    record = record_of("num_beams=2,3", is_scored=True)
+    coloured = Colouring.of(record)
+    assert coloured.figure is not None and coloured.figure.name == "doubt"
+    assert coloured.legend.startswith("Coloured by doubt, ") and coloured.legend.endswith("Less is better.")
+    assert Colouring.of(rated(record, "green", "")).figure is None
+    assert Colouring.of(record_of("num_beams=2,3")).figure is None
+
+
+def test_more_is_darker_and_a_cell_without_the_score_has_no_colour() -> None:
+    record = record_of("num_beams=3,4,5", captions=["a cat", "a cat on a mat in a house", None], is_scored=True)
+    coloured = Colouring.of(record, "tokens")
+    assert [coloured.tint(cell) for cell in record.pictures[0].cells] == ["#ffffff", "#a5c9f5", ""]
+
+
+def test_what_cells_cannot_be_coloured_by_is_refused() -> None:
+    with pytest.raises(SettingsError, match="coloured by 'taste'; choose one of rating, false_words"):
+        Colouring.of(record_of("num_beams=2,3"), "taste")
+    with pytest.raises(SettingsError, match="coloured by doubt: no cell has this score"):
+        to_png(record_of("num_beams=2,3"), "doubt")
+
+
+def test_the_png_shows_pictures_axes_and_cells_in_their_colours() -> None:
+    record = rated(record_of("num_beams=1,2,3"), "green", "", "red")
+    found = pixels(with_image(record, "PNG"))
+    assert found["#1234ff"] > 1000
+    assert found["#d7f0dc"] > 5000 and found["#fad9d5"] > 5000, "green and red cells"
+    assert "#fdf0bf" not in found, "no yellow one"
+    assert found["#2f9e4f"] > 300
+    plain = pixels(record_of("num_beams=1,2,3"))
+    assert not {"#d7f0dc", "#2f9e4f", "#1234ff"} & {*plain}
+
+
+def test_the_png_of_a_scored_grid_is_coloured_by_the_score_that_is_asked_for() -> None:
+    record = record_of("num_beams=3,4", captions=["a cat", "a cat on a mat in a house"], is_scored=True)
+    assert pixels(record, "tokens")["#a5c9f5"] > 5000
+    assert "#a5c9f5" not in pixels(record, "rating")
+
+
+def test_a_png_grows_with_its_cells_and_is_as_legible_with_25_of_them() -> None:
+    def size(*axes: str) -> tuple[int, int]:
+        with Image.open(io.BytesIO(to_png(record_of(*axes)))) as image:
+            return image.size
+
+    narrow, wide = size("num_beams=1,2"), size("num_beams=1,2,3,4,5", "seed=0,1,2,3,4")
+    assert (wide[0] - narrow[0]) / 3 >= 236, "each column keeps its width"
+    assert wide[1] > 2 * narrow[1]
+    assert size("num_beams=1,2", "seed=0,1", "top_k=1,2,3")[1] > 2 * size("num_beams=1,2", "seed=0,1")[1]
+
+
+def test_a_long_caption_without_blanks_stays_in_its_cell_and_makes_its_row_higher() -> None:
+    def height(caption: str) -> int:
+        with Image.open(io.BytesIO(to_png(record_of("num_beams=1,2", captions=[caption, "a"])))) as image:
+            return image.height
+
+    assert height("x" * 400) > height("x" * 40) + 200
+
+
+def test_a_png_that_would_be_too_large_is_refused() -> None:
+    axes = ["seed=" + ",".join(map(str, range(20))), "top_k=" + ",".join(map(str, range(20)))]
+    with pytest.raises(CaptionerError, match=r"the PNG would have \d+ x \d+ pixels, more than 60 million; take fewer"):
+        to_png(record_of(*axes, captions=["word " * 300] * 400))
+
+
+def test_letters_are_found_in_fonts_that_have_them_and_no_empty_box_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    ink = Ink(ImageDraw.Draw(Image.new("RGB", (1, 1))))
+    assert ink.width("a dog, café…\n", 16) > 0
+    assert ink.missing == set()
+    monkeypatch.setattr("captioner.lab.report.fonts._place", lambda letter: None)
+    assert ink.width("猫猫", 16) == ink.width("??", 16)
+    assert ink.missing == {"猫"}
+
+
+def test_the_png_says_what_it_could_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("captioner.lab.report.fonts._place", lambda letter: None if letter == "猫" else 0)
+    red = pixels(record_of("num_beams=1", captions=["sks 猫 on grass"])).get("#c62828", 0)
+    assert red > 50, "a line in red below"
+    assert "#c62828" not in pixels(record_of("num_beams=1", captions=["sks on grass"]))
+
+
+def test_the_same_record_is_the_same_file() -> None:
+    record = record_of("num_beams=1,2", is_scored=True)
+    assert to_png(record) == to_png(record)

@@ -48,7 +48,7 @@ def started(
 
 def finished(service: Service, set_id: str, sweep: str) -> dict[str, Any]:
     """All of a sweep, once its job has ended."""
-    wait_for_job(service, set_id)
+    wait_for_job(service, set_id, timeout_s=120)
     return call(service, "read_sweep", set=set_id, sweep=sweep, since=None)
 
 

@@ -2,7 +2,8 @@
 
 The way of a caption, in this order:
 1. Words of the sentence are replaced. Tags of the ignore list go; then tags are renamed; both match a whole tag as
-   the model spells it or as it is shown ("long_hair" and "long hair" are one tag), whatever the case.
+   the model spells it or as it is shown ("long_hair" and "long hair" are one tag), whatever the case. What is of a kind
+   that is left out goes from both.
 2. Tags are spelt: underscores to spaces (kaomoji keep theirs), class name to subject name, brackets escaped.
 3. Pieces are put in the order of `source_order`; a piece that is there already (in the sentence, in another tagger, in
    the prefix, suffix or existing caption, as a whole piece between separators) is merged with the first of its kind.
@@ -21,7 +22,8 @@ from functools import lru_cache
 
 from captioner.captions import joining
 from captioner.captions.frame import Frame
-from captioner.captions.recipe import SENTENCE, Recipe, source_ranks
+from captioner.captions.leaving_out import kind_of_tag, without_kinds
+from captioner.captions.recipe import SENTENCE, Recipe, kinds_of, source_ranks
 from captioner.captions.tag_rules import (
     class_words,
     entries_of,
@@ -97,18 +99,19 @@ def spell(name: str, recipe: Recipe) -> str:
 
 
 def written(name: str, recipe: Recipe) -> str | None:
-    """A tag as captions write it, replacements made; None where the ignore list or a replacement leaves it out."""
+    """A tag as captions write it, replacements made; None where the ignore list, a kind or a replacement leaves it
+    out."""
     made = _rules(recipe).of(name)
     return made[0] if made else None
 
 
-REWRITING = ("ignore", "replace", "replace_text", "class_name", "subject_name")
+REWRITING = ("ignore", "replace", "replace_text", "leave_out", "class_name", "subject_name")
 """The fields of a recipe that `rewritten` does."""
 
 
 def rewritten(text: str, recipe: Recipe) -> str:
-    """A text that a person wrote, as the recipe's lists would have it: parts ignored and renamed, words replaced, the
-    class called by its subject's name. The same text where they name nothing in it."""
+    """A text that a person wrote, as the recipe's lists would have it: parts ignored and renamed, words replaced, kinds
+    left out, the class called by its subject's name. The same text where they name nothing in it."""
     words = word_replacements(recipe.replace_text)
     parts = [part.strip() for part in text.split(",") if part.strip()]
     kept: list[str] = []
@@ -117,14 +120,21 @@ def rewritten(text: str, recipe: Recipe) -> str:
         if ignored(recipe.ignore).matches(matchable):
             continue
         renamed = next((new for old in replacements(recipe.replace) if (new := old.of(matchable)) is not None), part)
-        kept.append(_as_subject(words.of(renamed), recipe))
-    return text if kept == parts else ", ".join(part for part in kept if part)
+        kept.append(words.of(renamed))
+    new = _as_subject(_of_kept_kinds(", ".join(filter(None, kept)), recipe), recipe)
+    return text if new == ", ".join(parts) else new
 
 
 def pieces_in(caption: Caption, recipe: Recipe) -> frozenset[str]:
     """What a caption says piece by piece, wherever a piece comes from; each as `piece_key` gives it."""
     divider = recipe.separator.strip() or ","
     return frozenset(piece_key(piece) for part in caption.parts for piece in (part.text, *part.text.split(divider)))
+
+
+def _of_kept_kinds(sentence: str, recipe: Recipe) -> str:
+    """A sentence without the kinds that are left out."""
+    kinds = kinds_of(recipe.leave_out)
+    return without_kinds(sentence, kinds) if kinds else sentence
 
 
 def is_ignored(name: str, recipe: Recipe) -> bool:
@@ -185,8 +195,9 @@ def _pieces(
     by_rank: dict[int, list[_Piece]] = {}
     if sentence is not None and sentence.text.strip():
         said = word_replacements(recipe.replace_text)
-        text = _as_subject(said.of(one_line(sentence.text)), recipe)
-        by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
+        text = _as_subject(_of_kept_kinds(said.of(one_line(sentence.text)), recipe), recipe)
+        if text:
+            by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
     for tag in tags:
         spelt = rules.of(tag.name)
         if spelt is not None:
@@ -213,6 +224,7 @@ class _Rules:
         self.ranks = source_ranks(recipe.source_order)
         self._recipe = recipe
         self._ignored = ignored(recipe.ignore)
+        self._left_out = kinds_of(recipe.leave_out)
         self._replacements = replacements(recipe.replace)
         self._spelt: dict[str, tuple[str, str] | None] = {}
 
@@ -226,7 +238,7 @@ class _Rules:
 
     def _spell(self, name: str) -> tuple[str, str] | None:
         matchable = piece_key(name)
-        if self._ignored.matches(matchable):
+        if self._ignored.matches(matchable) or (self._left_out and kind_of_tag(name) in self._left_out):
             return None
         name = next((new for old in self._replacements if (new := old.of(matchable)) is not None), name)
         text = spell(name, self._recipe)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from captioner.captions.tag_rules import replacements, word_replacements
+from captioner.captions.phrase_kinds import KINDS
+from captioner.captions.tag_rules import entries_of, replacements, word_replacements
 from captioner.errors import SettingsError
 from captioner.models import registry
 from captioner.settings import Effect, Settings, choice, switch, whole, words
@@ -70,6 +71,14 @@ class Recipe(Settings):
         label="Replaced words of the sentence",
         effect=_COMPOSE,
     )
+    leave_out: str = words(
+        "",
+        f"Kinds of things that captions leave out, in sentences and tags: {', '.join(KINDS)}. "
+        "What captions describe stays what a prompt can change; what they leave out is learned with the trigger word.",
+        label="Kinds left out",
+        max_length=200,
+        effect=_COMPOSE,
+    )
     drop_implied: bool = switch(
         False, "Leave out a tag that a longer one ends with: hair beside long hair.", effect=_COMPOSE
     )
@@ -98,11 +107,13 @@ class Recipe(Settings):
     )
 
     def check_together(self) -> None:
-        """Raises: SettingsError: an unknown source, a replacement that cannot be read, a line break in a caption."""
+        """Raises: SettingsError: an unknown source or kind, a replacement that cannot be read, a line break in a
+        caption."""
         for name in ("separator", "prefix", "suffix", "subject_name"):
             if len(getattr(self, name).splitlines()) > 1 or getattr(self, name).endswith(("\n", "\r")):
                 raise SettingsError(f"{name} has a line break; trainers read only the first line of a caption.")
         source_ranks(self.source_order)
+        kinds_of(self.leave_out)
         replacements(self.replace)
         word_replacements(self.replace_text)
         if self.subject_name.strip() and not self.class_name.strip():
@@ -110,6 +121,16 @@ class Recipe(Settings):
                 f"subject_name is {self.subject_name!r} and class_name is empty; "
                 "class_name must say which word it replaces."
             )
+
+
+@lru_cache(maxsize=64)
+def kinds_of(leave_out: str) -> frozenset[str]:
+    """The kinds that a list names. Raises: SettingsError: one that nobody knows."""
+    named = entries_of(leave_out.casefold())
+    for word in named:
+        if word not in KINDS:
+            raise SettingsError(f"leave_out names {word!r}; the kinds are {', '.join(KINDS)}.")
+    return frozenset(named)
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from captioner import phrases
+
 ARTICLES = ("a", "an")
 _FUNCTION_WORDS = (
     "a an the of and or in on at to with as is are was were be there under against from it its this that by for into "
@@ -17,6 +19,17 @@ _FUNCTION_WORDS = (
 )
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 """What says nothing by itself; short on purpose, since what is here is never doubted."""
+
+LINKING_WORDS = (FUNCTION_WORDS | phrases.FUNCTION_WORDS) - {"background", "style", "photo", "picture", "image"}
+"""What stands between the nouns of a sentence, and is part of none."""
+
+_VERBS = frozenset(
+    """stands sits lies looks walks runs holds wears smiles rides poses plays leans kneels jumps flies swims sleeps
+    eats stares gazes stand sit look hold wear smile seated sat stood""".split()  # noqa: SIM905
+)
+_NOUNS_IN_ING = frozenset(
+    "ring earring wing king string ceiling clothing evening morning building painting drawing thing".split()  # noqa: SIM905
+)
 
 _CORE = re.compile(r"[^\W_](.*[^\W_])?", re.DOTALL)
 _NUMBERS = {"a": "1", "an": "1", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
@@ -64,6 +77,11 @@ def article_for(article: str, following: str) -> str:
     """The article as a word behind it wants it, by its first letter: "A" and "icon" -> "An"."""
     wanted = "an" if bare(following)[:1] in tuple("aeiou") else "a"
     return wanted.capitalize() if article[:1].isupper() else wanted
+
+
+def is_verb(word: str) -> bool:
+    """Whether a word, in small letters, is a verb of those that captions use, by a short list and the ending -ing."""
+    return word in _VERBS or (word.endswith("ing") and word not in _NOUNS_IN_ING)
 
 
 def can_be_false(word: str) -> bool:

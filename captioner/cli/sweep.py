@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner import images
+from captioner.captions.groups import DEFAULT
 from captioner.captions.plan import Plan
 from captioner.cli.flags import (
     add_model_flags,
@@ -22,60 +22,78 @@ from captioner.cli.flags import (
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures, opened
 from captioner.cli.progress import Progress
+from captioner.cli.sweep_files import SweepFiles
 from captioner.cli.terminal import Download, check_device, note, quiet, say
 from captioner.contract import PictureInput
-from captioner.errors import CaptionerError, ExportError, FileInTheWay
-from captioner.formats.folders import FolderRun, OutputPicture
+from captioner.errors import CaptionerError, ExportError
 from captioner.formats.targets import writable_folders
-from captioner.lab.figures import CellScore
-from captioner.lab.grid import Grid, flat_in_effect, make_grid, parse_axis
+from captioner.lab.figures import FIGURES, CellScore
+from captioner.lab.grid import Grid, changed, flat_in_effect, make_axis, make_grid, parse_axis
+from captioner.lab.presets import NAMED_GRIDS, named_grid
 from captioner.lab.record import SweepRecord, SweptPicture, swept_picture
-from captioner.lab.report import to_csv, to_html, to_json
+from captioner.lab.report import Colouring
 from captioner.lab.run import sweep_cells
 from captioner.lab.voices import ALONE, Captioned, Voices, score_captions, spread
+from captioner.models import registry, sources
 
 if TYPE_CHECKING:
     from captioner.models.manager import ModelManager
 
 _EPILOG = """examples:
-  # The grid EveryDream's users make by hand.
-  python -m captioner sweep cat.jpg --preset everydream-beam --out grids \\
-      --x repetition_penalty=0.01,0.6,1,1.4,5 --y min_length=5,15,22,30,48
+  # The grid EveryDream's users make by hand, as a picture to send around too.
+  python -m captioner sweep cat.jpg --grid everydream-beam --png --out grids
 
-  # One axis alone.
+  # Any one, two or three settings: of the captioner, a tagger or the text, a model, a preset.
   python -m captioner sweep cat.jpg --x num_beams=1,8,16,20 --models demo --out grids
-  python -m captioner sweep cat.jpg --preset everydream-nucleus --x q_factor=0.01,1,20,100,200 --out grids
-  # With scores: which words of each caption may be false, by BLIP, CLIP and a tagger.
-  python -m captioner sweep cat.jpg --x min_length=5,22,48 --score --clip default --wd14 default --out grids
+  python -m captioner sweep cat.jpg --x captioner=blip-base,blip-large --y preset=blip-paper,everydream-beam --out grids
+  python -m captioner sweep cat.jpg --x general_threshold=.2,.35,.5 --y wd14=off,default --out grids
+
+  # With scores: which words of each caption may be false, by BLIP, CLIP and a tagger that add no tags.
+  python -m captioner sweep cat.jpg --x min_length=5,22,48 --score --judge clip --judge wd14 --out grids
+
+A value with a comma stands in quotes: --y 'prefix=,"sks dog, a photo"'. An empty one is no text, or no model.
 
 exit status: 0 all good, 1 some pictures failed or could not be read, 2 wrong use or a model that is not there,
 130 stopped with Ctrl+C
 """
 _PICTURE_EDGE_PX = 512
-_SUFFIXES = (".html", ".csv", ".json")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `sweep`: its own, the captioner's, and one for every sampling setting."""
-    parser.usage = "%(prog)s PICTURE_OR_FOLDER... --x SETTING=VALUE,VALUE,... --out DIR [flags]"
+    """The flags of `sweep`: its own, those of models, and one for every setting."""
+    parser.usage = "%(prog)s PICTURE_OR_FOLDER... (--grid NAME | --x SETTING=VALUE,VALUE,...) --out DIR [flags]"
     parser.epilog = _EPILOG
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
     own = parser.add_argument_group("grid")
     shape = "SETTING=VALUE,VALUE,..."
-    own.add_argument("--x", required=True, metavar=shape, help="the setting that changes along a row, and its values")
+    own.add_argument("--grid", metavar="NAME", help="a named grid instead of --x and --y; flags win over its settings")
+    own.add_argument("--list-grids", action="store_true", help="print the named grids and what they compare")
+    own.add_argument("--x", metavar=shape, help="the setting that changes along a row, and its values")
     own.add_argument("--y", metavar=shape, help="the setting that changes from row to row; without it there is one row")
-    own.add_argument("--z", metavar=shape, help="a third setting: a grid for each of its values")
-    own.add_argument("--out", required=True, metavar="DIR", help="where a .html, .csv and .json for each picture go")
+    own.add_argument("--z", metavar=shape, help="one setting more: a grid for each of its values")
+    own.add_argument("--out", metavar="DIR", help="where a .html, .csv and .json for each picture go")
+    own.add_argument("--png", action="store_true", help="a .png too, with pictures, axes and captions")
     own.add_argument(
         "--overwrite", action="store_true", help="replace grids too that you changed; each file is kept as NAME.bak"
     )
-    own.add_argument(
+    add_search_flags(own)
+    scores = parser.add_argument_group("scores")
+    scores.add_argument(
         "--score",
         action="store_true",
         help="say of each caption which words may be false and how many, by what the captioner itself and the taggers "
-        "that are named (--clip, --wd14) say of it",
+        "that are on say of it",
     )
-    add_search_flags(own)
+    families = ", ".join(registry.families("tagger"))
+    scores.add_argument(
+        "--judge",
+        action="append",
+        default=[],
+        metavar="NAME|DIR",
+        help=f"a tagger that is asked for scores and adds no tags: {families} or one of their models; may be repeated",
+    )
+    figures = ", ".join(figure.name for figure in FIGURES)
+    scores.add_argument("--colour", default="", metavar="SCORE", help=f"colour cells by {figures} (default doubt)")
     models = parser.add_argument_group("models")
     models.add_argument(
         "--models", default="auto", metavar="auto|hub|demo|DIR", help="where models come from (default auto)"
@@ -87,97 +105,145 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the grids. Everything that can be wrong with the command line shows before a model is loaded."""
+    if arguments.list_grids:
+        for grid in NAMED_GRIDS:
+            say(f"{grid.name}: {grid.about}")
+            say(f"    {' x '.join(grid.axes_in_words)}")
+        return 0
     with quiet():
         sweep = _planned(arguments)
         found = find_pictures(arguments.pictures, Search.of(arguments))
         for text in found.notes():
             note(f"note: {text}")
-        for plan in (*sweep.grid.of_each_models(), *((sweep.plan,) if arguments.score else ())):
+        for plan in (*sweep.grid.of_each_models(), *((sweep.judges,) if sweep.judges else ())):
             plan.check_models(arguments.models, progress=Download())
         return _sweep(arguments, sweep, found.pictures) or int(found.is_incomplete)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sweep:
-    """What is to be done. base_cell: the cell that does what the command line asks for without its axes."""
+    """What is to be done. judges: the plan whose models score, None where nobody is asked."""
 
-    plan: Plan
     grid: Grid
+    base_cell: int
+    judges: Plan | None
 
     @property
-    def base_cell(self) -> int:
-        return self.grid.base_cell(self.plan)
+    def names(self) -> list[str]:
+        """Words of captions that no model can know."""
+        return sorted({name for cell in self.grid.cells for name in cell.recipe.subject_name.split()})
 
-    def record(self, picture: SweptPicture, voices: Voices | None) -> SweepRecord:
+    def record(self, name: str, pictures: Sequence[SweptPicture], voices: Voices | None) -> SweepRecord:
         return SweepRecord(
-            name=picture.name,
+            name=name,
             axes=self.grid.axes,
             settings=tuple(map(flat_in_effect, self.grid.cells)),
             base_cell=self.base_cell,
-            pictures=(picture,),
+            pictures=tuple(pictures),
             notes=self.grid.notes,
             asked=voices.asked if voices else (),
         )
 
 
 def _planned(arguments: argparse.Namespace) -> _Sweep:
-    flat = flat_settings(arguments)
-    plan = Plan.from_flat(flat, arguments.models)
-    check_device(arguments.device)
+    """Raises: CaptionerError: anything that is wrong with the command line."""
+    if not arguments.pictures:
+        raise WrongUse("no picture is named; name a picture or a folder.")
     if not arguments.out:
-        raise WrongUse("--out is empty; give --out DIR, where the grids go.")
-    written = [text for text in (arguments.x, arguments.y, arguments.z) if text is not None]
-    axes = [parse_axis(text, plan) for text in written]
+        raise WrongUse("--out DIR is missing, where the grids go.")
+    check_device(arguments.device)
+    named = named_grid(arguments.grid) if arguments.grid is not None else None
+    if named and (arguments.x or arguments.y):
+        raise WrongUse(f"--grid {named.name} has its own --x and --y; leave those out, or --grid.")
+    if not named and not arguments.x:
+        raise WrongUse("the grid is missing; give --grid NAME (see --list-grids) or --x SETTING=VALUE,VALUE,...")
+    flat = flat_settings(arguments)
+    plan = Plan.from_flat({**(named.settings if named else {}), **flat}, arguments.models)
+    axes = [make_axis(name, words, plan) for name, words in named.axes] if named else []
+    axes += [parse_axis(text, plan) for text in (arguments.x, arguments.y, arguments.z) if text]
     grid = make_grid(axes, plan, arguments.models)
     check_flags_have_effect(flat, *grid.cells)
     idle = notes_without_effect(flat, plan, varied=[axis.name for axis in axes])
     for text in dict.fromkeys((*plan.notes, *grid.notes, *idle)):
         note(f"note: {text}")
-    return _Sweep(plan, grid)
+    return _Sweep(grid, grid.base_cell(plan), _judges(arguments, plan))
 
 
-def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: list[NamedPicture]) -> int:
+def _judges(arguments: argparse.Namespace, plan: Plan) -> Plan | None:
+    """Who scores: the plan's models and those that are named for it. Raises: WrongUse: named in vain."""
+    if not arguments.score:
+        for flag, value in (("--judge", arguments.judge), ("--colour", arguments.colour)):
+            if value:
+                raise WrongUse(f"{flag} has no effect without --score; add it.")
+        return None
+    Colouring.check_name(arguments.colour)
+    chosen = {}
+    for name in arguments.judge:
+        family = name if name in registry.families("tagger") else sources.family_of(name, "tagger", arguments.models)
+        if family is None:
+            known = ", ".join(registry.families("tagger"))
+            raise WrongUse(f"--judge {name} is no tagger that is known here; the families are {known}.")
+        chosen[family] = DEFAULT if name == family else name
+    return changed(plan, chosen, arguments.models)
+
+
+def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: Sequence[NamedPicture]) -> int:
     from captioner.models.manager import ModelManager
 
     manager = ModelManager(models=arguments.models, device=arguments.device)
-    out = Path(arguments.out)
-    done = failed = 0
+    swept: list[SweptPicture] = []
+    failed = 0
     is_stopped = False
     stop: ExportError | None = None
+    paths, out = [picture.path for picture in pictures], Path(arguments.out)
+    opened_files = SweepFiles.opened(paths, out, colour_by=arguments.colour, with_png=arguments.png)
     try:
-        with writable_folders(out), _files(pictures, out) as files, Progress(len(pictures), "pictures") as progress:
-            voices = _voices(sweep.plan, manager, pictures) if arguments.score else None
+        with writable_folders(out), opened_files as files, Progress(len(pictures), "pictures") as progress:
+            voices = _voices(sweep.judges, manager, pictures) if sweep.judges else None
             for place, picture in enumerate(pictures):
                 try:
-                    _check_free(files, place, may_overwrite=arguments.overwrite)
-                    swept = _swept(sweep, picture, manager, voices)
-                    record = sweep.record(swept, voices)
-                    made = {".csv": to_csv(record), ".json": to_json(record), ".html": to_html(record)}
-                    for suffix, data in made.items():
-                        files.put(place, suffix, data, is_kept=files.state(place, suffix) == "own")
+                    files.check_free(place, may_overwrite=arguments.overwrite)
+                    found = _swept(sweep, picture, manager, voices)
+                    page = files.put(place, sweep.record(found.name, [found], voices))
                 except ExportError as error:  # the disk is full, say: the rest would fail too
-                    stop, failed = error, len(pictures) - done
+                    stop, failed = error, len(pictures) - len(swept)
                     break
                 except CaptionerError as error:
                     failed += 1
                     progress.clear()
                     note(f"{picture.path}: {error}")
                 else:
-                    done += 1
+                    swept.append(found)
                     progress.clear()
-                    say(str(files.file(place, ".html")))
-                progress.step(done + failed)
+                    say(str(page))
+                progress.step(len(swept) + failed)
+            if files.has_together and len(swept) > 1 and stop is None:
+                progress.clear()
+                failed += _put_together(
+                    files, len(pictures), sweep.record(out.name, swept, voices), arguments.overwrite
+                )
     except KeyboardInterrupt:
         is_stopped = True
-        note(f"captioner: stopped; {len(pictures) - done - failed} pictures were not reached.")
+        note(f"captioner: stopped; {len(pictures) - len(swept) - failed} pictures were not reached.")
     finally:
         manager.close()
     if stop is not None:
         note(f"captioner: {stop}")
-    note(f"{done} swept, {failed} failed")
+    note(f"{len(swept)} swept, {failed} failed")
     if is_stopped:
         return 130
     return 1 if failed else 0
+
+
+def _put_together(files: SweepFiles, place: int, record: SweepRecord, may_overwrite: bool) -> int:
+    """Write the files of all pictures. Returns: 1 where that failed."""
+    try:
+        files.check_free(place, may_overwrite=may_overwrite)
+        say(str(files.put(place, record)))
+    except CaptionerError as error:
+        note(f"all pictures together: {error}")
+        return 1
+    return 0
 
 
 def _swept(sweep: _Sweep, picture: NamedPicture, manager: ModelManager, voices: Voices | None) -> SweptPicture:
@@ -194,8 +260,7 @@ def _swept(sweep: _Sweep, picture: NamedPicture, manager: ModelManager, voices: 
     if voices is not None:
         good = [result for result in results if not result.error]
         said = [Captioned(result.caption, result.sentence) for result in good]
-        names = {name for cell in sweep.grid.cells for name in cell.recipe.subject_name.split()}
-        for result, score in zip(good, score_captions(said, shown, voices, names=sorted(names)), strict=True):
+        for result, score in zip(good, score_captions(said, shown, voices, names=sweep.names), strict=True):
             scores[result.cell] = score
     preview = images.preview(image, _PICTURE_EDGE_PX)
     return swept_picture(picture.path.name, sweep.grid, sweep.base_cell, results, image=preview, scores=scores)
@@ -212,27 +277,3 @@ def _voices(plan: Plan, manager: ModelManager, pictures: Sequence[NamedPicture])
     elif voices.reads:
         note(f"note: {ALONE}")
     return voices
-
-
-@contextmanager
-def _files(pictures: Sequence[NamedPicture], out: Path) -> Iterator[FolderRun]:
-    """The grids' files, all in one folder."""
-    files = FolderRun([OutputPicture(picture.path, out) for picture in pictures], _SUFFIXES)
-    try:
-        yield files
-    except BaseException:
-        with suppress(ExportError):  # the error that is under way is the one to tell
-            files.close()
-        raise
-    files.close()
-
-
-def _check_free(files: FolderRun, place: int, *, may_overwrite: bool) -> None:
-    """Raises: FileInTheWay: a grid would replace a file that is not ours or was changed since."""
-    if refusal := files.places[place].refusal:
-        raise FileInTheWay(refusal)
-    own = [files.file(place, suffix) for suffix in _SUFFIXES if files.state(place, suffix) == "own"]
-    if own and not may_overwrite:
-        raise FileInTheWay(
-            f"{own[0]} is not as a sweep wrote it; --overwrite replaces it and keeps it as {own[0].name}.bak."
-        )

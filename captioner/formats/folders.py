@@ -22,10 +22,14 @@ _ANNOUNCED_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class OutputPicture:
-    """A picture of a run and the folder that its files go to."""
+    """A picture of a run and the folder that its files go to.
+
+    digest: what stands for the content of the file, where there is none: files made of several pictures have no own.
+    """
 
     path: Path
     folder: Path
+    digest: str = ""
 
 
 class FolderRun:
@@ -44,7 +48,7 @@ class FolderRun:
         for place, picture in enumerate(pictures):
             key = os.path.realpath(picture.folder)
             folder = self._folders.setdefault(key, _Folder(picture.folder, key))
-            folder.add(place, picture.path, with_pictures)
+            folder.add(place, picture, with_pictures)
             self._folder_of.append(folder)
         for folder in self._folders.values():
             folder.decide(self.suffixes, with_pictures)
@@ -132,10 +136,11 @@ class _Folder:
         self._digests: dict[str, str] = {}
         self._places: dict[int, Place] = {}
 
-    def add(self, place: int, path: Path, with_pictures: bool) -> None:
+    def add(self, place: int, picture: OutputPicture, with_pictures: bool) -> None:
+        path = picture.path
         lies_there = os.path.realpath(path.parent) == self._real and path.name in self._names
         suffix = picture_suffix(path.name, path) if with_pictures and path.is_file() else ""
-        self.wishes[place] = Wish(path.name, lambda: targets.file_digest(path), lies_there, suffix)
+        self.wishes[place] = Wish(path.name, lambda: picture.digest or targets.file_digest(path), lies_there, suffix)
 
     def decide(self, suffixes: Sequence[str], with_pictures: bool) -> None:
         listing = Listing(str(self.path), self._names, self.digest, self.index.written, self._is_case_blind())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from captioner.captions.words import core_of, spans
-from captioner.lab.scores import DOUBTFUL, FALSE, CaptionScore, Standing, WordScore, underlined
+from captioner.lab.scores import DOUBTFUL, FALSE, CaptionScore, Standing, Weights, WordScore, underlined
 
 FEWEST_WORDS = 200
 """So many words of a set must have been read before one is told by its place among them."""
@@ -160,8 +160,11 @@ def to_content(text: str, score: CaptionScore) -> dict[str, Any]:
     }
 
 
-def from_content(text: str, content: Mapping[str, Any]) -> CaptionScore:
-    """The score that `to_content` stored. Args: text: the part that it is of."""
+def from_content(text: str, content: Mapping[str, Any], weights: Weights | None = None) -> CaptionScore:
+    """The score that `to_content` stored.
+
+    Args: text: the part that it is of. weights: by which probabilities are reckoned; None: as they were stored.
+    """
     words = []
     for word in content["words"]:
         start, end, change = word["start"], word["end"], word["change"]
@@ -171,7 +174,7 @@ def from_content(text: str, content: Mapping[str, Any]) -> CaptionScore:
                 start,
                 end,
                 word["nats"],
-                word["probability"],
+                weights.probability(word["nats"]) if weights else word["probability"],
                 word["parts"],
                 word["instead"],
                 text[: change[0]] + change[2] + text[change[1] :] if change else "",

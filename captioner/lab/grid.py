@@ -125,9 +125,8 @@ def make_axis(name: str, words: Sequence[str], base: Plan) -> Axis:
 
 
 def make_grid(axes: Sequence[Axis], base: Plan, models: str = "auto") -> Grid:
-    """All combinations of the axes' values, the rest as in `base`; checked before any model runs.
+    """All combinations of the axes' values, the rest as in `base` (see `changed`); checked before any model runs.
 
-    Another model brings its own defaults for what stands at its predecessor's, and a preset all that it sets.
     Args: models: as `Plan.from_flat`.
     Raises:
         SettingsError: no axis or more than three, more than 400 cells, one setting on two axes, a combination that is
@@ -146,19 +145,41 @@ def make_grid(axes: Sequence[Axis], base: Plan, models: str = "auto") -> Grid:
     for place, values in enumerate(product(*(axis.values for axis in reversed(axes)))):
         chosen = dict(zip(names, reversed(values), strict=True))
         try:
-            plan = Plan.from_flat(_flat(base, chosen, groups), models)
+            plan = changed(base, chosen, models)
         except CaptionerError as error:
             shown = ", ".join(f"{name}={word}" for name, word in Grid(tuple(axes), ()).where(place).items())
             kind = ModelNotFound if isinstance(error, ModelNotFound) else SettingsError
             raise kind(f"the cell {shown} is not possible: {error}") from error
         _check_one_field_each([target_field(name, plan) for name in names])
-        cells.append(replace(plan, carried=base.carried))
+        cells.append(plan)
         notes |= dict.fromkeys(plan.notes)
     if not any(cell.running() for cell in cells):
         raise SettingsError("no model is on in any cell; choose a captioner or a tagger.")
     for name in names:
         _check_has_effect(name, cells, groups)
     return Grid(tuple(axes), tuple(cells), tuple(notes))
+
+
+def changed(base: Plan, settings: Mapping[str, Any], models: str = "auto") -> Plan:
+    """The plan with other values for these settings of the flat mapping, models and a preset among them.
+
+    Another model brings its own defaults for what stands at its predecessor's, and a preset all that it sets.
+    Args: models, Raises: as `Plan.from_flat`.
+    """
+    flat = {name: value for name, value in base.to_flat().items() if name not in base.carried}
+    for group in setting_groups():
+        planned = _planned(base, group)
+        if planned is None:
+            continue
+        if group.key in settings:
+            own = default_settings(group.family, planned.model).to_mapping()
+            for name, value in group.to_flat(own).items():
+                if flat[name] == value:
+                    del flat[name]
+        if group.kind == "captioner" and settings.get(PRESET) in group.settings.presets():
+            for name in group.to_flat(planned.settings.to_mapping()):
+                flat.pop(name, None)
+    return replace(Plan.from_flat({**flat, **settings}, models), carried=base.carried)
 
 
 def in_effect(plan: Plan) -> tuple[Any, ...]:
@@ -212,25 +233,6 @@ def _declared(name: str, base: Plan) -> Field:
     close = difflib.get_close_matches(name, declared, n=1)
     advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(declared)}."
     raise SettingsError(f"{name[:80]!r} is no setting that an axis can have; {advice}")
-
-
-def _flat(base: Plan, chosen: Mapping[str, Any], groups: Sequence[SettingGroup]) -> dict[str, Any]:
-    """The flat mapping of a cell, without what its model or preset shall decide."""
-    known = {*base.to_flat()} - {*base.carried}
-    flat = {name: value for name, value in base.to_flat().items() if name in known}
-    for group in groups:
-        planned = _planned(base, group)
-        if planned is None:
-            continue
-        if group.key in chosen:
-            own = default_settings(group.family, planned.model).to_mapping()
-            for name, value in group.to_flat(own).items():
-                if flat[name] == value:
-                    del flat[name]
-        if group.kind == "captioner" and chosen.get(PRESET) in group.settings.presets():
-            for name in group.to_flat(planned.settings.to_mapping()):
-                flat.pop(name, None)
-    return {**flat, **chosen}
 
 
 def _planned(plan: Plan, group: SettingGroup) -> PlannedModel | None:

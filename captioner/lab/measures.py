@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from captioner.captions.tokens import count_tokens
-from captioner.captions.words import FUNCTION_WORDS, bare, content_phrases
+from captioner.captions.words import bare, content_phrases
+from captioner.lab.said_in_all import FEWEST, SHARED, shared_phrases
 
-SHARED = 0.8
-"""The share of captions from which on a phrase is said everywhere."""
-
-_FEWEST = 3  # captions; what two have in common says nothing
-_LONGEST_PHRASE = 8
 _COMPARED = 100  # captions that self-BLEU compares: its time grows with the square
 
 
@@ -89,8 +85,8 @@ def measure_set(texts: Sequence[str]) -> SetMeasure:
         _distinct(words, 1),
         _distinct(words, 2),
         _self_bleu(said),
-        _shared(words),
-        tuple(sorted(phrase for phrase, count in phrases.items() if count == 1)) if len(said) >= _FEWEST else (),
+        tuple((phrase.text, len(phrase.places) / len(said)) for phrase in shared_phrases(said)),
+        tuple(sorted(phrase for phrase, count in phrases.items() if count == 1)) if len(said) >= FEWEST else (),
     )
 
 
@@ -126,30 +122,3 @@ def _self_bleu(texts: Sequence[str]) -> float | None:
         for place, text in enumerate(compared)
     ]
     return sum(scores) / len(scores) / 100
-
-
-def _shared(captions: Sequence[Sequence[str]]) -> tuple[tuple[str, float], ...]:
-    """A phrase begins and ends with a content word."""
-    least = SHARED * len(captions)
-    if len(captions) < _FEWEST:
-        return ()
-    # A phrase that is common has common words only, which leaves few to look at.
-    common = {word for word, count in Counter(w for words in captions for w in set(words)).items() if count >= least}
-    counts: Counter[tuple[str, ...]] = Counter()
-    for words in captions:
-        counts.update(
-            {
-                run
-                for size in range(1, _LONGEST_PHRASE + 1)
-                for run in _runs(words, size)
-                if common.issuperset(run) and run[0] not in FUNCTION_WORDS and run[-1] not in FUNCTION_WORDS
-            }
-        )
-    found = {run: count for run, count in counts.items() if count >= least}
-    longer = [(f" {' '.join(run)} ", count) for run, count in found.items()]
-    kept = [
-        (" ".join(run), count)
-        for run, count in found.items()
-        if not any(f" {' '.join(run)} " in other != f" {' '.join(run)} " and count == often for other, often in longer)
-    ]
-    return tuple((phrase, count / len(captions)) for phrase, count in sorted(kept, key=lambda one: (-one[1], one[0])))

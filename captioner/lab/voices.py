@@ -6,6 +6,7 @@ captioner that cannot read is said so, and those that remain are asked. Loads no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,16 @@ class Heard:
     reading: CaptionReading
     opinions: Mapping[str, Opinion]
     tags: tuple[float | None, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all of it are numbers; a model that is broken says NaN, which a limit would hide."""
+        words = self.reading.words
+        numbers = [number for word in words for number in (word.log_probability, word.evidence, word.overrun)]
+        numbers += [rival.gain for word in words for rival in word.rivals]
+        numbers += [number for one in self.opinions.values() for number in (one.preference, one.change)]
+        numbers += [tag for tag in self.tags if tag is not None]
+        return all(map(math.isfinite, numbers))
 
 
 @dataclass(frozen=True, slots=True)

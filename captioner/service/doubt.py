@@ -46,6 +46,7 @@ class Doubt:
         pictures: Pictures,
         rows: Rows,
         jobs: Jobs,
+        readers: Readers,
     ) -> None:
         self._workspace = workspace
         self._worker = worker
@@ -53,7 +54,7 @@ class Doubt:
         self._pictures = pictures
         self._rows = rows
         self._jobs = jobs
-        self._readers = Readers(workspace, manager, pictures)
+        self._readers = readers
         self._known = KnownReadings(workspace, manager)
         self._tried: Recent[tuple[Any, ...], StoredReading] = Recent(64)  # what is typed is read before it is saved
 
@@ -143,7 +144,7 @@ class Doubt:
     ) -> Iterator[PreparationProgress | Exception | None]:
         """First the pictures to compare with; then one step a caption: None, or the error it failed with."""
         reader = self._readers.of_set(set_id, plan)
-        yield from self._looking(set_id, reader)
+        yield from self._readers.looking(set_id, reader)
         for picture_id in picture_ids:
             try:
                 self._read(set_id, picture_id, None, plan, reader)
@@ -156,18 +157,6 @@ class Doubt:
             else:
                 yield None
 
-    def _looking(self, set_id: str, reader: Reader) -> Iterator[PreparationProgress]:
-        reader.is_looking = True
-        try:
-            total = len(reader.waiting)
-            while reader.waiting:
-                self._readers.look(set_id, reader)
-                done = total - len(reader.waiting)
-                text = f"{done} of {total} pictures looked at, to compare with"
-                yield PreparationProgress(text, "Reading captions", done, total)
-        finally:
-            reader.is_looking = False
-
     def _read_live(self, set_id: str, picture_id: str, text: str, plan: Plan) -> tuple[StoredReading, bool]:
         """The reading, and whether it was made before all pictures to compare with were looked at."""
         reader = self._readers.of_set(set_id, plan)
@@ -177,7 +166,9 @@ class Doubt:
         reading = self._read(set_id, picture_id, text, plan, reader)
         if is_preliminary and not reader.is_looking:
             reader.is_looking = True
-            self._worker.start(self._looking(set_id, reader), total=0, owner=f"{set_id}, pictures to compare with")
+            self._worker.start(
+                self._readers.looking(set_id, reader), total=0, owner=f"{set_id}, pictures to compare with"
+            )
         return reading, is_preliminary
 
     def _read(self, set_id: str, picture_id: str, text: str | None, plan: Plan, reader: Reader) -> StoredReading:

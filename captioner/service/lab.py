@@ -21,6 +21,7 @@ from captioner.service.choices import Choices
 from captioner.service.jobs import Jobs
 from captioner.service.lab_offer import Offer
 from captioner.service.pictures import Pictures
+from captioner.service.readers import Readers
 from captioner.service.recent import Recent
 from captioner.service.set_slopes import SetSlopes
 from captioner.service.sweep_grids import from_stored, title_of, to_stored
@@ -50,13 +51,21 @@ class Lab:
     """The sweeps of all sets. sweeps: as they are read. offer: what can be compared."""
 
     def __init__(
-        self, workspace: Workspace, manager: ModelManager, choices: Choices, pictures: Pictures, jobs: Jobs
+        self,
+        workspace: Workspace,
+        manager: ModelManager,
+        *,
+        choices: Choices,
+        pictures: Pictures,
+        jobs: Jobs,
+        readers: Readers,
     ) -> None:
         self._workspace = workspace
         self._manager = manager
         self._choices = choices
         self._pictures = pictures
         self._jobs = jobs
+        self._readers = readers
         self._slopes = SetSlopes(workspace, choices)
         self._job_ids: Recent[str, str] = Recent(1_000)  # by sweep
         self.sweeps = Sweeps(workspace, choices)
@@ -117,7 +126,15 @@ class Lab:
 
     def _begin(self, set_id: str, sweep_id: str) -> None:
         swept = from_stored(self._workspace.lab.sweep(set_id, sweep_id), self._choices.models)
-        run = SweepRun(self._workspace, self._manager, self._pictures, self._jobs, (set_id, sweep_id), swept)
+        run = SweepRun(
+            self._workspace,
+            self._manager,
+            (set_id, sweep_id),
+            swept,
+            pictures=self._pictures,
+            jobs=self._jobs,
+            readers=self._readers,
+        )
         todo = run.todo()
         total = sum(len(cells) for cells in todo.values())
         job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total)["job"]

@@ -63,7 +63,7 @@ class Overview:
         """
         views = self._workspace.views(set_id)
         rows = self._rows.of_views(set_id, views)
-        told = self._told(rows, self._rows.sentences(set_id, views), [bool(view.existing) for view in views])
+        told = tell_apart(rows, self._rows.sentences(set_id, views), [bool(view.existing) for view in views])
         tags, words, clashing, implied = _Tally(), _Tally(), _Tally(), _Tally()
         key_of = cache(piece_key)
         for place, one in enumerate(told):
@@ -89,17 +89,21 @@ class Overview:
             "without_trigger": lacking,
         }
 
-    def _told(
-        self, rows: Sequence[Mapping[str, Any]], sentences: Mapping[str, str], have_existing: Sequence[bool]
-    ) -> list[Told]:
-        """Each caption's sentences and tags: those that models made first, since they say what else is a tag."""
-        found: dict[int, Told] = {}
-        known: set[str] = set()
-        for place, row in enumerate(rows):
-            if row["state"] == "generated" and not have_existing[place]:
-                found[place] = told_apart(row["text"], sentences.get(row["id"], ""), AllTags())
-                known.update(piece_key(tag) for tag in found[place].tags)
-        return [
-            found[place] if place in found else told_apart(row["text"], sentences.get(row["id"], ""), known)
-            for place, row in enumerate(rows)
-        ]
+
+def tell_apart(
+    rows: Sequence[Mapping[str, Any]], sentences: Mapping[str, str], have_existing: Sequence[bool]
+) -> list[Told]:
+    """Each caption's sentences and tags: those that models made first, since they say what else is a tag.
+
+    Args: rows, sentences: as `Rows` gives them. have_existing: whether a caption came along with each picture.
+    """
+    found: dict[int, Told] = {}
+    known: set[str] = set()
+    for place, row in enumerate(rows):
+        if row["state"] == "generated" and not have_existing[place]:
+            found[place] = told_apart(row["text"], sentences.get(row["id"], ""), AllTags())
+            known.update(piece_key(tag) for tag in found[place].tags)
+    return [
+        found[place] if place in found else told_apart(row["text"], sentences.get(row["id"], ""), known)
+        for place, row in enumerate(rows)
+    ]

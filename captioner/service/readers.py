@@ -22,6 +22,7 @@ from captioner.readings import Opinion
 from captioner.records import Layer
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
+from captioner.worker import PreparationProgress
 from captioner.workspace import Workspace
 from captioner.workspace.readings import StoredReading
 
@@ -114,9 +115,13 @@ class Reader:
     @property
     def _read_by(self) -> dict[str, Any]:
         """Who reads, as it is stored with a reading: planned, revisions, and what those that explain are called."""
+        return {"planned": self.planned, "revisions": self.voices.revisions, "titles": self.titles}
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What those that explain are called, by role: captioner, tagger."""
         called = {"captioner": self.voices.captioner, "tagger": self.voices.tagger}
-        titles = {role: registry.family_class(one.family).title for role, one in called.items() if one}
-        return {"planned": self.planned, "revisions": self.voices.revisions, "titles": titles}
+        return {role: registry.family_class(one.family).title for role, one in called.items() if one}
 
     def _tag_scores(self, layers: Sequence[Layer]) -> dict[str, float] | None:
         """What the tagger that is asked said of the picture already; None where that is not there."""
@@ -168,6 +173,19 @@ class Readers:
             kept = Reader(Voices(plan, self._manager), planned, ids)
             self._kept.put(set_id, kept)
         return kept
+
+    def looking(self, set_id: str, reader: Reader) -> Iterator[PreparationProgress]:
+        """Look at all pictures that wait, one a step that does not count."""
+        reader.is_looking = True
+        try:
+            total = len(reader.waiting)
+            while reader.waiting:
+                self.look(set_id, reader)
+                done = total - len(reader.waiting)
+                text = f"{done} of {total} pictures looked at, to compare with"
+                yield PreparationProgress(text, "Reading captions", done, total)
+        finally:
+            reader.is_looking = False
 
     def look(self, set_id: str, reader: Reader, *, within_s: float = 0.0) -> None:
         """Look at the next picture to compare with, and at more for so long. One that cannot be opened is left out."""

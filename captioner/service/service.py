@@ -3,12 +3,12 @@
 Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
 `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
 pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
-other settings, `doubt` words that may be false, `overview` and `near_equal` a set at a glance, `exports` sets on their
-way out, `imports` sets of others on their way in, `live` one picture while a person waits, `jobs` captioning a set and
-preparing models, `lab` settings compared side by side. None of them holds a person's work (the workspace does) or a
-model (the manager does), only what can be made again. Whoever calls has checked that values have the declared types and
-lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a
-person can mend is a CaptionerError.
+other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance, `exports`
+sets on their way out, `imports` sets of others on their way in, `live` one picture while a person waits, `jobs`
+captioning a set and preparing models, `lab` settings compared side by side. None of them holds a person's work (the
+workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have
+the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
+and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.near_equal import NearEqual
 from captioner.service.overview import Overview
 from captioner.service.pictures import Pictures
+from captioner.service.readers import Readers
 from captioner.service.recent import Recent
 from captioner.service.reviews import Reviews
 from captioner.service.rows import Rows
+from captioner.service.said_in_all import SaidInAll
 from captioner.settings import Effect
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -64,13 +66,17 @@ class Service:
         self.made_otherwise = MadeOtherwise(workspace, self.choices)
         self.overview = Overview(workspace, self.rows, self.choices)
         self.near_equal = NearEqual(workspace)
+        self.said_in_all = SaidInAll(workspace, self.rows, self.choices, self.near_equal)
         self.export_scopes = ExportScopes()
         self.exports = Exports(workspace, self.rows, self.choices)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.imports = Imports(workspace, self.rows, self.intake)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
-        self.lab = Lab(workspace, manager, self.choices, self.pictures, self.jobs)
+        readers = Readers(workspace, manager, self.pictures)
+        self.lab = Lab(
+            workspace, manager, choices=self.choices, pictures=self.pictures, jobs=self.jobs, readers=readers
+        )
         self.doubt = Doubt(
             workspace,
             worker,
@@ -79,6 +85,7 @@ class Service:
             pictures=self.pictures,
             rows=self.rows,
             jobs=self.jobs,
+            readers=readers,
         )
 
     # Sets and pictures

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from captioner.captions.groups import PRESET, group_of, setting_groups
+from captioner.captions.groups import PRESET, setting_groups
 from captioner.captions.plan import Plan
 from captioner.lab.grid import Axis, Grid
-from captioner.models import registry
 from captioner.workspace.checksums import damaged_row
 from captioner.workspace.records import StoredSweep, View
 
@@ -85,16 +84,6 @@ def from_stored(stored: StoredSweep, models: str) -> SweptGrid:
         pictures=tuple((one["id"], one["name"]) for one in values["pictures"]),
         notes=tuple(notes),
     )
-
-
-def captioner_title(plan: Plan) -> str:
-    """What people call a plan's captioner."""
-    return group_of(plan.captioner.family, "captioner").title
-
-
-def family_title(family: str) -> str:
-    """What people call a family of models."""
-    return registry.family_class(family).title or family
 
 
 def _flat(plan: Plan) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from captioner.captions.word_diff import changed_ranges
+from captioner.lab.doubts import Told, doubted, from_content
 from captioner.lab.equal import compare
 from captioner.lab.figures import CellScore
-from captioner.lab.kept import from_kept
 from captioner.lab.measures import TextMeasure, measure_text
 from captioner.lab.record import SweptCell
 from captioner.lab.scores import Standing, Weights
+from captioner.lab.voices import Captioned
 from captioner.service.choices import Choices
 from captioner.service.recent import Recent
 from captioner.service.set_slopes import fitted, is_used, measured
@@ -120,6 +121,9 @@ class Sweeps:
         for picture_id, _ in known.swept.pictures:
             if picture_id in changed:
                 _show(known, picture_id, changes.version)
+        if not known.has_percentages and any(known.cells[cell.picture_id, cell.cell].score for cell in cells):
+            # A word is told by its place among all, which is another one now.
+            known.shown = {place: (changes.version, shown) for place, (_, shown) in known.shown.items()}
         known.version = changes.version
 
 
@@ -149,8 +153,9 @@ def _read(cell: StoredCell, weights: Weights, before: ReadCell | None) -> ReadCe
     )
     if "score" not in content:
         return read
-    start = max(0, cell.caption.find(content["sentence"])) if content["sentence"] else 0
-    return replace(read, score=CellScore(from_kept(content["score"], weights), measure, start))
+    judged = Captioned(cell.caption, content["sentence"]).judged
+    score = from_content(judged, content["score"], weights)
+    return replace(read, score=CellScore(score, measure, max(0, cell.caption.find(judged))))
 
 
 def _show(known: ReadSweep, picture_id: str, version: int) -> None:
@@ -197,13 +202,13 @@ def _scores(cell: ReadCell) -> dict[str, float | None]:
 
 def plain_cells(known: ReadSweep, since: int) -> list[dict[str, Any]]:
     """The cells that changed after a version, as the page takes them."""
-    standing = known.standing() if not known.has_percentages else None
-    return [_plain(known, place, shown, standing) for place, (version, shown) in known.shown.items() if version > since]
+    titles = known.sweep.outcome.get("titles", {})
+    told = Told(**titles, standing=None if known.has_percentages else known.standing())
+    return [_plain(known, place, shown, told) for place, (version, shown) in known.shown.items() if version > since]
 
 
-def _plain(known: ReadSweep, place: Place, shown: SweptCell, standing: Standing | None) -> dict[str, Any]:
+def _plain(known: ReadSweep, place: Place, shown: SweptCell, told: Told) -> dict[str, Any]:
     cell = known.cells[place]
-    words = {word.start + cell.score.start: word for word in cell.score.accuracy.words} if cell.score else {}
     return {
         "picture": place[0],
         "cell": place[1],
@@ -218,16 +223,22 @@ def _plain(known: ReadSweep, place: Place, shown: SweptCell, standing: Standing 
         "marks": [list(mark) for mark in shown.marks],
         "scores": {name: None if value is None else round(value, 4) for name, value in shown.scores.items()},
         "parts": dict(shown.parts),
-        "doubts": [
-            {
-                "start": doubt.start,
-                "end": doubt.end,
-                "probability": round(doubt.probability, 4),
-                "share": None if standing is None else round(standing.of(words[doubt.start]), 4),
-                "better": doubt.better,
-                "why": doubt.why,
-            }
-            for doubt in shown.doubts
-        ],
+        "doubts": _doubts(cell.score, told) if cell.score else [],
         "is_scored": cell.score is not None,
     }
+
+
+def _doubts(score: CellScore, told: Told) -> list[dict[str, Any]]:
+    """The words to underline, worst first; share: of the sweep's words that are as doubtful, where that is all that is
+    known."""
+    return [
+        {
+            "start": word.start + score.start,
+            "end": word.end + score.start,
+            "probability": round(word.probability, 4),
+            "share": None if told.standing is None else round(told.standing.of(word), 4),
+            "better": word.better,
+            "why": word.explained(told.captioner, told.tagger),
+        }
+        for word in doubted(score.accuracy, told)
+    ]

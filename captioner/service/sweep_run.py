@@ -9,30 +9,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan, PlannedModel, default_settings
-from captioner.captions.recipe import Recipe
 from captioner.contract import PictureInput, Tagger
-from captioner.errors import CaptionerError, ModelFailed, UnknownPicture, UnknownSet, UnknownSweep
+from captioner.errors import CaptionerError, UnknownPicture, UnknownSet, UnknownSweep
+from captioner.lab.doubts import to_content
 from captioner.lab.grid import Grid
-from captioner.lab.kept import to_kept
 from captioner.lab.run import CellResult, run_cells
 from captioner.lab.scores import Weights, score_caption
-from captioner.lab.voices import ALONE, Captioned, Heard, Voices, spread
+from captioner.lab.voices import ALONE, Captioned, Heard, Voices
 from captioner.models import registry
 from captioner.models.manager import ModelManager
+from captioner.service.doubt import names_of
 from captioner.service.jobs import Jobs
 from captioner.service.pictures import Pictures
-from captioner.service.sweep_grids import SweptGrid, family_title
+from captioner.service.readers import Reader, Readers
+from captioner.service.sweep_grids import SweptGrid
 from captioner.worker import PreparationProgress
 from captioner.workspace import Workspace
 from captioner.workspace.records import StoredCell, View
 
 GONE = "this picture was removed from the set; undo brings it back, and then continue the comparison."
+NO_NUMBERS = "What the models say of this caption are no numbers, so it has no score; choose another model."
 
 _FIRST_HEARD = 4  # captions that are judged in the first step; later steps follow its pace
 _STEP_S = 0.4
@@ -54,18 +56,21 @@ class SweepRun:
         self,
         workspace: Workspace,
         manager: ModelManager,
-        pictures: Pictures,
-        jobs: Jobs,
         place: tuple[str, str],
         swept: SweptGrid,
+        *,
+        pictures: Pictures,
+        jobs: Jobs,
+        readers: Readers,
     ) -> None:
         """Args: place: ids of the set and the sweep."""
         self._workspace = workspace
         self._manager = manager
-        self._pictures = pictures
-        self._jobs = jobs
         self._set_id, self._sweep_id = place
         self._swept = swept
+        self._pictures = pictures
+        self._jobs = jobs
+        self._readers = readers
 
     def todo(self) -> dict[str, list[int]]:
         """By picture, the cells that have no caption yet, or none that is whole."""
@@ -125,29 +130,29 @@ class SweepRun:
     def _scores(self) -> Iterator[Any]:
         yield PreparationProgress("asking who can judge", "Scoring", 0, 0)
         try:
-            voices = Voices(self._judges(), self._manager)
+            reader = self._readers.of_set(self._set_id, self._judges())
+        except (UnknownSet, UnknownSweep):
+            raise
         except CaptionerError as error:  # nobody can, or a model is not there: the captions stay
             self._tell({"is_scored": True, "asked": [], "notes": [_sentence(error)]})
             return
-        outcome = self._outcome(voices)
+        yield from self._readers.looking(self._set_id, reader)
+        outcome = _outcome(reader)
         self._tell(outcome)
-        views = {view.id: view for view in self._workspace.views(self._set_id)}
-        if voices.reads and len(views) > 1:
-            yield from self._look_around(voices, list(views.values()))
+        voices = reader.voices
+        present = {view.id: view for view in self._workspace.views(self._set_id)}
         judged: dict[str, _Judged] = {}
         for number, (picture_id, _) in enumerate(self._swept.pictures):
-            if picture_id not in views:
-                continue
             cells = self._unscored(picture_id)
-            if not cells:
+            if not cells or picture_id not in present:
                 continue
             judged[picture_id] = of_picture = _Judged(cells, {})
-            for _ in self._hear(views[picture_id], of_picture, voices):
+            for _ in self._hear(present[picture_id], of_picture, voices):
                 text = f"{number} of {len(self._swept.pictures)} pictures"
                 yield PreparationProgress(text, "Scoring", number, len(self._swept.pictures))
-            self._put_scores({picture_id: of_picture}, self._fitted(voices, judged))
+            self._put_scores({picture_id: of_picture}, _fitted(voices, judged))
         if not voices.weights.is_calibrated and len(judged) > 1:  # what is typical of all is known by now
-            self._put_scores(judged, self._fitted(voices, judged))
+            self._put_scores(judged, _fitted(voices, judged))
         self._tell({**outcome, "is_scored": True})
 
     def _judges(self) -> Plan:
@@ -159,29 +164,6 @@ class SweepRun:
                 settings = default_settings(report.family, report.name)
                 taggers[report.family] = PlannedModel(family=report.family, model=report.name, settings=settings)
         return replace(base, taggers=tuple(taggers.values()))
-
-    def _outcome(self, voices: Voices) -> dict[str, Any]:
-        alone = voices.reads and self._workspace.find_set(self._set_id).picture_count < 2
-        titles = {planned.model: family_title(planned.family) for planned in self._judges().running()}
-        return {
-            "asked": list(voices.asked),
-            "titles": [titles[model] for model in voices.asked],
-            "notes": [*voices.notes, *([ALONE] if alone else [])],
-            "slope": voices.weights.slope,
-            "offset": voices.weights.offset,
-            "is_calibrated": voices.weights.is_calibrated,
-        }
-
-    def _look_around(self, voices: Voices, views: Sequence[View]) -> Iterator[PreparationProgress]:
-        """Show the voices pictures of the set, one a step; one that cannot be opened is left out."""
-        places = spread(len(views))
-        for number, place in enumerate(places):
-            try:
-                voices.look_at([self._pictures.shown(self._set_id, views[place])])
-            except CaptionerError as error:
-                if isinstance(error, UnknownSet):
-                    raise
-            yield PreparationProgress(f"{number + 1} of {len(places)} pictures", "Looking", number + 1, len(places))
 
     def _unscored(self, picture_id: str) -> tuple[StoredCell, ...]:
         return tuple(
@@ -220,26 +202,34 @@ class SweepRun:
             (found,) = tagger.tag([shown], planned.settings)
         return {tag.name: tag.score for tag in found}
 
-    def _fitted(self, voices: Voices, judged: Mapping[str, _Judged]) -> Weights:
-        everything = (heard for of_picture in judged.values() for heard in of_picture.heard.values())
-        return voices.weights.fitted_to(opinion for heard in everything for opinion in heard.opinions.values())
-
     def _put_scores(self, judged: Mapping[str, _Judged], weights: Weights) -> None:
         own = self._swept.base.captioner.model
         for of_picture in judged.values():
             scored = []
             for cell in of_picture.cells:
-                names = unknowable(self._swept.grid.cells[cell.cell].recipe)
+                names = names_of(self._swept.grid.cells[cell.cell].recipe)
                 is_edit = _content(cell)["captioner"] != own  # another captioner may say more than this one would
                 scored.append(_scored(cell, of_picture, weights, names=names, is_edit=is_edit))
             self._put(scored)
 
 
-def unknowable(recipe: Recipe) -> tuple[str, ...]:
-    """The words of a caption that no model can know: the trigger word's and the subject's name's."""
-    known = {word.casefold() for word in recipe.class_name.split()}
-    texts = (recipe.prefix, recipe.suffix, recipe.subject_name)
-    return tuple(word for text in texts for word in text.split() if word.casefold() not in known)
+def _outcome(reader: Reader) -> dict[str, Any]:
+    """What is told of all scores: who was asked, and how doubts become probabilities."""
+    voices = reader.voices
+    return {
+        "asked": list(voices.asked),
+        "titles": reader.titles,
+        "notes": [*voices.notes, *([ALONE] if voices.reads and not reader.looked_at else [])],
+        "slope": voices.weights.slope,
+        "offset": voices.weights.offset,
+        "is_calibrated": voices.weights.is_calibrated,
+    }
+
+
+def _fitted(voices: Voices, judged: Mapping[str, _Judged]) -> Weights:
+    """The weights with what is typical of everything that was heard."""
+    everything = (heard for of_picture in judged.values() for heard in of_picture.heard.values() if heard.is_sound)
+    return voices.weights.fitted_to(opinion for heard in everything for opinion in heard.opinions.values())
 
 
 def _content(cell: StoredCell) -> Mapping[str, Any]:
@@ -277,15 +267,16 @@ def _judged_text(cell: StoredCell) -> str:
 
 
 def _scored(
-    cell: StoredCell, of_picture: _Judged, weights: Weights, *, names: Sequence[str], is_edit: bool
+    cell: StoredCell, of_picture: _Judged, weights: Weights, *, names: Collection[str], is_edit: bool
 ) -> StoredCell:
     """The cell with its score, or with why it has none."""
     heard = of_picture.heard.get(_judged_text(cell))
     content = {name: value for name, value in _content(cell).items() if name != "score_error"}
     if heard is None:
         return cell._replace(content={**content, "score_error": of_picture.error})
+    if not heard.is_sound:
+        return cell._replace(content={**content, "score_error": NO_NUMBERS})
     score = score_caption(heard.reading, heard.opinions, heard.tags, is_edit=is_edit, weights=weights, names=names)
-    if not all(math.isfinite(word.nats) for word in score.words):
-        error = ModelFailed("The models' scores of this caption are no numbers; it has none.")
-        return cell._replace(content={**content, "score_error": str(error)})
-    return cell._replace(content={**content, "score": to_kept(score), "note": heard.reading.note})
+    return cell._replace(
+        content={**content, "score": to_content(_judged_text(cell), score), "note": heard.reading.note}
+    )

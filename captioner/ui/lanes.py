@@ -60,6 +60,8 @@ _LANES: Mapping[str, str] = {
     "import_look": "imports",
     "import_take": "imports",
     "import_drop": "imports",
+    "said_in_all": "looks",
+    "preview_left_out": "words",
 }
 """What the page's functions may wait for, by name; the others answer at once."""
 

@@ -162,8 +162,21 @@ def _overview_groups(page: Any) -> None:
     page.locator("#cw-overview-change").wait_for()
 
 
+def _said(page: Any) -> None:
+    """Over the overview, whose first Escape ended its question only."""
+    page.locator("#cw-said-open").click()
+    page.locator("#cw-said-kinds .cw-said-kind").first.wait_for()
+
+
+def _said_switch(page: Any) -> None:
+    page.locator("#cw-said-open").click()
+    page.locator("#cw-said-kinds [data-out=true]").first.click()
+    page.locator("#cw-said-dialog-examples li").first.wait_for()
+
+
 def _toast(page: Any) -> None:
-    """Words with a button over the lower edge. The first Escape in the overview ended its question only."""
+    """Words with a button over the lower edge. The first Escape in the dialog ended its question only."""
+    page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.locator("#cw-bulk-open").click()
     page.locator("#cw-bulk [name=find]").fill("picture")
@@ -198,6 +211,8 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("what a change would do", _replace),
     ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),
     ("the overview's question and groups", _overview_groups),
+    ("what every caption says", _said),
+    ("a kind to leave out", _said_switch),
     ("words with Undo", _toast),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),

@@ -13,12 +13,16 @@ from typing import Any
 from captioner.captions.bulk.operation import Operation
 from captioner.captions.bulk.tags import Duplicates, Implied, Sort, TagChange, Underscores
 from captioner.captions.bulk.whole import Clear, Copy, Trim
-from captioner.captions.bulk.words import Affix, Replace, Subject
+from captioner.captions.bulk.words import Affix, Replace, Strip, StripKinds, Subject
 from captioner.errors import SettingsError
 
 OPERATIONS: Mapping[str, type[Operation]] = {
     operation.key: operation
-    for operation in (Replace, Affix, Subject, TagChange, Duplicates, Implied, Sort, Underscores, Trim, Copy, Clear)
+    for operation in (
+        *(Replace, Affix, Subject, Strip, StripKinds),
+        *(TagChange, Duplicates, Implied, Sort, Underscores),
+        *(Trim, Copy, Clear),
+    )
 }
 """By key, in the page's order: those of one group stand together."""
 

@@ -15,9 +15,11 @@ from captioner.captions import joining, pattern_process
 from captioner.captions.bulk import operation
 from captioner.captions.bulk.operation import Captions, Material, Operation, bounded, one_by_one, short, too_long
 from captioner.captions.bulk.parts import SEPARATOR, lines_of, text_of, without_emptied
+from captioner.captions.leaving_out import without_kinds, without_phrase
+from captioner.captions.phrase_kinds import KINDS
 from captioner.captions.plurals import plural_pattern, with_subject
 from captioner.errors import SettingsError
-from captioner.limits import MAX_CAPTION_LENGTH
+from captioner.limits import MAX_CAPTION_LENGTH, MAX_TAG_LENGTH
 from captioner.settings import choice, switch, words
 
 _PATIENCE_S = 60.0  # with a pattern's process, by the clock
@@ -135,6 +137,60 @@ class Subject(Operation):
             return ""
         several = "1 caption names" if len(found) == 1 else f"{len(found):,} captions name"
         return f"{several} {found[0]!r} and stay{'s' if len(found) == 1 else ''} so without “Also plural”."
+
+
+class Strip(Operation):
+    """A phrase left out, so that what remains still reads."""
+
+    key = "strip"
+    title = "Leave out a phrase"
+    group = "Words"
+    verb = "Leave out of"
+    needed = ("phrase",)
+    examples: ClassVar = {"phrase": "long red hair"}
+    tags = ("phrase",)
+
+    phrase: str = words(
+        "",
+        "As a tag, and in sentences with its article, its adjectives and the word that ties it to the rest.",
+        max_length=MAX_TAG_LENGTH,
+    )
+
+    def label(self) -> str:
+        return f"Leave out {short(self.phrase.strip())}"
+
+    def change(self, material: Material) -> list[str]:
+        return one_by_one(material.captions, lambda text: without_phrase(text, self.phrase))
+
+
+class StripKinds(Operation):
+    """All phrases of some kinds left out; the fields are `KINDS`."""
+
+    key = "kinds"
+    title = "Leave out kinds of things"
+    group = "Words"
+    verb = "Leave out of"
+
+    hair: bool = switch(False, "With its length and colour.", label=KINDS["hair"].title)
+    eyes: bool = switch(False, "With their colour.", label=KINDS["eyes"].title)
+    body: bool = switch(False, "Skin, freckles, ears, tails and such.", label=KINDS["body"].title)
+    clothes: bool = switch(False, "And what else is worn.", label=KINDS["clothes"].title)
+    expression: bool = switch(False, "Smiles and such.", label=KINDS["expression"].title)
+    pose: bool = switch(False, "Standing, looking at the viewer and such.", label=KINDS["pose"].title)
+    background: bool = switch(False, "Where it is, and what is behind.", label=KINDS["background"].title)
+    style: bool = switch(False, "Photo, drawing and such.", label=KINDS["style"].title)
+    framing: bool = switch(False, "Portrait, from above and such.", label=KINDS["framing"].title)
+
+    def label(self) -> str:
+        return f"Leave out {', '.join(KINDS[kind].title.lower() for kind in self._chosen)}"
+
+    @property
+    def _chosen(self) -> list[str]:
+        return [kind for kind in KINDS if getattr(self, kind)]
+
+    def change(self, material: Material) -> list[str]:
+        chosen = frozenset(self._chosen)
+        return one_by_one(material.captions, lambda text: without_kinds(text, chosen))
 
 
 def _compiled(pattern: str) -> Any:

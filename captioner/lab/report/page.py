@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import pairwise
-from typing import Any
 
 from captioner.lab.figures import FIGURES, Doubt
 from captioner.lab.record import SweepRecord, SweptCell, SweptPicture
+from captioner.lab.report.colours import Colouring, counted
+from captioner.lab.report.common import settings_of_all
 from captioner.limits import spelt_out
 
-_KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff\xe0": "jpeg", b"\xff\xd8\xff\xe1": "jpeg"}
+_KINDS = {b"\x89PN": "png", b"\xff\xd8\xff": "jpeg", b"RIF": "webp"}
+"""How pictures begin -> what they are."""
 
 
-def to_html(record: SweepRecord) -> bytes:
-    """The page. UTF-8."""
+def to_html(record: SweepRecord, colour_by: str = "") -> bytes:
+    """The page. UTF-8. Args: colour_by, Raises: as `Colouring.of`."""
+    colouring = Colouring.of(record, colour_by)
     has_scores = any(cell.scores for picture in record.pictures for cell in picture.cells)
     title = escape(spelt_out(record.name))
     notes = "".join(f"<li>{escape(note)}</li>" for note in record.notes)
@@ -28,28 +31,28 @@ def to_html(record: SweepRecord) -> bytes:
 <style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
 <p>Words <mark>marked like this</mark> differ from the caption in the cell with the thick border.
-A letter stands for equal captions.{_SCORES_ARE if has_scores else ""}{scored_by}</p>
+A letter stands for equal captions.{_SCORES_ARE if has_scores else ""} {escape(colouring.legend)}{scored_by}</p>
 {f"<ul>{notes}</ul>" if notes else ""}
-{"".join(_section(record, picture) for picture in record.pictures)}
+{"".join(_section(record, picture, colouring) for picture in record.pictures)}
 <h2>Settings of all cells</h2>
-<p>{escape(_fixed(record))}</p>
+<p>{escape(settings_of_all(record))}</p>
 </body></html>
 """
     return page.encode("utf-8")
 
 
-def _section(record: SweepRecord, picture: SweptPicture) -> str:
+def _section(record: SweepRecord, picture: SweptPicture, colouring: Colouring) -> str:
     name = escape(spelt_out(picture.name))
-    kind = _KINDS.get(picture.image[:4], "webp")
+    kind = _KINDS.get(picture.image[:3], "webp")
     data = base64.b64encode(picture.image).decode("ascii")
     image = f'<img src="data:image/{kind};base64,{data}" alt="{name}">' if data else ""
     size = len(record.axes[0].values) * (len(record.axes[1].values) if len(record.axes) > 1 else 1)
-    tables = "".join(_table(record, picture, start, size) for start in range(0, len(picture.cells), size))
+    tables = "".join(_table(record, picture, start, size, colouring) for start in range(0, len(picture.cells), size))
     reasons = "".join(f"<li>{letter}: {escape(reason)}</li>" for letter, reason in picture.reasons.items())
     return f"<section><h2>{name}</h2>{image}{tables}{f'<ul>{reasons}</ul>' if reasons else ''}</section>"
 
 
-def _table(record: SweepRecord, picture: SweptPicture, start: int, size: int) -> str:
+def _table(record: SweepRecord, picture: SweptPicture, start: int, size: int, colouring: Colouring) -> str:
     """The cells from `start` on: x and y of one value of z."""
     x, *more = record.axes
     y = more[0] if more else None
@@ -57,9 +60,15 @@ def _table(record: SweepRecord, picture: SweptPicture, start: int, size: int) ->
     rows = []
     for row, word in enumerate(y.words if y else ("",)):
         first = start + row * columns
-        cells = "".join(_cell(picture.cells[cell], cell == record.base_cell) for cell in range(first, first + columns))
-        rows.append(f"<tr><th scope='row'>{escape(word)}</th>{cells}</tr>")
-    head = "".join(f"<th scope='col'>{escape(word)}</th>" for word in x.words)
+        places = range(first, first + columns)
+        cells = "".join(_cell(picture.cells[place], place == record.base_cell, colouring) for place in places)
+        rows.append(
+            f"<tr><th scope='row'>{escape(word)}{_counts(picture.cells[place] for place in places)}</th>{cells}</tr>"
+        )
+    own = picture.cells[start : start + size]
+    head = "".join(
+        f"<th scope='col'>{escape(word)}{_counts(own[column::columns])}</th>" for column, word in enumerate(x.words)
+    )
     z = record.axes[2] if len(record.axes) == 3 else None
     above = f"<h3>{escape(z.name)} {escape(z.words[start // size])}</h3>" if z else ""
     corner = f"{escape(y.name)} ↓ " if y else ""
@@ -67,9 +76,17 @@ def _table(record: SweepRecord, picture: SweptPicture, start: int, size: int) ->
 <tbody>{"".join(rows)}</tbody></table></div>"""
 
 
-def _cell(cell: SweptCell, is_base: bool) -> str:
+def _counts(cells: Iterable[SweptCell]) -> str:
+    """How many cells have each of the person's colours."""
+    shown = ", ".join(f"{count} {rating}" for rating, count in counted(cells).items())
+    return f"<small>{shown}</small>" if shown else ""
+
+
+def _cell(cell: SweptCell, is_base: bool, colouring: Colouring) -> str:
+    tint = colouring.tint(cell)
     classes = " ".join([*(["base"] if is_base else []), *([cell.rating] if cell.rating else [])])
     attribute = f" class='{classes}'" if classes else ""
+    attribute += f" style='--tint: {tint}'" if tint else ""
     if cell.error:
         return f"<td{attribute}><em>{escape(cell.error)}</em></td>"
     letter = f" <b title='equal captions'>{cell.letter}</b>" if cell.letter else ""
@@ -105,25 +122,18 @@ def _scores(cell: SweptCell) -> str:
     return f"<small>{', '.join(shown)}</small>" if shown else ""
 
 
-def _fixed(record: SweepRecord) -> str:
-    """What all cells have in common, as it was set."""
-    first = record.settings[0]
-    same = {name: value for name, value in first.items() if all(one.get(name) == value for one in record.settings)}
-    return ", ".join(f"{name} {_shown(value)}" for name, value in same.items())
-
-
-def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
-
-
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif; }
-body { margin: 1.5rem; } img { max-width: min(24rem, 100%); max-height: 24rem; } .wide { overflow-x: auto; }
+body { margin: 1.5rem; } img { max-width: min(18rem, 100%); max-height: 18rem; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; } th, td { border: 1px solid #8888; padding: .4rem .6rem; vertical-align: top; }
 td { min-width: 11rem; } th { text-align: left; white-space: nowrap; } td.base { border: 3px solid; }
-td.green { background: #3aa65540; } td.yellow { background: #e6b80040; } td.red { background: #d6453d40; }
-mark { background: #ffd54a; color: #000; } b { border: 1px solid; border-radius: 3px; padding: 0 .3em; }
-small { color: GrayText; display: block; } h2 { margin-top: 2rem; font-size: 1.1rem; } h3 { font-size: 1rem; }
+td[style] { background: var(--tint); color: #1c1c1e; } td[style] small { color: #505055; }
+td.green { border-left: 6px solid #2f9e4f; } td.yellow { border-left: 6px solid #d9a400; }
+td.red { border-left: 6px solid #cf3f34; }
+mark { background: color-mix(in srgb, currentColor 16%, transparent); color: inherit; border-radius: 2px; }
+b { border: 1px solid; border-radius: 3px; padding: 0 .3em; }
+small { color: color-mix(in srgb, CanvasText 72%, Canvas); display: block; font-weight: normal; }
+h2 { margin-top: 2rem; font-size: 1.1rem; } h3 { font-size: 1rem; }
 u { text-decoration: underline wavy 2px; text-decoration-color: #c62828; text-underline-offset: 3px; }
 """
 

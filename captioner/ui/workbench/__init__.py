@@ -27,6 +27,7 @@ _STYLES = (
     "dialogs",
     "loupe",
     "overview",
+    "said",
     "settings",
     "results",
     "first_steps",

@@ -26,6 +26,7 @@ import './views/first_steps.js';
 import './dialogs/bulk.js';
 import './dialogs/caption_all.js';
 import './dialogs/overview.js';
+import './dialogs/said.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
 import './dialogs/loupe.js';

@@ -5,10 +5,10 @@ import { byId } from '../core/elements.js';
 import { html, render } from '../core/html.js';
 import { ask, throwBug } from '../core/server.js';
 import { byName } from '../core/text.js';
+import { differing } from '../core/word_diffs.js';
 import { pictureUrl } from '../set/pictures.js';
 
 const AT_ONCE = 200;
-const AROUND = 36; // letters of unchanged text beside a change
 
 const box = byId('cw-bulk-preview');
 const all = byId('cw-bulk-all');
@@ -70,25 +70,7 @@ async function more() {
 
 const rowOf = ({ id, name }, pieces) => html`<label class="cw-change"><input type="checkbox" data-id="${id}"
   tabindex="-1"><img src="${pictureUrl(id, 'thumbnail')}" alt="" loading="lazy" width="40" height="40"><b>${name}</b>
-  <span>${pieces.map(marked)}</span></label>`;
-
-function marked([kind, text], index, pieces) {
-  const words = text.trimStart() || text; // blanks before a word are not marked
-  const isAfterGone = index > 0 && pieces[index - 1][0] === 'gone'; // of which nothing stands there later
-  const blanks = text.slice(0, text.length - words.length) || (isAfterGone && !words.startsWith(',') ? ' ' : '');
-  if (kind === 'gone') return html`${blanks}<del>${words}</del>`;
-  if (kind === 'come') return html`${blanks}<ins>${words}</ins>`;
-  return shortened(blanks + words, index > 0, index < pieces.length - 1);
-}
-
-/** Unchanged text, of which only what stands beside a change is shown. */
-function shortened(text, isBehind, isAhead) {
-  const room = (isBehind ? AROUND : 0) + (isAhead ? AROUND : 0);
-  if (text.length <= room + 3) return text;
-  const start = isBehind ? text.slice(0, AROUND).replace(/\S*$/, '') : '';
-  const end = isAhead ? text.slice(-AROUND).replace(/^\S*/, '') : '';
-  return `${start}…${end}`;
-}
+  <span>${differing(pieces)}</span></label>`;
 
 const boxes = () => [...box.querySelectorAll('input[data-id]')];
 

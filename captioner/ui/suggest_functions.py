@@ -1,0 +1,26 @@
+"""What the page's script may call of what the product proposes: phrases to leave out, settings, lengths."""
+
+from __future__ import annotations
+
+from captioner.service.service import Service
+from captioner.ui.asked import identifier, listed, optional, settings
+from captioner.ui.functions import ScriptFunction, script_function
+
+
+def suggest_functions(service: Service) -> list[ScriptFunction]:
+    """All of them, named as the script calls them."""
+    of_set = {"set": identifier}
+    shown = optional(settings)  # the page's settings; the set's where it has none yet
+    return [
+        script_function("said_in_all", of_set, lambda asked: service.said_in_all.of_set(asked["set"])),
+        script_function(
+            "preview_left_out",
+            {**of_set, "kinds": listed(identifier)},
+            lambda asked: service.said_in_all.preview_left_out(asked["set"], asked["kinds"]),
+        ),
+        script_function(
+            "leave_out",
+            {**of_set, "kinds": listed(identifier), "settings": shown},
+            lambda asked: service.said_in_all.leave_out(asked["set"], asked["kinds"], asked["settings"]),
+        ),
+    ]
