@@ -81,6 +81,7 @@ def test_a_choice_of_lines_and_form_is_heeded(service: Service) -> None:
     assert look["first"][1] == ["1.png", "one"] and not look["has_lines"]
     with pytest.raises(CaptionerError, match="no captions are here as caption files beside pictures"):
         service.imports.look(set_id, token, {"form": "sidecars"})
+    assert look["forms"] == [["jsonl", "JSONL"]]
     with pytest.raises(SettingsError, match="form is 'x'"):
         service.imports.look(set_id, token, {"form": "x"})
     take_all(service, set_id, token, lines="first")

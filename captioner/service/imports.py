@@ -200,7 +200,7 @@ class Imports:
         return recognise(source, paths, settings), places
 
     def _shown(self, found: Recognised, source: Source, places: Mapping[str, Sequence[View]]) -> dict[str, Any]:
-        own = [found.form, *found.others]
+        likely = {found.form, *found.others}
         lists = {
             "without_picture": [f"{stray.where}: {stray.why}" for stray in (*found.strays, *_doubles(found, places))],
             "without_caption": [shown(path) for path in found.bare],
@@ -215,8 +215,7 @@ class Imports:
         return {
             "form": found.form,
             "title": found.title,
-            "forms": [[name, FORMS[name].title] for name in (*own, *(name for name in FORMS if name not in own))],
-            "likely_forms": len(own),
+            "forms": [[name, form.title] for name, form in FORMS.items() if name in likely],
             "encodings": list(ENCODINGS.items()),
             "captions": len(found.captions),
             "pictures": len(source.pictures),

@@ -25,6 +25,7 @@ _STYLES = (
     "middle",
     "tags",
     "dialogs",
+    "import",
     "loupe",
     "overview",
     "said",

@@ -29,6 +29,7 @@ import './dialogs/overview.js';
 import './dialogs/said.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
+import './dialogs/import.js';
 import './dialogs/loupe.js';
 import './views/keys.js';
 import './views/narrow.js';

@@ -9,7 +9,7 @@
 //   details {found}       tags and other sentences        job       {isRunning}
 //   counted {isFirst}     there are new token counts      reviewed  [ids]       their mark changed
 //   viewed                thumbnails or list, and their size
-//   tried                 no suggestion is waited for
+//   tried                 no suggestion is waited for    lists {files, isAlone}      files came that an import may know
 
 const listeners = {};
 
