@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
+import io
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
 
 from captioner.lab.grid import make_axis
 from captioner.models.manager import ModelManager
 from captioner.service.service import Service
+from captioner.ui.routes import add_routes
 from captioner.ui.script_functions import script_functions
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -246,7 +253,8 @@ _MANY = [{"name": "seed", "values": [str(number) for number in range(401)]}]
         ([{"name": "num_beams", "values": ["1000"]}], "num_beams is 1000; it must be"),
         ([{"name": "num_beams", "values": ["nan"]}], "num_beams is 'nan'; it must be"),
         ([{"name": "num_beams", "values": ["3", "3"]}], "twice"),
-        ([{"name": "num_beams", "values": [3]}], "must be text"),
+        ([{"name": "num_beams", "values": [None]}], "must be text"),
+        ([{"name": "num_beams", "values": [float("nan")]}], "num_beams is 'nan'; it must be"),
         ([{"name": "num_beams", "values": ["3" * 1001]}], "at most 1,000"),
         ([{"name": "captioner", "values": ["/etc"]}], "captioner is '/etc'; it must be one of"),
         ([{"name": "wd14", "values": ["off", "../secret"]}], "wd14 is '../secret'; it must be one of"),
@@ -324,7 +332,8 @@ def test_a_summary_counts_over_all_pictures(service: Service) -> None:
     assert summary["cells"][0]["scores"]["tokens"] > 5
     assert 0 < summary["columns"][0]["diversity"]["distinct_2"] < 1
     assert (summary["agreement"], summary["slope"]) == ([], None)
-    assert summary["phrases"]["shared"] == [["40 wide under beam", 1.0]]
+    [[phrase, share]] = summary["phrases"]["shared"]
+    assert (phrase.endswith("40 wide under beam"), share) == (True, 1.0)
 
 
 def test_the_settings_of_a_cell_make_its_caption(service: Service) -> None:
@@ -353,6 +362,21 @@ def test_what_can_be_compared_is_offered_with_values_that_are_allowed(service: S
         assert make_axis(axis["name"], axis["suggested"], plan).words, axis["name"]
 
 
+def test_every_named_grid_that_is_offered_can_be_started_as_it_is_offered(service: Service) -> None:
+    set_id, ids = set_with(service, RED)
+    values = page_values(service, num_beams=7, method="nucleus")
+    presets = {one["name"]: one for one in call(service, "lab_offer", set=set_id, settings=values)["presets"]}
+    assert set(presets) == {"everydream-beam", "everydream-nucleus", "beams", "lengths", "temperatures"}
+    assert presets["everydream-beam"]["settings"]["num_beams"] == 16
+    for name, preset in presets.items():
+        settings = {**values, **preset["settings"]}
+        asked = {"set": set_id, "ids": ids, "axes": preset["axes"], "settings": settings, "name": name}
+        about = finished(service, set_id, call(service, "start_sweep", **asked)["sweep"])["sweep"]
+        assert (about["state"], about["name"]) == ("done", name)
+    nothing = call(service, "lab_offer", set=set_id, settings=page_values(service, captioner_on=False, wd14_on=True))
+    assert nothing["presets"] == [], "a grid of a captioner that is off is none"
+
+
 # Kept
 
 
@@ -376,6 +400,44 @@ def test_a_deleted_set_ends_its_sweep(service: Service, monkeypatch: pytest.Monk
     call(service, "delete_set", set=set_id)
     leave.release(9)
     assert wait_for_job(service, set_id)["state"] in ("cancelled", "done")
+
+
+def test_a_sweep_leaves_as_files_with_ratings_and_gone_pictures(service: Service) -> None:
+    set_id, ids = set_with(service, RED, BLUE)
+    sweep = started(service, set_id, ids)
+    finished(service, set_id, sweep)
+    call(service, "rate", set=set_id, sweep=sweep, picture=ids[0], cell=1, rating="green")
+    call(service, "rename_sweep", set=set_id, sweep=sweep, name="a/b 犬")
+    service.remove_pictures(set_id, ids[1:])
+    app = FastAPI()
+    add_routes(app, service)
+    with TestClient(app) as client:
+        place = f"/sets/{set_id}/sweeps/{sweep}"
+        answers = {kind: client.get(f"{place}.{kind}") for kind in ("html", "csv", "json", "png")}
+        for kind, answer in answers.items():
+            assert answer.status_code == 200
+            assert f"filename*=utf-8''a_b%20%E7%8A%AC.{kind}" in answer.headers["content-disposition"]
+            assert answer.headers["cache-control"] == "no-store"
+        rows = list(csv.DictReader(io.StringIO(answers["csv"].text)))
+        assert [(row["picture"], row["num_beams"], row["rating"]) for row in rows][:2] == [
+            ("0.png", "1", ""),
+            ("0.png", "3", "green"),
+        ]
+        assert json.loads(answers["json"].text)["pictures"][1]["cells"][2]["caption"].endswith("under beam 5")
+        assert "a red picture" in answers["html"].text
+        assert "sandbox" in answers["html"].headers["content-security-policy"]
+        assert Image.open(io.BytesIO(answers["png"].content)).width > 600
+        assert client.get(f"{place}.png?colour=tokens").content != answers["png"].content
+        for path, status, message in [
+            (f"{place}.exe", 400, "'exe' is no kind of file here"),
+            (f"{place}.png?colour=mood", 400, "cells cannot be coloured by 'mood'"),
+            (f"{place}.png?colour=doubt", 400, "no cell has this score"),
+            (f"/sets/{set_id}/sweeps/nothing.png", 404, "no comparison"),
+            (f"/sets/nothing/sweeps/{sweep}.png", 404, "no caption set"),
+        ]:
+            answer = client.get(path)
+            assert answer.status_code == status
+            assert message.lower() in answer.json()["error"]["message"].lower()
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
-        *("/score_captions", "/scores", "/captions", "/save_caption", "/export_set", "/delete_set"),
+        *("/start_sweep", "/sweep", "/rate"),
+        *("/score_captions", "/scores", "/captions", "/save_caption", "/import_set", "/export_set"),
+        "/delete_set",
     }
     assert api["unnamed_endpoints"] == {}
 
@@ -74,6 +76,21 @@ def test_pictures_are_added_and_refused_one_by_one(client: Client, files: list[P
     [refused] = answer["refused"]
     assert (refused["name"], refused["code"]) == ("broken.png", "not_an_image")
     assert refused["message"]
+
+
+def test_a_set_of_others_is_looked_at_and_taken(client: Client, files: list[Path], tmp_path: Path) -> None:
+    set_id = _call(client, "new_set")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(files[0], "img/10_cat/red.png")
+        archive.writestr("img/10_cat/red.txt", "a red cat")
+    sent = [handle_file(str(tmp_path / "set.zip"))]
+    look = client.predict(set_id, sent, {}, look=True, api_name="/import_set")
+    assert (look["form"], look["captions"], look["pictures"]) == ("sidecars", 1, 1)
+    assert _call(client, "captions", set_id) == []
+    answer = client.predict(set_id, sent, {"lines": "first"}, api_name="/import_set")
+    assert answer["refused"] == []
+    [row] = _call(client, "captions", set_id)
+    assert (row["folder"], row["name"], row["caption"], row["state"]) == ("", "red.png", "a red cat", "existing")
 
 
 def _add_by_http(client: Client, set_id: str, path: Path, *names: str, include_masks: bool = False) -> Any:
@@ -241,6 +258,28 @@ def test_captions_are_read_for_doubtful_words(tmp_path: Path) -> None:
         server.stop()
 
 
+def test_settings_are_compared_rated_and_fetched(client: Client, files: list[Path]) -> None:
+    set_id, ids = _filled(client, files)
+    axes = {"num_beams": [1, 3], "prefix": ["", "ohwx"]}
+    sweep_id = _call(client, "start_sweep", set_id, ids, axes, {"max_length": 30}, "by a program")
+    read = _call(client, "sweep", set_id, sweep_id)
+    while read["sweep"]["state"] in ("waiting", "running"):
+        time.sleep(0.1)
+        read = _call(client, "sweep", set_id, sweep_id)
+    assert (read["sweep"]["state"], read["sweep"]["name"], len(read["cells"])) == ("done", "by a program", 8)
+    cell = next(cell for cell in read["cells"] if cell["picture"] == ids[1] and cell["cell"] == 3)
+    assert cell["caption"].startswith("ohwx, a blue")
+    painted = _call(client, "rate", set_id, sweep_id, ids[1], 3, "green")["cells"]
+    assert {"picture": ids[1], "cell": 3, "rating": "green"} in painted
+    changed = _call(client, "sweep", set_id, sweep_id, read["cursor"])["cells"]
+    assert {(one["picture"], one["cell"], one["rating"]) for one in changed} == {
+        (one["picture"], one["cell"], "green") for one in painted
+    }
+    answer = httpx.get(f"{client.src}sets/{set_id}/sweeps/{sweep_id}.csv")
+    assert (answer.status_code, len(answer.text.splitlines())) == (200, 9)
+    assert _call(client, "rate", set_id, sweep_id, ids[1], 3)["cells"][0]["rating"] is None
+
+
 def test_edits_are_compared_and_set(client: Client, files: list[Path]) -> None:
     set_id, [red, _] = _filled(client, files)
     assert _call(client, "save_caption", set_id, red, "by a program", 0) == {"ok": True, "revision": 1}
@@ -283,6 +322,18 @@ def test_a_set_is_deleted(client: Client, files: list[Path]) -> None:
         ("save_caption", ("SET", "nobody", "x" * 10_001, 0), "The caption has 10,001 characters"),
         ("save_caption", ("SET", "nobody", "a", 10**400), "base_revision is a number of about 400 digits"),
         ("start_captioning", ("SET", {"q_factor": 10**400}), "q_factor is a number of about 400 digits"),
+        ("start_sweep", ("SET", [], {"num_beams": [1]}, {}), "0 pictures are chosen; a comparison takes 1 to 8"),
+        ("start_sweep", ("SET", ["p"], {}, {}), "The grid has 0 axes; it may have one to 3"),
+        ("start_sweep", ("SET", ["p"], {"num_beams": []}, {}), "The axis num_beams needs values"),
+        ("start_sweep", ("SET", ["p"], {"num_beams": 3}, {}), "num_beams are int; they must be a list"),
+        ("start_sweep", ("SET", ["p"], {"num_beams": [99]}, {}), "num_beams is 99; it must be a whole number between"),
+        ("start_sweep", ("SET", ["p"], {"q_factor": [10**400]}, {}), "q_factor is 'a number of about 400 digits'"),
+        ("start_sweep", ("SET", ["p"], {"captioner": ["/etc"]}, {}), "Captioner is '/etc'; it must be one of"),
+        ("start_sweep", ("SET", ["p"], {"seed": list(range(401))}, {}), "The grid has 401 cells; it may have 400"),
+        ("start_sweep", ("SET", ["nobody"], {"num_beams": [1]}, {}), "The set has no picture"),
+        ("sweep", ("SET", "nothing"), "The set has no comparison"),
+        ("rate", ("SET", "nothing", "p", 0, "blue"), "Rating is 'blue'; it must be one of green, yellow, red"),
+        ("rate", ("SET", "nothing", "p", 0, "green"), "The set has no comparison"),
         ("export_set", ("SET", {"format": "docx"}), "'docx' is no export format; the formats are txt, caption, kohya"),
         ("export_set", ("SET", {"zip": True}), "Zip is not a setting here"),
         ("add_pictures", ("SET", "files"), "Files are str; they must be a list"),

@@ -21,7 +21,8 @@ _MAY_IMPORT = {
     "set": {"core", "set"},
     "views": {"core", "set", "views"},
     "dialogs": {"core", "set", "views", "dialogs"},
-    "": {"core", "set", "views", "dialogs"},
+    "lab": {"core", "set", "views", "lab"},
+    "": {"core", "set", "views", "dialogs", "lab"},
 }
 _WRITES_HTML = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|HTMLUnsafe|srcdoc|DOMParser|Fragment\("

@@ -24,6 +24,7 @@ from captioner.service.pictures import Pictures
 from captioner.service.readers import Readers
 from captioner.service.recent import Recent
 from captioner.service.set_slopes import SetSlopes
+from captioner.service.sweep_files import SweepFiles
 from captioner.service.sweep_grids import from_stored, title_of, to_stored
 from captioner.service.sweep_rows import ReadSweep, Sweeps, plain_cells
 from captioner.service.sweep_run import SweepRun
@@ -48,7 +49,7 @@ class AskedAxis(NamedTuple):
 
 
 class Lab:
-    """The sweeps of all sets. sweeps: as they are read. offer: what can be compared."""
+    """The sweeps of all sets. sweeps: as they are read. offer: what can be compared. files: sweeps as files."""
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Lab:
         self._job_ids: Recent[str, str] = Recent(1_000)  # by sweep
         self.sweeps = Sweeps(workspace, choices)
         self.offer = Offer(choices, manager, MAX_PICTURES)
+        self.files = SweepFiles(workspace, pictures, self.sweeps)
 
     # Running
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from captioner.captions.groups import CAPTIONER, PRESET, SettingGroup
+from captioner.captions.groups import CAPTIONER, PRESET, SettingGroup, group_of
 from captioner.captions.plan import Plan
 from captioner.contract import Captioner, Model, Tagger
-from captioner.lab.grid import EMPTY, MAX_CELLS, OFF
+from captioner.errors import CaptionerError
+from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_grid
+from captioner.lab.presets import NamedGrid, offered
 from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
@@ -32,8 +34,9 @@ class Offer:
         Returns: axes: [{name, title, group, kind, min, max, step, choices, suggested}]; presets: [{name, title, about,
             axes: [{name, values}], settings}]; max_cells, max_pictures; asked: names of the models that would score.
         """
-        known: list[Any] = []
-        tried: dict[str, list[str]] = {}
+        known = offered({name for _, name in self.choices.model_choices(CAPTIONER)})
+        named = [grid for grid in known if self._is_possible(grid, plan)]
+        tried = {name: list(words) for grid in reversed(named) for name, words in grid.axes}
         flat = plan.to_flat()
         axes = [self._models_axis(key) for key in self.choices.model_keys]
         axes.append(self._presets_axis(plan))
@@ -48,18 +51,36 @@ class Offer:
             "axes": [axis for axis in axes if axis["kind"] != "model" or len(axis["choices"]) > 1],
             "presets": [
                 {
-                    "name": preset.name,
-                    "title": preset.title,
-                    "about": preset.about,
-                    "axes": [{"name": axis.name, "values": list(axis.words)} for axis in preset.axes],
-                    "settings": dict(preset.settings),
+                    "name": grid.name,
+                    "title": grid.title,
+                    "about": grid.about,
+                    "axes": [{"name": name, "values": list(words)} for name, words in grid.axes],
+                    "settings": self._settings_of(grid, plan),
                 }
-                for preset in known
+                for grid in named
             ],
             "max_cells": MAX_CELLS,
             "max_pictures": self.max_pictures,
             "asked": self._asked(plan),
         }
+
+    def _is_possible(self, grid: NamedGrid, plan: Plan) -> bool:
+        """Whether a named grid means anything for the plan's captioner."""
+        try:
+            axes, around = grid.around(plan, self.choices.models)
+            make_grid(axes, around, self.choices.models)
+        except CaptionerError:
+            return False
+        return True
+
+    def _settings_of(self, grid: NamedGrid, plan: Plan) -> dict[str, Any]:
+        """What a named grid sets, with every field that its preset sets, so that page values may be laid over."""
+        flat = changed(plan, grid.settings, self.choices.models).to_flat()
+        names = [name for name in grid.settings if name != PRESET]
+        if PRESET in grid.settings:
+            group = group_of(plan.captioner.family, "captioner")
+            names += [field.name for field in group.fields()]
+        return {name: flat[name] for name in names}
 
     def _models_axis(self, key: str) -> dict[str, Any]:
         group = next(one for one in self.choices.groups if one.key == key)

@@ -26,11 +26,28 @@ from captioner.formats.targets import zip_target
 from captioner.images import MAX_BYTES
 from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt_out
 from captioner.service.exports import ExportWish
+from captioner.service.lab import AskedAxis
 from captioner.service.messages import message_of
 from captioner.service.service import Service
-from captioner.ui.asked import Shape, caption, flag, identifier, listed, optional, present, settings, text, whole
+from captioner.ui.asked import (
+    Shape,
+    by_name,
+    caption,
+    flag,
+    identifier,
+    label,
+    listed,
+    one_of,
+    optional,
+    present,
+    settings,
+    text,
+    whole,
+    word,
+)
 from captioner.worker import Job
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
+from captioner.workspace.lab import COLOURS
 
 _SHAPES: Mapping[str, Shape] = {
     "new_set": Shape(),
@@ -44,6 +61,21 @@ _SHAPES: Mapping[str, Shape] = {
     "start_captioning": Shape(set_id=identifier, settings=settings),
     "score_captions": Shape(set_id=identifier),
     "scores": Shape(set_id=identifier),
+    "start_sweep": Shape(
+        set_id=identifier,
+        picture_ids=listed(identifier),
+        axes=by_name(listed(word)),
+        settings=settings,
+        name=optional(label, ""),
+    ),
+    "sweep": Shape(set_id=identifier, sweep_id=identifier, since=optional(whole)),
+    "rate": Shape(
+        set_id=identifier,
+        sweep_id=identifier,
+        picture_id=identifier,
+        cell=whole,
+        rating=optional(one_of(COLOURS)),
+    ),
     "job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "captions": Shape(set_id=identifier),
@@ -124,6 +156,38 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return service.doubt.doubts(set_id)
 
+    def start_sweep(set_id: str, picture_ids: list[str], axes: dict, settings: dict, name: str = "") -> str:  # type: ignore[type-arg]
+        """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
+
+        axes: one to three settings with the values to try, {"q_factor": [0.6, 1, 1.4], "min_length": [5, 22, 48]}, x
+        first; models (captioner, wd14, ...) and preset may be axes too, at most 400 cells. settings: of what is on no
+        axis, as for caption_picture.
+        """
+        asked = [AskedAxis(setting, values) for setting, values in axes.items()]
+        started = service.lab.start(set_id, picture_ids, asked, service.choices.plan_of_flat(settings), name)
+        return str(started["sweep"])
+
+    def sweep(set_id: str, sweep_id: str, since: int | None = None) -> dict:  # type: ignore[type-arg]
+        """A sweep as far as it is: {"sweep", "cells", "groups", "cursor"}.
+
+        sweep: {"state": "waiting|running|done|cancelled|failed", "message", "done", "total", "axes", "pictures",
+        "base_cell", "notes", "asked": the models that scored, "scores": [{"name", "title", "about", "better"}], ...}.
+        cells: those that changed since a cursor that an earlier call gave, all of them for null: [{"picture", "cell",
+        "caption", "text": without prefix and suffix, "error", "rating", "group": the letter of equal captions,
+        "marks": [[start, end]] of words that differ from the base cell, "scores": {name: number or null}, "parts",
+        "doubts": [{"start", "end", "probability", "share", "better", "why"}], ...}]; a cell's number counts x fastest.
+        groups: {picture: {letter: why these captions are equal}}. /sets/SET/sweeps/SWEEP.html, .png, .csv and .json
+        are the sweep as files.
+        """
+        return service.lab.read(set_id, sweep_id, since)
+
+    def rate(set_id: str, sweep_id: str, picture_id: str, cell: int, rating: str | None = None) -> dict:  # type: ignore[type-arg]
+        """Rates the caption of a cell green, yellow or red, null for none; undo takes it back.
+
+        Returns {"cells": [{"picture", "cell", "rating"}]}: all cells with the same words of that picture.
+        """
+        return service.lab.rate(set_id, sweep_id, picture_id, cell, rating)  # type: ignore[arg-type]  # the shape's
+
     def job(job_id: str) -> dict:  # type: ignore[type-arg]
         """How far a job is: {"state": "waiting|running|done|cancelled|failed", "done", "total", "failed"}."""
         found = _job(service, job_id)
@@ -193,6 +257,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
 
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
+        *(start_sweep, sweep, rate),
         *(scores, job, cancel_job, captions, save_caption, import_set, export_set, delete_set),
     )
 

@@ -121,6 +121,25 @@ def by_id(shape: Shape) -> Check:
     return read
 
 
+def by_name(check: Check) -> Check:
+    """A mapping from names of settings to values of one kind, in their order."""
+
+    def read(value: Any, name: str) -> dict[str, Any]:
+        entries = check_mapping(present(value, name), name)
+        return {key: check(one, key) for key, one in entries.items()}
+
+    return read
+
+
+def word(value: Any, name: str) -> str:
+    """A setting's value as a person would type it; from programs a number, true or false is one too."""
+    if isinstance(present(value, name), bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return value_shown(value)
+    return check_text(value, name, max_length=MAX_NAME_LENGTH)
+
+
 def one_of(words: Sequence[str]) -> Check:
     """One of a few words."""
 

@@ -15,15 +15,13 @@ from captioner.ui.asked import (
     optional,
     or_null,
     settings,
-    text,
     whole,
+    word,
 )
 from captioner.ui.functions import ScriptFunction, script_function
 from captioner.workspace.lab import COLOURS
 
-_VALUE_MAX_LENGTH = 1_000
-
-axis = Shape(name=identifier, values=listed(text(_VALUE_MAX_LENGTH)))
+axis = Shape(name=identifier, values=listed(word))
 """An axis: the setting's name, its values as they are typed."""
 
 

@@ -69,6 +69,7 @@ PASSAGES: Sequence[Passage] = (
     # Our own (`routes`).
     _passage("GET", rf"/sets/{_ID}/pictures/{_ID}/(?:thumbnail|preview|full)"),
     _passage("GET", rf"/sets/{_ID}/export"),
+    _passage("GET", rf"/sets/{_ID}/sweeps/{_ID}"),
     _passage(
         "POST",
         rf"/sets/{_ID}/pictures",

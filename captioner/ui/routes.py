@@ -1,4 +1,4 @@
-"""The HTTP side beside Gradio's: pictures, uploads, files that are settings, and the zip.
+"""The HTTP side beside Gradio's: pictures, uploads, files that are settings, compared settings as files, and the zip.
 
 Pictures are served re-encoded, never as they came, so an uploaded SVG or HTML can do nothing in a browser. A set's id
 in the path is what gives access; login, Origin and the length of what is sent are checked before (see `guard`). Knows
@@ -17,12 +17,13 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.responses import JSONResponse, Response
 
-from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet
+from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet, UnknownSweep
 from captioner.formats.incoming import CaptionFile
 from captioner.limits import MAX_PATH_LENGTH, read_json, spelt_out
 from captioner.service.exports import Export, ExportWish
 from captioner.service.messages import message_of
 from captioner.service.service import Service
+from captioner.ui.downloads import attachment
 from captioner.ui.lanes import Lane
 from captioner.ui.zip_response import ZipResponse
 from captioner.workspace.records import Upload
@@ -42,7 +43,11 @@ def add_routes(app: FastAPI, service: Service) -> None:
     async def tell(request: Request, error: Exception) -> Response:
         assert isinstance(error, CaptionerError)
         status = (
-            404 if isinstance(error, UnknownSet | UnknownPicture) else 500 if isinstance(error, StoreError) else 400
+            404
+            if isinstance(error, UnknownSet | UnknownPicture | UnknownSweep)
+            else 500
+            if isinstance(error, StoreError)
+            else 400
         )
         return JSONResponse({"error": message_of(error)}, status)
 
@@ -100,6 +105,14 @@ def add_routes(app: FastAPI, service: Service) -> None:
         """What is asked for, and the name of a choice of pictures (`scope`), stand in the address."""
         planned = await exporting.run(_planned, service, set_id, dict(request.query_params))
         return ZipResponse(planned, exporting)
+
+    @app.get("/sets/{set_id}/sweeps/{sweep_id}.{kind}")
+    @exporting.along
+    def sweep_file(set_id: str, sweep_id: str, kind: str, colour: str = "") -> Response:
+        """Compared settings as a page, a picture, CSV or JSON; colour: what cells are coloured by."""
+        file = service.lab.files.file(set_id, sweep_id, kind, colour)
+        own = {"Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"}
+        return Response(file.data, media_type=file.media_type, headers={**attachment(file.name), **own})
 
 
 def _planned(service: Service, set_id: str, words: dict[str, str]) -> Export:

@@ -7,13 +7,13 @@ of it under the file's name.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from urllib.parse import quote
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from captioner.formats.zip_stream import ZipPieces
 from captioner.service.exports import Export
+from captioner.ui.downloads import attachment
 from captioner.ui.lanes import Lane
 
 
@@ -24,10 +24,7 @@ class ZipResponse(StreamingResponse):
         self._export = export
         self._lane = lane
         self._pieces: ZipPieces | None = None
-        name = f"{export.name}.zip"
-        plain = f'filename="{name}"' if name.isascii() else f"filename*=utf-8''{quote(name, safe='')}"
-        headers = {"Cache-Control": "no-store", "Content-Disposition": f"attachment; {plain}"}
-        super().__init__(self._read(), media_type="application/zip", headers=headers)
+        super().__init__(self._read(), media_type="application/zip", headers=attachment(f"{export.name}.zip"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; whoever goes away in the midst ends the writing too."""

@@ -31,6 +31,7 @@ import './dialogs/sets.js';
 import './dialogs/download.js';
 import './dialogs/import.js';
 import './dialogs/loupe.js';
+import './lab/compare.js';
 import './views/keys.js';
 import './views/narrow.js';
 import './views/thumbs.js';

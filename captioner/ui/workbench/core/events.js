@@ -9,7 +9,11 @@
 //   details {found}       tags and other sentences        job       {isRunning}
 //   counted {isFirst}     there are new token counts      reviewed  [ids]       their mark changed
 //   viewed                thumbnails or list, and their size
-//   tried                 no suggestion is waited for    lists {files, isAlone}      files came that an import may know
+//   compare {isShown}     Compare opened or closed        sweep {isNew}  the open comparison, or how it stands
+//   cells   [{picture, cell}]  these changed              cell    {before}      the keys act on another one
+//   summed                it is summed up anew
+//   tried                 no suggestion is waited for
+//   lists {files, isAlone}      files came that an import may know
 
 const listeners = {};
 

@@ -12,6 +12,7 @@ import { lookSoon } from '../set/sync.js';
 import { undoAction } from './undo.js';
 
 const NAMED = 8; // of the pictures that failed
+const COUNTED = { sweep: ['caption', 'captions'], read: ['caption', 'captions'] }; // pictures elsewhere
 let now = null;
 let toldEnd = ''; // of which job
 let isUploading = false;
@@ -38,7 +39,8 @@ function words() {
   }
   if (!now.total) return 'Preparing';
   if (!now.done || !now.rate) return now.message || `${count}, starting`;
-  const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} pictures/s` : `${(1 / now.rate).toFixed(1)} s a picture`;
+  const [one, many] = COUNTED[now.kind] ?? ['picture', 'pictures'];
+  const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} ${many}/s` : `${(1 / now.rate).toFixed(1)} s a ${one}`;
   return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
 }
 
@@ -85,18 +87,29 @@ function ended() {
   if (toldEnd === now.id) return;
   toldEnd = now.id;
   markTitle(now.state === 'failed' || now.failed ? 'failed' : now.state === 'cancelled' ? 'stopped' : 'done');
-  if (!now.total) {
-    if (now.state === 'failed') notice('bad', 'Preparing stopped', [now.message]);
-    else brief(now.state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared', [], { stays: true });
-    return;
-  }
-  const made = now.done - now.failed;
+  ENDS[now.kind]?.(now);
+}
+
+function prepared({ state, message }) {
+  if (state === 'failed') notice('bad', 'Preparing stopped', [message]);
+  else brief(state === 'cancelled' ? 'Stopped: what is prepared is kept' : 'Prepared', [], { stays: true });
+}
+
+function captioned({ state, message, done, failed }) {
+  const made = done - failed;
   const did = `${plural(made, 'picture', 'pictures')} captioned`;
   const actions = made ? [undoAction] : [];
-  if (now.state === 'failed') notice('bad', 'Captioning stopped', [now.message]);
-  else if (now.failed) tellFailed(`${did}, ${now.failed.toLocaleString()} failed`);
-  else if (now.state === 'cancelled') brief(`Stopped: ${did}, they are kept`, actions, { stays: true });
+  if (state === 'failed') notice('bad', 'Captioning stopped', [message]);
+  else if (failed) tellFailed(`${did}, ${failed.toLocaleString()} failed`);
+  else if (state === 'cancelled') brief(`Stopped: ${did}, they are kept`, actions, { stays: true });
   else brief(did, actions, { stays: true });
+}
+
+const ENDS = { caption: captioned, prepare: prepared };
+
+/** Has another kind of jobs' end told by whoever shows what they made. @param {function} tell takes the ended job */
+export function tellEnd(kind, tell) {
+  ENDS[kind] = tell;
 }
 
 /** Which pictures failed and why, by name. */

@@ -1,4 +1,4 @@
-// The small menu of one tag: what concerns the whole set. Opened by its dots, a right click, or the menu key.
+// The small menu of one thing: of a tag, what concerns the whole set. Opened by its dots, a right click, or the menu key.
 
 import { byId } from '../core/elements.js';
 import { html, render } from '../core/html.js';
@@ -10,10 +10,14 @@ let actions = {};
 
 const items = () => [...menu.querySelectorAll('button')];
 
-/** @param {HTMLElement} button of the tag  @param {Object<string, function>} does what each line does, by its words */
-export function openMenu(button, does) {
+/**
+ * @param {HTMLElement} button of the tag  @param {Object<string, function>} does what each line does, by its words
+ * @param {string} label what the menu is about
+ */
+export function openMenu(button, does, label = 'This tag in the whole set') {
   opener = button;
   actions = does;
+  menu.setAttribute('aria-label', label);
   render(
     menu,
     html`${Object.keys(does).map((name) => html`<button type="button" role="menuitem" data-name="${name}">${name}</button>`)}`,
