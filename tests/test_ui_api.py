@@ -90,7 +90,7 @@ def test_a_set_of_others_is_looked_at_and_taken(client: Client, files: list[Path
     answer = client.predict(set_id, sent, {"lines": "first"}, api_name="/import_set")
     assert answer["refused"] == []
     [row] = _call(client, "captions", set_id)
-    assert (row["folder"], row["name"], row["caption"], row["state"]) == ("", "red.png", "a red cat", "existing")
+    assert (row["folder"], row["name"], row["caption"], row["state"]) == ("10_cat", "red.png", "a red cat", "existing")
 
 
 def _add_by_http(client: Client, set_id: str, path: Path, *names: str, include_masks: bool = False) -> Any:
