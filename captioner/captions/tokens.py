@@ -9,7 +9,6 @@ either, so the larger count is given: what fits by it fits everywhere. Knows no 
 
 from __future__ import annotations
 
-import functools
 import gzip
 import html
 import importlib
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.errors import MissingPackage
+from captioner.limits import without_halves
 
 USABLE_TOKENS = 75
 """Content tokens that fit CLIP's context of 77 between its start and end tokens."""
@@ -123,6 +123,11 @@ def _mend(text: str) -> str:
     return html.unescape(html.unescape(ftfy.fix_text(text)))
 
 
+def _normalized(text: str) -> str:
+    """As transformers' tokenizer does first; halves of characters, which it refuses, are replaced as ftfy does."""
+    return unicodedata.normalize("NFC", without_halves(text))
+
+
 @dataclass(frozen=True)
 class _Reader:
     """A way to clean a text. special: words that are one token, in lower case."""
@@ -132,7 +137,7 @@ class _Reader:
 
 
 _OPEN_CLIP = _Reader(_mend, ("<start_of_text>", "<end_of_text>"))
-_TRANSFORMERS = _Reader(functools.partial(unicodedata.normalize, "NFC"), ("<|startoftext|>", "<|endoftext|>"))
+_TRANSFORMERS = _Reader(_normalized, ("<|startoftext|>", "<|endoftext|>"))
 _SPECIAL = frozenset((*_OPEN_CLIP.special, *_TRANSFORMERS.special))
 
 

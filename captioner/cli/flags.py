@@ -64,7 +64,8 @@ def add_model_flags(
         shown = known if len(known) <= 4 else [known[0], "...", known[-1]]
         other = registry.family_class(family).other_names
         listed = ", ".join([*shown, *([other] if other else [])])
-        _add(section, f"--{family}", "NAME|DIR", f"add tags: {listed}, a folder, or {DEFAULT}")
+        does = "add tags" if writes else "asked too"
+        _add(section, f"--{family}", "NAME|DIR", f"{does}: {listed}, a folder, or {DEFAULT}")
 
 
 def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:
