@@ -19,6 +19,7 @@ from PIL import Image
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
 from tests.browser.conftest import AppServer, BareServer
+from tests.zips import own_names
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client 2.7 leaves a loop of its own open
 
@@ -63,7 +64,8 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
         *("/start_sweep", "/sweep", "/rate"),
-        *("/score_captions", "/scores", "/captions", "/save_caption", "/export_set", "/delete_set"),
+        *("/score_captions", "/scores", "/captions", "/save_caption", "/import_set", "/export_set"),
+        "/delete_set",
     }
     assert api["unnamed_endpoints"] == {}
 
@@ -75,6 +77,21 @@ def test_pictures_are_added_and_refused_one_by_one(client: Client, files: list[P
     [refused] = answer["refused"]
     assert (refused["name"], refused["code"]) == ("broken.png", "not_an_image")
     assert refused["message"]
+
+
+def test_a_set_of_others_is_looked_at_and_taken(client: Client, files: list[Path], tmp_path: Path) -> None:
+    set_id = _call(client, "new_set")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(files[0], "img/10_cat/red.png")
+        archive.writestr("img/10_cat/red.txt", "a red cat")
+    sent = [handle_file(str(tmp_path / "set.zip"))]
+    look = client.predict(set_id, sent, {}, look=True, api_name="/import_set")
+    assert (look["form"], look["captions"], look["pictures"]) == ("sidecars", 1, 1)
+    assert _call(client, "captions", set_id) == []
+    answer = client.predict(set_id, sent, {"lines": "first"}, api_name="/import_set")
+    assert answer["refused"] == []
+    [row] = _call(client, "captions", set_id)
+    assert (row["folder"], row["name"], row["caption"], row["state"]) == ("10_cat", "red.png", "a red cat", "existing")
 
 
 def _add_by_http(client: Client, set_id: str, path: Path, *names: str, include_masks: bool = False) -> Any:
@@ -95,7 +112,7 @@ def test_pictures_keep_the_folder_that_their_name_begins_with(client: Client, fi
     assert [one["name"] for one in answer["refused"]] == ["../etc/1.png"]
     path = _call(client, "export_set", set_id, {"format": "txt"})
     with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == ["10_sks dog/1.txt", "5_cat/1.txt"]
+        assert own_names(archive) == ["10_sks dog/1.txt", "5_cat/1.txt"]
     assert [row["folder"] for row in _call(client, "captions", set_id)] == ["10_sks dog", "5_cat"]
 
 
@@ -163,7 +180,7 @@ def test_a_program_with_the_login_is_let_in_and_another_is_not(tmp_path: Path, f
         client = Client(server.url, verbose=False, analytics_enabled=False, httpx_kwargs=login)
         set_id, _ = _filled(client, files)
         path = _call(client, "export_set", set_id, {"format": "txt", "with_pictures": True})
-        assert zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())).namelist() == [
+        assert own_names(zipfile.ZipFile(io.BytesIO(Path(path).read_bytes()))) == [
             "red.png",
             "red.txt",
             "blue.jpg",
@@ -281,7 +298,7 @@ def test_the_set_is_exported_as_a_zip(client: Client, files: list[Path]) -> None
     _call(client, "save_caption", set_id, red, "by a program", 0)
     path = _call(client, "export_set", set_id, {"format": "caption", "with_pictures": True})
     with zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as archive:
-        assert sorted(archive.namelist()) == ["blue.caption", "blue.jpg", "red.caption", "red.png"]
+        assert sorted(own_names(archive)) == ["blue.caption", "blue.jpg", "red.caption", "red.png"]
         assert archive.read("red.caption").decode() == "by a program"
 
 

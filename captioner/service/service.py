@@ -2,13 +2,13 @@
 
 Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
 `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
-pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions
-of other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance,
-`exports` sets on their way out, `live` one picture while a person waits, `jobs` captioning a set and preparing models,
-`lab` settings compared side by side. None of them holds a person's work (the workspace does) or a model (the manager
-does), only what can be made again. Whoever calls has checked that values have the declared types and lengths (`asked`);
-what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can mend is a
-CaptionerError.
+pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
+other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance, `exports`
+sets on their way out, `imports` sets of others on their way in, `live` one picture while a person waits, `jobs`
+captioning a set and preparing models, `lab` settings compared side by side. None of them holds a person's work (the
+workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have
+the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
+and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from captioner.captions import compose
 from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan
 from captioner.captions.recipe import Recipe
+from captioner.captions.recipe_file import RecipeFile
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
@@ -30,6 +31,7 @@ from captioner.service.choices import Choices
 from captioner.service.doubt import Doubt
 from captioner.service.export_scopes import ExportScopes
 from captioner.service.exports import Exports
+from captioner.service.imports import Imports
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
@@ -67,9 +69,10 @@ class Service:
         self.near_equal = NearEqual(workspace)
         self.said_in_all = SaidInAll(workspace, self.rows, self.choices, self.near_equal)
         self.export_scopes = ExportScopes()
-        self.exports = Exports(workspace, self.rows, self.choices)
+        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
+        self.imports = Imports(workspace, self.rows, self.intake)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
         readers = Readers(workspace, manager, self.pictures)
         self.lab = Lab(
@@ -223,6 +226,16 @@ class Service:
             "recomposed": _compose_part(before) != _compose_part(plan),
             "unfollowed": [] if is_same else list(self._rewritten_edits(set_id, plan.recipe)),
         }
+
+    def open_recipe(self, set_id: str, text: str) -> dict[str, Any]:
+        """Make a recipe's settings the set's, as a step that undo takes back.
+
+        Args: text: of the file; what it says of pictures may be missing. Returns: {}.
+        Raises: SettingsError, ModelNotFound: it is no recipe, or of a newer version, or names what is not here.
+        """
+        plan = self.choices.plan_of_flat(RecipeFile.read(text).settings)
+        self.choices.store(set_id, plan, label="Settings of a recipe")
+        return {}
 
     def apply_to_edits(self, set_id: str) -> dict[str, Any]:
         """Do to the edits what the set's settings do to generated texts, as one step. Returns: {"changed"}."""

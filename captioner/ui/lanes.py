@@ -37,7 +37,7 @@ class Lane:
         return run
 
 
-_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4, "looks": 2}
+_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4, "looks": 2, "imports": 2}
 
 _LANES: Mapping[str, str] = {
     "preview_bulk": "patterns",
@@ -50,6 +50,8 @@ _LANES: Mapping[str, str] = {
     "token_counts": "words",
     "word_diffs": "words",
     "overview": "words",
+    "export_look": "words",
+    "export_start": "words",
     "lab_offer": "words",
     "start_sweep": "words",
     "continue_sweep": "words",
@@ -57,6 +59,9 @@ _LANES: Mapping[str, str] = {
     "sweep_summary": "words",
     "use_slope": "words",
     "near_equal": "looks",
+    "import_look": "imports",
+    "import_take": "imports",
+    "import_drop": "imports",
     "said_in_all": "looks",
     "preview_left_out": "words",
 }

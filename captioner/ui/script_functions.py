@@ -35,8 +35,11 @@ from captioner.ui.asked import (
 )
 from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
+from captioner.ui.import_functions import import_functions
 from captioner.ui.lab_functions import lab_functions
 from captioner.ui.suggest_functions import suggest_functions
+
+_MAX_RECIPE_LENGTH = 1_000_000  # the page leaves out what a recipe says of pictures
 
 
 def script_functions(service: Service) -> list[ScriptFunction]:
@@ -112,6 +115,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {**of_set, "settings": settings},
             lambda asked: service.settings_changed(asked["set"], asked["settings"]),
         ),
+        _function(
+            "open_recipe",
+            {**of_set, "text": text(_MAX_RECIPE_LENGTH, "the recipe")},
+            lambda asked: service.open_recipe(asked["set"], asked["text"]),
+        ),
         _function("apply_to_edits", of_set, lambda asked: service.apply_to_edits(asked["set"])),
         _function("made_otherwise", of_set, lambda asked: {"ids": service.made_otherwise.of_set(asked["set"])}),
         _function("details", picture, lambda asked: service.live.details(asked["set"], asked["id"])),
@@ -145,9 +153,9 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "word_diffs", {"pairs": listed(like(two_texts))}, lambda asked: service.bulk.word_diffs(asked["pairs"])
         ),
         _function(
-            "export_notes",
+            "export_look",
             {**of_set, "export": settings, "ids": some},
-            lambda asked: _export(service.exports.notes, asked),
+            lambda asked: _export(service.exports.look, asked),
         ),
         _function(
             "export_start",
@@ -192,6 +200,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             lambda asked: service.kept_files.listed(asked["field"], asked["names"]),
         ),
         *lab_functions(service),
+        *import_functions(service),
         *suggest_functions(service),
         # The last one: nothing of the set is left after it.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
