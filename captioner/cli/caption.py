@@ -14,6 +14,7 @@ from captioner import images
 from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
+from captioner.captions.variants import variants
 from captioner.cli.flags import (
     add_model_flags,
     add_search_flags,
@@ -249,7 +250,8 @@ def _caption(
             sources = _sources(pictures, existing)
             for captioned in repeat.captioned(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
-                captioned = _written(output, place, captioned)
+                texts = _texts(arguments, captioned, plan, existing[place])
+                captioned = _written(output, place, captioned, texts)
                 made.add(place, pictures[place], captioned, existing[place])
                 progress.clear()
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
@@ -270,11 +272,23 @@ def _caption(
         made.write(output)
 
 
-def _written(output: Output, place: int, captioned: Captioned) -> Captioned:
+def _texts(
+    arguments: argparse.Namespace, captioned: Captioned, plan: Plan, existing: str | CaptionerError
+) -> list[str]:
+    """What a picture's captions are in a set: its caption, or what --captions asks for instead."""
+    if captioned.caption is None:
+        return []
+    kind = getattr(arguments, "captions", "one")
+    if kind == "one" or not captioned.layers or isinstance(existing, CaptionerError):
+        return [captioned.caption.text]
+    return variants(captioned.layers, plan, existing, kind=kind, best=getattr(arguments, "best_captions", 3))
+
+
+def _written(output: Output, place: int, captioned: Captioned, texts: Sequence[str]) -> Captioned:
     """Write a caption; where its file may not be written, that is the picture's error."""
     if captioned.error is None and captioned.caption is not None:
         try:
-            output.write(place, captioned.caption.text, was_kept=captioned.was_kept)
+            output.write(place, texts[0], was_kept=captioned.was_kept, others=texts[1:])
         except (FileInTheWay, BadPicture) as error:
             return replace(captioned, caption=None, error=error)
     return captioned

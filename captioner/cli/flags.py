@@ -56,6 +56,13 @@ def add_model_flags(
     captioners = [spec.name for spec in registry.MODELS if spec.kind == "captioner"]
     who = "who writes the sentence" if writes else "who reads the captions"
     _add(section, "--captioner", "NAME|DIR", f"{who}: {', '.join(captioners)}, a folder, or '' (none)")
+    section.add_argument(
+        "--endpoint",
+        action="append",
+        metavar="NAME=URL",
+        help="an OpenAI-compatible server to caption with, as --captioner NAME; its key is read from the environment's "
+        "CAPTIONER_KEY_NAME. May be given several times",
+    )
     names = dict.fromkeys(name for group in setting_groups("captioner") for name in group.settings.presets())
     if writes:
         _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")

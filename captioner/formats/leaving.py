@@ -7,7 +7,7 @@ plain pictures cost little more than copying them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,18 @@ class PicturesLeaving:
             return Left(source, suffix)
         return self._made(source, suffix)
 
+    def would_make(self, notes: Collection[str], suffix: str) -> bool:
+        """Whether a picture would be made anew, as far as its type and what opening it said tell that."""
+        settings, target = self._settings, self._target
+        is_needed = (
+            bool(suffix and suffix not in target.reads)
+            or (images.TURNED in notes and not target.turns)
+            or (images.FRAMES in notes and not target.reads_frames)
+        )
+        return settings.with_pictures and (
+            settings.conversion == "all" or (settings.conversion == "needed" and is_needed)
+        )
+
     def _may_need(self, source: Path, suffix: str) -> bool:
         target = self._target
         if suffix not in target.reads:
@@ -54,10 +66,10 @@ class PicturesLeaving:
         longest = self._settings.longest_edge
         try:
             with source.open("rb") as file:
-                exif, frames = images.may_hold(file)
+                turns, frames = images.may_need_a_look(file)
         except OSError:
             return False  # copying it will say so
-        if not (longest or (exif and not target.turns) or (frames and not target.reads_frames)):
+        if not (longest or (turns and not target.turns) or (frames and not target.reads_frames)):
             return False
         seen = images.glance(_bytes_of(source))
         return (

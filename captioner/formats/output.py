@@ -52,8 +52,8 @@ class Output:
         self._texts = [self._existing(place) for place in range(len(self._paths))]
         return self._texts
 
-    def write(self, place: int, text: str, *, was_kept: bool) -> None:
-        """Write one picture's caption.
+    def write(self, place: int, text: str, *, was_kept: bool, others: Sequence[str] = ()) -> None:
+        """Write one picture's caption; others of it are for sets that take several.
 
         Raises: ExportError: the system refuses it. FileInTheWay: this picture's file may not be written.
         """

@@ -6,7 +6,7 @@ Memory holds names and captions only. Knows no zip and no folder: those are sink
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -96,14 +96,21 @@ class SetPlan:
 class SetWriter:
     """Writes a planned set to a sink: in its block, `add` for each picture that has a caption, `finish` at the end."""
 
-    def __init__(self, plan: SetPlan, sink: Sink, *, has_pictures: bool = True) -> None:
-        """Args: has_pictures: False writes everything but them and looks into none, to see what START.txt says."""
+    def __init__(
+        self, plan: SetPlan, sink: Sink, *, count: Callable[[str], int] | None = None, has_pictures: bool = True
+    ) -> None:
+        """Args:
+        count: a text's tokens, so that START.txt names captions that are too long; None leaves them out.
+        has_pictures: False writes everything but them and looks into none, to see what START.txt says.
+        """
         self._plan = plan
         self._sink = sink
+        self._count = count
         self._has_pictures = has_pictures and plan.settings.with_pictures
         self._packer: Packer = plan.target.packer(sink) if has_pictures else Packer(sink)
         self._pictures = PicturesLeaving(plan.target, plan.settings)
         self._rows: list[Row] = []
+        self._picture_notes: list[tuple[str, ...]] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
         self._more: dict[str, bytes] = {}
@@ -117,23 +124,29 @@ class SetWriter:
             with suppress(OSError, ValueError):  # the error that is under way is the one to tell
                 self._packer.abandon()
 
-    def add(self, index: int, text: str) -> None:
-        """Write a picture of the plan with its caption.
+    def add(self, index: int, text: str, others: Sequence[str] = ()) -> None:
+        """Write a picture of the plan with its caption, and with others where the target can take several.
 
         Raises: ExportError: the set cannot be written. BadPicture: this picture has to be made anew and cannot be
             opened; nothing of it is in the set, and the next one may be added.
         """
         item, named, target = self._plan.items[index], self._plan.named[index], self._plan.target
-        held = target.text(text)
+        held, *more = self._held(text, others)
         stem = target.file_stem(named.wanted, held)
         folder = self._plan.folders[named.place].folder
         left = Left(b"", named.suffix)
         if self._has_pictures and item.picture is not None:
             left = self._pictures.leave(item.picture, named.suffix)
         picture = path_of(folder, stem + left.suffix)
-        caption = path_of(folder, stem + target.suffix) if target.suffix else ""
-        self._packer.put(picture, left.source or None, caption, target.sidecar(held))
-        self._rows.append(Row(picture, held))
+        is_listed = target.many == "list" and self._plan.settings.has_many
+        caption = path_of(folder, stem + target.suffix) if target.suffix and not is_listed else ""
+        written = "\n".join([held, *more]) if target.many == "lines" else held
+        self._packer.put(picture, left.source or None, caption, target.sidecar(written))
+        self._rows.append(Row(picture, held, tuple(more)))
+        is_made = bool(left.source) and isinstance(left.source, bytes)
+        if not self._has_pictures:
+            is_made = self._pictures.would_make(item.notes, named.suffix)
+        self._picture_notes.append(() if is_made else item.notes)
         self._counts[named.place] += 1
         self.changed += held != caption_text(text)
         own = path_of(item.folder, item.name)
@@ -166,9 +179,19 @@ class SetWriter:
                 notes.append(f"{START_NAME} says which path to change in the set, and how training starts.")
         return notes
 
+    def _held(self, text: str, others: Sequence[str]) -> list[str]:
+        """The captions as the set holds them, none twice, and none but the first empty."""
+        target = self._plan.target
+        first = target.text(text)
+        if not target.many:
+            return [first]
+        return [first, *dict.fromkeys(held for one in others if (held := target.text(one)) not in ("", first))]
+
     def notes(self) -> list[str]:
         """What became of captions and names, in sentences."""
         notes = []
+        if several := sum(bool(row.others) for row in self._rows):
+            notes.append(f"{_pictures(several)} {'has' if several == 1 else 'have'} several captions.")
         title = self._plan.target.title
         if self.changed:
             those = "1 caption" if self.changed == 1 else f"{self.changed} captions"
@@ -181,7 +204,7 @@ class SetWriter:
         return stem == named.wanted.stem and split_name(item.name)[0] != stem
 
     def _findings(self, made: MadeSet) -> list[Finding]:
-        """What the trainer would stumble over in captions and paths. Pictures are looked into by `check` alone."""
+        """What the trainer would stumble over in the set as it is written."""
         settings = made.settings
         question = Question(
             trainer=self._plan.target.name,
@@ -189,7 +212,16 @@ class SetWriter:
             trigger_word=settings.trigger_word,
             folder=made.folder,
         )
-        held = [Checked(path=row.picture, name=row.picture.rpartition("/")[2], text=row.text) for row in self._rows]
+        held = [
+            Checked(
+                path=row.picture,
+                name=row.picture.rpartition("/")[2],
+                text=row.text,
+                tokens=self._count(row.text) if self._count and row.text else 0,
+                notes=notes,
+            )
+            for row, notes in zip(self._rows, self._picture_notes, strict=True)
+        ]
         return check_set(held, question)
 
     def _start(self, made: MadeSet, notes: Sequence[str], findings: Sequence[Finding]) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from captioner.captions.recipe_file import RECIPE_NAME
+from captioner.captions.variants import variants
 from captioner.errors import BadPicture, ExportError, SettingsError
 from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
@@ -98,7 +99,7 @@ class Exports:
         Args: only: the pictures it is of; None for all of the set.
         Raises: UnknownSet, StoreError, SettingsError, MissingPackage. ExportError: also where nothing is left.
         """
-        pictures = self._pictures(set_id, only)
+        pictures = self._pictures(set_id, wish, only)
         items, left_out = self._items(set_id, pictures, with_pictures=wish.with_pictures)
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
@@ -113,6 +114,7 @@ class Exports:
             settings_notes=notes,
             joined=joined,
             recipe=lambda: self._recipes.of(set_id, pictures),
+            count=self._count,
         )
 
     def look(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
@@ -125,7 +127,7 @@ class Exports:
         planned = self.planned(set_id, wish, only)
         found = []
         if wish.target is not None and wish.target.is_trainer:
-            pictures = self._pictures(set_id, only)
+            pictures = self._pictures(set_id, wish, only)
             found = findings(pictures, wish.target, wish.settings, planned.folder, self._count)
         return {"notes": planned.notes(), "findings": found}
 
@@ -133,12 +135,31 @@ class Exports:
         """What START.txt says. Returns: {"start": its lines; none where the format has none}. Raises: as `planned`."""
         return {"start": self.planned(set_id, wish, only).start()}
 
-    def _pictures(self, set_id: str, only: Collection[str] | None) -> list[tuple[View, dict[str, Any]]]:
-        """The chosen pictures, each with its row. Raises: UnknownSet. ExportError: none of the chosen ones is here."""
+    def _pictures(
+        self, set_id: str, wish: ExportWish, only: Collection[str] | None
+    ) -> list[tuple[View, dict[str, Any]]]:
+        """The chosen pictures, each with its row, in which the captions are that it leaves with.
+
+        Raises: UnknownSet. ExportError: none of the chosen ones is here.
+        """
         views = [view for view in self._workspace.views(set_id) if only is None or view.id in only]
         if only is not None and not views:
             raise ExportError("none of the chosen pictures is in this set any more; choose others.")
-        return list(zip(views, self._rows.of_views(set_id, views), strict=True))
+        rows = self._rows.of_views(set_id, views)
+        if wish.settings.captions != "one":
+            self._put_variants(set_id, views, rows, wish.settings)
+        return list(zip(views, rows, strict=True))
+
+    def _put_variants(
+        self, set_id: str, views: Sequence[View], rows: Sequence[dict[str, Any]], settings: SetSettings
+    ) -> None:
+        plan = self._choices.stored_plan(set_id)
+        found = {view.id: (view, row) for view, row in zip(views, rows, strict=True) if not row["is_damaged"]}
+        for picture_id, layers in self._workspace.layers_of(set_id, found):
+            view, row = found[picture_id]
+            kind, best = settings.captions, settings.best_captions
+            first, *others = variants(layers, plan, view.existing, view.text, kind=kind, best=best)
+            row |= {"caption": first, "others": others}
 
     def _items(
         self, set_id: str, pictures: Sequence[tuple[View, Mapping[str, Any]]], *, with_pictures: bool
@@ -156,7 +177,8 @@ class Exports:
             elif path is not None and not path.exists():
                 left_out.append(f"{name}: its picture file is missing; add the picture again.")
             else:
-                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
+                others = tuple(row.get("others", ()))
+                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest, others, view.notes))
         return items, left_out
 
 
@@ -173,10 +195,12 @@ class Export:
         settings_notes: Sequence[str],
         joined: int,
         recipe: Callable[[], bytes],
+        count: Callable[[str], int],
     ) -> None:
         """Args: joined: how many captions that came along in lines stand in one. recipe: made when it is written."""
         self.name = name
         self._recipe = recipe
+        self._count = count
         self._items = items
         self._left_out = left_out
         self._settings_notes = settings_notes
@@ -223,10 +247,10 @@ class Export:
 
     def _write_set(self, sink: Sink, *, has_pictures: bool = True) -> None:
         left_out, plan = list(self._left_out), self._plan
-        with SetWriter(plan, Below(sink, plan.name), has_pictures=has_pictures) as writer:
+        with SetWriter(plan, Below(sink, plan.name), count=self._count, has_pictures=has_pictures) as writer:
             for index, item in enumerate(self._items):
                 try:
-                    writer.add(index, item.text)
+                    writer.add(index, item.text, item.others)
                 except BadPicture as error:
                     left_out.append(f"{path_of(item.folder, item.name)}: {error}")
             if has_pictures:

@@ -6,7 +6,7 @@ Read from the workspace once, and kept up to date by who reads. Runs no model.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from captioner.lab.doubts import Told, doubted, doubts_of, fillers_of, from_content, in_words, worst_of
@@ -56,6 +56,10 @@ class SetReadings:
     def __contains__(self, picture_id: str) -> bool:
         return picture_id in self._figures
 
+    def __iter__(self) -> Iterator[str]:
+        """The ids of the pictures that were read, some of which may be removed by now."""
+        return iter([*self._figures])
+
     def put(self, picture_id: str, reading: StoredReading) -> None:
         """Take a reading in."""
         self._figures[picture_id] = self._figures_of(reading)
@@ -96,8 +100,8 @@ class SetReadings:
         if score.unjudged:
             notes.append(f"Not judged: {', '.join(score.unjudged)}.")
         return {
-            "doubts": doubts_of(text, score, told, offset=content["start"]),
-            "fillers": fillers_of(text, score, told, offset=content["start"]),
+            "doubts": doubts_of(text, score, told, range(content["start"], content["end"])),
+            "fillers": fillers_of(text, score, told, range(content["start"], content["end"])),
             "said": in_words(score, told) if score.words or score.unjudged else "",
             "notes": notes,
         }

@@ -16,6 +16,11 @@ from captioner.settings import Field
 _PLAIN = {"txt": "One .txt file a picture", "caption": "One .caption file a picture"}
 _WORDS = {
     **BASE_MODELS,
+    "one": "one, as it stands",
+    "sentence": "one: the sentence alone",
+    "tags": "one: the tags alone",
+    "parts": "three: both, and each alone",
+    "best": "several: the best sentences, with the tags",
     "needed": "those the trainer cannot read as they are",
     "none": "none; they leave as they came",
     "all": "all: upright, sRGB, no transparency",
@@ -26,6 +31,7 @@ _WORDS = {
 }
 """What the words of the settings' choices are called."""
 _FIRST = ("base_model", "repeats", "trigger_word", "set_folder")
+_OF_CAPTIONS = ("captions", "best_captions")
 _OF_PICTURES = ("conversion", "longest_edge", "picture_type", "picture_quality")
 
 
@@ -33,10 +39,12 @@ def with_export_form(template: str) -> str:
     """The workbench's HTML with the formats and their settings in it."""
     fields = {field.name: field for field in SetSettings.fields()}
     first = "".join(_field(fields[name]) for name in _FIRST)
+    of_captions = "".join(_field(fields[name]) for name in _OF_CAPTIONS)
     of_pictures = "".join(_field(fields[name]) for name in _OF_PICTURES)
     return (
         template.replace("<!-- formats -->", _formats())
         .replace("<!-- settings of sets -->", first)
+        .replace("<!-- settings of captions -->", of_captions)
         .replace("<!-- settings of pictures -->", of_pictures)
     )
 

@@ -7,6 +7,7 @@ state. Afterwards Escape is pressed, which closes dialogs and menus; a place tha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from demo.cache import training_scene
 from demo.drawing import draw
+from demo.scenes import scene_from_seed
 from tests.browser.conftest import (
     AppServer,
     open_page,
@@ -200,6 +202,19 @@ def _finding(page: Any) -> None:
     page.locator("#cw-suggest-said", has_text="can read").wait_for()
 
 
+def _import(page: Any) -> None:
+    """A list of which one caption has no picture, one has lines and one stands where another is."""
+    rows = [
+        ("clear.png", "one\ntwo"),
+        ("modern.png", "other words"),
+        ("modern.jpg", "others"),
+        ("gone.png", "nobody's"),
+    ]
+    text = "\n".join(json.dumps({"file_name": name, "text": text}) for name, text in rows)
+    page.locator("#cw-files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": text.encode()})
+    page.locator("#cw-import details summary").first.click()
+
+
 def _toast(page: Any) -> None:
     """Words with a button over the lower edge."""
     page.locator("#cw-bulk-open").click()
@@ -235,6 +250,7 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("how training starts", _start),
     ("changing many captions", _click("#cw-bulk-open", "#cw-bulk h2")),
     ("what a change would do", _replace),
+    ("an import", _import),
     ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),
     ("the overview's question and groups", _overview_groups),
     ("what every caption says", _said),
@@ -316,6 +332,48 @@ def test_a_phone_is_open_to_everybody(server: AppServer, chromium: Any) -> None:
     page.locator(".cw-recent-set").wait_for()
     found += look_at(page, "sets to go on with")
     context.close()
+    assert not found, "\n".join(found)
+
+
+def _doubt_over_the_set(page: Any) -> None:
+    """The list by doubt, with captions that were not read."""
+    page.locator("#cw-view [value=list]").click()
+    page.locator("#cw-sort").select_option("doubtful")
+    page.locator("#cw-unread").wait_for()
+
+
+def _reason(page: Any) -> None:
+    page.locator("#cw-editor").focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("F8")
+    page.locator("#cw-doubt-tip button").wait_for()
+
+
+DOUBT_PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
+    ("doubtful words and filler", lambda page: page.locator("#cw-marks [data-kind=filler]").wait_for()),
+    ("why a word is doubtful", _reason),
+    ("what the lines mean", _click("#cw-doubt-help-open", "#cw-doubt-notes p")),
+    ("captions that were not read", _doubt_over_the_set),
+)
+
+
+def test_doubtful_words_are_open_to_everybody(demo_server: AppServer, still: Any, tmp_path: Path) -> None:
+    page = open_page(still, demo_server.url)
+    files = []
+    for number, words in enumerate(("a dog, a dog and two small yellow cats on a beach", "a red house", "a red car")):
+        draw(scene_from_seed(90_909, number)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text(words)
+        files += [str(tmp_path / f"{number}.png"), str(tmp_path / f"{number}.txt")]
+    page.set_input_files("#cw-files", files)
+    select(page, "0.png")
+    page.locator(".cw-doubt-chip").first.wait_for(timeout=60_000)
+    found = []
+    for name, go in DOUBT_PLACES:
+        go(page)
+        found += look_at(page, name)
+        page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 844})
+    found += look_at(page, "doubtful words on a phone")
     assert not found, "\n".join(found)
 
 
