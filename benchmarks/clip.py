@@ -32,7 +32,6 @@ from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, prompts
 from taggers.clip.labels import LabelCache
 from taggers.clip.prompts import Scored
 from taggers.clip.ranking import Labels
-from taggers.clip.tagger import _LabelEncoder
 from taggers.vocabularies import Vocabulary
 
 CAPTION = "a woman in a red coat standing on a bridge over a river at night with a lantern in her hand"
@@ -71,7 +70,7 @@ def compare(
         package = _package(tagger, Path(folder) / "package")
     (features,) = tagger._features([picture])
     scorer = tagger._scorer(tagger._rankable(ClipSettings()), features)
-    encoder = _LabelEncoder(tagger)
+    encoder = tagger._label_encoder()
     encoder.embed(encoder.tokenize(sample[:8]))  # makes the text tower
 
     texts = [f"{CAPTION}, {label}" for label in sample]

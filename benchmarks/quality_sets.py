@@ -20,7 +20,7 @@ from benchmarks.falsify import KINDS, PERSON_KINDS, falsified, retyped
 from benchmarks.statements import Statement, statements, word_truth
 from captioner.captions.words import bare, spans, tag_probabilities
 from captioner.contract import PictureInput, inputs
-from captioner.lab.scores import CaptionScore, score_caption, weights_for
+from captioner.lab.scores import CaptionScore, near_rivals, score_caption, weights_for
 from captioner.models.blip import BlipCaptioner, SamplingSettings
 from captioner.models.sources import DEMO_FOLDER
 from captioner.readings import CaptionReading, Opinion
@@ -81,21 +81,25 @@ class Judges:
         self.blip = BlipCaptioner.load(captioner or folder / "blip-demo", device="cpu")
         self.clip = ClipTagger.load(folder / "clip-demo", device="cpu")
         self.wd14 = Wd14Tagger.load(folder / "wd14-demo", device="cpu")
-        self._weights = weights_for("blip-demo", "clip-demo")
+        self.weights = weights_for("blip-demo", "clip-demo")
 
-    def background_of(self, pictures: Sequence[Image]) -> Any:
-        """Of the first pictures of a set, which come in no order."""
-        return self.blip.background_of(inputs(pictures[:_BACKGROUND]))
+    def background_of(self, pictures: Sequence[Image]) -> tuple[Any, Any]:
+        """BLIP's and CLIP's, of the first pictures of a set, which come in no order."""
+        shown = inputs(pictures[:_BACKGROUND])
+        return self.blip.background_of(shown), self.clip.background_of(shown)
 
     def heard(
-        self, picture: Image, captions: Sequence[str], background: Any
+        self, picture: Image, captions: Sequence[str], background: tuple[Any, Any]
     ) -> tuple[list[CaptionReading], dict[str, dict[str, Opinion]]]:
         """What BLIP and CLIP say of captions of a picture, each once."""
         shown = PictureInput(picture)
-        readings = self.blip.read(shown, list(dict.fromkeys(captions)), background)
-        return readings, self.clip.opinions(shown, {reading.text: reading.rivals for reading in readings})
+        readings = self.blip.read(shown, list(dict.fromkeys(captions)), background[0])
+        near = {reading.text: near_rivals(reading, self.weights) for reading in readings}
+        return readings, self.clip.opinions(shown, near, background[1])
 
-    def score(self, picture: Image, captions: Sequence[str], background: Any, *, is_edit: bool = False) -> Scores:
+    def score(
+        self, picture: Image, captions: Sequence[str], background: tuple[Any, Any], *, is_edit: bool = False
+    ) -> Scores:
         """Each variant's scores of captions of a picture."""
         shown = PictureInput(picture)
         readings, opinions = self.heard(picture, captions, background)
@@ -106,12 +110,18 @@ class Judges:
             spelt = tag_probabilities([one.text for one in reading.words], by_tag, self.wd14.known_tags)
             for variant, given in (("clip", ()), ("tags", spelt)):
                 found[variant][reading.text] = score_caption(
-                    reading, opinions[reading.text], given, is_edit=is_edit, weights=self._weights
+                    reading, opinions[reading.text], given, is_edit=is_edit, weights=self.weights
                 )
         return {variant: [found[variant][caption] for caption in captions] for variant in VARIANTS}
 
     def judge(
-        self, scene: Scene, picture: Image, captions: Sequence[str], background: Any, *, is_edit: bool = False
+        self,
+        scene: Scene,
+        picture: Image,
+        captions: Sequence[str],
+        background: tuple[Any, Any],
+        *,
+        is_edit: bool = False,
     ) -> list[Judged]:
         """Captions of a scene with truth and scores."""
         scores = self.score(picture, captions, background, is_edit=is_edit)

@@ -55,9 +55,9 @@ class ModelSpec:
 
     entry: "module:Class" of a `Captioner` or `Tagger`. family: models that share a class and its settings; a caption
     uses at most one of each family. repo: the hub id, None where nothing is fetched. files: what is downloaded from the
-    repo, patterns allowed; the weights file comes first. download_mb: what a first use fetches, 0 where that is not
-    known. defaults: settings fields whose best value differs for this model. tag: open_clip's pair of architecture and
-    pretrained. is_demo: shipped with the product in assets/demo/<name>, trained on drawn scenes.
+    repo, patterns allowed but for the first two, which must be there. download_mb: what a first use fetches, 0 where
+    that is not known. defaults: settings fields whose best value differs for this model. tag: open_clip's pair of
+    architecture and pretrained. is_demo: shipped with the product in assets/demo/<name>, trained on drawn scenes.
     """
 
     name: str
@@ -267,10 +267,20 @@ class Tagger(Model):
     def select(tags: Sequence[Tag], settings: Any) -> list[Tag]:
         """The tags that reach the caption under the COMPOSE settings, in caption order. Runs no model."""
 
-    def opinions(self, shown: PictureInput, rivals: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Opinion]]:
+    def background_of(self, inputs: Iterable[PictureInput], before: Any = None) -> Any:
+        """What `opinions` compares a picture with: some pictures of its set taken together; None where there are none.
+
+        Args: before: what it gave for other pictures of the set, which count too.
+        Raises: as `tag`.
+        """
+        return None
+
+    def opinions(
+        self, shown: PictureInput, rivals: Mapping[str, Sequence[str]], background: Any = None
+    ) -> dict[str, dict[str, Opinion]]:
         """What it says of changed captions beside the caption itself. Only where `can_compare` says so.
 
-        Args: rivals: caption -> the changed ones.
+        Args: rivals: caption -> the changed ones. background: what `background_of` gave.
         Returns: caption -> changed one -> opinion; one that it cannot tell from the caption is left out.
         Raises: as `tag`.
         """

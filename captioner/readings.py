@@ -31,7 +31,7 @@ class ReadWord:
     evidence: by how much this picture makes it likelier than the set's average picture does, in nats; below 0 it speaks
         against the word, near 0 the word would be said of any picture. 0 where nothing was there to compare with.
     overrun: how much rather the captioner would have ended the caption here or before, in nats, at least 0.
-    rivals: likeliest first; none for words that claim nothing.
+    rivals: likeliest first, without those that it would say right behind the word; none for words that claim nothing.
     """
 
     text: str
@@ -66,7 +66,8 @@ class CaptionReading:
 class Opinion:
     """What an image-text model says of a changed caption beside the caption itself.
 
-    preference: logit scale x (the changed one's similarity to the picture - the caption's), in nats.
+    preference: logit scale x (the changed one's similarity to the picture - the caption's), in nats; less what it is
+        for the set's average picture, where there was one.
     change: 1 - cosine of both texts: near 0 where they mean the same.
     """
 

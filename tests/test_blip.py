@@ -28,8 +28,8 @@ from captioner.models.blip import (
     resolve_q_factor,
     selfcheck,
 )
-from captioner.models.blip.cache import ByteCache
 from captioner.models.blip.tree import PrefixTree
+from captioner.models.byte_cache import ByteCache
 from captioner.records import Sentence
 from tests.plain_blip import PlainBlip
 from tests.tiny_models import random_picture, save_tiny_blip

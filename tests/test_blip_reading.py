@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from captioner.captions.words import ARTICLES
+from captioner.captions.words import ARTICLES, FUNCTION_WORDS, bare
 from captioner.contract import inputs
 from captioner.errors import ModelFailed
 from captioner.models import sources
 from captioner.models.blip import BlipCaptioner, SamplingSettings, selfcheck
-from captioner.models.blip.forced import TokenTree, trees
-from captioner.models.blip.reading import LEAST_PROBABILITY, PROMPT, TRIED_FROM, WINDOW
+from captioner.models.blip.forced import Row, TokenTree, trees
+from captioner.models.blip.reading import ADDED_FROM, LEAST_PROBABILITY, PROMPT, TRIED_FROM, WINDOW
 from captioner.readings import CaptionReading
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
@@ -80,6 +80,14 @@ class PlainReader:
                     found[place + 1] += found[place] - both
                 found[place] = both
         return found
+
+    @torch.no_grad()
+    def next_words(self, text: str, states: torch.Tensor) -> dict[str, float]:
+        """Every token with the probability that it is said next."""
+        ids = [self.config.bos_token_id, *self.ids(PROMPT), *self.ids(text)]
+        logits = self.plain.model.text_decoder(torch.tensor([ids]), encoder_hidden_states=states).logits[0, -1]
+        names = self.tokenizer.convert_ids_to_tokens([*range(len(logits))])
+        return dict(zip(names, logits.softmax(-1).tolist(), strict=True))
 
     def gain(self, text: str, changed: str, until: int, states: torch.Tensor) -> float:
         """From the first changed token (an article that changes with the word is one) to WINDOW behind the word.
@@ -212,6 +220,27 @@ def test_a_false_word_has_the_true_one_as_its_rival(demo: BlipCaptioner) -> None
     assert best.gain > 2
 
 
+def test_what_it_would_say_right_behind_a_word_adds_to_it_and_is_no_rival(demo: BlipCaptioner) -> None:
+    pictures = [draw(scene_from_seed(90_909, number), 256) for number in range(2)]
+    reader = PlainReader(DEMO, pictures)
+    left_out = 0
+    for number, shown in enumerate(inputs(pictures)):
+        for reading in demo.read(shown, ["two large green hearts on a sandy beach", "a large cat, a small red dog"]):
+            for place, word in enumerate(reading.words):
+                if not word.rivals:
+                    continue
+                before = "".join(f"{one.text} " for one in reading.words[:place])
+                said, behind = (
+                    reader.next_words(text, reader.states[number : number + 1])
+                    for text in (before, f"{before}{word.text.strip(',')}")
+                )
+                assert all(behind[rival.word] < ADDED_FROM for rival in word.rivals)
+                least = min(said[rival.word] for rival in word.rivals)
+                likelier = {name for name, chance in said.items() if chance > least and name.isalpha()}
+                left_out += sum(behind[name] > ADDED_FROM for name in likelier - {bare(word.text)} - FUNCTION_WORDS)
+    assert left_out > 3
+
+
 def test_a_rival_keeps_blanks_and_punctuation_and_has_the_article_it_wants(demo: BlipCaptioner) -> None:
     (shown,) = inputs([scene_picture(0)])
     (reading,) = demo.read(shown, ["  A red\tcat,  two dogs"])
@@ -245,7 +274,7 @@ def test_scores_that_are_not_numbers_are_an_error_of_the_model(tiny: Path) -> No
 
 
 def test_rows_share_what_they_begin_with_and_groups_stay_together() -> None:
-    tree = TokenTree([[1, 2, 3], [1, 2, 4], [1, 2]])
+    tree = TokenTree([Row([1, 2, 3]), Row([1, 2, 4]), Row([1, 2])])
     assert tree.tokens == [1, 2, 3, 4]
     assert tree.paths == [[0, 1, 2], [0, 1, 3], [0, 1]]
     assert tree.sees().tolist() == [
@@ -254,7 +283,10 @@ def test_rows_share_what_they_begin_with_and_groups_stay_together() -> None:
         [True, True, True, False],
         [True, True, False, True],
     ]
-    groups = [[[number, *range(300)], [number, 7]] for number in range(4)]
+    of_two = TokenTree([Row([1, 2]), Row([1, 2], 1), Row([1, 3])])
+    assert (of_two.tokens, of_two.pictures) == ([1, 2, 1, 2, 3], [0, 0, 1, 1, 0])
+    assert of_two.paths == [[0, 1], [2, 3], [0, 4]]
+    groups = [[Row([number, *range(300)]), Row([number, 7])] for number in range(4)]
     found = list(trees(groups))
     assert [len(part) for _, part in found] == [3, 1]
     assert [row for tree, _ in found for row in tree.rows] == [row for group in groups for row in group]

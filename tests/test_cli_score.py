@@ -37,7 +37,7 @@ def test_the_table_begins_with_the_worst_caption_and_marks_its_false_word(
     _, worst, calm = captured.out.splitlines()
     assert worst.split()[0].endswith("%")
     assert "zwx, two large [purple? green " in worst
-    assert "%] hearts, on a sandy beach" in worst
+    assert worst.endswith(", on a sandy beach")
     assert calm.endswith("moons.png: three yellow moons under a dark night sky")
     assert "note: asked: blip-demo." in captured.err
     assert "broken.png: " in captured.err

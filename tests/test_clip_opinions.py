@@ -9,7 +9,7 @@ import torch
 
 from captioner.contract import inputs
 from taggers.clip import ClipTagger
-from taggers.clip.opinions import PictureMemory, tokenized
+from taggers.clip.opinions import PictureMemory, WordTokens
 from tests.tiny_clip import tiny_clip
 from tests.tiny_models import random_picture
 
@@ -65,7 +65,9 @@ def test_what_clip_cannot_tell_apart_has_no_opinion(tagger: ClipTagger) -> None:
     ],
 )
 def test_texts_are_cut_into_tokens_as_the_tokenizer_does(tagger: ClipTagger, texts: list[str]) -> None:
-    assert torch.equal(tokenized(texts, tagger._tokenizer), tagger._tokenizer(texts))
+    tokens = WordTokens(tagger._tokenizer)
+    for _ in range(2):  # as words are learnt, and as they are remembered
+        assert torch.equal(tokens(texts), tagger._tokenizer(texts))
 
 
 def test_a_tokenizer_that_looks_at_whole_texts_is_left_to_it() -> None:
@@ -73,7 +75,33 @@ def test_a_tokenizer_that_looks_at_whole_texts_is_left_to_it() -> None:
         return torch.tensor([[9, *(int(word) for word in reversed(text.split())), 99] for text in texts])
 
     texts = ["1 2", "1 3", "4 2"]
-    assert torch.equal(tokenized(texts, reversed_words), reversed_words(texts))
+    assert torch.equal(WordTokens(reversed_words)(texts), reversed_words(texts))
+
+
+def test_words_are_cut_once_and_of_too_many_all_are_forgotten(
+    tagger: ClipTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut: list[list[str]] = []
+    tokens = WordTokens(lambda texts: cut.append([*texts]) or tagger._tokenizer(texts))  # type: ignore[func-returns-value]
+    texts = ["a red star", "a blue star", "a red house"]
+    for _ in range(2):
+        tokens(texts)
+    assert cut == [["a red star"], ["a", "blue", "house", "red", "star"], ["a red star"]]
+    monkeypatch.setattr("taggers.clip.opinions._WORDS", 4)
+    assert torch.equal(tokens(texts), tagger._tokenizer(texts))
+    assert len(cut) == 5
+
+
+def test_what_clip_would_rather_see_under_any_picture_of_the_set_is_taken_off(tagger: ClipTagger) -> None:
+    pictures = inputs([random_picture(seed) for seed in range(4)])
+    background = tagger.background_of(pictures[2:], tagger.background_of(pictures[:2]))
+    assert background is not None and background.count == 4
+    assert tagger.background_of([], background) == background
+    assert tagger.background_of([]) is None
+    other = "a blue house on grass"
+    each = [plain(tagger, shown.image, CAPTION, other)[0] for shown in pictures]
+    [found] = tagger.opinions(pictures[1], {CAPTION: [other]}, background)[CAPTION].values()
+    assert found.preference == pytest.approx(each[1] - sum(each) / 4, abs=1e-4)
 
 
 def test_a_picture_is_looked_at_once(tagger: ClipTagger, monkeypatch: pytest.MonkeyPatch) -> None:

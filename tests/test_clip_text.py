@@ -48,7 +48,7 @@ def assert_same_features(fast: torch.Tensor, model: Any, tokens: torch.Tensor) -
     assert fast.shape == plain.shape
     assert plain.abs().max() > 1
     assert (fast - plain).abs().max() < 2e-5
-    distances = torch.cdist(plain, plain)
+    distances = torch.cdist(plain, plain, compute_mode="donot_use_mm_for_euclid_dist")
     assert distances[distances > 0].min() > 1e-2  # the texts differ, so equality says something
 
 
@@ -65,6 +65,21 @@ def test_the_buckets_size_changes_nothing(tiny: tuple[Any, Any], run_tokens: int
     tower._run_tokens = run_tokens
     tokens = tokenize(LABELS)
     assert_same_features(tower.encode(tokens), model, tokens)
+
+
+@pytest.mark.parametrize("run_tokens", [1, 60, 100_000])
+def test_texts_with_one_word_changed_have_the_same_features(tiny: tuple[Any, Any], run_tokens: int) -> None:
+    model, tokenize = tiny
+    words = ["a", "large", "red", "cat", "by", "two", "dogs", "on", "the", "grass"]
+    others = ["seven", "purple", "houses"]
+    changed = [" ".join([*words[:place], other, *words[place + 1 :]]) for place in range(10) for other in others]
+    tokens = tokenize([*changed, *LABELS, " ".join(words), "a large red", ""])
+    tower = CausalTextTower(model)
+    tower._run_tokens = run_tokens
+    assert_same_features(tower.encode_variants(tokens), model, tokens)
+    twice = tower.encode_variants(tokens[[0, 1, 0]])
+    assert torch.allclose(twice[0], twice[2], atol=2e-5)
+    assert_same_features(PlainTextTower(model).encode_variants(tokens), model, tokens)
 
 
 @pytest.mark.parametrize(

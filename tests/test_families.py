@@ -74,6 +74,7 @@ def test_a_condition_between_fields_is_named_as_in_the_flat_mapping(models: str)
     [echo] = [group for group in setting_groups() if group.family == "echo"]
     [temperature] = [field for field in echo.fields() if field.name == "echo_temperature"]
     assert temperature.only_when == ("echo_manner", ("free",))
+    assert temperature.title == "Temperature", "the family's name is for flags, not for a person"
 
 
 def test_switching_the_captioner_brings_the_others_values_back(models: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
-from captioner.lab.scores import DOUBTFUL, FALSE, Standing, Weights, score_caption, underlined, weights_for
+from captioner.lab.scores import DOUBTFUL, FALSE, Standing, Weights, near_rivals, score_caption, underlined, weights_for
 from captioner.readings import CaptionReading, Opinion, ReadWord, Rival, not_read
 
 DEMO = weights_for("blip-demo", "clip-demo")
@@ -30,7 +31,7 @@ def rivals(*gains: tuple[str, float]) -> dict[str, object]:
 
 
 def probability(nats: float) -> float:
-    return 1 / (1 + math.exp(-(0.28 * nats - 1.25)))
+    return 1 / (1 + math.exp(-(DEMO.slope * nats + DEMO.offset)))
 
 
 def test_voices_add_up_in_nats_to_the_probability_of_the_recipe() -> None:
@@ -52,10 +53,46 @@ def test_the_strongest_rival_is_that_of_captioner_and_clip_together() -> None:
     assert score.words[0].parts["captioner"] == -1.0
 
 
+def test_rivals_that_fit_as_well_add_to_the_strongest() -> None:
+    one = reading("cat", cat=rivals(("dog", -1.0), ("fox", -1.0), ("owl", -40.0)))
+    cat = score_caption(one, {}).words[0]
+    assert cat.parts["others"] == pytest.approx(2 * math.log(2 + math.exp(-8 / 2)))
+    assert cat.nats == pytest.approx(-1 + cat.parts["others"])
+    assert score_caption(reading("cat", cat=rivals(("dog", -1.0))), {}).words[0].nats == -1.0
+
+
+def test_a_rival_that_clip_was_not_asked_about_is_taken_to_fit_worse() -> None:
+    one = reading("red cat", red=rivals(("blue", -8.9)), cat=rivals(("dog", -9.1)))
+    assert near_rivals(one, DEMO) == ["with blue"]
+    assert near_rivals(one, Weights()) == []
+    red, cat = score_caption(one, {"with blue": Opinion(0.4, 0.1)}, weights=DEMO).words
+    assert (red.parts["clip"], cat.parts["clip"]) == (pytest.approx(1.0), -2.0)
+    assert "clip" not in score_caption(one, {}, weights=DEMO).words[1].parts  # there is no CLIP at all
+
+
+@pytest.mark.parametrize("unknown", [{"log_probability": -20.5}, {"is_read": False}])
+def test_a_word_behind_one_that_is_not_of_its_language_is_not_the_captioner_s_to_doubt(unknown: dict[str, Any]) -> None:
+    doubted = {**rivals(("dog", 5.0)), "evidence": -3.0}
+    known, strange = (
+        score_caption(reading("my cat", my=of, cat=doubted), {"with dog": Opinion(0.4, 0.1)}, weights=DEMO).words[-1]
+        for of in ({"log_probability": -19.5}, unknown)
+    )
+    assert known.parts == pytest.approx({"captioner": 2.0, "clip": 1.0, "change": 0.0, "picture": 6.0})
+    assert strange.parts == pytest.approx({"captioner": -2.0, "clip": 1.0, "change": 0.0, "picture": 0.0})
+
+
+def test_what_is_said_behind_the_end_is_doubted_a_little_more_unless_a_person_wrote_it() -> None:
+    late = reading("a cat", cat={"overrun": 4.0})
+    assert score_caption(late, {}).words[-1].parts["end"] == pytest.approx(0.4)
+    assert score_caption(reading("a cat", cat={"overrun": 99.0}), {}).words[-1].parts["end"] == pytest.approx(1.0)
+    assert "end" not in score_caption(late, {}, is_edit=True).words[-1].parts
+    assert "end" not in score_caption(reading("a cat"), {}).words[-1].parts
+
+
 @pytest.mark.parametrize(
     ("gain", "preference", "change", "parts"),
     [
-        (-40.0, -40.0, 0.0, {"captioner": -12.0, "clip": -6.0, "change": 0.5 * math.log(0.01)}),
+        (-40.0, -40.0, 0.0, {"captioner": -9.0, "clip": -6.0, "change": 0.5 * math.log(0.01)}),
         (40.0, 40.0, 1.0, {"captioner": 2.0, "clip": 6.0, "change": 0.5 * math.log(1.5)}),
     ],
 )
@@ -71,18 +108,18 @@ def test_a_picture_speaks_only_against_a_word() -> None:
 
 
 def test_a_word_that_nothing_comes_near_is_hardly_doubted() -> None:
-    assert score_caption(reading("cat"), {}).words[0].probability == pytest.approx(probability(-12))
+    assert score_caption(reading("cat"), {}).words[0].probability == pytest.approx(probability(-9))
 
 
 def test_expected_words_leave_out_articles_and_filler() -> None:
     text = "a red car and two small cars on grass"
     late = {"overrun": 3.0}
     score = score_caption(reading(text, grass=late), {})
-    each = probability(-12)
+    each, of_grass = probability(-9), probability(-9 + 0.3)
     assert [word.text for word in score.words if word.is_filler] == ["two", "small", "cars", "grass"]
     assert score.true_words == pytest.approx(2 * (1 - each))  # red, car
-    assert score.false_words == pytest.approx(7 * each)
-    assert score.doubt == pytest.approx(-7 * math.log(1 - each))
+    assert score.false_words == pytest.approx(6 * each + of_grass)
+    assert score.doubt == pytest.approx(-6 * math.log(1 - each) - math.log(1 - of_grass))
     of_a_person = score_caption(reading(text, grass=late), {}, is_edit=True)
     assert of_a_person.true_words == pytest.approx(3 * (1 - each))
 
@@ -135,7 +172,7 @@ def test_a_word_is_explained_by_who_says_what() -> None:
 
 def test_a_score_is_explained_in_a_line_and_given_as_plain_values() -> None:
     score = score_caption(reading("a red cat", cat=rivals(("dog", 1.0))), {}, [None, None, 0.5])
-    assert score.explained() == "expected false words 0.3 of 3, true words 1.7, doubt 0.3, agreement with tags 50%"
+    assert score.explained() == "expected false words 0.3 of 3, true words 1.7, doubt 0.4, agreement with tags 50%"
     values = json.loads(json.dumps(score.to_values(), allow_nan=False))
     assert [word["text"] for word in values["words"]] == ["a", "red", "cat"]
     assert values["words"][2]["better"] == "dog"

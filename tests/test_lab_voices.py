@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -54,9 +54,15 @@ class Compares:
 
     def __init__(self) -> None:
         self.asked: dict[str, Sequence[str]] = {}
+        self.background: Any = None
 
-    def opinions(self, shown: PictureInput, rivals: dict[str, Sequence[str]]) -> dict[str, dict[str, Opinion]]:
-        self.asked = rivals
+    def background_of(self, pictures: Sequence[PictureInput], before: int | None = None) -> int:
+        return len([*pictures]) + (before or 0)
+
+    def opinions(
+        self, shown: PictureInput, rivals: dict[str, Sequence[str]], background: Any = None
+    ) -> dict[str, dict[str, Opinion]]:
+        self.asked, self.background = rivals, background
         return {caption: {text: Opinion(1.0, 0.2) for text in texts} for caption, texts in rivals.items()}
 
 
@@ -102,6 +108,7 @@ def test_all_are_asked_and_equal_captions_once() -> None:
     heard = voices.hear(SHOWN, ["red cat", "moon", "red cat"])
     assert reader.asked == [("red cat", "moon", "background 2")]
     assert clip.asked == {"red cat": ["dog cat", "red dog"], "moon": ["dog"]}
+    assert clip.background == 2
     assert [one.reading.text for one in heard] == ["red cat", "moon", "red cat"]
     assert [one.tags for one in heard] == [(None, 0.25), (None,), (None, 0.25)]
     scores, weights = score_set(heard, voices.weights, is_edit=False)
@@ -109,6 +116,22 @@ def test_all_are_asked_and_equal_captions_once() -> None:
     assert scores[0] == scores[2]
     assert {*scores[0].words[1].parts} == {"captioner", "clip", "change", "picture", "tagger"}
     assert voices.revisions == {"blip-demo": "r1", "clip-demo": "r2", "wd14-demo": "r3"}
+
+
+def test_pictures_are_held_a_few_at_a_time() -> None:
+    class Counts(Reader):
+        held: ClassVar[list[int]] = []
+
+        def background_of(self, pictures: Sequence[PictureInput], before: int | None = None) -> int:
+            self.held.append(len([*pictures]))
+            return (before or 0) + self.held[-1]
+
+    clip = Compares()
+    voices = Voices(ALL, Models(blip=Counts(), clip=clip, wd14=Tags()))
+    voices.look_at(SHOWN for _ in range(19))
+    voices.hear(SHOWN, ["cat"])
+    assert Counts.held == [8, 8, 3]
+    assert clip.background == 19
 
 
 def test_a_tagger_that_was_asked_before_is_not_asked_again() -> None:

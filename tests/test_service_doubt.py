@@ -164,7 +164,9 @@ def test_a_person_s_own_words_are_doubted_only_where_much_speaks_against_them(de
         assert all(doubt["probability"] >= 0.2 for doubt in own)
         demo.save_caption(set_id, row["id"], row["text"] + " ", row["revision"])
         theirs = demo.doubt.of_text(set_id, row["id"])["doubts"]
-        assert [doubt for doubt in own if doubt["probability"] >= 0.5] == theirs
+        assert all(doubt["probability"] >= 0.5 for doubt in theirs)
+        # Of the captioner's own words it counts a little that it would have ended before.
+        assert {doubt["start"] for doubt in theirs} <= {doubt["start"] for doubt in own if doubt["probability"] >= 0.5}
         weak += len(own) - len(theirs)
     assert weak, "no word was in between"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from captioner.errors import ModelFailed
+from captioner.lab.scores import Weights
 from captioner.lab.voices import Voices
 from captioner.models.blip import BlipCaptioner
 from captioner.models.manager import ModelManager
@@ -109,7 +110,7 @@ def test_ratings_agree_with_scores_and_move_the_slope_in_one_step(
     assert agreement["false_words"]["count"] == len(by_doubt)
     assert agreement["false_words"]["low"] < agreement["false_words"]["rho"] <= agreement["false_words"]["high"] <= 1
     slope = summary["slope"]
-    assert (slope["was"], slope["from_count"], slope["is_used"]) == (0.28, len(by_doubt), False)
+    assert (slope["was"], slope["from_count"], slope["is_used"]) == (Weights().slope, len(by_doubt), False)
     assert slope["is"] != slope["was"]
     assert "By your" in slope["about"]
 

@@ -99,9 +99,12 @@ def test_words_and_presets_are_offered_with_all_their_values() -> None:
     group = group_of("blip", "captioner")
     laid_out(lambda: controls.settings(group, group.settings()))
     length, preset = controls.combinations
-    assert length.box.choices == [("Short", "short"), ("Balanced", "balanced"), ("Detailed", "detailed")]
+    words = ("Short", "Balanced", "Detailed", "Fitted")
+    assert length.box.choices == [(word, word.lower()) for word in words]
     assert length.box.value == "short"
-    assert length.table["detailed"] == {"min_length": 24, "max_length": 60, "whole_phrases": True}
+    others = {"whole_phrases": True, "fit_length": False}
+    assert length.table["detailed"] == {"min_length": 24, "max_length": 60, **others}
+    assert length.table["fitted"] == {"min_length": 5, "max_length": 60, **others, "fit_length": True}
     assert preset.table == {name: preset.to_mapping() for name, preset in PRESETS.items()}
     assert preset.box.value == "blip-paper"
     assert [title for title, _ in preset.box.choices] == [

@@ -15,7 +15,7 @@ from statistics import fmean, median
 from typing import Any
 
 from captioner.captions.words import bare, can_be_false, is_article, repeated
-from captioner.readings import CaptionReading, Opinion, ReadWord
+from captioner.readings import CaptionReading, Opinion, ReadWord, Rival
 
 DOUBTFUL, FALSE = 0.2, 0.5
 """From which probability on a word is underlined thinly and thickly; in a person's own text only from the second."""
@@ -29,25 +29,37 @@ class Weights:
     """How the voices are added up, for one pair of captioner and CLIP.
 
     captioner_limit, captioner_cap: nats by which a rival may be behind and ahead: a rare word is not yet a false one.
-    clip, clip_limit: weight and limit of CLIP's preference. change, typical_change: a rival that means the same
-    ("sketch" for "drawing") counts less; typical is 1 - cosine of CLIP's texts. picture: how much it counts that this
-    picture makes a word less likely than the set's average one. tagger, tagger_limit: of a tag's log-odds.
-    behind_end: nats of overrun from which on words are filler. slope, offset: nats -> log-odds that the word is false.
+    strange: log-probability from which on downwards a word is none of the captioner's own language; of it, and of the
+    word behind it, the captioner knows too little to speak against them.
+    clip, clip_limit: weight and limit of CLIP's preference. near: nats by which a rival that CLIP is asked about may be
+    behind. unasked: what CLIP is taken to say of others, since it mostly agrees.
+    change, typical_change: a rival that means the same ("sketch" for "drawing") counts less; typical is 1 - cosine of
+    CLIP's texts. together: nats in which a rival may be behind the strongest and still add to it.
+    picture: how much it counts that this picture makes a word less likely than the set's average one.
+    end, end_limit: of overrun, since what is said behind the end is more often false. behind_end: nats of overrun from
+    which on words are filler.
+    tagger, tagger_limit: of a tag's log-odds. slope, offset: nats -> log-odds that the word is false.
     is_calibrated: probabilities were measured to be of the right order; else they are an order only.
     """
 
-    captioner_limit: float = 12.0
+    captioner_limit: float = 9.0
     captioner_cap: float = 2.0
+    strange: float = -20.0
     clip: float = 2.5
     clip_limit: float = 6.0
+    near: float = 6.0
+    unasked: float = -2.0
     change: float = 0.5
     typical_change: float = 0.1
+    together: float = 2.0
     picture: float = 2.0
+    end: float = 0.1
+    end_limit: float = 10.0
+    behind_end: float = 2.0
     tagger: float = 0.75
     tagger_limit: float = 6.0
-    behind_end: float = 2.0
-    slope: float = 0.28
-    offset: float = -1.25
+    slope: float = 0.47
+    offset: float = -1.27
     is_calibrated: bool = False
 
     def probability(self, nats: float) -> float:
@@ -63,9 +75,12 @@ class Weights:
 
 
 # Measured on drawn scenes that no figure of benchmarks/quality.py is taken from; the optimum is flat: half or twice any
-# one weight costs at most 0.02 of the area under the curve.
+# one weight costs at most 0.02 of the area under the curve. CLIP is asked about what is in the captioner's reach; about
+# nearer rivals only where a text takes a full-size CLIP 40 ms on a CPU, which costs 0.013.
 _CALIBRATED = {
-    (captioner, clip): Weights(is_calibrated=True) for captioner in ("blip-demo",) for clip in ("", "clip-demo")
+    (captioner, clip): Weights(near=9.0, is_calibrated=True)
+    for captioner in ("blip-demo",)
+    for clip in ("", "clip-demo")
 }
 
 
@@ -78,8 +93,9 @@ def weights_for(captioner: str, clip: str) -> Weights:
 class WordScore:
     """A word that claims something: `caption[start:end]`.
 
-    nats: all that speaks against it. probability: that it is false. parts: who says how much: captioner, clip, change,
-    picture, tagger; a part that is not there was not asked. instead, changed: the strongest rival, "" where there is
+    nats: all that speaks against it. probability: that it is false. parts: who says how much: captioner, clip and
+    change of the strongest rival, others (what the other rivals add), picture, end, tagger; one that is not there was
+    not asked. instead, changed: the strongest rival, "" where there is
     none, and the whole caption with it. tag: the probability of the tag it spells, None where there is none.
     is_filler: said before, or behind the end that the captioner would have chosen: not false for that, but nothing
     gained either.
@@ -115,8 +131,13 @@ class WordScore:
         if "clip" in self.parts:
             preference = self.parts["clip"]
             said.append(f"CLIP {'agrees' if (preference > 0) == (gain > 0) else 'disagrees'} ({preference:+.1f})")
-        if self.parts.get("picture", 0.0) >= 0.05:
-            said.append(f"this picture speaks against it ({self.parts['picture']:+.1f})")
+        for name, words in (
+            ("others", "other words fit as well"),
+            ("picture", "this picture speaks against it"),
+            ("end", f"{captioner} would have ended before"),
+        ):
+            if self.parts.get(name, 0.0) >= 0.05:
+                said.append(f"{words} ({self.parts[name]:+.1f})")
         if self.tag is not None:
             said.append(f"{tagger} gives it {self.tag:.0%} ({self.parts['tagger']:+.1f})")
         return f"{bare(self.text)}? {', '.join(said)}."
@@ -224,50 +245,78 @@ def score_caption(
     """
     tags = [*tag_probabilities, *[None] * (len(reading.words) - len(tag_probabilities))]
     again = repeated([word.text for word in reading.words])
+    strange = [not word.is_read or word.log_probability < weights.strange for word in reading.words]
     own = {bare(name) for name in names}
     scored: list[WordScore] = []
     unjudged: list[str] = []
-    for word, tag, was_said in zip(reading.words, tags, again, strict=True):
+    for place, (word, tag) in enumerate(zip(reading.words, tags, strict=True)):
         if not can_be_false(word.text) or bare(word.text) in own:
             continue
         if not word.is_read and tag is None:
             if not is_article(word.text):
                 unjudged.append(word.text)
             continue
-        is_filler = was_said or (word.overrun > weights.behind_end and not is_edit)
-        scored.append(_score_word(word, opinions, tag, is_filler, weights))
+        parts, rival = dict[str, float](), None
+        if word.is_read:
+            is_strange = strange[place] or (place > 0 and strange[place - 1])
+            parts, rival = _of_captioner(word, opinions, weights, is_strange=is_strange)
+            if not is_edit and word.overrun > 0:
+                parts["end"] = weights.end * min(weights.end_limit, word.overrun)
+        if tag is not None:
+            odds = math.log((1 - tag + 1e-3) / (tag + 1e-3))
+            parts["tagger"] = weights.tagger * max(-weights.tagger_limit, min(weights.tagger_limit, odds))
+        nats = sum(parts.values())
+        scored.append(
+            WordScore(
+                word.text,
+                word.start,
+                word.end,
+                nats,
+                weights.probability(nats),
+                parts,
+                rival.word if rival else "",
+                rival.text if rival else "",
+                tag,
+                is_filler=again[place] or (word.overrun > weights.behind_end and not is_edit),
+            )
+        )
     return CaptionScore.of_words(scored, unjudged, is_edit=is_edit)
 
 
-def _score_word(
-    word: ReadWord, opinions: Mapping[str, Opinion], tag: float | None, is_filler: bool, weights: Weights
-) -> WordScore:
-    instead, changed, parts = "", "", dict[str, float]()
-    if word.is_read:
-        instead, changed, parts = _strongest_rival(word, opinions, weights)
-        parts["picture"] = weights.picture * max(0.0, -word.evidence)
-    if tag is not None:
-        odds = math.log((1 - tag + 1e-3) / (tag + 1e-3))
-        parts["tagger"] = weights.tagger * max(-weights.tagger_limit, min(weights.tagger_limit, odds))
-    nats = sum(parts.values())
-    probability = weights.probability(nats)
-    return WordScore(word.text, word.start, word.end, nats, probability, parts, instead, changed, tag, is_filler)
+def near_rivals(reading: CaptionReading, weights: Weights) -> list[str]:
+    """The changed captions that CLIP is to be asked about, each once."""
+    near = (rival.text for word in reading.words for rival in word.rivals if rival.gain >= -weights.near)
+    return list(dict.fromkeys(near))
 
 
-def _strongest_rival(
-    word: ReadWord, opinions: Mapping[str, Opinion], weights: Weights
-) -> tuple[str, str, dict[str, float]]:
-    """The rival for which captioner and CLIP together say most, the caption with it, and what they say."""
-    instead, changed, parts = "", "", {"captioner": -weights.captioner_limit}
-    for number, rival in enumerate(word.rivals):
-        voices = {"captioner": max(-weights.captioner_limit, min(weights.captioner_cap, rival.gain))}
-        if opinion := opinions.get(rival.text):
-            voices["clip"] = max(-weights.clip_limit, min(weights.clip_limit, weights.clip * opinion.preference))
-            change = min(max(opinion.change, 0.01 * weights.typical_change), 1.5 * weights.typical_change)
-            voices["change"] = weights.change * math.log(change / weights.typical_change)
-        if number == 0 or sum(voices.values()) > sum(parts.values()):
-            instead, changed, parts = rival.word, rival.text, voices
-    return instead, changed, parts
+def _of_captioner(
+    word: ReadWord, opinions: Mapping[str, Opinion], weights: Weights, *, is_strange: bool
+) -> tuple[dict[str, float], Rival | None]:
+    """What captioner and CLIP say against a word, and the rival that they would rather have."""
+    cap = -weights.captioner_cap if is_strange else weights.captioner_cap
+    said = [_of_rival(rival, opinions, weights, cap) for rival in word.rivals]
+    picture = 0.0 if is_strange else weights.picture * max(0.0, -word.evidence)
+    if not said:
+        nobody = {"clip": weights.unasked} if opinions else {}
+        return {"captioner": -weights.captioner_limit, **nobody, "picture": picture}, None
+    sums = [sum(voices.values()) for voices in said]
+    strongest = sums.index(max(sums))
+    parts = {**said[strongest], "picture": picture}
+    if len(said) > 1:
+        near = sum(math.exp((one - sums[strongest]) / weights.together) for one in sums)
+        parts["others"] = weights.together * math.log(near)
+    return parts, word.rivals[strongest]
+
+
+def _of_rival(rival: Rival, opinions: Mapping[str, Opinion], weights: Weights, cap: float) -> dict[str, float]:
+    voices = {"captioner": max(-weights.captioner_limit, min(cap, rival.gain))}
+    if opinion := opinions.get(rival.text):
+        voices["clip"] = max(-weights.clip_limit, min(weights.clip_limit, weights.clip * opinion.preference))
+        change = min(max(opinion.change, 0.01 * weights.typical_change), 1.5 * weights.typical_change)
+        voices["change"] = weights.change * math.log(change / weights.typical_change)
+    elif opinions and rival.gain < -weights.near:
+        voices["clip"] = weights.unasked
+    return voices
 
 
 def underlined(score: CaptionScore, least: float | None = None, most: int = MOST_UNDERLINED) -> list[WordScore]:

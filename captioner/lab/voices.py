@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from captioner.captions.plan import Plan, PlannedModel
@@ -18,7 +19,7 @@ from captioner.contract import ModelUser, PictureInput
 from captioner.errors import SettingsError
 from captioner.lab.figures import CellScore
 from captioner.lab.measures import measure_text
-from captioner.lab.scores import CaptionScore, Weights, score_caption, weights_for
+from captioner.lab.scores import CaptionScore, Weights, near_rivals, score_caption, weights_for
 from captioner.pipeline import failures_on_picture
 from captioner.readings import CaptionReading, Opinion, not_read
 
@@ -28,9 +29,7 @@ BACKGROUND_PICTURES = 32
 ALONE = "a single picture is compared with no others; with more pictures of the set false words are found better."
 """What a person should know where `look_at` has nothing to look at."""
 
-# CLIP is asked about every rival where its weights were measured so. A full-size CLIP takes a second for 25 texts on a
-# CPU: there it is asked about those only that the captioner finds nearly as likely.
-_NEAR_NATS = -6.0
+_LOOKED_AT = 8  # pictures that are held at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ class Voices:
         """
         self._models = models
         self._background: Any = None
+        self._clip_background: Any = None
         self.revisions: dict[str, str] = {}
         self._captioner = self._clip = self._tagger = None
         notes = []
@@ -140,9 +140,15 @@ class Voices:
         One picture alone is nothing to compare with, and no harm. Pictures of a later call count beside the earlier
         ones, so that a person who waits for something else need not wait for all of them. Raises: as `hear`.
         """
-        if self._captioner is not None:
+        if self._captioner is None:
+            return
+        source = iter(pictures)
+        while batch := [*islice(source, _LOOKED_AT)]:
             with self._using(self._captioner) as captioner:
-                self._background = captioner.background_of(pictures, self._background)
+                self._background = captioner.background_of(batch, self._background)
+            if self._clip is not None:
+                with self._using(self._clip) as clip:
+                    self._clip_background = clip.background_of(batch, self._clip_background)
 
     def hear(
         self, shown: PictureInput, captions: Sequence[str], *, tag_scores: Mapping[str, float] | None = None
@@ -160,7 +166,8 @@ class Voices:
         opinions: dict[str, dict[str, Opinion]] = {}
         if self._clip is not None:
             with self._using(self._clip) as clip:
-                opinions = clip.opinions(shown, {reading.text: self._near(reading) for reading in readings})
+                near = {reading.text: near_rivals(reading, self.weights) for reading in readings}
+                opinions = clip.opinions(shown, near, self._clip_background)
         tags: dict[str, tuple[float | None, ...]] = {}
         if self._tagger is not None:
             with self._using(self._tagger) as tagger:
@@ -176,12 +183,6 @@ class Voices:
             for reading in readings
         }
         return [heard[caption] for caption in captions]
-
-    def _near(self, reading: CaptionReading) -> list[str]:
-        """The rivals that CLIP is asked about."""
-        least = float("-inf") if self.weights.is_calibrated else _NEAR_NATS
-        near = [rival.text for word in reading.words for rival in word.rivals if rival.gain >= least]
-        return list(dict.fromkeys(near))
 
     @contextmanager
     def _using(self, planned: PlannedModel) -> Any:

@@ -7,10 +7,11 @@ the same door. Loads no model and imports model classes only when asked for one.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from captioner.contract import Captioner, Kind, Model, ModelSpec, Tagger
 from captioner.errors import ModelNotFound
+from captioner.models.vision_language.captioner import FILES
 
 _BLIP_FILES = (
     "model.safetensors",
@@ -58,6 +59,21 @@ def _clip(
     )
 
 
+def _vision_language(name: str, repo: str, download_mb: int, about: str, licence: str, **defaults: Any) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        kind="captioner",
+        family="vlm",
+        entry="captioner.models.vision_language:VisionLanguageCaptioner",
+        repo=repo,
+        files=FILES,
+        licence=licence,
+        download_mb=download_mb,
+        about=about,
+        defaults=defaults,
+    )
+
+
 def _wd14(name: str, general_threshold: float, download_mb: int) -> ModelSpec:
     return ModelSpec(
         name=name,
@@ -76,6 +92,44 @@ def _wd14(name: str, general_threshold: float, download_mb: int) -> ModelSpec:
 MODELS: tuple[ModelSpec, ...] = (
     _blip("blip-base", "Salesforce/blip-image-captioning-base", 990, "BLIP ViT-B, what EveryDream's auto_caption used"),
     _blip("blip-large", "Salesforce/blip-image-captioning-large", 1880, "BLIP ViT-L, what Smart Pre-Process used"),
+    _vision_language(
+        "joycaption-beta-one",
+        "fancyfeast/llama-joycaption-beta-one-hf-llava",
+        17_000,
+        "long captions of anything, made for training image generators; 8B",
+        "Llama 3.1",
+        system="You are a helpful image captioner.",
+        method="nucleus",
+        temperature=0.6,
+        top_p=0.9,
+        max_new_tokens=512,
+    ),
+    _vision_language(
+        "qwen3-vl-2b", "Qwen/Qwen3-VL-2B-Instruct", 5_000, "follows instructions; 2B, for small cards", "Apache-2.0"
+    ),
+    _vision_language("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 9_000, "follows instructions; 4B", "Apache-2.0"),
+    _vision_language("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", 18_000, "follows instructions; 8B", "Apache-2.0"),
+    _vision_language("gemma-4-e4b", "google/gemma-4-E4B-it", 16_000, "follows instructions", "Apache-2.0"),
+    _vision_language(
+        "florence-2-base",
+        "florence-community/Florence-2-base-ft",
+        1_080,
+        "knows tasks instead of questions; tiny",
+        "MIT",
+        prompt="<MORE_DETAILED_CAPTION>",
+        num_beams=3,
+        max_new_tokens=1024,
+    ),
+    _vision_language(
+        "florence-2-large",
+        "florence-community/Florence-2-large-ft",
+        3_290,
+        "knows tasks instead of questions; small",
+        "MIT",
+        prompt="<MORE_DETAILED_CAPTION>",
+        num_beams=3,
+        max_new_tokens=1024,
+    ),
     _clip(
         "clip-v2",
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
@@ -126,7 +180,7 @@ MODELS: tuple[ModelSpec, ...] = (
         is_demo=True,
     ),
 )
-BUILT_IN_FAMILIES = frozenset(spec.family for spec in MODELS)
+UNPREFIXED_FAMILIES = frozenset({"blip", "clip", "wd14", "deepdanbooru"})
 
 
 def find(name: str) -> ModelSpec:
@@ -183,7 +237,7 @@ def tagger_class(family: str) -> type[Tagger]:
 def prefix(family: str) -> str:
     """What begins the names of a family's settings in the flat mapping, as flags and in the API.
 
-    The product's own families have none, since their names are made to differ; others have their family's name, so that
-    two packages can both have a setting called temperature.
+    The first families have none, since their names are made to differ; others have their family's name, so that two can
+    both have a setting called temperature.
     """
-    return "" if family in BUILT_IN_FAMILIES else f"{family}_"
+    return "" if family in UNPREFIXED_FAMILIES else f"{family}_"

@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -49,6 +49,23 @@ class LabelEncoder(Protocol):
 
     def embed(self, tokens: Any) -> Embeddings:
         """The labels' normalised features, in order."""
+
+
+class TowerEncoder:
+    """A tokenizer and a text tower (see `text`) as `LabelCache` wants them; the tower is made where it is needed."""
+
+    def __init__(self, tokenize: Callable[[Sequence[str]], Any], text: Callable[[], Any]) -> None:
+        self.tokenize = tokenize
+        self._text = text
+
+    def lengths(self, tokens: Any) -> NDArray[np.int64]:
+        """How many tokens each label really has."""
+        return np.asarray(self._text().lengths(tokens).numpy(), np.int64)
+
+    def embed(self, tokens: Any) -> Embeddings:
+        """The labels' normalised features, in order."""
+        features = self._text().encode(tokens)
+        return np.asarray((features / features.norm(dim=-1, keepdim=True)).half().cpu().numpy(), np.float16)
 
 
 class LabelCache:

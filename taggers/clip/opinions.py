@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from captioner.errors import ModelFailed
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _PICTURES = 512  # 4 KB each at most
+_WORDS = 10_000
 
 
 class PictureMemory:
@@ -52,34 +54,70 @@ class PictureMemory:
         self.size_bytes = 0
 
 
-def tokenized(texts: Sequence[str], tokenizer: Callable[[Sequence[str]], Tensor]) -> Tensor:
-    """As the tokenizer itself, (texts, context), for texts with most words in common: each word is cut once.
+class WordTokens:
+    """A tokenizer, but quicker for texts with most words in common: each word is cut once, and remembered.
 
     CLIP's tokenizer cleans and cuts every text anew, a third of a millisecond each; it cuts words by themselves, and
     plain ASCII has nothing to clean but blanks. Other texts go the tokenizer's way, and so do all if the first differs.
     """
-    import torch
 
-    first = tokenizer(texts[:1])
-    is_plain = all(text.isascii() and text.isprintable() and not {"&", "<"} & {*text} for text in texts)
-    words = list(dict.fromkeys(word for text in texts for word in text.split()))
-    if len(texts) < 3 or not is_plain or not words:
-        return tokenizer(texts)
-    context = first.shape[1]
-    start, end = int(first[0, 0]), int(first.max())  # the end token has the largest id
-    rows = tokenizer(words).tolist()
-    ids_of = {word: row[1 : row.index(end)] for word, row in zip(words, rows, strict=True)}
-    found = torch.zeros(len(texts), context, dtype=first.dtype)
-    for row, text in enumerate(texts):
-        ids = [start, *(i for word in text.split() for i in ids_of[word])][: context - 1]
-        found[row, : len(ids) + 1] = torch.tensor([*ids, end])
-    return found if bool((found[:1] == first).all()) else tokenizer(texts)
+    def __init__(self, tokenizer: Callable[[Sequence[str]], Tensor]) -> None:
+        self._tokenizer = tokenizer
+        self._ids_of: dict[str, list[int]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """As the tokenizer itself, (texts, context)."""
+        import torch
+
+        is_plain = all(text.isascii() and text.isprintable() and not {"&", "<"} & {*text} for text in texts)
+        if len(texts) < 3 or not is_plain:
+            return self._tokenizer(texts)
+        first = self._tokenizer(texts[:1])
+        context = first.shape[1]
+        start, end = int(first[0, 0]), int(first.max())  # the end token has the largest id
+        cut = [text.split() for text in texts]
+        self._learn(sorted(set().union(*cut)), end)
+        ids_of, rows = self._ids_of, []
+        for words in cut:
+            ids = [start]
+            for word in words:
+                ids += ids_of[word]
+            ids = [*ids[: context - 1], end]
+            rows.append(ids + [0] * (context - len(ids)))
+        found = torch.tensor(rows, dtype=first.dtype)
+        return found if bool((found[:1] == first).all()) else self._tokenizer(texts)
+
+    def _learn(self, words: Sequence[str], end: int) -> None:
+        """Cut the words that are new; all are remembered afterwards."""
+        if len(self._ids_of) > _WORDS:
+            self._ids_of.clear()
+        new = [word for word in words if word not in self._ids_of]
+        if new:
+            rows = self._tokenizer(new).tolist()
+            self._ids_of |= {word: row[1 : row.index(end)] for word, row in zip(new, rows, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The mean of the normalised features of some pictures, (1, width), and how many they are."""
+
+    features: Tensor
+    count: int
+
+    @classmethod
+    def of(cls, features: Sequence[Tensor], before: Background | None) -> Background:
+        """Of some pictures, and of those that are in `before`."""
+        total, count = sum(features), len(features)
+        if before is not None:
+            total, count = total + before.features * before.count, count + before.count
+        return cls(total / count, count)
 
 
 def opinions(
     features: Tensor,
     rivals: Mapping[str, Sequence[str]],
     *,
+    background: Background | None = None,
     tokenizer: Callable[[Sequence[str]], Tensor],
     encode: Callable[[Tensor], Tensor],
     logit_scale: float,
@@ -90,6 +128,7 @@ def opinions(
 
     Args:
         features: the picture's, normalised, (1, width). rivals: caption -> the changed ones.
+        background: what CLIP would rather see under any picture of the set says nothing of this one, and is taken off.
         tokenizer, encode: as `ranking.PictureScorer` has them.
     Raises: ModelFailed: a similarity is no number.
     """
@@ -99,10 +138,10 @@ def opinions(
     found: dict[str, dict[str, Opinion]] = {caption: {} for caption in rivals}
     if not texts:
         return found
-    tokens = tokenized(texts, tokenizer)
+    tokens = tokenizer(texts)
     vectors = encode(tokens)
     vectors = vectors / vectors.norm(dim=-1, keepdim=True)
-    fits = vectors @ features[0]
+    fits = vectors @ (features if background is None else features - background.features)[0]
     if bool(fits.isnan().any()):
         raise ModelFailed("CLIP gave no number for this picture; leave it out, or download the model again.")
     row_of = {text: row for row, text in enumerate(texts)}

@@ -8,13 +8,12 @@ embeddings on disk, `ranking` ranks them, `prompts` makes prompts, `published` a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel
@@ -24,9 +23,9 @@ from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
 from taggers.clip import loading, pairs
-from taggers.clip.labels import Embeddings, LabelCache
+from taggers.clip.labels import Embeddings, LabelCache, TowerEncoder
 from taggers.clip.modes import prompt_by_mode
-from taggers.clip.opinions import PictureMemory, opinions
+from taggers.clip.opinions import Background, PictureMemory, WordTokens, opinions
 from taggers.clip.prompts import Prompt
 from taggers.clip.published import download_mb, fetch_steps
 from taggers.clip.ranking import Labels, PictureScorer, Table
@@ -80,6 +79,7 @@ class ClipTagger(Tagger):
         self._tag = tag
         self._cache = LabelCache(revision)
         self._memory = PictureMemory()
+        self._word_tokens = WordTokens(tokenizer)
         self._labels: Labels | None = None
         self._own: tuple[str, Labels] | None = None  # the last vocabulary of a person's own that was asked for, by name
         self._seconds_a_label: float | None = None  # measured on first use
@@ -177,7 +177,7 @@ class ClipTagger(Tagger):
                 for size in [-(-_SAMPLE * labels // count)]
                 for index in range(size)
             ]
-            encoder = _LabelEncoder(self)
+            encoder = self._label_encoder()
             encoder.embed(encoder.tokenize(sample[:4]))  # the first run makes the text tower and wakes the device
             start = clock()
             encoder.embed(encoder.tokenize(sample))
@@ -218,7 +218,7 @@ class ClipTagger(Tagger):
     def _fetch(self) -> Iterator[Preparing]:
         """Keep the published embeddings in the cache."""
         sizes_mb = self.published()
-        encoder = _LabelEncoder(self)
+        encoder = self._label_encoder()
         before_mb = 0
         for kind, size_mb in sizes_mb.items():
             vocabulary = self.vocabularies[kind]
@@ -259,7 +259,7 @@ class ClipTagger(Tagger):
         import torch
 
         total = sum(len(vocabulary.labels) for vocabulary in words)
-        encoder = _LabelEncoder(self)
+        encoder = self._label_encoder()
         done = 0
         matrices: list[Embeddings] = []
         tables: list[Table] = []
@@ -341,14 +341,22 @@ class ClipTagger(Tagger):
             encode=lambda tokens: self._text.encode_continuations(tokens),
         )
 
-    def opinions(self, shown: PictureInput, rivals: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Opinion]]:
+    def background_of(self, inputs: Iterable[PictureInput], before: Background | None = None) -> Background | None:
+        """The mean of the pictures' features. Raises: OutOfMemory: for a single picture."""
+        features = [row for shown in inputs for row in self._features([shown.image])]
+        return Background.of(features, before) if features else before
+
+    def opinions(
+        self, shown: PictureInput, rivals: Mapping[str, Sequence[str]], background: Background | None = None
+    ) -> dict[str, dict[str, Opinion]]:
         """By how much rather it would see a changed caption under the picture; see `opinions.opinions`."""
         (features,) = self._features([shown.image])
         return opinions(
             features,
             rivals,
-            tokenizer=self._tokenizer,
-            encode=lambda tokens: self._text.encode_continuations(tokens),
+            background=background,
+            tokenizer=self._word_tokens,
+            encode=lambda tokens: self._text.encode_variants(tokens),
             logit_scale=float(self._model.logit_scale.detach().exp()),
         )
 
@@ -369,6 +377,9 @@ class ClipTagger(Tagger):
 
         return in_halves(look, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
 
+    def _label_encoder(self) -> TowerEncoder:
+        return TowerEncoder(lambda labels: self._tokenizer(list(labels)), lambda: self._text)
+
     @property
     def _text(self) -> Any:
         if self._text_tower is None:
@@ -376,20 +387,3 @@ class ClipTagger(Tagger):
 
             self._text_tower = text_tower(self._model)
         return self._text_tower
-
-
-class _LabelEncoder:
-    """A tagger's text tower as `labels` wants it."""
-
-    def __init__(self, tagger: ClipTagger) -> None:
-        self._tagger = tagger
-
-    def tokenize(self, labels: Sequence[str]) -> Tensor:
-        return self._tagger._tokenizer(list(labels))
-
-    def lengths(self, tokens: Tensor) -> NDArray[np.int64]:
-        return np.asarray(self._tagger._text.lengths(tokens).numpy(), np.int64)
-
-    def embed(self, tokens: Tensor) -> Embeddings:
-        features = self._tagger._text.encode(tokens)
-        return np.asarray((features / features.norm(dim=-1, keepdim=True)).half().cpu().numpy(), np.float16)

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 # Tokens a run: enough to fill the processor, few enough to stay in its caches (a CPU) or memory (a GPU).
@@ -48,6 +50,10 @@ class PlainTextTower:
             return torch.cat([self._model.encode_text(batch.to(self._device)).float() for batch in batches])
 
     def encode_continuations(self, tokens: Tensor) -> Tensor:
+        """As `encode`; nothing can be shared here."""
+        return self.encode(tokens)
+
+    def encode_variants(self, tokens: Tensor) -> Tensor:
         """As `encode`; nothing can be shared here."""
         return self.encode(tokens)
 
@@ -116,6 +122,18 @@ class CausalTextTower:
             prefix = self._keys_values(tokens[:1, :shared])
         return self._in_buckets(tokens[:, shared:], lengths - shared, prefix)
 
+    def encode_variants(self, tokens: Tensor) -> Tensor:
+        """As `encode`, for texts that begin alike to various lengths, as with one word changed: each beginning once."""
+        features: Tensor | None = None
+        for tree in _trees(tokens.cpu().numpy(), self.lengths(tokens).cpu().numpy(), self._run_tokens):
+            with torch.inference_mode():
+                found = self._run_tree(tree).float()
+            if features is None:
+                features = torch.empty(len(tokens), found.shape[1], device=found.device)
+            features[torch.from_numpy(tree.members).to(found.device)] = found
+        assert features is not None
+        return features
+
     def _in_buckets(self, tokens: Tensor, lengths: Tensor, prefix: _KeysValues | None) -> Tensor:
         features: Tensor | None = None
         for members, longest in _buckets(lengths, self._run_tokens):
@@ -128,9 +146,11 @@ class CausalTextTower:
         return features
 
     def _embed(self, tokens: Tensor, start: int) -> Tensor:
-        positions = self._text.positional_embedding[start : start + tokens.shape[1]]
-        embedded: Tensor = self._text.token_embedding(tokens).to(self._dtype) + positions.to(self._dtype)
-        return embedded
+        return self._embed_at(tokens, torch.arange(start, start + tokens.shape[1], device=tokens.device))
+
+    def _embed_at(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        embedded: Tensor = self._text.token_embedding(tokens).to(self._dtype)
+        return embedded + self._text.positional_embedding[positions].to(self._dtype)
 
     def _heads_of(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(N, T, 3W) -> queries, keys, values, each (N, H, T, W/H)."""
@@ -176,12 +196,76 @@ class CausalTextTower:
                 attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)
                 x = x + block.ls_1(layer.out_projection(_joined(attended)))
             x = x + block.ls_2(layer.mlp(block.ln_2(x)))
+        return self._projected(x)
+
+    def _run_tree(self, tree: _Tree) -> Tensor:
+        """Features of a tree's texts, (members, width): linear layers see each node once, attention each text's own."""
+        tokens, rows, positions, paths, ends = (
+            torch.from_numpy(array).to(self._device)
+            for array in (tree.tokens, tree.rows, tree.positions, tree.paths, tree.ends)
+        )
+        texts = torch.arange(len(paths), device=self._device)
+        until_end = torch.arange(paths.shape[1], device=self._device) <= ends[:, None]
+        x = self._embed_at(tokens, positions)
+        for index, layer in enumerate(self._layers):
+            block = layer.block
+            q, k, v = self._heads_of(layer.in_projection(block.ln_1(x))[paths])
+            if index == len(self._layers) - 1:  # behind its keys and values only the end token matters
+                q = q[texts, :, ends][:, :, None]
+                attended = F.scaled_dot_product_attention(q, k, v, attn_mask=until_end[:, None, None])
+                x = x[paths[texts, ends]] + block.ls_1(layer.out_projection(_joined(attended)[:, 0]))
+            else:
+                attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+                x = x + block.ls_1(layer.out_projection(_joined(attended)[rows, positions]))
+            x = x + block.ls_2(layer.mlp(block.ln_2(x)))
+        return self._projected(x)
+
+    def _projected(self, x: Tensor) -> Tensor:
+        """What the last layer left of end tokens -> features."""
         x = self._text.ln_final(x)
         projection = self._text.text_projection
         if projection is None:
             return x
         projected: Tensor = projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
         return projected
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Texts as the tree of their beginnings; a node is a token behind what comes before it.
+
+    members: numbers of the texts. tokens, rows, positions: of each node, its own token, and where it was seen first.
+    paths: (members, T), each text's nodes, any behind its end. ends: positions of the end tokens.
+    """
+
+    members: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    paths: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+def _trees(tokens: NDArray[np.int64], lengths: NDArray[np.int64], run_tokens: int) -> Iterator[_Tree]:
+    """Trees of texts of at most so many tokens. Args: tokens: (N, context). lengths: with the end token."""
+    order = np.lexsort(tokens.T[::-1])
+    count = max(1, run_tokens // int(lengths.max()))
+    for start in range(0, len(order), count):
+        members = order[start : start + count]
+        yield _tree(members, tokens[members], lengths[members])
+
+
+def _tree(members: NDArray[np.int64], tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> _Tree:
+    """Args: tokens, lengths: of the members, which are in order of the alphabet."""
+    places = np.arange(int(lengths.max()))
+    tokens = tokens[:, : len(places)]
+    alike = np.cumprod(tokens[1:] == tokens[:-1], axis=1).sum(axis=1)
+    shared = np.minimum(np.concatenate(([0], alike)), lengths - 1)  # the end token of each is a node of its own
+    is_new = (places >= shared[:, None]) & (places < lengths[:, None])
+    numbers = np.where(is_new, is_new.cumsum().reshape(is_new.shape) - 1, 0)
+    paths = np.maximum.accumulate(numbers, axis=0)  # what is shared is the latest node at that place
+    rows, positions = np.nonzero(is_new)
+    return _Tree(members, tokens[rows, positions], rows, positions, paths, lengths - 1)
 
 
 def _joined(attended: Tensor) -> Tensor:

@@ -1,15 +1,10 @@
-"""What BLIP remembers of pictures that were looked at, within a number of bytes. Knows no settings, no text."""
+"""One picture's cross-attention keys and values, which BLIP remembers. Knows no settings, no text."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 import torch
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,39 +22,3 @@ class PictureKeys:
     def size_bytes(self) -> int:
         """What the tensors take."""
         return sum(tensor.numel() * tensor.element_size() for pair in self.layers for tensor in pair)
-
-
-class ByteCache(Generic[Value]):
-    """Values by key, the least recently used dropped when there are too many or too large. Always keeps the newest."""
-
-    def __init__(self, limit_bytes: int, limit_count: int = 512) -> None:
-        """Args: limit_count: what bounds a small model's values, which would not reach the bytes in thousands."""
-        self.limit_bytes = limit_bytes
-        self.limit_count = limit_count
-        self.size_bytes = 0
-        self._kept: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, key: Hashable) -> Value | None:
-        """The value, which counts as used now; None when it is not kept."""
-        if key not in self._kept:
-            return None
-        self._kept.move_to_end(key)
-        return self._kept[key][0]
-
-    def put(self, key: Hashable, value: Value, size_bytes: int) -> None:
-        """Keep a value, replacing one of the same key."""
-        if key in self._kept:
-            self.size_bytes -= self._kept.pop(key)[1]
-        self._kept[key] = value, size_bytes
-        self.size_bytes += size_bytes
-        while len(self._kept) > 1 and (self.size_bytes > self.limit_bytes or len(self._kept) > self.limit_count):
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self.size_bytes -= dropped
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._kept.clear()
-        self.size_bytes = 0

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from captioner.contract import Captioner, ModelSpec, PictureInput
 from captioner.errors import CaptionerError, MissingPackage
+from captioner.lab.scores import score_caption
+from captioner.lab.suggest import choose_length
 from captioner.limits import read_json
-from captioner.models.blip.settings import SamplingSettings
+from captioner.models.blip.settings import SamplingSettings, lengths_to_try
 from captioner.phrases import whole_phrases
 from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
@@ -116,12 +118,34 @@ class BlipCaptioner(Captioner):
 
         Raises: as `encode` and `decode`. An error is the whole call's: ask picture by picture to learn whose it is.
         """
-        return self.decode(self.encode([shown.image for shown in inputs]), settings)
+        encodings = self.encode([shown.image for shown in inputs])
+        if not settings.in_effect().get("fit_length"):
+            return self.decode(encodings, settings)
+        return [sentence for encoding in encodings for sentence in self._fitted(encoding, [settings])]
 
     def caption_grid(self, shown: PictureInput, grid: Sequence[SamplingSettings]) -> list[Sentence]:
         """As `decode_grid`: all of them for far less than one call each."""
         (encoding,) = self.encode([shown.image])
-        return self.decode_grid(encoding, grid)
+        return self._fitted(encoding, grid)
+
+    def _fitted(self, encoding: Encoding, grid: Sequence[SamplingSettings]) -> list[Sentence]:
+        """As `decode_grid`, where settings may have their length fitted: the shortest caption that is worth as much as
+        the best one, as BLIP itself reads them; its own wish to stop says what is filler."""
+        tried = [lengths_to_try(one) if one.in_effect().get("fit_length") else (one,) for one in grid]
+        found = iter(self.decode_grid(encoding, [one for lengths in tried for one in lengths]))
+        return [self._worth_most(encoding, list(islice(found, len(lengths))), lengths) for lengths in tried]
+
+    def _worth_most(
+        self, encoding: Encoding, sentences: Sequence[Sentence], lengths: Sequence[SamplingSettings]
+    ) -> Sentence:
+        """Args: sentences: one for each of the lengths."""
+        if len(sentences) == 1:
+            return sentences[0]
+        texts = [self.select(sentence, one).text for sentence, one in zip(sentences, lengths, strict=True)]
+        scores = [score_caption(reading, {}) for reading in self._decoder.read(encoding, texts, None)]
+        by_length = {one.min_length: score for one, score in zip(lengths, scores, strict=True)}
+        chosen = choose_length(by_length)
+        return next(found for found, one in zip(sentences, lengths, strict=True) if one.min_length == chosen)
 
     def background_of(self, inputs: Iterable[PictureInput], before: Background | None = None) -> Background | None:
         """The mean of what the picture tower makes of some pictures. Raises: as `encode`."""

@@ -19,12 +19,13 @@ from transformers.utils import logging as transformers_logging
 
 from captioner.errors import ModelFailed, SettingsError
 from captioner.models.blip import fast, forced, loading, selfcheck
-from captioner.models.blip.cache import ByteCache, PictureKeys
+from captioner.models.blip.cache import PictureKeys
 from captioner.models.blip.graphs import StepGraphs
 from captioner.models.blip.reading import PROMPT, Reader
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
 from captioner.models.blip.settings import SamplingSettings
 from captioner.models.blip.tree import PrefixTree
+from captioner.models.byte_cache import ByteCache
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
@@ -208,14 +209,16 @@ class BlipDecoder:
         Args: background: an `average` of the set; None where there is none to compare with.
         Raises: ModelFailed: the model's scores are not numbers. OutOfMemory: not even one caption fits.
         """
-        picture = self._forced(encoding)
-        blank = None if background is None else self._forced(background.mean)
-        return in_halves(lambda part: self._reader.read(part, picture, blank), captions, otherwise=_LESS)
+        run = self._forced([encoding] if background is None else [encoding, background.mean])
+        has_background = background is not None
+        return in_halves(
+            lambda part: self._reader.read(part, run, has_background=has_background), captions, otherwise=_LESS
+        )
 
-    def _forced(self, encoding: Encoding) -> forced.Forced:
+    def _forced(self, encodings: Sequence[Encoding]) -> forced.Forced:
         if self.is_fast:
-            return forced.in_one_pass(self._model.text_decoder, self._keys_of(encoding))
-        return forced.row_by_row(self._model.text_decoder, encoding.states)
+            return forced.in_one_pass(self._model.text_decoder, [self._keys_of(one) for one in encodings])
+        return forced.row_by_row(self._model.text_decoder, [one.states for one in encodings])
 
     def find(self, cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[FoundSentence]]:
         """The sentences found for each cell, as tokens, best first.

@@ -1,13 +1,17 @@
 """Given rows of tokens -> what BLIP would say after each of them: the decoder run on text that is there, no search.
 
 Rows that begin alike (captions of one picture, a caption with one word changed) are laid out as a tree of prefixes, in
-which each is computed once. Knows no text; a row is start token, prompt and what follows.
+which each is computed once. Rows of several pictures (a picture and its set's average one) go in one pass, since on a
+CPU a pass over few nodes takes as long as its weights take to be read. Knows no text; a row is start token, prompt and
+what follows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, cast
 
 import torch
 
@@ -19,31 +23,41 @@ _NODES = 512
 _PLAIN_ROWS = 16
 
 
-class TokenTree:
-    """Rows of tokens as the tree of their prefixes; a node is a token after its prefix.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Tokens given a picture, by its number among those that a `Forced` has."""
 
-    tokens, positions: of each node. paths: for each row its nodes in order.
+    ids: Sequence[int]
+    picture: int = 0
+
+
+class TokenTree:
+    """Rows as the trees of their prefixes, one tree a picture; a node is a token after its prefix, given its picture.
+
+    tokens, positions, pictures: of each node. paths: for each row its nodes in order.
     """
 
-    def __init__(self, rows: Sequence[Sequence[int]] = ()) -> None:
-        self.rows: list[Sequence[int]] = []
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows: list[Row] = []
         self.tokens: list[int] = []
         self.positions: list[int] = []
+        self.pictures: list[int] = []
         self.paths: list[list[int]] = []
         self._parents: list[int] = []
         self._node_of: dict[tuple[int, int], int] = {}
         for row in rows:
             self.add(row)
 
-    def add(self, row: Sequence[int]) -> None:
+    def add(self, row: Row) -> None:
         """Lay out one more row."""
-        node, path = -1, []
-        for position, token in enumerate(row):
+        node, path = -1 - row.picture, []
+        for position, token in enumerate(row.ids):
             known = self._node_of.get((node, token))
             if known is None:
                 known = self._node_of[node, token] = len(self.tokens)
                 self.tokens.append(token)
                 self.positions.append(position)
+                self.pictures.append(row.picture)
                 self._parents.append(node)
             node = known
             path.append(node)
@@ -63,7 +77,7 @@ Forced = Callable[[TokenTree], torch.Tensor]
 """A tree -> (nodes, vocabulary): the log-probability of each token after each node's prefix, float32."""
 
 
-def trees(groups: Sequence[Sequence[Sequence[int]]]) -> Iterator[tuple[TokenTree, Sequence[Sequence[Sequence[int]]]]]:
+def trees(groups: Sequence[Sequence[Row]]) -> Iterator[tuple[TokenTree, Sequence[Sequence[Row]]]]:
     """Groups of rows in order, in trees that are small enough for one pass; a group's rows stay in one tree.
 
     Rows of several hundred tokens may have a larger tree: in small ones their beginning would be computed again and
@@ -71,7 +85,7 @@ def trees(groups: Sequence[Sequence[Sequence[int]]]) -> Iterator[tuple[TokenTree
     """
     tree, start = TokenTree(), 0
     for number, group in enumerate(groups):
-        if tree.rows and len(tree.tokens) >= max(_NODES, 3 * max(map(len, group))):
+        if tree.rows and len(tree.tokens) >= max(_NODES, 3 * max(len(row.ids) for row in group)):
             yield tree, groups[start:number]
             tree, start = TokenTree(), number
         for row in group:
@@ -80,36 +94,48 @@ def trees(groups: Sequence[Sequence[Sequence[int]]]) -> Iterator[tuple[TokenTree
         yield tree, groups[start:]
 
 
-def in_one_pass(text_decoder: Any, keys: PictureKeys) -> Forced:
-    """The way of `fast.FastTextDecoder`: all nodes of a tree at once. Args: keys: the picture's."""
+def in_one_pass(text_decoder: Any, pictures: Sequence[PictureKeys]) -> Forced:
+    """The way of `fast.FastTextDecoder`: all nodes of a tree at once. Args: pictures: the keys of each."""
 
     def run(tree: TokenTree) -> torch.Tensor:
-        like = keys.layers[0][0]
-        sees = tree.sees().to(like.device)
+        like = pictures[0].layers[0][0]
+        order = sorted(range(len(tree.tokens)), key=lambda node: tree.pictures[node])  # a picture's nodes side by side
+        ends = list(accumulate(tree.pictures.count(number) for number in range(len(pictures))))
+        spans = tuple(
+            (number, begin, end)
+            for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False))
+            if end > begin
+        )
+        sees = tree.sees()[order][:, order].to(like.device)
         mask = torch.zeros(sees.shape, dtype=like.dtype, device=like.device).masked_fill_(~sees, -torch.inf)
-        inputs = AttentionInputs(lambda layer, key, value: (key, value), [keys], mask, ((0, 0, len(tree.tokens)),))
-        tokens = torch.tensor(tree.tokens, device=like.device)
-        positions = torch.tensor(tree.positions, device=like.device)
-        found: torch.Tensor = text_decoder.scores(tokens, positions, inputs)
-        return found.float().log_softmax(-1)
+        inputs = AttentionInputs(lambda layer, key, value: (key, value), pictures, mask, spans)
+        tokens = torch.tensor([tree.tokens[node] for node in order], device=like.device)
+        positions = torch.tensor([tree.positions[node] for node in order], device=like.device)
+        scores = text_decoder.scores(tokens, positions, inputs).float().log_softmax(-1)
+        if order == sorted(order):
+            return cast("torch.Tensor", scores)
+        found = torch.empty_like(scores)
+        found[order] = scores
+        return found
 
     return run
 
 
-def row_by_row(text_decoder: Any, states: torch.Tensor) -> Forced:
+def row_by_row(text_decoder: Any, pictures: Sequence[torch.Tensor]) -> Forced:
     """Plain transformers' way, where `fast` is off: each row by itself.
 
-    Args: states: the picture's, (1, image tokens, width).
+    Args: pictures: the states of each, (1, image tokens, width).
     """
 
     def run(tree: TokenTree) -> torch.Tensor:
         found: torch.Tensor | None = None
         for start in range(0, len(tree.rows), _PLAIN_ROWS):
             rows, paths = tree.rows[start : start + _PLAIN_ROWS], tree.paths[start : start + _PLAIN_ROWS]
-            longest = max(map(len, rows))
+            longest = max(len(row.ids) for row in rows)
             # What is behind a row's end changes nothing before it: each token sees those before it only.
-            ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=states.device)
-            logits = text_decoder(ids, encoder_hidden_states=states.expand(len(rows), -1, -1)).logits
+            ids = [[*row.ids, *[0] * (longest - len(row.ids))] for row in rows]
+            states = torch.cat([pictures[row.picture] for row in rows])
+            logits = text_decoder(torch.tensor(ids, device=states.device), encoder_hidden_states=states).logits
             for path, of_row in zip(paths, logits, strict=True):
                 log_probs = of_row[: len(path)].float().log_softmax(-1)
                 if found is None:

@@ -14,7 +14,7 @@ import torch
 from transformers import BlipConfig, BlipForConditionalGeneration
 
 from captioner.models.blip.fast import speed_up
-from captioner.models.blip.forced import TokenTree, in_one_pass, row_by_row
+from captioner.models.blip.forced import Row, TokenTree, in_one_pass, row_by_row
 from captioner.models.blip.graphs import StepGraphs
 from captioner.models.blip.tree import PrefixTree
 
@@ -59,22 +59,25 @@ def _agrees(what_is: str, difference: Callable[[], float]) -> bool:
 
 def _fast_difference(is_packed: bool) -> float:
     """The largest difference of scores between both models after a prompt, rows that part, and their reordering; and
-    of rows that are given as a whole.
+    of rows of two pictures that are given as a whole.
 
     Infinite when generate finds other tokens with the fast one.
     """
     model = _tiny_model()
-    pixels, rows = torch.randn(1, 3, 16, 16), torch.tensor([[1, 5, 4, 6], [1, 5, 3, 7], [1, 5, 3, 8]])
-    states = model.vision_model(pixel_values=pixels).last_hidden_state
+    pixels, rows = torch.randn(2, 3, 16, 16), torch.tensor([[1, 5, 4, 6], [1, 5, 3, 7], [1, 5, 3, 8]])
+    states, other = model.vision_model(pixel_values=pixels).last_hidden_state.split(1)
     seen_by_row = states.expand(3, -1, -1)
     expected = model.text_decoder(rows, encoder_hidden_states=seen_by_row).logits[:, -1]
-    given = TokenTree([*rows.tolist(), [1, 5, 3, 7, 9]])
-    expected_given = row_by_row(model.text_decoder, states)(given)
+    first, second, third = rows.tolist()
+    given = TokenTree([Row(first), Row(second, 1), Row(third), Row([*second, 9])])
+    expected_given = row_by_row(model.text_decoder, [states, other])(given)
     search = {"num_beams": 3, "num_return_sequences": 3, "max_length": 7, "eos_token_id": 2, "pad_token_id": 0}
     expected_rows = model.text_decoder.generate(rows[:1, :2], encoder_hidden_states=states, **search)
     speed_up(model, is_packed)
-    states = model.vision_model(pixel_values=pixels).last_hidden_state
-    pictures = [model.text_decoder.keys_of(states)]
+    both = [
+        model.text_decoder.keys_of(one) for one in model.vision_model(pixel_values=pixels).last_hidden_state.split(1)
+    ]
+    pictures = both[:1]
     found_rows = model.text_decoder.generate(
         rows[:1, :2], cache=PrefixTree(pictures, [0], 3, model.config.text_config.vocab_size), **search
     )
@@ -86,7 +89,7 @@ def _fast_difference(is_packed: bool) -> float:
     tree.reorder_cache(torch.tensor([1, 0, 2]))
     differences = [
         model.text_decoder(rows[:, 3:], tree).logits[:, 0] - expected,
-        in_one_pass(model.text_decoder, pictures[0])(given) - expected_given,
+        in_one_pass(model.text_decoder, both)(given) - expected_given,
     ]
     return max(float(one.abs().max()) for one in differences)
 

@@ -25,6 +25,13 @@ class SamplingSettings(Settings):
     num_beams: int = whole(3, 1, 20, "How many sentences are followed at once; 1 is greedy.", only_when=_BEAM)
     min_length: int = whole(5, 1, 75, "No sentence ends before this; the prompt counts too.", unit="tokens")
     max_length: int = whole(20, 1, 75, "Sentences are cut here; the prompt counts too.", unit="tokens")
+    fit_length: bool = switch(
+        False,
+        "A minimum for each picture, from the one above up: the shortest whose sentence is worth as much as any, so "
+        "that simple pictures get short ones. Takes about two captions' time.",
+        label="Fit the length to each picture",
+        only_when=_BEAM,
+    )
     repetition_penalty: float = real(
         1.0, 0.01, 5.0, "Above 1 repeats become rarer, below 1 more frequent (EveryDream's q_factor)."
     )
@@ -65,8 +72,11 @@ class SamplingSettings(Settings):
 
     @classmethod
     def effective(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """As `Settings.effective`; a single beam is not compared by length with others."""
+        """As `Settings.effective`; a single beam is not compared by length with others. A length that is not fitted is
+        as in layers of before it could be."""
         found = super().effective(values)
+        if not found.get("fit_length"):
+            found.pop("fit_length", None)
         if found.get("num_beams") == 1:
             found.pop("length_penalty", None)
         return found
@@ -84,13 +94,19 @@ class SamplingSettings(Settings):
     @classmethod
     def levels(cls) -> Levels:
         """How long a sentence becomes; short are the lengths of the BLIP paper."""
+        values = {
+            "short": {"min_length": 5, "max_length": 20},
+            "balanced": {"min_length": 10, "max_length": 40},
+            "detailed": {"min_length": 24, "max_length": 60},
+            "fitted": {"min_length": 5, "max_length": 60},
+        }
         return Levels(
             title="Length",
-            help="Short: 5 to 20 tokens (words or parts of them), balanced: 10 to 40, detailed: 24 to 60.",
+            help="Short: 5 to 20 tokens (words or parts of them), balanced: 10 to 40, detailed: 24 to 60. Fitted: as "
+            "much as each picture has to say, 5 to 60.",
             values={
-                "short": {"min_length": 5, "max_length": 20, "whole_phrases": True},
-                "balanced": {"min_length": 10, "max_length": 40, "whole_phrases": True},
-                "detailed": {"min_length": 24, "max_length": 60, "whole_phrases": True},
+                word: {**lengths, "whole_phrases": True, "fit_length": word == "fitted"}
+                for word, lengths in values.items()
             },
         )
 
@@ -110,6 +126,17 @@ class SamplingSettings(Settings):
         if alias != Q_FACTOR.name:
             raise KeyError(alias)
         return "top_p" if values.get("method", "beam") == "nucleus" else "repetition_penalty"
+
+
+FITTED_LENGTHS = (5, 10, 15, 22, 30, 40)
+"""The minimum lengths among which `fit_length` chooses."""
+
+
+def lengths_to_try(settings: SamplingSettings) -> tuple[SamplingSettings, ...]:
+    """What is searched with where the length is fitted: the minimum as it is, then longer ones, ascending."""
+    longer = [length for length in FITTED_LENGTHS if settings.min_length < length <= settings.max_length]
+    fixed = settings.replaced(fit_length=False)
+    return (fixed, *(fixed.replaced(min_length=length) for length in longer))
 
 
 Q_FACTOR = Field(
@@ -167,6 +194,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             num_beams=16,
             min_length=22,
             max_length=48,
+            fit_length=False,
             repetition_penalty=1.0,
             length_penalty=1.0,
             no_repeat_ngram_size=0,
@@ -184,6 +212,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             num_beams=1,
             min_length=10,
             max_length=30,
+            fit_length=False,
             repetition_penalty=1.1,
             length_penalty=1.0,
             no_repeat_ngram_size=0,
@@ -200,6 +229,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             num_beams=8,
             min_length=30,
             max_length=50,
+            fit_length=False,
             repetition_penalty=1.0,
             length_penalty=1.0,
             no_repeat_ngram_size=0,
@@ -216,6 +246,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             num_beams=3,
             min_length=5,
             max_length=20,
+            fit_length=False,
             repetition_penalty=1.0,
             length_penalty=1.0,
             no_repeat_ngram_size=0,

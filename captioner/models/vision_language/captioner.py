@@ -1,0 +1,163 @@
+"""Vision-language models as captioners: the class the registry names. Holds no tensor code; `answering` has it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
+from captioner.errors import CaptionerError, MissingPackage
+from captioner.limits import read_json
+from captioner.models.vision_language.settings import VisionLanguageSettings
+from captioner.records import Alternative, Sentence
+from captioner.settings import Settings
+
+if TYPE_CHECKING:
+    from captioner.models.vision_language.answering import VisionLanguageModel
+
+FILES = ("config.json", "tokenizer_config.json", "*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
+"""What is fetched of a repository: everything transformers reads, and no code."""
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_VARIABLES: Mapping[str, Readable] = MappingProxyType({"{tags}": "tags", "{name}": "name", "{existing}": "existing"})
+
+
+class VisionLanguageCaptioner(Captioner):
+    """Answers a question about each picture; a thin front of `answering.VisionLanguageModel`."""
+
+    family: ClassVar[str] = "vlm"
+    title: ClassVar[str] = "Vision-language model"
+    about: ClassVar[str] = "Answers a question about the picture, in as many words as it is asked for."
+    Settings: ClassVar[type[Settings]] = VisionLanguageSettings
+    other_names: ClassVar[str] = "the hub id of an image-text-to-text model (owner/name)"
+    is_live: ClassVar[bool] = False
+
+    def __init__(self, model: VisionLanguageModel) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Self:
+        """The model in a folder (config.json, safetensors, processor and tokenizer files) on `device`.
+
+        Raises: BadModel: files missing or damaged, a pickle, code of its own, tensors missing, no such model.
+            MissingPackage: torch or transformers, or a package that this model needs, is not installed.
+        """
+        try:
+            from captioner.models.vision_language.answering import VisionLanguageModel
+        except ModuleNotFoundError as error:
+            if error.name and error.name.split(".")[0] in ("torch", "torchvision", "transformers", "safetensors"):
+                raise MissingPackage(
+                    f"Vision-language models need {error.name}: pip install -r requirements.txt"
+                ) from error
+            raise
+        return cls(VisionLanguageModel.load(Path(place), device))
+
+    @classmethod
+    def spec_for(cls, name: str) -> ModelSpec | None:
+        """A hub id stands for the model of that repository."""
+        if not _REPO.fullmatch(name):
+            return None
+        return ModelSpec(
+            name=name,
+            kind="captioner",
+            family=cls.family,
+            entry=f"{cls.__module__}:{cls.__name__}",
+            repo=name,
+            files=FILES,
+            licence="see its page on the hub",
+            about="of your choice",
+        )
+
+    @classmethod
+    def accepts(cls, folder: Path) -> bool:
+        """Whether its config.json describes a model that looks at pictures and writes, BLIP aside."""
+        try:
+            config = read_json((folder / "config.json").read_bytes(), "config.json")
+        except (OSError, CaptionerError):
+            return False
+        if not isinstance(config, dict) or config.get("model_type") == "blip":
+            return False
+        text = json.dumps(config.get("architectures") or [])
+        writes = "ConditionalGeneration" in text or "CausalLM" in text or "EncoderDecoder" in text
+        return writes and any("vision" in key or key in ("encoder", "image_token_id") for key in config)
+
+    @staticmethod
+    def reads(settings: VisionLanguageSettings) -> Sequence[Readable]:
+        """What the prompt's variables name."""
+        asked = settings.prompt + settings.system
+        return tuple(read for variable, read in _VARIABLES.items() if variable in asked)
+
+    @property
+    def device(self) -> str:
+        """Where the weights are now."""
+        return self._model.device
+
+    @property
+    def precision(self) -> str:
+        """bf16 on CUDA, fp32 on the CPU."""
+        return self._model.precision
+
+    @property
+    def runtime(self) -> str:
+        """torch."""
+        return "torch"
+
+    @property
+    def revision(self) -> str:
+        """Short hexadecimal fingerprint of the weights."""
+        return self._model.revision
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes the weights take where they are now, and what is remembered of pictures."""
+        return self._model.size_bytes
+
+    @property
+    def batch_size(self) -> int:
+        """On the CPU a batch is no faster, and a person waits for all of it."""
+        return 1 if self.device == "cpu" else 4
+
+    def move_to(self, device: str) -> None:
+        """Bring the weights to a device; "cpu" offloads."""
+        self._model.move_to(device)
+
+    def release_memory(self) -> None:
+        """Let go of what is remembered of pictures (part of `size_bytes`); it is made again when it is needed."""
+        self._model.forget_pictures()
+
+    def caption(self, inputs: Sequence[PictureInput], settings: VisionLanguageSettings) -> list[Sentence]:
+        """One answer a picture, in order; the size of the batch never changes a result.
+
+        Raises: SettingsError: the prompt holds a word that stands for the picture. ModelFailed, OutOfMemory.
+        """
+        self._model.check(settings)
+        prompts = [filled_in(settings.prompt, shown) for shown in inputs]
+        return self._model.answer([shown.image for shown in inputs], prompts, settings, [settings.seed] * len(inputs))
+
+    @staticmethod
+    def can_draw(settings: VisionLanguageSettings) -> bool:
+        """Nucleus sampling draws; beam search finds the same again."""
+        return settings.method == "nucleus"
+
+    def draw(
+        self, shown: PictureInput, settings: VisionLanguageSettings, *, skip: int, count: int
+    ) -> list[Alternative]:
+        """The answers of the seeds that follow the settings' own. Raises: as `caption`."""
+        seeds = [(settings.seed + skip + number) % 2**31 for number in range(count)]
+        prompt = filled_in(settings.prompt, shown)
+        drawn = self._model.answer([shown.image] * count, [prompt] * count, settings, seeds)
+        return [Alternative(one.text, one.score, one.finish) for one in drawn]
+
+
+def filled_in(prompt: str, shown: PictureInput) -> str:
+    """The prompt with its variables' values; other words in braces stay as they are."""
+    values = {
+        "{tags}": ", ".join(tag.name.replace("_", " ") for tag in shown.tags),
+        "{name}": Path(shown.name).stem,
+        "{existing}": shown.existing,
+    }
+    return re.sub("|".join(map(re.escape, values)), lambda found: values[found.group()], prompt)
