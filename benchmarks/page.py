@@ -15,8 +15,8 @@ Rows (no peer: the tools users run today have no such page to time; what each sh
     upload_200            200 JPEGs of 1024 x 768 from choosing them until all are stored and their thumbnails drawn
     slider_to_caption     from a moved slider until the new suggestion, preset blip-paper, median of 10
     slider_beam16         the same under everydream-beam
-    compare_first         from Start until the first caption of the 5 x 5 grid of EveryDream's beams on one picture is painted,
-                          median of 5, the models loaded
+    compare_first         from Start until the first caption of EveryDream's 5 x 5 grid is painted, one picture, median
+                          of 5, the models loaded
     compare_25            the same until all 25 captions are
     compare_scores        from then until all their scores are
     draw_tags             all 94 tags of two taggers listed, or the near ones again, mean of 20

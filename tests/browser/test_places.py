@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from demo.cache import training_scene
 from demo.drawing import draw
+from tests.browser.comparing import choose_axes, start, wait_done
 from tests.browser.conftest import (
     AppServer,
     open_page,
@@ -186,6 +187,51 @@ def _toast(page: Any) -> None:
     page.locator("#cw-brief-actions button").wait_for()
 
 
+def _form_to_compare(page: Any) -> None:
+    """With a value that will not do, and three settings."""
+    page.locator("#cw-compare-open").click()
+    choose_axes(page, {"num_beams": "1, 2, many", "min_length": "5, 8"})
+    page.locator("[data-do=add]").click()
+
+
+def _comparison(page: Any) -> None:
+    """A cell that failed among others, some of which are rated, with its menu's button in sight."""
+    page.locator("#cw-compare-size").wait_for()
+    for pinned in page.locator("[data-pin][aria-pressed=true]").all():
+        pinned.click()
+    for name in ("poison.png", "scene.png", "plain.png"):
+        page.locator(f"[data-pin][aria-label='{name}']").click()
+    choose_axes(page, {"num_beams": "1, 2, 4", "min_length": "5, 8"})
+    start(page)
+    wait_done(page)
+    page.locator(".cw-compare-all").click()
+    for number, key in enumerate(("1", "2", "3")):
+        page.locator(f"[aria-label='scene.png'] [data-cell='{number}']").click()
+        page.keyboard.press(key)
+    page.locator("#cw-compare-cell .cw-compare-why").wait_for()
+
+
+def _cell_menu(page: Any) -> None:
+    page.locator("#cw-compare-open").click()
+    page.locator("#cw-compare-table [data-state=done]").first.click()
+    page.keyboard.press("Enter")
+    page.get_by_role("menuitem", name="Use these settings").wait_for()
+
+
+def _comparison_summed_up(page: Any) -> None:
+    """Coloured by a score, all pictures in sight."""
+    page.locator(".cw-compare-all").click()
+    page.locator("#cw-compare-colour").select_option("tokens")
+    page.locator("#cw-compare-tab-summary").click()
+    page.locator(".cw-compare-lines").first.wait_for()
+
+
+def _earlier_comparisons(page: Any) -> None:
+    page.locator("#cw-compare-open").click()
+    page.locator("#cw-compare-new").click()
+    page.locator("#cw-compare-earlier [data-do=open]").first.wait_for()
+
+
 def _job(page: Any) -> None:
     page.locator("#cw-ask-all").click()
     page.locator("#cw-stop").wait_for()
@@ -214,6 +260,11 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("what every caption says", _said),
     ("a kind to leave out", _said_switch),
     ("words with Undo", _toast),
+    ("what is to be compared", _form_to_compare),
+    ("a comparison", lambda page: (page.locator("#cw-compare-open").click(), _comparison(page))),
+    ("the menu of a cell", _cell_menu),
+    ("a comparison summed up", _comparison_summed_up),
+    ("earlier comparisons", _earlier_comparisons),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),
     ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),
