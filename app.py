@@ -1,7 +1,7 @@
 """The web app: flags -> AppConfig -> ModelManager, Workspace, Worker -> the page -> serve. Nothing else.
 
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
-              [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...]
+              [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class AppConfig:
     """What the flags say.
 
     login: (user, password) or None. is_open: --no-auth was given. allowed_hosts: names beside this machine's own.
+    endpoints: servers to caption with, NAME=URL.
     """
 
     host: str
@@ -40,6 +41,7 @@ class AppConfig:
     login: tuple[str, str] | None
     is_open: bool
     allowed_hosts: tuple[str, ...]
+    endpoints: tuple[str, ...] = ()
 
 
 def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
@@ -80,6 +82,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         metavar="NAME",
         help="answer to this name too, as a proxy or another machine calls it; may be given several times",
     )
+    parser.add_argument(
+        "--endpoint",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="an OpenAI-compatible server (Ollama, LM Studio, llama.cpp, vLLM, ...) to caption with, chosen by its "
+        "name; its key is read from the environment's CAPTIONER_KEY_NAME; may be given several times",
+    )
     flags = parser.parse_args(arguments)
     if not 0 <= flags.port <= 65_535:
         raise CaptionerError(f"--port is {flags.port}; it must be between 0 and 65535.")
@@ -92,6 +102,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         login=_login(flags),
         is_open=flags.no_auth,
         allowed_hosts=tuple(flags.allow_host),
+        endpoints=tuple(flags.endpoint),
     )
     ServedNames.of(config.host, config.allowed_hosts)  # says what is wrong with them
     if not is_loopback(config.host) and config.login is None and not config.is_open:
@@ -149,6 +160,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
 
     from captioner.captions.groups import add_plug_ins
     from captioner.models.manager import ModelManager
+    from captioner.models.named_servers import add_named_servers
     from captioner.service.service import Service
     from captioner.ui import page
     from captioner.ui.guard import Guard
@@ -157,6 +169,8 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.workspace import Workspace
 
     add_plug_ins()
+    for said in add_named_servers(config.endpoints):
+        print(f"app.py: {said}", file=sys.stderr)
     manager = ModelManager(models=config.models, device=config.device)
     with Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:

@@ -5,6 +5,7 @@ Exit status: 0 all good, 1 some pictures failed, 2 wrong use or a model that is 
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -53,6 +54,7 @@ def _run(words: list[str]) -> int:
     asked = next((word for word in words if not word.startswith("-")), "")
     from captioner.captions.groups import add_plug_ins
     from captioner.cli.parser import Parser, WrongUse
+    from captioner.models.named_servers import add_named_servers
 
     if words and words[0].startswith("-") and words[0] not in ("-h", "--help"):
         flag, command_name = words[0].partition("=")[0], next((word for word in words if word in COMMANDS), "caption")
@@ -69,12 +71,25 @@ def _run(words: list[str]) -> int:
         command = commands.add_parser(name, help=help_text, description=f"{help_text.capitalize()}.")
         if name == asked:
             add_plug_ins()
+            for said in add_named_servers(_endpoints(words)):
+                note(f"note: {said}")
             module = importlib.import_module(f"captioner.cli.{_MODULES.get(name, name)}")
             module.add_flags(command)
             command.set_defaults(parser=command, run=module.run)
     parsed = parser.parse_args(words)
     status: int = parsed.run(parsed)
     return status
+
+
+def _endpoints(words: Sequence[str]) -> list[str]:
+    """The servers that are named, before anything else is read: which flags there are depends on them."""
+    before = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    before.add_argument("--endpoint", action="append", default=[])
+    try:
+        known, _ = before.parse_known_args(words)
+    except argparse.ArgumentError:  # said again, in its place, when all flags are read
+        return []
+    return list(known.endpoint)
 
 
 if __name__ == "__main__":

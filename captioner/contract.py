@@ -58,6 +58,7 @@ class ModelSpec:
     repo, patterns allowed but for the first two, which must be there. download_mb: what a first use fetches, 0 where
     that is not known. defaults: settings fields whose best value differs for this model. tag: open_clip's pair of
     architecture and pretrained. is_demo: shipped with the product in assets/demo/<name>, trained on drawn scenes.
+    sends_to: the machine that pictures are sent to, "" where they stay on this one.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ModelSpec:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     tag: tuple[str, str] | None = None
     is_demo: bool = False
+    sends_to: str = ""
 
     @property
     def has_folder(self) -> bool:

@@ -54,7 +54,7 @@ def export_zip(
 
 def export_notes(service: Service, set_id: str, *, only: Collection[str] | None = None, **export: Any) -> list[str]:
     """What is said of an export before it."""
-    return list(service.exports.notes(set_id, ExportWish.read(export), only)["notes"])
+    return list(service.exports.look(set_id, ExportWish.read(export), only)["notes"])
 
 
 def page_values(service: Service, **changes: Any) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from captioner.captions.bulk import operation_of
+from captioner.captions.bulk.operation import Material
+from captioner.captions.tokens import count_tokens
 from captioner.formats.check import check_set
-from captioner.formats.check_rules import RULES, TRAINERS
+from captioner.formats.check_rules import RULES, TRAINERS, Rule
 from captioner.formats.checked import Checked, Question
 from captioner.formats.trainers.registry import TARGETS
 from tests.shell import Shell
@@ -47,6 +50,7 @@ MATRIX = [
     ("alpha", picture(notes=("transparency on white",)), "WWWW--WW"),
     ("specials", picture(text="a cat <|endoftext|> dog"), "WWWWWWWW"),
     ("escapes", picture(text=r"cat \(animal\)"), "WWWWWW--"),
+    ("quotes", picture(text="a “cat”"), "--WWW--W"),
     ("signs", picture(text="{a|b}"), "W-------"),
     ("placeholders", picture(text="[trigger] cat"), "--W-----"),
     ("tags", picture(text="a, b, b"), "W-W---E-"),
@@ -87,6 +91,35 @@ def test_rules_about_the_whole_set() -> None:
 )
 def test_the_token_limit_is_the_trainer_s_for_the_model(model: str, tokens: int, expected: str) -> None:
     assert levels("tokens", picture(tokens=tokens), OTHER, model=model) == expected
+
+
+BROKEN = {
+    "lines": "one\ntwo",
+    "tokens": ", ".join(["a very long caption"] * 40),
+    "specials": "a cat <|end<|endoftext|>oftext|>, a dog</s>",
+    "escapes": r"cat \(animal\), dog \\(animal\\)",
+    "quotes": "a “cat” and the dog’s",
+    "tags": "a cat, b,, b, c,",
+    "underscores": "long_hair, blue_eyes",
+}
+
+
+def test_every_mend_is_a_change_that_mends_its_rule() -> None:
+    assert set(BROKEN) == {rule.key for rule in RULES if rule.mend}
+    for rule in RULES:
+        if not rule.mend:
+            continue
+        trainer = next(name for name in ("kohya", "onetrainer") if name in rule.levels)
+        question = Question(trainer=trainer, base_model="flux1" if rule.key == "underscores" else "sdxl")
+        text = BROKEN[rule.key]
+
+        def found(text: str, question: Question = question, rule: Rule = rule) -> bool:
+            checked = [picture(text=text, tokens=count_tokens(text)), OTHER]
+            return rule.key in {finding.rule.key for finding in check_set(checked, question)}
+
+        assert found(text), rule.key
+        [after] = operation_of(rule.mend, {}).change(Material(captions=[("a.png", text)]))
+        assert after.strip() and not found(after), (rule.key, after)
 
 
 def test_rules_name_trainers_that_there_are() -> None:

@@ -26,6 +26,7 @@ from captioner.models.blip import PRESETS
 from captioner.models.blip.settings import Q_FACTOR
 from tests.fakes import NEW_FAMILY, POISON, FakeCaptioner, FakeClip, FakeModel, fake_models
 from tests.shell import Shell
+from tests.zips import own_names
 
 FIELDS = [(group, field) for group in setting_groups() for field in group.fields()]
 RED = "a red picture 40 wide under beam 3"
@@ -271,7 +272,7 @@ def test_a_zip_has_the_same_files(shell: Shell) -> None:
     shell.picture("set/sub/a.png", "blue")
     assert shell.caption("set", "--recursive", "--zip", "new/set.zip").status == 0
     with zipfile.ZipFile("new/set.zip") as archive:
-        assert {name: archive.read(name).decode() for name in archive.namelist()} == {"a.txt": RED, "sub/a.txt": BLUE}
+        assert {name: archive.read(name).decode() for name in own_names(archive)} == {"a.txt": RED, "sub/a.txt": BLUE}
 
 
 def test_two_pictures_with_one_stem_both_survive_and_it_is_said(shell: Shell) -> None:
@@ -283,7 +284,7 @@ def test_two_pictures_with_one_stem_both_survive_and_it_is_said(shell: Shell) ->
     ran = shell.caption(".", "--zip", "set.zip", "--with-pictures")
     assert "note: a.png was exported as a_2.png with a_2.txt." in ran.err
     with zipfile.ZipFile("set.zip") as archive:
-        assert archive.namelist() == ["a.jpg", "a.txt", "a_2.png", "a_2.txt"]
+        assert own_names(archive) == ["a.jpg", "a.txt", "a_2.png", "a_2.txt"]
 
 
 def test_pictures_are_never_copied_over_themselves(shell: Shell) -> None:
@@ -379,7 +380,7 @@ def test_ctrl_c_within_a_picture_leaves_a_zip_of_whole_ones(shell: Shell, monkey
     assert (ran.status, ran.summary) == (130, "2 captioned, 0 failed")
     with zipfile.ZipFile("set.zip") as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["0.png", "0.txt", "1.png", "1.txt"]
+        assert own_names(archive) == ["0.png", "0.txt", "1.png", "1.txt"]
         assert archive.read("1.png") == (shell.folder / "1.png").read_bytes()
 
 
@@ -649,7 +650,7 @@ def test_ctrl_c_keeps_what_is_done(shell: Shell, monkeypatch: pytest.MonkeyPatch
         assert ran.summary == "2 captioned, 0 failed"
     assert shell.files("out") == {"0.txt": RED, "1.txt": RED}
     with zipfile.ZipFile("set.zip") as archive:
-        assert archive.namelist() == ["0.txt", "1.txt"]
+        assert own_names(archive) == ["0.txt", "1.txt"]
     assert not list(shell.folder.rglob("*.part"))
 
 

@@ -100,7 +100,7 @@ def test_overwrite_keeps_the_folder_that_was_there(shell: Shell) -> None:
     ran = shell.caption("photos", "--format", "kohya", "--out", "set", "--overwrite")
     assert ran.status == 0
     assert (shell.folder / "set.bak/mine.txt").read_text() == "mine"
-    assert left(shell.folder / "set") == ["START.txt", "dataset.toml", "img"]
+    assert left(shell.folder / "set") == ["START.txt", "captioner-recipe.json", "dataset.toml", "img"]
 
 
 @pytest.mark.parametrize("where", [["--out", "set"], ["--zip", "set.zip"]])

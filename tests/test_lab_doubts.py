@@ -48,7 +48,8 @@ def test_a_line_is_thin_or_thick_and_the_offer_takes_its_article_along() -> None
 
 
 def test_places_go_on_from_the_part_and_count_as_browsers_do() -> None:
-    [cat, _] = doubts_of("\U0001f600, " + TEXT, _score(), Told(), offset=3)
+    text = f"\U0001f600, {TEXT}, tags"
+    [cat, _] = doubts_of(text, _score(), Told(), range(3, 3 + len(TEXT)))
     assert (cat["start"], cat["end"], cat["change"]) == (6, 10, [4, 10, "an owl,"])
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from captioner.lab.figures import SET_FIGURES
 from captioner.lab.measures import measure_set, measure_text
 
 
@@ -15,6 +16,12 @@ def test_a_caption_has_a_length_in_tokens_details_and_repetition() -> None:
     assert one.repetition == pytest.approx(1 - 7 / 12)
     assert one.explained() == "15 tokens, 2 details, 42% repeated"
     assert measure_text("").explained() == "0 tokens, 0 details, 0% repeated"
+
+
+def test_details_are_things_with_what_is_said_of_them_each_once() -> None:
+    one = measure_text("two large squares below two cats, in a cartoon style in a cartoon style")
+    assert one.phrases == ("two large squares", "two cats", "cartoon")
+    assert (one.detail, one.again) == (3, ("in a cartoon", "a cartoon style"))
 
 
 def test_distinct_words_and_pairs_are_counted_over_all_captions() -> None:
@@ -39,6 +46,12 @@ def test_a_phrase_of_most_captions_is_shared_and_only_as_long_as_it_is_common() 
     assert found.rare == ("asphalt", "grass", "sand", "snow", "water")
 
 
+def test_a_line_names_a_few_rare_phrases_and_how_many_more() -> None:
+    found = measure_set([f"a {letter}" for letter in "bcdefghij"])
+    assert found.explained().endswith('in one caption only: "b", "c", "d", "e", "f", "g" and 3 more')
+    assert {*found.values} == {figure.name for figure in SET_FIGURES}
+
+
 def test_of_two_captions_nothing_is_called_shared_or_rare() -> None:
     found = measure_set(["a cat", "a cat"])
     assert (found.shared, found.rare) == ((), ())
@@ -48,7 +61,7 @@ def test_a_set_is_explained_in_a_line_and_given_as_plain_values() -> None:
     found = measure_set(["a cat", "a cat", "a cat on grass"])
     assert found.explained() == (
         f"3 captions, distinct-1 0.50, distinct-2 0.60, self-BLEU {found.self_bleu:.2f}; "
-        'in at least 80%: "cat" (100%); phrases in one caption only: 1'
+        'in at least 80%: "cat" (100%); in one caption only: "grass"'
     )
     assert json.loads(json.dumps(found.to_values()))["shared"] == [{"phrase": "cat", "share": 1.0}]
     assert measure_set([]).captions == 0

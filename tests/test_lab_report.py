@@ -180,12 +180,20 @@ def test_scores_stand_in_all_files_with_what_they_mean() -> None:
     assert (cell["scores"]["tokens"], cell["scores"]["repetition"]) == (11, 0)
     assert {*cell["scores"]} == {figure.name for figure in FIGURES}
     assert cell["parts"]["false_words"].startswith("of 5 words; most: beams 0.")
+    assert cell["parts"]["detail"] == "3 beams, 5 tokens, 09"
     page = to_html(record).decode()
     assert '<u title="beams? the captioner would rather say =dogs (+1.0), this picture speaks against' in page
     assert '<span title="How many words are expected to be false. of 5 words; most: beams' in page
     assert "Scored by echo." in page
     plain = to_html(record_of("num_beams=2,3")).decode()
     assert "<span" not in plain and "<u title" not in plain
+
+
+def test_a_figure_has_its_parts_in_a_line() -> None:
+    long = scored("a cat and a cat and " + "word " * 80)
+    assert long.parts["tokens"] == "11 beyond the 75"
+    assert long.parts["repetition"] == "said again: a cat and, word word word"
+    assert long.parts["doubt"].startswith("most: cat 0.")
 
 
 def test_a_doubtful_word_that_differs_is_underlined_and_marked() -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from captioner import images
+from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.errors import BadPicture
 from captioner.formats.leaving import PicturesLeaving
 from captioner.formats.trainers.registry import TARGETS
@@ -189,7 +190,7 @@ def test_one_bad_picture_costs_one(shell: Shell) -> None:
     assert "note: 1 picture was converted for kohya's sd-scripts: 1 turned upright." in ran.err
     with zipfile.ZipFile(shell.folder / "set.zip") as archive:
         names = {name.rpartition("/")[2] for name in archive.namelist()}
-        assert names == {"a.jpg", "a.txt", "b.png", "b.txt", "dataset.toml", "START.txt"}
+        assert names == {"a.jpg", "a.txt", "b.png", "b.txt", "dataset.toml", "START.txt", RECIPE_NAME}
         assert archive.read("set/img/1_set/b.png") == (shell.folder / "in/b.png").read_bytes()
         assert "1 turned upright" in archive.read("set/START.txt").decode()
 

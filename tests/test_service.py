@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.errors import ExportError, SettingsError, UnknownSet
 from captioner.service.service import Service
 from tests.fakes import FakeWd14
@@ -211,7 +212,7 @@ def test_a_damaged_caption_costs_its_picture_in_rows_bulk_changes_and_export(ser
     bulk = service.bulk.preview_bulk(set_id, None, "affix", {"text": "more"})
     assert [change["id"] for change in bulk["changes"]] == [pictures[0], pictures[2]]
     files = exported(service, set_id, tmp_path / "set.zip", with_pictures=False)
-    assert sorted(files) == ["0.txt", "2.txt", "left out.log"]
+    assert sorted(files) == ["0.txt", "2.txt", RECIPE_NAME, "left out.log"]
     assert b"1.png: the caption of this picture was damaged" in files["left out.log"]
     assert service.save_caption(set_id, pictures[1], "again", row["revision"])["row"]["state"] == "edited"
 
@@ -239,9 +240,13 @@ def test_a_missing_picture_file_costs_itself_in_an_export_by_its_name(service: S
     set_id, pictures = set_with(service, RED, (0, 0, 200))
     service.workspace.picture_path(set_id, pictures[0]).unlink()
     files = exported(service, set_id, tmp_path / "set.zip", with_pictures=True)
-    assert sorted(files) == ["1.png", "1.txt", "left out.log"]
+    assert sorted(files) == ["1.png", "1.txt", RECIPE_NAME, "left out.log"]
     assert b"0.png: its picture file is missing; add the picture again" in files["left out.log"]
-    assert sorted(exported(service, set_id, tmp_path / "captions.zip", with_pictures=False)) == ["0.txt", "1.txt"]
+    assert sorted(exported(service, set_id, tmp_path / "captions.zip", with_pictures=False)) == [
+        "0.txt",
+        "1.txt",
+        RECIPE_NAME,
+    ]
 
 
 def test_a_deleted_set_is_gone(service: Service) -> None:

@@ -69,7 +69,9 @@ def open_service(tmp_path: Path) -> Iterator[Callable[[], Service]]:
 
 
 @pytest.fixture
-def demo(open_service: Callable[[], Service]) -> Service:
+def demo(open_service: Callable[[], Service], monkeypatch: pytest.MonkeyPatch) -> Service:
+    """One that looks at all pictures to compare with before it answers, however slow the machine is."""
+    monkeypatch.setattr("captioner.service.doubt.LOOK_S", 60.0)
     return open_service()
 
 
@@ -177,8 +179,11 @@ def test_names_and_tags_are_judged_by_nobody(demo: Service, hears: list[str]) ->
     def doubted(text: str) -> list[str]:
         return [doubt["word"] for doubt in demo.doubt.of_text(set_id, first, text)["doubts"]]
 
-    assert doubted(f"sks house, {FALSE}, long hair, red house") == ["cats"]
+    text = f"sks house, {FALSE}, long hair, red house"
+    assert doubted(text) == ["cats"]
     assert hears == [FALSE]
+    [doubt] = demo.doubt.of_text(set_id, first, text)["doubts"]
+    assert doubt["change"] == [text.index("cats"), text.index("cats") + 4, "hearts"]
     assert doubted(FALSE.replace("cats", "Cats")) == [], "a person's name for them"
     demo.settings_changed(set_id, page_values(demo, prefix="cats, "))
     assert doubted(FALSE) == [], "the trigger word"

@@ -28,7 +28,7 @@ def test_a_zip_of_some_pictures_holds_those_alone(service: Service, tmp_path: Pa
     set_id, [first, second] = set_with(service, RED, (20, 20, 200))
     service.save_caption(set_id, second, "one\ntwo", 0)
     chosen = service.export_scopes.ids(service.export_scopes.name([second, "gone"])["scope"])
-    assert len(export_zip(service, set_id, tmp_path / "set.zip", with_pictures=True, only=chosen)) == 2
+    assert len(export_zip(service, set_id, tmp_path / "set.zip", with_pictures=True, only=chosen)) == 3
     [note] = export_notes(service, set_id, format="txt", with_pictures=False, only=chosen)
     assert "has several lines" in note
     assert "lines" not in str(export_notes(service, set_id, format="txt", with_pictures=False, only={first}))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from captioner.errors import CaptionerError
+from captioner.formats.check_rules import TRAINERS
 from captioner.formats.trainers.registry import TARGETS
 from captioner.service.exports import ExportWish
 from captioner.service.service import Service
 from tests.service_makers import added, export_zip, png
+from tests.shell import Shell
 from tests.trainer_readers import SET_READERS
 
 COLOURS = ((200, 30, 30), (20, 20, 220), (30, 200, 30))
@@ -86,7 +91,7 @@ def test_what_a_trainer_cannot_read_is_said_before(
 ) -> None:
     set_id = a_set(service)
     with pytest.raises(CaptionerError, match=sentence):
-        service.exports.notes(set_id, ExportWish.read(values))
+        service.exports.look(set_id, ExportWish.read(values))
     with pytest.raises(CaptionerError, match=sentence):
         export_zip(service, set_id, tmp_path / "set.zip", **values)
 
@@ -118,3 +123,63 @@ def test_start_txt_is_told_without_a_picture_being_read(service: Service, tmp_pa
     files = export_zip(service, set_id, tmp_path / "set.zip", format=name)
     assert told == files["Cats & dogs/START.txt"].decode().splitlines()
     assert service.exports.start(set_id, ExportWish.read({"format": "txt"})) == {"start": []}
+
+
+def test_the_table_says_what_check_says_of_the_same_files(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_id = service.new_set()["set"]
+    pictures = {
+        "turned.jpg": (_picture("JPEG", turned=True), "a “red” picture"),
+        "clear.png": (_picture("PNG", mode="RGBA"), "green, green, ,"),
+        "moving.gif": (_picture("GIF", frames=2), "long_hair, a \\(cat\\)"),
+        "Mixed.Jpeg": (_picture("JPEG"), ", ".join(["a very long caption"] * 40)),
+        "multiply.png": (_picture("PNG"), "a dog <|endoftext|> and [name]"),
+        "lines.png": (_picture("PNG"), "one\ntwo {x}"),
+        "empty.png": (_picture("PNG"), ""),
+    }
+    for name, (data, text) in pictures.items():
+        added(service, set_id, name, data, text)
+    export_zip(service, set_id, tmp_path / "set.zip", with_pictures=True)
+    with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+        archive.extractall(tmp_path / "set")
+    shell = Shell(tmp_path, "", capsys)
+    for trainer in TRAINERS:
+        ran = shell("check", tmp_path / "set", "--for", trainer, "--json")
+        said = {(one["rule"], one["level"], one["count"], one["what"]) for one in json.loads(ran.out)["findings"]}
+        table = service.exports.look(set_id, ExportWish.read({"format": trainer}))["findings"]
+        assert {(one["rule"], one["level"], len(one["ids"]), one["what"]) for one in table} == said, trainer
+        assert len(said) > 3
+
+
+def _picture(kind: str, *, mode: str = "RGB", turned: bool = False, frames: int = 1) -> bytes:
+    image, buffer, exif = Image.new(mode, (40, 30)), io.BytesIO(), Image.Exif()
+    more = {"append_images": [Image.new(mode, (40, 30), "red")], "save_all": True} if frames > 1 else {}
+    if turned:
+        exif[0x0112] = 6
+    image.save(buffer, kind, exif=exif, **more)
+    return buffer.getvalue()
+
+
+def test_what_the_export_mends_and_what_is_left_to_do(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    added(service, set_id, "turned.jpg", _picture("JPEG", turned=True), "a cat")
+    added(service, set_id, "clear.png", _picture("PNG", mode="RGBA"), "one\ntwo, " + "a very long caption, " * 30)
+
+    def table(**values: Any) -> dict[str, Any]:
+        found = service.exports.look(set_id, ExportWish.read({"format": "kohya", **values}))["findings"]
+        return {one["rule"]: one for one in found}
+
+    found = table()
+    assert found["turned"]["is_mended"] and found["turned"]["mend"] is None
+    assert found["lines"]["is_mended"] and found["lines"]["mend"]["operation"] == "lines"
+    assert not found["tokens"]["is_mended"]
+    assert found["tokens"]["mend"] == {"title": "Trim to the token limit", "operation": "trim", "values": {"limit": 75}}
+    assert found["alpha"]["mend"] == {"title": "Convert pictures", "settings": {"conversion": "all"}}
+    assert table(conversion="all")["alpha"]["is_mended"]
+    found = table(conversion="none")
+    assert not found["turned"]["is_mended"]
+    assert found["turned"]["mend"] == {"title": "Convert pictures", "settings": {"conversion": "needed"}}
+    assert not table(with_pictures=False)["turned"]["is_mended"]
+    for name in ("txt", "csv"):
+        assert service.exports.look(set_id, ExportWish.read({"format": name}))["findings"] == []

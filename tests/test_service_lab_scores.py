@@ -95,7 +95,7 @@ def test_every_caption_has_figures_with_parts_and_its_doubts_lie_on_words(
 def test_ratings_agree_with_scores_and_move_the_slope_in_one_step(
     demo: Service, scored: tuple[str, list[str], str]
 ) -> None:
-    set_id, _, sweep = scored
+    set_id, ids, sweep = scored
     read = call(demo, "read_sweep", set=set_id, sweep=sweep)
     first = {(cell["picture"], cell["caption"]): cell for cell in reversed(read["cells"])}
     by_doubt = sorted(first.values(), key=lambda cell: cell["scores"]["false_words"])
@@ -114,6 +114,13 @@ def test_ratings_agree_with_scores_and_move_the_slope_in_one_step(
     assert slope["is"] != slope["was"]
     assert "By your" in slope["about"]
 
+    demo.settings_changed(set_id, _values(demo))
+    demo.save_caption(set_id, ids[0], "a small green house on a sandy beach", 0)
+    demo.doubt.start(set_id, ids[:1])
+    wait_for_job(demo, set_id, timeout_s=120)
+    doubt = demo.doubt.of_set(set_id)["readings"][ids[0]]["score"]
+    assert doubt > 0.2
+
     cursor = call(demo, "read_sweep", set=set_id, sweep=sweep)["cursor"]
     used = call(demo, "use_slope", set=set_id, is_used=True)
     assert used["slope"]["is_used"]
@@ -123,6 +130,7 @@ def test_ratings_agree_with_scores_and_move_the_slope_in_one_step(
     before = {(cell["picture"], cell["cell"]): cell for cell in read["cells"]}
     assert changed
     assert all(changed[place]["scores"]["false_words"] != before[place]["scores"]["false_words"] for place in changed)
+    assert demo.doubt.of_set(set_id)["readings"][ids[0]]["score"] != doubt, "the captions of the set follow too"
     assert demo.choices.stored_plan(set_id).notes == (), "it is no setting of a plan"
     demo.settings_changed(set_id, _values(demo, num_beams=5))
     call(demo, "undo", set=set_id)
@@ -132,6 +140,7 @@ def test_ratings_agree_with_scores_and_move_the_slope_in_one_step(
     for cell in again["cells"]:
         assert cell["scores"] == before[cell["picture"], cell["cell"]]["scores"]
     assert not call(demo, "sweep_summary", set=set_id, sweep=sweep)["slope"]["is_used"]
+    assert demo.doubt.of_set(set_id)["readings"][ids[0]]["score"] == doubt
 
 
 def test_without_a_captioner_that_reads_the_tagger_remains(demo: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -20,8 +24,10 @@ from captioner.models import registry, sources
 from captioner.service.service import Service
 from captioner.ui import page
 from captioner.ui.routes import add_routes
+from captioner.workspace.records import Upload
 from tests.gradio_blocks import in_loop
 from tests.service_makers import export_zip
+from tests.zips import own_files, own_names
 
 
 def _png(size: tuple[int, int] = (40, 30)) -> bytes:
@@ -157,11 +163,11 @@ def test_the_zip_holds_captions_and_by_choice_pictures(client: TestClient, servi
     _upload(client, set_id, "a.jpg", _png())
     service.save_caption(set_id, row["id"], "an édit", 0)
     plain = zipfile.ZipFile(io.BytesIO(client.get(f"/sets/{set_id}/export").content))
-    assert sorted(plain.namelist()) == ["a.txt", "a_2.txt"]
+    assert sorted(own_names(plain)) == ["a.txt", "a_2.txt"]
     assert plain.read("a_2.txt").decode() == "an édit"  # a.jpg is the first by name
     whole = client.get(f"/sets/{set_id}/export", params={"with_pictures": True, "format": "caption"})
     assert whole.headers["content-disposition"] == 'attachment; filename="captions.zip"'
-    names = zipfile.ZipFile(io.BytesIO(whole.content)).namelist()
+    names = own_names(zipfile.ZipFile(io.BytesIO(whole.content)))
     assert sorted(names) == ["a.caption", "a.jpg", "a_2.caption", "a_2.png"]
 
 
@@ -186,7 +192,7 @@ def test_kohya_s_folders_leave_as_they_came(client: TestClient, service: Service
         _upload(client, set_id, "1.png", _png(), text, folder)
     zipped = client.get(f"/sets/{set_id}/export", params={"with_pictures": True})
     with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
-        assert sorted(archive.namelist()) == ["10_sks dog/1.png", "10_sks dog/1.txt", "5_cat/1.png", "5_cat/1.txt"]
+        assert sorted(own_names(archive)) == ["10_sks dog/1.png", "10_sks dog/1.txt", "5_cat/1.png", "5_cat/1.txt"]
         assert archive.read("10_sks dog/1.txt") == b"a dog"
 
 
@@ -198,7 +204,7 @@ def test_numbers_in_the_zip_do_not_depend_on_the_order_of_arrival(client: TestCl
         for name, data, text in order:
             _upload(client, set_id, name, data, text, "a")
         with zipfile.ZipFile(io.BytesIO(client.get(f"/sets/{set_id}/export").content)) as archive:
-            found.append({name: archive.read(name) for name in archive.namelist()})
+            found.append(own_files(archive))
     assert found[0] == found[1]
     assert found[0]["a/1.txt"] == b"jpg"
 
@@ -308,3 +314,38 @@ def test_a_picture_that_breaks_off_in_the_midst_breaks_the_download_off(
     monkeypatch.setattr(zip_stream._StreamedZip, "copy", fail)
     with pytest.raises(RuntimeError, match="response already started"):
         client.get(f"/sets/{set_id}/export", params={"with_pictures": "true"})
+
+
+def test_a_broken_off_download_is_known_as_one_to_who_takes_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastAPI()
+    add_routes(app, service)
+    set_id = service.new_set()["set"]
+    for number in range(3):
+        service.intake.add_picture(set_id, Upload(f"{number}.png", _png((40 + number, 30))), [])
+    copy = zip_stream._StreamedZip.copy
+
+    def fail_at_the_second(sink: Any, name: str, source: Any) -> None:
+        if name == "1.png":
+            raise ExportError("The picture cannot be read.")
+        copy(sink, name, source)
+
+    monkeypatch.setattr(zip_stream._StreamedZip, "copy", fail_at_the_second)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    taken = b""
+    with pytest.raises(httpx.RemoteProtocolError):  # which a browser calls a failed download
+        with httpx.stream("GET", f"http://127.0.0.1:{port}/sets/{set_id}/export?with_pictures=true") as answer:
+            assert answer.status_code == 200
+            for piece in answer.iter_bytes():
+                taken += piece
+    server.should_exit = True
+    thread.join(10)
+    assert taken.startswith(b"PK")
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(io.BytesIO(taken))

@@ -19,9 +19,9 @@ from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import BadModel, MissingPackage, ModelFailed, SettingsError
 from captioner.models.manager import ModelManager
+from captioner.models.questions import filled_in
 from captioner.models.vision_language import VisionLanguageCaptioner
 from captioner.models.vision_language.answering import VisionLanguageModel
-from captioner.models.vision_language.captioner import filled_in
 from captioner.models.vision_language.settings import VisionLanguageSettings
 from captioner.pipeline import make_layers
 from captioner.records import Tag

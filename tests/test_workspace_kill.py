@@ -109,3 +109,23 @@ def test_a_bulk_change_killed_on_the_way_is_whole_or_not_there(tmp_path):
                 views = workspace.views(set_id)
             assert len({(view.text, view.revision) for view in views}) == 1
             assert views[0].revision >= max((number for _, number in said), default=0)
+
+
+def test_cells_and_ratings_that_were_acknowledged_are_there_after_a_kill(tmp_path):
+    rng = random.Random(4)
+    with Workspace(tmp_path) as workspace:
+        set_id, ids = filled(workspace, 1)
+    with Saver(rng, "durable", "lab", tmp_path, set_id, ids) as saver:
+        for _ in range(10):
+            last = dict(saver.acknowledged_until_killed())
+            with Workspace(tmp_path) as workspace:
+                for sweep, number in last.items():
+                    cells = workspace.lab.cells(set_id, sweep)
+                    assert [cell.content for cell in cells][:number] == [{"at": at + 1} for at in range(number)]
+                    assert len(cells) <= number + 1
+                    assert workspace.lab.sweep(set_id, sweep).rated >= number
+    with Workspace(tmp_path) as workspace:
+        assert workspace.lab.ratings(set_id).damaged == 0
+        while workspace.undo(set_id):
+            pass
+        assert {one.rating for one in workspace.lab.ratings(set_id).whole} == {None}

@@ -2,7 +2,7 @@
 
 Run as `python workspace_kill_child.py STORE WORK FOLDER SET_ID PICTURE_ID...`. For each line on its input it starts a
 process of its own that opens the workspace and saves, and says "pid N"; when that one was killed it says "gone". STORE
-is durable, or hasty: a store that acknowledges a save before it is committed. WORK is edits or bulk.
+is durable, or hasty: a store that acknowledges a save before it is committed. WORK is edits, bulk or lab.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from captioner.workspace import Workspace
-from captioner.workspace.records import Saved
+from captioner.workspace.records import Saved, StoredCell
 
 
 class HastyWorkspace(Workspace):
@@ -64,10 +64,22 @@ def change_all(workspace: Workspace, set_id: str, picture_ids: list[str]) -> Non
         say("all", number)
 
 
+def fill_and_rate(workspace: Workspace, set_id: str, picture_ids: list[str]) -> None:
+    """Cells of a sweep of their own, and a rating for each; its sweep is the set's newest."""
+    number, [picture_id] = 0, picture_ids
+    sweep = workspace.lab.create(set_id, "killed", {})
+    say("open")
+    while True:
+        number += 1
+        workspace.lab.put_cells(set_id, sweep, [StoredCell(picture_id, number, f"cell {number}", {"at": number})])
+        workspace.lab.rate(set_id, picture_id, f"cell {number}", "green", {})
+        say(sweep, number)
+
+
 def main() -> None:
     store, work, folder, set_id, *picture_ids = sys.argv[1:]
     open_workspace = {"durable": Workspace, "hasty": HastyWorkspace}[store]
-    do = {"edits": save_edits, "bulk": change_all}[work]
+    do = {"edits": save_edits, "bulk": change_all, "lab": fill_and_rate}[work]
     for _ in sys.stdin:
         # A fork starts in a hundredth of the time that loading Python again takes. This process itself never opens a
         # workspace, so the fork shares nothing with it but loaded code.

@@ -31,6 +31,13 @@ _NOUNS_IN_ING = frozenset(
     "ring earring wing king string ceiling clothing evening morning building painting drawing thing".split()  # noqa: SIM905
 )
 
+_PLACE_WORDS = (
+    "above below beside behind beneath underneath between across along around inside outside atop over beyond through "
+    "toward towards"
+)
+PLACE_WORDS = frozenset(_PLACE_WORDS.split())
+"""What parts two things that are told of; a claim all the same, so these are no function words."""
+
 _CORE = re.compile(r"[^\W_](.*[^\W_])?", re.DOTALL)
 _NUMBERS = {"a": "1", "an": "1", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6"}
 _NOT_STORED = 0.005  # a layer keeps tags from 0.01 on
@@ -90,15 +97,15 @@ def can_be_false(word: str) -> bool:
     return bool(plain) and (plain not in FUNCTION_WORDS or plain in ARTICLES)
 
 
-def content_phrases(words: Sequence[str]) -> list[range]:
+def content_phrases(words: Sequence[str], parting: Collection[str] = ()) -> list[range]:
     """The runs of content words, which function words, articles and commas part: "two small cars", "red".
 
-    Returns: the places of each run's words.
+    Args: parting: further words that part them. Returns: the places of each run's words.
     """
     runs: list[range] = []
     begin: int | None = None
     for place, word in enumerate([*words, "the"]):
-        is_content = bool(bare(word)) and bare(word) not in FUNCTION_WORDS
+        is_content = bool(bare(word)) and bare(word) not in FUNCTION_WORDS and bare(word) not in parting
         is_new = place > 0 and words[place - 1].endswith((",", ".", ";"))
         if begin is not None and (not is_content or is_new):
             runs.append(range(begin, place))

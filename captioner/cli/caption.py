@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner import images, pipeline
+from captioner import images
 from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
+from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
+from captioner.captions.variants import variants
 from captioner.cli.flags import (
     add_model_flags,
     add_search_flags,
@@ -24,6 +26,7 @@ from captioner.cli.flags import (
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
+from captioner.cli.recipes import RecipeWriter, Repeat, read_recipe
 from captioner.cli.set_flags import add_set_flags, check_set_flags, target_of, with_pictures
 from captioner.cli.sets import set_output
 from captioner.cli.terminal import Download, check_device, note, quiet, say, say_json
@@ -93,6 +96,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     sets = parser.add_argument_group("sets for trainers (--format)")
     add_set_flags(where, sets)
     where.add_argument("--json", action="store_true", help="print one JSON object a picture, for programs")
+    where.add_argument(
+        "--recipe",
+        metavar="FILE",
+        help=f"caption as an export did, by the {RECIPE_NAME} in it: its models and settings, and for the pictures it "
+        "knows, the words that a person wrote; settings given beside it win",
+    )
     models = parser.add_argument_group("models")
     models.add_argument(
         "--models",
@@ -117,7 +126,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Caption what the command line names. Everything that can be wrong with it shows before a model is loaded."""
     with quiet():
-        plan = _plan(arguments)
+        recipe = read_recipe(arguments.recipe) if arguments.recipe is not None else None
+        plan = _plan(arguments, recipe)
         found = find_pictures(arguments.pictures, _search(arguments))
         for text in found.notes():
             note(f"note: {text}")
@@ -128,12 +138,15 @@ def run(arguments: argparse.Namespace) -> int:
             existing=plan.recipe.existing,
             may_overwrite=arguments.overwrite,
         )
+        repeat = Repeat(recipe)
+        for text in repeat.look(pictures):
+            note(f"note: {text}")
         run = _Run(len(pictures), is_incomplete=found.is_incomplete)
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
                 plan.check_models(arguments.models, progress=Download())
-                _caption(arguments, plan, pictures, output, run)
+                _caption(arguments, plan, pictures, output, run, repeat)
         except ExportError as error:
             if not run.has_begun:
                 raise
@@ -178,9 +191,9 @@ class _Run:
         return 1 if self.failed or self.is_incomplete else 0
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
+def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     flat = flat_settings(arguments)
-    plan = Plan.from_flat(flat, arguments.models)
+    plan = Plan.from_flat({**(recipe.settings if recipe else {}), **flat}, arguments.models)
     check_flags_have_effect(flat, plan)
     check_device(arguments.device)
     for flag, target, kind in (("--out", arguments.out, "DIR"), ("--zip", arguments.zip, "FILE")):
@@ -203,7 +216,12 @@ def _search(arguments: argparse.Namespace) -> Search:
 
 
 def _caption(
-    arguments: argparse.Namespace, plan: Plan, pictures: Sequence[NamedPicture], output: Output, run: _Run
+    arguments: argparse.Namespace,
+    plan: Plan,
+    pictures: Sequence[NamedPicture],
+    output: Output,
+    run: _Run,
+    repeat: Repeat,
 ) -> None:
     """Caption and write, counting in `run`. After Ctrl+C it ends as ever, or with KeyboardInterrupt if nothing is done.
 
@@ -212,22 +230,29 @@ def _caption(
     from captioner.models.manager import ModelManager
 
     # Read now, since what this run writes must not be taken for what was there before it.
-    existing = output.existing()
+    existing = repeat.existing(output.existing())
+    made = RecipeWriter(plan, arguments.models, repeat)
     manager = ModelManager(models=arguments.models, device=arguments.device)
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
     kept = 0
     told: set[str] = set()
     try:
-        is_kept = [plan.recipe.existing == "keep" and isinstance(text, str) and text.strip() for text in existing]
-        if not all(is_kept):  # else no model is asked
+        keeps = plan.recipe.existing == "keep"
+        is_known = [
+            repeat.text(place) is not None or (keeps and isinstance(text, str) and text.strip())
+            for place, text in enumerate(existing)
+        ]
+        if not all(is_known):  # else no model is asked
             _prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
         with Progress(len(pictures), "pictures") as progress:
             sources = _sources(pictures, existing)
-            for captioned in pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size):
+            for captioned in repeat.captioned(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
-                captioned = _written(output, place, captioned)
+                texts = _texts(arguments, captioned, plan, existing[place])
+                captioned = _written(output, place, captioned, texts)
+                made.add(place, pictures[place], captioned, existing[place])
                 progress.clear()
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
                     note(f"note: {warning}")
@@ -243,13 +268,27 @@ def _caption(
             raise
     finally:
         manager.close()
+    if run.done:
+        made.write(output)
 
 
-def _written(output: Output, place: int, captioned: Captioned) -> Captioned:
+def _texts(
+    arguments: argparse.Namespace, captioned: Captioned, plan: Plan, existing: str | CaptionerError
+) -> list[str]:
+    """What a picture's captions are in a set: its caption, or what --captions asks for instead."""
+    if captioned.caption is None:
+        return []
+    kind = getattr(arguments, "captions", "one")
+    if kind == "one" or not captioned.layers or isinstance(existing, CaptionerError):
+        return [captioned.caption.text]
+    return variants(captioned.layers, plan, existing, kind=kind, best=getattr(arguments, "best_captions", 3))
+
+
+def _written(output: Output, place: int, captioned: Captioned, texts: Sequence[str]) -> Captioned:
     """Write a caption; where its file may not be written, that is the picture's error."""
     if captioned.error is None and captioned.caption is not None:
         try:
-            output.write(place, captioned.caption.text, was_kept=captioned.was_kept)
+            output.write(place, texts[0], was_kept=captioned.was_kept, others=texts[1:])
         except (FileInTheWay, BadPicture) as error:
             return replace(captioned, caption=None, error=error)
     return captioned

@@ -56,6 +56,13 @@ def add_model_flags(
     captioners = [spec.name for spec in registry.MODELS if spec.kind == "captioner"]
     who = "who writes the sentence" if writes else "who reads the captions"
     _add(section, "--captioner", "NAME|DIR", f"{who}: {', '.join(captioners)}, a folder, or '' (none)")
+    section.add_argument(
+        "--endpoint",
+        action="append",
+        metavar="NAME=URL",
+        help="an OpenAI-compatible server to caption with, as --captioner NAME; its key is read from the environment's "
+        "CAPTIONER_KEY_NAME. May be given several times",
+    )
     names = dict.fromkeys(name for group in setting_groups("captioner") for name in group.settings.presets())
     if writes:
         _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
@@ -64,7 +71,8 @@ def add_model_flags(
         shown = known if len(known) <= 4 else [known[0], "...", known[-1]]
         other = registry.family_class(family).other_names
         listed = ", ".join([*shown, *([other] if other else [])])
-        _add(section, f"--{family}", "NAME|DIR", f"add tags: {listed}, a folder, or {DEFAULT}")
+        does = "add tags" if writes else "asked too"
+        _add(section, f"--{family}", "NAME|DIR", f"{does}: {listed}, a folder, or {DEFAULT}")
 
 
 def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:

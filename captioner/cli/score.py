@@ -21,6 +21,7 @@ from captioner.contract import PictureInput
 from captioner.errors import CaptionerError
 from captioner.formats import folders
 from captioner.formats.existing import CAPTION_SUFFIXES, existing_captions
+from captioner.lab.figures import FIGURES, SET_FIGURES
 from captioner.lab.measures import measure_set, measure_text
 from captioner.lab.scores import CaptionScore, Standing, WordScore, underlined
 from captioner.lab.voices import ALONE, Heard, Voices, score_set, spread
@@ -43,10 +44,15 @@ exit status: 0 all good, 1 some pictures failed or could not be read, 2 wrong us
 """
 
 
+def _epilog() -> str:
+    meant = [f"  {figure.name:<12} {figure.about}" for figure in (*FIGURES, *SET_FIGURES)]
+    return "what the figures mean:\n" + "\n".join(meant) + "\n\n" + _EPILOG
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `score`."""
     parser.usage = "%(prog)s PICTURE_OR_FOLDER... [flags]"
-    parser.epilog = _EPILOG
+    parser.epilog = _epilog()
     parser.add_argument("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="a picture, or a folder of pictures")
     where = parser.add_argument_group("pictures and captions")
     add_search_flags(where)

@@ -55,7 +55,9 @@ def set_settings(arguments: argparse.Namespace, target: Target) -> SetSettings:
     heeded = settings.in_effect()
     for name in given:
         if name not in heeded:
-            raise WrongUse(f"{_flag(name)} has no effect with --conversion none.")
+            field = next(field for field in SetSettings.fields() if field.name == name)
+            other = field.only_when[0] if field.only_when else ""
+            raise WrongUse(f"{field.flag} has no effect with --{other} {getattr(settings, other)}.")
     return settings
 
 

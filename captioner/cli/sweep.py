@@ -33,7 +33,7 @@ from captioner.lab.presets import NAMED_GRIDS, named_grid
 from captioner.lab.record import SweepRecord, SweptPicture, swept_picture
 from captioner.lab.report import Colouring
 from captioner.lab.run import sweep_cells
-from captioner.lab.voices import ALONE, Captioned, Voices, score_captions, spread
+from captioner.lab.voices import ALONE, ORDER_ONLY, Captioned, Voices, score_captions, spread
 from captioner.models import registry, sources
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class _Sweep:
             settings=tuple(map(flat_in_effect, self.grid.cells)),
             base_cell=self.base_cell,
             pictures=tuple(pictures),
-            notes=self.grid.notes,
+            notes=(*self.grid.notes, *([ORDER_ONLY] if voices and not voices.weights.is_calibrated else [])),
             asked=voices.asked if voices else (),
         )
 
@@ -269,7 +269,7 @@ def _swept(sweep: _Sweep, picture: NamedPicture, manager: ModelManager, voices: 
 def _voices(plan: Plan, manager: ModelManager, pictures: Sequence[NamedPicture]) -> Voices:
     """Who is asked for scores; has looked at the other pictures of the run, where there are some."""
     voices = Voices(plan, manager)
-    for text in voices.notes:
+    for text in (*voices.notes, *([] if voices.weights.is_calibrated else [ORDER_ONLY])):
         note(f"note: {text}")
     note(f"note: scored by {', '.join(voices.asked)}.")
     if len(pictures) > 1:

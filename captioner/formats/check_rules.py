@@ -28,6 +28,7 @@ class Rule:
     """Something a trainer stumbles over.
 
     what: it, behind a number of pictures. advice: what to do. is_mended: an export for that trainer does it by itself.
+    mend: the change of many captions that mends it, by its key; "" where there is none.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Rule:
     levels: Mapping[str, Level]
     find: Find
     is_mended: bool = False
+    mend: str = ""
 
 
 def _levels(*, error: str = "", warning: str = "") -> dict[str, Level]:
@@ -195,6 +197,7 @@ RULES: tuple[Rule, ...] = (
         ),
         find=_says("\n"),
         is_mended=True,
+        mend="lines",
     ),
     Rule(
         key="type",
@@ -248,6 +251,7 @@ RULES: tuple[Rule, ...] = (
         advice="shorten it, or raise the limit where the trainer can (kohya: --max_token_length 150 or 225)",
         levels=_levels(warning="*"),
         find=_too_long,
+        mend="trim",
     ),
     Rule(
         key="specials",
@@ -255,6 +259,7 @@ RULES: tuple[Rule, ...] = (
         advice="take out <|endoftext|>, <|im_end|> and </s>",
         levels=_levels(warning="*"),
         find=_says(r"<\|(endoftext|startoftext|im_start|im_end)\|>|</s>"),
+        mend="specials",
     ),
     Rule(
         key="escapes",
@@ -262,6 +267,15 @@ RULES: tuple[Rule, ...] = (
         advice="write brackets plainly",
         levels=_levels(warning="kohya musubi ai-toolkit onetrainer simpletuner diffusion-pipe"),
         find=_says(r"\\[()]"),
+        mend="escapes",
+    ),
+    Rule(
+        key="quotes",
+        what="with curly quotes in the caption, which newer tokenizers cut into several tokens",
+        advice="write them straight",
+        levels=_levels(warning="ai-toolkit onetrainer simpletuner diffusers"),
+        find=_says("[\u2018-\u201f]"),
+        mend="quotes",
     ),
     Rule(
         key="signs",
@@ -283,6 +297,7 @@ RULES: tuple[Rule, ...] = (
         advice="remove it",
         levels=_levels(error="everydream2", warning="kohya ai-toolkit"),
         find=_each(_broken_tags),
+        mend="duplicates",
     ),
     Rule(
         key="underscores",
@@ -290,6 +305,7 @@ RULES: tuple[Rule, ...] = (
         advice="write spaces",
         levels=_levels(warning="*"),
         find=_with_underscores,
+        mend="underscores",
     ),
     Rule(
         key="names",

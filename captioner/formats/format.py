@@ -15,6 +15,7 @@ class ExportItem:
     name: the picture's file name as the person knows it; data, never a path.
     picture: where the picture's original bytes are, for an export with pictures.
     folder: the subfolder it goes to, a relative path with "/" between names.
+    others: further captions, for targets that take several.
     digest: sha256 of the picture; of two equal names it says which comes first, whatever the order they came in.
     """
 
@@ -23,6 +24,7 @@ class ExportItem:
     picture: Path | None = None
     folder: str = ""
     digest: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

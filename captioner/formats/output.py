@@ -52,8 +52,8 @@ class Output:
         self._texts = [self._existing(place) for place in range(len(self._paths))]
         return self._texts
 
-    def write(self, place: int, text: str, *, was_kept: bool) -> None:
-        """Write one picture's caption.
+    def write(self, place: int, text: str, *, was_kept: bool, others: Sequence[str] = ()) -> None:
+        """Write one picture's caption; others of it are for sets that take several.
 
         Raises: ExportError: the system refuses it. FileInTheWay: this picture's file may not be written.
         """
@@ -64,6 +64,9 @@ class Output:
         if not text.strip():
             self._empty.append(self._paths[place].name)
         self._write(place, text, was_kept)
+
+    def add_file(self, name: str, data: bytes) -> None:
+        """Put a further file where the captions go, if that is a place of their own. Raises: ExportError."""
 
     def notes(self) -> list[str]:
         """What the person should know in the end, in sentences."""
@@ -104,6 +107,9 @@ class ZipOutput(Output):
 
     def _write(self, place: int, text: str, was_kept: bool) -> None:
         self._captions.add(self._target, place, text)
+
+    def add_file(self, name: str, data: bytes) -> None:
+        self._target.write(name, data)
 
     def _own_notes(self) -> list[str]:
         return [rename_note(file) for file in self._captions.files if file.is_renamed]

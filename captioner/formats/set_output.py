@@ -16,13 +16,21 @@ class SetOutput(Output):
         super().__init__(paths, options)
         self._writer = writer
         self._found: list[str] = []
+        self._others: Sequence[str] = ()
+
+    def write(self, place: int, text: str, *, was_kept: bool, others: Sequence[str] = ()) -> None:
+        self._others = others
+        super().write(place, text, was_kept=was_kept)
 
     def finish(self) -> None:
         """Write what stands beside the pictures: config and START.txt. Raises: ExportError."""
         self._found = self._writer.finish()
 
+    def add_file(self, name: str, data: bytes) -> None:
+        self._writer.add_file(name, data)
+
     def _write(self, place: int, text: str, was_kept: bool) -> None:
-        self._writer.add(place, text)
+        self._writer.add(place, text, self._others)
 
     def _own_notes(self) -> list[str]:
         return self._found

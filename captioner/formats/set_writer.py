@@ -54,7 +54,10 @@ class Below:
 class SetPlan:
     """What a set will be called and look like, known before the first caption.
 
-    Args: name: of the zip or the folder. folder: where the set will lie if nobody said so; "" for nobody knows.
+    folder: where it will lie, a placeholder where nobody said so.
+
+    Args: name: of the zip or the folder. folder: where the set will lie if its settings say nothing; "" for nobody
+        knows.
     Raises: ExportError, MissingPackage: the target cannot make such a set, or a picture cannot be read.
     """
 
@@ -67,9 +70,9 @@ class SetPlan:
         lies = settings.set_folder.strip() or folder
         self.settings = settings
         self._is_placeholder = not lies
-        self._lies = lies or f"{_PLACEHOLDER}/{self.name}"
+        self.folder = lies or f"{_PLACEHOLDER}/{self.name}"
         target.check_installed()
-        target.check(settings, self._lies)
+        target.check(settings, self.folder)
         if settings.with_pictures:
             for item in items:
                 if item.picture is None:
@@ -83,7 +86,7 @@ class SetPlan:
         return MadeSet(
             name=self.name,
             settings=self.settings,
-            folder=self._lies,
+            folder=self.folder,
             is_placeholder=self._is_placeholder,
             folders=tuple(folders),
             rows=tuple(rows),
@@ -103,6 +106,7 @@ class SetWriter:
         self._rows: list[Row] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
+        self._more: dict[str, bytes] = {}
         self.changed = 0
 
     def __enter__(self) -> Self:
@@ -113,28 +117,34 @@ class SetWriter:
             with suppress(OSError, ValueError):  # the error that is under way is the one to tell
                 self._packer.abandon()
 
-    def add(self, index: int, text: str) -> None:
-        """Write a picture of the plan with its caption.
+    def add(self, index: int, text: str, others: Sequence[str] = ()) -> None:
+        """Write a picture of the plan with its caption, and with others where the target can take several.
 
         Raises: ExportError: the set cannot be written. BadPicture: this picture has to be made anew and cannot be
             opened; nothing of it is in the set, and the next one may be added.
         """
         item, named, target = self._plan.items[index], self._plan.named[index], self._plan.target
-        held = target.text(text)
+        held, *more = self._held(text, others)
         stem = target.file_stem(named.wanted, held)
         folder = self._plan.folders[named.place].folder
         left = Left(b"", named.suffix)
         if self._has_pictures and item.picture is not None:
             left = self._pictures.leave(item.picture, named.suffix)
         picture = path_of(folder, stem + left.suffix)
-        caption = path_of(folder, stem + target.suffix) if target.suffix else ""
-        self._packer.put(picture, left.source or None, caption, target.sidecar(held))
-        self._rows.append(Row(picture, held))
+        is_listed = target.many == "list" and self._plan.settings.has_many
+        caption = path_of(folder, stem + target.suffix) if target.suffix and not is_listed else ""
+        written = "\n".join([held, *more]) if target.many == "lines" else held
+        self._packer.put(picture, left.source or None, caption, target.sidecar(written))
+        self._rows.append(Row(picture, held, tuple(more)))
         self._counts[named.place] += 1
         self.changed += held != caption_text(text)
         own = path_of(item.folder, item.name)
         if self._is_renamed(item, named, stem):
             self._renamed.append(f"{printable(own)} is {picture}")
+
+    def add_file(self, name: str, data: bytes) -> None:
+        """A further file at the set's top, written with the config."""
+        self._more[name] = data
 
     def finish(self, more: Sequence[str] = ()) -> list[str]:
         """Write config and START.txt. Returns: what the person should know, in sentences.
@@ -147,7 +157,7 @@ class SetWriter:
         self._packer.close()
         target = self._plan.target
         made = self._plan.made(self._rows, self._counts)
-        for name, data in target.files(made).items():
+        for name, data in {**target.files(made), **self._more}.items():
             self._sink.write(name, data)
         notes = self.notes()
         if target.is_trainer:
@@ -158,9 +168,19 @@ class SetWriter:
                 notes.append(f"{START_NAME} says which path to change in the set, and how training starts.")
         return notes
 
+    def _held(self, text: str, others: Sequence[str]) -> list[str]:
+        """The captions as the set holds them, none twice, and none but the first empty."""
+        target = self._plan.target
+        first = target.text(text)
+        if not target.many:
+            return [first]
+        return [first, *dict.fromkeys(held for one in others if (held := target.text(one)) not in ("", first))]
+
     def notes(self) -> list[str]:
         """What became of captions and names, in sentences."""
         notes = []
+        if several := sum(bool(row.others) for row in self._rows):
+            notes.append(f"{_pictures(several)} {'has' if several == 1 else 'have'} several captions.")
         title = self._plan.target.title
         if self.changed:
             those = "1 caption" if self.changed == 1 else f"{self.changed} captions"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from captioner.captions.words import core_of, spans
+from captioner.captions.words import FUNCTION_WORDS, bare, core_of, spans
 from captioner.lab.scores import DOUBTFUL, FALSE, CaptionScore, Standing, Weights, WordScore, underlined
 
 FEWEST_WORDS = 200
@@ -58,19 +58,21 @@ def doubted(score: CaptionScore, told: Told) -> list[WordScore]:
     return [word for word in underlined(score) if told.standing.of(word) <= share]
 
 
-def doubts_of(text: str, score: CaptionScore, told: Told, *, offset: int = 0) -> list[dict[str, Any]]:
+def doubts_of(text: str, score: CaptionScore, told: Told, part: range | None = None) -> list[dict[str, Any]]:
     """The words with a line in the order of the text, as plain values.
 
-    Args: text: all of the caption. offset: where the part begins that the score is of.
+    Args: text: all of the caption. part: the places of the characters that the score is of, None for all.
     Returns: [{"word", "start", "end", "is_strong": a thick line, "probability": that it is false, None where only
         "rank" is known, the share of the set's words that are as doubtful; "better": the word that fits better or "",
         "change": None or [start, end, text] that puts it there; "why": who says what}]. Places count UTF-16 units, as
         browsers do.
     """
+    part = part or range(len(text))
+    read, offset = text[part.start : part.stop], part.start
     found = []
     for word in sorted(doubted(score, told), key=lambda word: word.start):
         rank = None if told.standing is None else told.standing.of(word)
-        change = _change(text[offset:], word) if word.better and word.changed else None
+        change = _change(read, word) if word.better and word.changed else None
         found.append(
             {
                 "word": core_of(word.text),
@@ -88,18 +90,23 @@ def doubts_of(text: str, score: CaptionScore, told: Told, *, offset: int = 0) ->
     return found
 
 
-def fillers_of(text: str, score: CaptionScore, told: Told, *, offset: int = 0) -> list[list[int]]:
-    """[start, end] of what says nothing new and has no line, neighbours together; places as in `doubts_of`."""
+def fillers_of(text: str, score: CaptionScore, told: Told, part: range | None = None) -> list[list[int]]:
+    """[start, end] of what says nothing new and has no line, places as in `doubts_of`.
+
+    What follows each other, with nothing but words such as "on" between, is one run.
+    """
+    offset = part.start if part else 0
     lined = {word.start for word in doubted(score, told)}
     runs: list[list[int]] = []
+    goes_on = False
     for word in score.words:
-        if not word.is_filler or word.start in lined:
-            continue
         start, end = offset + word.start, offset + word.end
-        if runs and not text[runs[-1][1] : start].strip():
-            runs[-1][1] = end
-        else:
-            runs.append([start, end])
+        if is_run := word.is_filler and word.start not in lined:
+            if goes_on and all(bare(other) in FUNCTION_WORDS for other in text[runs[-1][1] : start].split()):
+                runs[-1][1] = end
+            else:
+                runs.append([start, end])
+        goes_on = is_run
     return [[_units(text, start), _units(text, end)] for start, end in runs]
 
 

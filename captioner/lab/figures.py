@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from captioner.captions.tokens import USABLE_TOKENS
 from captioner.captions.words import bare
 from captioner.lab.measures import TextMeasure
 from captioner.lab.scores import CaptionScore, underlined
@@ -41,6 +42,13 @@ FIGURES = (
     Figure("repetition", "Repetition", "Which share of its runs of three words was said before.", "low"),
     Figure("detail", "Detail", "How many different phrases say something.", "high", 0),
 )
+
+SET_FIGURES = (
+    Figure("distinct_1", "Different words", "Different words among all that are said; 1: none is said twice.", "high"),
+    Figure("distinct_2", "Different pairs", "Different pairs of words among all; many captions repeat more.", "high"),
+    Figure("self_bleu", "Self-BLEU", "How much of a caption the others say too, 0 to 1; low is diverse.", "low"),
+)
+"""The figures of captions together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,8 @@ class CellScore:
     @property
     def parts(self) -> dict[str, str]:
         """What a figure is made of, in a line each; of the others their value says all."""
-        accuracy = self.accuracy
+        accuracy, text = self.accuracy, self.text
+        over = text.tokens - USABLE_TOKENS
         judged = f"of {len(accuracy.words)} words"
         unjudged = f"; not judged: {', '.join(accuracy.unjudged)}" if accuracy.unjudged else ""
         worst = sorted(accuracy.words, key=lambda word: -word.probability)[:3]
@@ -96,7 +105,11 @@ class CellScore:
         return {
             "false_words": f"{judged}; most: {shares or 'none'}{unjudged}",
             "true_words": f"{judged}; said again or behind the end: {', '.join(filler) or 'none'}",
+            "doubt": f"most: {shares or 'none'}",
             "agreement": ", ".join(tagged) or "no word spells a tag",
+            "tokens": f"{over} beyond the {USABLE_TOKENS}" if over > 0 else "",
+            "repetition": f"said again: {', '.join(text.again[:3])}" if text.again else "",
+            "detail": ", ".join(text.phrases),
         }
 
     @property

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from captioner.captions.tokens import count_tokens
-from captioner.captions.words import bare, content_phrases
+from captioner.captions.words import PLACE_WORDS, bare, content_phrases
 from captioner.lab.said_in_all import FEWEST, SHARED, shared_phrases
 
 _COMPARED = 100  # captions that self-BLEU compares: its time grows with the square
+_LISTED = 6  # rare phrases that a line names
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,18 @@ class TextMeasure:
     """What can be counted in a caption.
 
     tokens: CLIP's, of which trainers read 75. repetition: the share of its three-word runs that it said before.
-    detail: how many different phrases of content words it has.
+    phrases: of content words, each once: things with what is said of them. again: the three-word runs said before.
     """
 
     tokens: int
     repetition: float
-    detail: int
+    phrases: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+
+    @property
+    def detail(self) -> int:
+        """How many different things it tells."""
+        return len(self.phrases)
 
     def explained(self) -> str:
         """In a line."""
@@ -52,10 +59,17 @@ class SetMeasure:
         """In a line."""
         alike = "" if self.self_bleu is None else f", self-BLEU {self.self_bleu:.2f}"
         said = ", ".join(f'"{phrase}" ({share:.0%})' for phrase, share in self.shared) or "nothing"
+        few = ", ".join(f'"{phrase}"' for phrase in self.rare[:_LISTED])
+        more = f" and {len(self.rare) - _LISTED} more" if len(self.rare) > _LISTED else ""
         return (
             f"{self.captions} captions, distinct-1 {self.distinct_1:.2f}, distinct-2 {self.distinct_2:.2f}{alike}; "
-            f"in at least {SHARED:.0%}: {said}; phrases in one caption only: {len(self.rare)}"
+            f"in at least {SHARED:.0%}: {said}; in one caption only: {few or 'nothing'}{more}"
         )
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """By the names of `figures.SET_FIGURES`."""
+        return {"distinct_1": self.distinct_1, "distinct_2": self.distinct_2, "self_bleu": self.self_bleu}
 
     def to_values(self) -> dict[str, Any]:
         """As plain values, rounded, for JSON."""
@@ -72,7 +86,9 @@ class SetMeasure:
 def measure_text(text: str) -> TextMeasure:
     """Raises: MissingPackage: open_clip_torch, which brings CLIP's merge list, is not installed."""
     words = _plain(text)
-    return TextMeasure(count_tokens(text), 1 - _distinct([words], 3), len(set(_phrases(text))))
+    runs = Counter(" ".join(run) for run in _runs(words, 3))
+    again = tuple(run for run, count in runs.items() if count > 1)
+    return TextMeasure(count_tokens(text), 1 - _distinct([words], 3), tuple(dict.fromkeys(_phrases(text))), again)
 
 
 def measure_set(texts: Sequence[str]) -> SetMeasure:
@@ -96,7 +112,7 @@ def _plain(text: str) -> list[str]:
 
 def _phrases(text: str) -> list[str]:
     words = text.split()
-    return [" ".join(bare(words[place]) for place in run) for run in content_phrases(words)]
+    return [" ".join(bare(words[place]) for place in run) for run in content_phrases(words, PLACE_WORDS)]
 
 
 def _runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:

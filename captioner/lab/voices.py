@@ -29,6 +29,9 @@ BACKGROUND_PICTURES = 32
 ALONE = "a single picture is compared with no others; with more pictures of the set false words are found better."
 """What a person should know where `look_at` has nothing to look at."""
 
+ORDER_ONLY = "these models were never measured: their scores put captions in an order and promise no number of words."
+"""What a person should know of weights that are not calibrated."""
+
 _LOOKED_AT = 8  # pictures that are held at a time
 
 

@@ -65,6 +65,7 @@ class Choices:
             is_here = self._is_here(spec)
             if is_here or (self.models in ("auto", "hub") and not spec.is_demo):
                 text = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
+                text = f"{spec.name} (pictures are sent to {spec.sends_to})" if spec.sends_to else text
                 choices.append((not is_here, text, spec.name))
         first = self.model_name(key)
         if first not in {name for _, _, name in choices}:

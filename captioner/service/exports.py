@@ -7,10 +7,12 @@ a CaptionerError.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from captioner.captions.recipe_file import RECIPE_NAME
+from captioner.captions.variants import variants
 from captioner.errors import BadPicture, ExportError, SettingsError
 from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
@@ -21,6 +23,9 @@ from captioner.formats.trainers.registry import find_target
 from captioner.formats.trainers.target import SetSettings, Target
 from captioner.limits import check_text
 from captioner.service.choices import Choices
+from captioner.service.export_check import findings
+from captioner.service.export_recipe import ExportRecipes
+from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.rows import Rows
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -73,10 +78,20 @@ class ExportWish:
 class Exports:
     """Those of all sets."""
 
-    def __init__(self, workspace: Workspace, rows: Rows, choices: Choices) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        rows: Rows,
+        choices: Choices,
+        made_otherwise: MadeOtherwise,
+        count: Callable[[str], int],
+    ) -> None:
+        """Args: count: a text's tokens."""
         self._workspace = workspace
         self._rows = rows
         self._choices = choices
+        self._recipes = ExportRecipes(workspace, choices, made_otherwise)
+        self._count = count
 
     def planned(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> Export:
         """An export that can be written. Everything that can be wrong with it, but the disk, shows here.
@@ -84,37 +99,74 @@ class Exports:
         Args: only: the pictures it is of; None for all of the set.
         Raises: UnknownSet, StoreError, SettingsError, MissingPackage. ExportError: also where nothing is left.
         """
-        views = [view for view in self._workspace.views(set_id) if only is None or view.id in only]
-        if only is not None and not views:
-            raise ExportError("none of the chosen pictures is in this set any more; choose others.")
-        rows = self._rows.of_views(set_id, views)
-        items, left_out = self._items(set_id, views, rows, with_pictures=wish.with_pictures)
+        pictures = self._pictures(set_id, wish, only)
+        items, left_out = self._items(set_id, pictures, with_pictures=wish.with_pictures)
         if left_out and not items:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
         name = self._workspace.find_set(set_id).name
-        joined = sum(_is_joined(view, row["text"]) for view, row in zip(views, rows, strict=True))
+        joined = sum(_is_joined(view, row["text"]) for view, row in pictures)
         notes = self._choices.stored_plan(set_id).notes
-        return Export(wish, safe_name(name) if name else "captions", items, left_out, notes, joined)
+        return Export(
+            wish,
+            safe_name(name) if name else "captions",
+            items,
+            left_out=left_out,
+            settings_notes=notes,
+            joined=joined,
+            recipe=lambda: self._recipes.of(set_id, pictures),
+        )
 
-    def notes(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
-        """What an export would have that a person should know before taking it.
+    def look(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
+        """What a person should know of an export before taking it.
 
-        Which captions are empty is not among it: the page counts and lists those.
-        Returns: {"notes": sentences}. Raises: as `planned`.
+        Returns: {"notes": sentences; which captions are empty is not among them, since the page counts and lists those,
+            "findings": what the trainer would read otherwise, see `export_check`; none where the format is no
+            trainer's}. Raises: as `planned`.
         """
-        return {"notes": self.planned(set_id, wish, only).notes()}
+        planned = self.planned(set_id, wish, only)
+        found = []
+        if wish.target is not None and wish.target.is_trainer:
+            pictures = self._pictures(set_id, wish, only)
+            found = findings(pictures, wish.target, wish.settings, planned.folder, self._count)
+        return {"notes": planned.notes(), "findings": found}
 
     def start(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
         """What START.txt says. Returns: {"start": its lines; none where the format has none}. Raises: as `planned`."""
         return {"start": self.planned(set_id, wish, only).start()}
 
+    def _pictures(
+        self, set_id: str, wish: ExportWish, only: Collection[str] | None
+    ) -> list[tuple[View, dict[str, Any]]]:
+        """The chosen pictures, each with its row, in which the captions are that it leaves with.
+
+        Raises: UnknownSet. ExportError: none of the chosen ones is here.
+        """
+        views = [view for view in self._workspace.views(set_id) if only is None or view.id in only]
+        if only is not None and not views:
+            raise ExportError("none of the chosen pictures is in this set any more; choose others.")
+        rows = self._rows.of_views(set_id, views)
+        if wish.settings.captions != "one":
+            self._put_variants(set_id, views, rows, wish.settings)
+        return list(zip(views, rows, strict=True))
+
+    def _put_variants(
+        self, set_id: str, views: Sequence[View], rows: Sequence[dict[str, Any]], settings: SetSettings
+    ) -> None:
+        plan = self._choices.stored_plan(set_id)
+        found = {view.id: (view, row) for view, row in zip(views, rows, strict=True) if not row["is_damaged"]}
+        for picture_id, layers in self._workspace.layers_of(set_id, found):
+            view, row = found[picture_id]
+            kind, best = settings.captions, settings.best_captions
+            first, *others = variants(layers, plan, view.existing, view.text, kind=kind, best=best)
+            row |= {"caption": first, "others": others}
+
     def _items(
-        self, set_id: str, views: Sequence[View], rows: Sequence[Mapping[str, Any]], *, with_pictures: bool
+        self, set_id: str, pictures: Sequence[tuple[View, Mapping[str, Any]]], *, with_pictures: bool
     ) -> tuple[list[ExportItem], list[str]]:
         """What leaves, and why some pictures do not."""
         items: list[ExportItem] = []
         left_out: list[str] = []
-        for view, row in zip(views, rows, strict=True):
+        for view, row in pictures:
             name = path_of(view.folder, view.name)
             path = None
             if with_pictures and not row["is_damaged"]:
@@ -124,7 +176,8 @@ class Exports:
             elif path is not None and not path.exists():
                 left_out.append(f"{name}: its picture file is missing; add the picture again.")
             else:
-                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest))
+                others = tuple(row.get("others", ()))
+                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest, others))
         return items, left_out
 
 
@@ -136,11 +189,15 @@ class Export:
         wish: ExportWish,
         name: str,
         items: Sequence[ExportItem],
+        *,
         left_out: Sequence[str],
         settings_notes: Sequence[str],
         joined: int,
+        recipe: Callable[[], bytes],
     ) -> None:
+        """Args: joined: how many captions that came along in lines stand in one. recipe: made when it is written."""
         self.name = name
+        self._recipe = recipe
         self._items = items
         self._left_out = left_out
         self._settings_notes = settings_notes
@@ -153,6 +210,11 @@ class Export:
             raise ExportError("there is no picture yet, so no set can be made; add pictures first.")
         self._plan = SetPlan(wish.target, wish.settings, items, name=name)
 
+    @property
+    def folder(self) -> str:
+        """Where the set will lie, as its configs say; "" for what has none."""
+        return self._plan.folder if self._target else ""
+
     def write(self, sink: Sink) -> None:
         """Write all files. Raises: ExportError."""
         if self._target is not None:
@@ -162,6 +224,7 @@ class Export:
             self._captions.add(sink, index, item.text)
         for name, lines in self._logs(self._left_out).items():
             sink.write(name, "\n".join([*lines, ""]).encode())
+        sink.write(RECIPE_NAME, self._recipe())
 
     def notes(self) -> list[str]:
         """What to know before, in sentences."""
@@ -184,9 +247,11 @@ class Export:
         with SetWriter(plan, Below(sink, plan.name), has_pictures=has_pictures) as writer:
             for index, item in enumerate(self._items):
                 try:
-                    writer.add(index, item.text)
+                    writer.add(index, item.text, item.others)
                 except BadPicture as error:
                     left_out.append(f"{path_of(item.folder, item.name)}: {error}")
+            if has_pictures:
+                writer.add_file(RECIPE_NAME, self._recipe())
             writer.finish([line for lines in self._logs(left_out).values() for line in lines])
 
     def _logs(self, left_out: Sequence[str]) -> dict[str, list[str]]:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from captioner.lab.doubts import Told, doubted, doubts_of, fillers_of, from_content, in_words, worst_of
-from captioner.lab.scores import CaptionScore, Standing
+from captioner.lab.scores import CaptionScore, Standing, Weights
 from captioner.models.manager import ModelManager
 from captioner.service.readers import Planned
 from captioner.service.recent import Recent
+from captioner.service.set_slopes import OwnSlope, own_slope
 from captioner.workspace import Workspace
 from captioner.workspace.readings import StoredReading
 
@@ -37,10 +38,17 @@ class _Figures(NamedTuple):
 
 
 class SetReadings:
-    """The readings of one set. names: words that nobody judges, by the set's settings."""
+    """The readings of one set. names: words that nobody judges, by the set's settings. slope: the set's own."""
 
-    def __init__(self, stored: Mapping[str, StoredReading], names: frozenset[str], manager: ModelManager) -> None:
+    def __init__(
+        self,
+        stored: Mapping[str, StoredReading],
+        names: frozenset[str],
+        manager: ModelManager,
+        slope: OwnSlope | None = None,
+    ) -> None:
         self.names = names
+        self.slope = slope
         self._manager = manager
         self._figures = {picture_id: self._figures_of(reading) for picture_id, reading in stored.items()}
         self._standing: Standing | None = None
@@ -80,15 +88,16 @@ class SetReadings:
     def shown(self, reading: StoredReading) -> dict[str, Any]:
         """A reading as the editor shows it: doubts, fillers, said, notes; see `Doubt.of_text`."""
         content, text = reading.content, reading.caption
-        score, told = self._score(reading), self._told(reading.read_by, is_measured=content["is_measured"])
+        is_measured = self._is_measured(reading)
+        score, told = self._score(reading), self._told(reading.read_by, is_measured=is_measured)
         notes = [f"Asked: {', '.join(reading.read_by['revisions'])}.", *content["notes"]]
         if score.words:
-            notes += [_SENTENCE, _MEASURED if content["is_measured"] else _NOT_MEASURED]
+            notes += [_SENTENCE, _MEASURED if is_measured else _NOT_MEASURED]
         if score.unjudged:
             notes.append(f"Not judged: {', '.join(score.unjudged)}.")
         return {
-            "doubts": doubts_of(text, score, told, offset=content["start"]),
-            "fillers": fillers_of(text, score, told, offset=content["start"]),
+            "doubts": doubts_of(text, score, told, range(content["start"], content["end"])),
+            "fillers": fillers_of(text, score, told, range(content["start"], content["end"])),
             "said": in_words(score, told) if score.words or score.unjudged else "",
             "notes": notes,
         }
@@ -96,7 +105,17 @@ class SetReadings:
     def _score(self, reading: StoredReading) -> CaptionScore:
         content = reading.content
         part = reading.caption[content["start"] : content["end"]]
-        return from_content(part, content).without({*self.names, *content["names"]})
+        slope = self._slope_of(reading)
+        weights = slope.fitted(Weights()) if slope else None
+        return from_content(part, content, weights).without({*self.names, *content["names"]})
+
+    def _slope_of(self, reading: StoredReading) -> OwnSlope | None:
+        """The set's own slope, where it is for the models that read."""
+        return self.slope if self.slope and self.slope.is_for(reading.read_by["revisions"]) else None
+
+    def _is_measured(self, reading: StoredReading) -> bool:
+        """Whether probabilities may be told: models were measured, or a slope was fitted to a person's ratings."""
+        return self._slope_of(reading) is not None or bool(reading.content["is_measured"])
 
     def _figures_of(self, reading: StoredReading) -> _Figures:
         score = self._score(reading)
@@ -104,7 +123,7 @@ class SetReadings:
         return _Figures(
             reading.caption,
             reading.read_by,
-            reading.content["is_measured"],
+            self._is_measured(reading),
             worst,
             score.false_words,
             len(score.words),
@@ -131,10 +150,11 @@ class KnownReadings:
 
     def of_set(self, set_id: str, names: frozenset[str]) -> SetReadings:
         """The set's readings. Args: names: words that nobody judges. Raises: UnknownSet."""
+        slope = own_slope(self._workspace.settings(set_id))
         with self._lock:
             kept = self._kept.get(set_id)
-            if kept is None or kept.names != names:
-                kept = SetReadings(self._workspace.readings.of_set(set_id), names, self._manager)
+            if kept is None or (kept.names, kept.slope) != (names, slope):
+                kept = SetReadings(self._workspace.readings.of_set(set_id), names, self._manager, slope)
                 self._kept.put(set_id, kept)
             return kept
 

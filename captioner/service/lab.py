@@ -16,14 +16,13 @@ from captioner.lab.figures import FIGURES
 from captioner.lab.grid import EMPTY, OFF, Grid, make_axis, make_grid
 from captioner.limits import check_whole
 from captioner.models.manager import ModelManager
-from captioner.service import sweep_summary
+from captioner.service import set_slopes, sweep_summary
 from captioner.service.choices import Choices
 from captioner.service.jobs import Jobs
 from captioner.service.lab_offer import Offer
 from captioner.service.pictures import Pictures
 from captioner.service.readers import Readers
 from captioner.service.recent import Recent
-from captioner.service.set_slopes import SetSlopes
 from captioner.service.sweep_files import SweepFiles
 from captioner.service.sweep_grids import from_stored, title_of, to_stored
 from captioner.service.sweep_rows import ReadSweep, Sweeps, plain_cells
@@ -67,7 +66,6 @@ class Lab:
         self._pictures = pictures
         self._jobs = jobs
         self._readers = readers
-        self._slopes = SetSlopes(workspace, choices)
         self._job_ids: Recent[str, str] = Recent(1_000)  # by sweep
         self.sweeps = Sweeps(workspace, choices)
         self.offer = Offer(choices, manager, MAX_PICTURES)
@@ -227,12 +225,12 @@ class Lab:
                 continue
             asked = sweep.outcome["asked"]
             if is_used:
-                self._slopes.use(set_id, fitted, asked, len(rated))
+                set_slopes.use(self._choices, set_id, fitted, asked, len(rated))
             else:
-                self._slopes.forget(set_id)
+                set_slopes.forget(self._choices, set_id)
             return {"slope": sweep_summary.slope(rated, self.sweeps.of(set_id, sweep.id))}
         if not is_used:
-            self._slopes.forget(set_id)
+            set_slopes.forget(self._choices, set_id)
             return {"slope": None}
         raise SettingsError(
             "there are too few ratings to fit a slope to; rate 12 scored captions or more, in at least two colours."

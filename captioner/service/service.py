@@ -22,6 +22,7 @@ from captioner.captions import compose
 from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan
 from captioner.captions.recipe import Recipe
+from captioner.captions.recipe_file import RecipeFile
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
@@ -67,7 +68,7 @@ class Service:
         self.near_equal = NearEqual(workspace)
         self.said_in_all = SaidInAll(workspace, self.rows, self.choices, self.near_equal)
         self.export_scopes = ExportScopes()
-        self.exports = Exports(workspace, self.rows, self.choices)
+        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
@@ -223,6 +224,16 @@ class Service:
             "recomposed": _compose_part(before) != _compose_part(plan),
             "unfollowed": [] if is_same else list(self._rewritten_edits(set_id, plan.recipe)),
         }
+
+    def open_recipe(self, set_id: str, text: str) -> dict[str, Any]:
+        """Make a recipe's settings the set's, as a step that undo takes back.
+
+        Args: text: of the file; what it says of pictures may be missing. Returns: {}.
+        Raises: SettingsError, ModelNotFound: it is no recipe, or of a newer version, or names what is not here.
+        """
+        plan = self.choices.plan_of_flat(RecipeFile.read(text).settings)
+        self.choices.store(set_id, plan, label="Settings of a recipe")
+        return {}
 
     def apply_to_edits(self, set_id: str) -> dict[str, Any]:
         """Do to the edits what the set's settings do to generated texts, as one step. Returns: {"changed"}."""

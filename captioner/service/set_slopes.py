@@ -6,57 +6,54 @@ A slope belongs to the models whose doubts it was fitted to; others' are reckone
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from captioner.lab.scores import Weights
 from captioner.limits import is_finite
 from captioner.service.choices import SLOPE, SLOPE_COUNT, SLOPE_MODELS, SLOPE_OFFSET, Choices
-from captioner.workspace import Workspace
 
 
-class SetSlopes:
-    """The slopes of all sets."""
+class OwnSlope(NamedTuple):
+    """A set's own slope. models: whose doubts it is for, as `_named`."""
 
-    def __init__(self, workspace: Workspace, choices: Choices) -> None:
-        self._workspace = workspace
-        self._choices = choices
+    slope: float
+    offset: float
+    models: str
 
-    def of_set(self, set_id: str, weights: Weights, asked: Sequence[str]) -> Weights:
-        """The weights with the set's own slope where it has one for these models. Raises: UnknownSet.
+    def is_for(self, asked: Iterable[str]) -> bool:
+        """Whether it was fitted to the doubts of these models together. Args: asked: their names, in any order."""
+        return self.models == _named(asked)
 
-        Args: asked: the models' names, as `Voices.asked`.
-        """
-        return fitted(self._workspace.settings(set_id), weights, asked)
-
-    def use(self, set_id: str, weights: Weights, asked: Sequence[str], count: int) -> None:
-        """Make a slope the set's, as one step that undo takes back. Args: count: how many ratings it was fitted to."""
-        values = {SLOPE: weights.slope, SLOPE_OFFSET: weights.offset, SLOPE_MODELS: _models(asked), SLOPE_COUNT: count}
-        self._choices.store_own(set_id, values, label=f"Slope from {count} ratings")
-
-    def forget(self, set_id: str) -> None:
-        """Go back to the slope that was measured, as one step."""
-        self._choices.store_own(set_id, {}, label="Slope as it was measured")
+    def fitted(self, weights: Weights) -> Weights:
+        """The weights with this slope."""
+        return replace(weights, slope=self.slope, offset=self.offset)
 
 
-def is_used(settings: Mapping[str, Any], asked: Sequence[str]) -> bool:
-    """Whether a set has a slope of its own for these models. Args: settings: the set's, as stored."""
-    numbers = (settings.get(SLOPE), settings.get(SLOPE_OFFSET))
-    return bool(asked) and settings.get(SLOPE_MODELS) == _models(asked) and all(map(is_finite, numbers))
-
-
-def fitted(settings: Mapping[str, Any], weights: Weights, asked: Sequence[str]) -> Weights:
-    """As `SetSlopes.of_set`, for settings as stored."""
-    if not is_used(settings, asked):
-        return weights
-    return replace(weights, slope=float(settings[SLOPE]), offset=float(settings[SLOPE_OFFSET]))
+def own_slope(settings: Mapping[str, Any]) -> OwnSlope | None:
+    """The slope that a set has of its own, if any. Args: settings: the set's, as stored."""
+    slope, offset, models = (settings.get(name, "") for name in (SLOPE, SLOPE_OFFSET, SLOPE_MODELS))
+    if not (is_finite(slope) and is_finite(offset) and isinstance(models, str)):
+        return None
+    return OwnSlope(float(slope), float(offset), models)
 
 
 def measured(outcome: Mapping[str, Any]) -> Weights:
-    """The slope that a sweep was scored with, whatever the set has of its own."""
+    """The slope that a sweep was scored with, whatever the set has of its own. Args: outcome: of a scored sweep."""
     return Weights(slope=outcome["slope"], offset=outcome["offset"], is_calibrated=outcome["is_calibrated"])
 
 
-def _models(asked: Sequence[str]) -> str:
-    return ", ".join(asked)
+def use(choices: Choices, set_id: str, weights: Weights, asked: Sequence[str], count: int) -> None:
+    """Make a slope the set's, as one step that undo takes back. Args: count: how many ratings it was fitted to."""
+    values = {SLOPE: weights.slope, SLOPE_OFFSET: weights.offset, SLOPE_MODELS: _named(asked), SLOPE_COUNT: count}
+    choices.store_own(set_id, values, label=f"Slope from {count} ratings")
+
+
+def forget(choices: Choices, set_id: str) -> None:
+    """Go back to the slope that was measured, as one step."""
+    choices.store_own(set_id, {}, label="Slope as it was measured")
+
+
+def _named(models: Iterable[str]) -> str:
+    return ", ".join(sorted(models))

@@ -20,10 +20,10 @@ from captioner.lab.scores import Standing, Weights
 from captioner.lab.voices import Captioned
 from captioner.service.choices import Choices
 from captioner.service.recent import Recent
-from captioner.service.set_slopes import fitted, is_used, measured
+from captioner.service.set_slopes import measured, own_slope
 from captioner.service.sweep_grids import SweptGrid, from_stored
 from captioner.workspace import Workspace
-from captioner.workspace.records import LabChanges, StoredCell, StoredSweep
+from captioner.workspace.records import StoredCell, StoredSweep
 
 Place = tuple[str, int]
 """A picture's id and a cell."""
@@ -102,14 +102,16 @@ class Sweeps:
     def _update(self, set_id: str, sweep_id: str, known: ReadSweep) -> None:
         changes = self._workspace.lab.changes_since(set_id, sweep_id, known.version)
         known.sweep = changes.sweep
-        weights = _weights(changes)
+        outcome, slope = changes.sweep.outcome, own_slope(changes.settings)
+        asked = outcome.get("asked", [])
+        is_fitted = slope is not None and slope.is_for(asked)
+        weights = measured(outcome) if asked else Weights()
+        weights = slope.fitted(weights) if slope is not None and is_fitted else weights
+        known.has_percentages = weights.is_calibrated or is_fitted
         cells = changes.cells
         if weights != known.weights:  # every doubt is another one
             known.weights = weights
             cells = self._workspace.lab.cells(set_id, sweep_id)
-        known.has_percentages = weights.is_calibrated or is_used(
-            changes.settings, changes.sweep.outcome.get("asked", ())
-        )
         for cell in cells:
             place = (cell.picture_id, cell.cell)
             known.cells[place] = _read(cell, weights, known.cells.get(place))
@@ -125,12 +127,6 @@ class Sweeps:
             # A word is told by its place among all, which is another one now.
             known.shown = {place: (changes.version, shown) for place, (_, shown) in known.shown.items()}
         known.version = changes.version
-
-
-def _weights(changes: LabChanges) -> Weights:
-    """How doubts are reckoned; as nobody was measured while nobody scored the sweep."""
-    outcome = changes.sweep.outcome
-    return fitted(changes.settings, measured(outcome), outcome["asked"]) if outcome.get("asked") else Weights()
 
 
 def _read(cell: StoredCell, weights: Weights, before: ReadCell | None) -> ReadCell:

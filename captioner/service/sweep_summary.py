@@ -5,6 +5,7 @@ to them. Pure: what was read comes in, plain values go out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ def summary(known: ReadSweep) -> dict[str, Any]:
             ]
         )
     captions = {(place[0], cell.caption): None for place, cell in known.cells.items() if cell.caption}
-    said = measure_set([caption for _, caption in captions if caption])
+    said = _measured(tuple(caption for _, caption in captions if caption))
     return {
         "columns": of_axis[0],
         "rows": [row for rows in of_axis[1:] for row in rows],
@@ -63,7 +64,7 @@ def _tally(known: ReadSweep, places: Sequence[Place]) -> dict[str, Any]:
     ratings = [known.rating_of(place) for place in places if known.cells[place].caption is not None]
     shown = [known.shown[place][1].scores for place in places if place in known.shown]
     captions = [caption for place in places if (caption := known.cells[place].caption)]
-    few = measure_set([captions[place] for place in spread(len(captions), _COMPARED)]) if captions else None
+    few = _measured(tuple(captions[place] for place in spread(len(captions), _COMPARED))) if captions else None
     return {
         **{colour: ratings.count(colour) for colour in _COLOURS},
         "unrated": ratings.count(""),
@@ -73,6 +74,10 @@ def _tally(known: ReadSweep, places: Sequence[Place]) -> dict[str, Any]:
             "self_bleu": round(few.self_bleu, 4) if few and few.self_bleu is not None else None,
         },
     }
+
+
+# A rating changes the counts and no caption, and is given many times in a row.
+_measured = lru_cache(maxsize=2048)(measure_set)
 
 
 def _means(scores: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:

@@ -50,6 +50,8 @@ _LANES: Mapping[str, str] = {
     "token_counts": "words",
     "word_diffs": "words",
     "overview": "words",
+    "export_look": "words",
+    "export_start": "words",
     "lab_offer": "words",
     "start_sweep": "words",
     "continue_sweep": "words",

@@ -28,6 +28,7 @@ from captioner.ui import api, sentence_tab, tags_tab, text_tab, workbench
 from captioner.ui.bulk_form import with_operations
 from captioner.ui.callables import Callables
 from captioner.ui.controls import Controls, Offered
+from captioner.ui.export_form import with_export_form
 from captioner.ui.lanes import in_lanes
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
@@ -55,7 +56,7 @@ def build(service: Service) -> gr.Blocks:
             gr.HTML(html_template=toolbar, js_on_load=None, apply_default_css=False, elem_id="cw-top")
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
-                    html_template=with_operations(template),
+                    html_template=with_export_form(with_operations(template)),
                     server_functions=in_lanes(script_functions(service)),
                     apply_default_css=False,
                     elem_id="cw-bench",

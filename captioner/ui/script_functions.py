@@ -38,6 +38,8 @@ from captioner.ui.functions import script_function as _function
 from captioner.ui.lab_functions import lab_functions
 from captioner.ui.suggest_functions import suggest_functions
 
+_MAX_RECIPE_LENGTH = 1_000_000  # the page leaves out what a recipe says of pictures
+
 
 def script_functions(service: Service) -> list[ScriptFunction]:
     """All of them, named as the script calls them."""
@@ -112,6 +114,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {**of_set, "settings": settings},
             lambda asked: service.settings_changed(asked["set"], asked["settings"]),
         ),
+        _function(
+            "open_recipe",
+            {**of_set, "text": text(_MAX_RECIPE_LENGTH, "the recipe")},
+            lambda asked: service.open_recipe(asked["set"], asked["text"]),
+        ),
         _function("apply_to_edits", of_set, lambda asked: service.apply_to_edits(asked["set"])),
         _function("made_otherwise", of_set, lambda asked: {"ids": service.made_otherwise.of_set(asked["set"])}),
         _function("details", picture, lambda asked: service.live.details(asked["set"], asked["id"])),
@@ -145,9 +152,9 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "word_diffs", {"pairs": listed(like(two_texts))}, lambda asked: service.bulk.word_diffs(asked["pairs"])
         ),
         _function(
-            "export_notes",
+            "export_look",
             {**of_set, "export": settings, "ids": some},
-            lambda asked: _export(service.exports.notes, asked),
+            lambda asked: _export(service.exports.look, asked),
         ),
         _function(
             "export_start",

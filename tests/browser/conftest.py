@@ -22,6 +22,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.browser import units
+from tests.zips import own_names
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -312,7 +313,7 @@ def downloaded(page: Any) -> dict[str, str]:
     answer = page.request.get(f"{page.url.partition('?')[0]}sets/{set_id}/export")
     assert answer.ok, answer.text()
     with zipfile.ZipFile(io.BytesIO(answer.body())) as archive:
-        return {name: archive.read(name).decode() for name in archive.namelist()}
+        return {name: archive.read(name).decode() for name in own_names(archive)}
 
 
 def picture(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (320, 240), **options: Any) -> Path:

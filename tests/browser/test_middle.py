@@ -150,7 +150,7 @@ def test_the_page_is_used_by_keys_and_its_parts_have_names(
     page.keyboard.press("Escape")
     page.locator("#cw-editor").focus()
     page.keyboard.press("Control+s")
-    assert page.locator("#cw-download-menu").evaluate("(menu) => menu.open")
+    assert page.locator("#cw-download-dialog").is_visible()
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     assert download.value.suggested_filename.endswith(".zip")

@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from demo.cache import training_scene
 from demo.drawing import draw
+from demo.scenes import scene_from_seed
 from tests.browser.comparing import choose_axes, start, wait_done
 from tests.browser.conftest import (
     AppServer,
@@ -108,8 +109,24 @@ def _other_sentences(page: Any) -> None:
 
 def _tag_menu(page: Any) -> None:
     select(page, "plain.png")
+    page.locator("#cw-chips", has_text="a blue picture").wait_for()  # not the tags of the picture before
     page.locator(".cw-found button[data-do=menu]").first.click()
     page.locator("#cw-tag-menu button").first.wait_for()
+
+
+def _trainer(page: Any) -> None:
+    """With what the trainer would read otherwise, and all that can be set."""
+    page.locator("#cw-download-open").click()
+    page.locator("#cw-download-form [name=format]").select_option("everydream2")
+    page.locator("#cw-export-pictures summary").click()
+    page.locator(".cw-finding").first.wait_for()
+
+
+def _start(page: Any) -> None:
+    page.locator("#cw-download-open").click()
+    page.locator(".cw-finding").first.wait_for()
+    page.locator("#cw-download").click()
+    page.locator("#cw-download-start code").last.wait_for()
 
 
 def _replace(page: Any) -> None:
@@ -252,7 +269,9 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("tab Tags, all open", _tab("Tags")),
     ("tab Text, all open", _tab("Text")),
     ("the menu of sets", _click("#cw-sets-open", "#cw-rename")),
-    ("the menu of the download", _click("#cw-download-open", "#cw-download-summary li")),
+    ("the download", _click("#cw-download-open", "#cw-download-summary li")),
+    ("the download for a trainer", _trainer),
+    ("how training starts", _start),
     ("changing many captions", _click("#cw-bulk-open", "#cw-bulk h2")),
     ("what a change would do", _replace),
     ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),
@@ -340,6 +359,48 @@ def test_a_phone_is_open_to_everybody(server: AppServer, chromium: Any) -> None:
     page.locator(".cw-recent-set").wait_for()
     found += look_at(page, "sets to go on with")
     context.close()
+    assert not found, "\n".join(found)
+
+
+def _doubt_over_the_set(page: Any) -> None:
+    """The list by doubt, with captions that were not read."""
+    page.locator("#cw-view [value=list]").click()
+    page.locator("#cw-sort").select_option("doubtful")
+    page.locator("#cw-unread").wait_for()
+
+
+def _reason(page: Any) -> None:
+    page.locator("#cw-editor").focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("F8")
+    page.locator("#cw-doubt-tip button").wait_for()
+
+
+DOUBT_PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
+    ("doubtful words and filler", lambda page: page.locator("#cw-marks [data-kind=filler]").wait_for()),
+    ("why a word is doubtful", _reason),
+    ("what the lines mean", _click("#cw-doubt-help-open", "#cw-doubt-notes p")),
+    ("captions that were not read", _doubt_over_the_set),
+)
+
+
+def test_doubtful_words_are_open_to_everybody(demo_server: AppServer, still: Any, tmp_path: Path) -> None:
+    page = open_page(still, demo_server.url)
+    files = []
+    for number, words in enumerate(("a dog, a dog and two small yellow cats on a beach", "a red house", "a red car")):
+        draw(scene_from_seed(90_909, number)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text(words)
+        files += [str(tmp_path / f"{number}.png"), str(tmp_path / f"{number}.txt")]
+    page.set_input_files("#cw-files", files)
+    select(page, "0.png")
+    page.locator(".cw-doubt-chip").first.wait_for(timeout=60_000)
+    found = []
+    for name, go in DOUBT_PLACES:
+        go(page)
+        found += look_at(page, name)
+        page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 844})
+    found += look_at(page, "doubtful words on a phone")
     assert not found, "\n".join(found)
 
 

@@ -11,9 +11,9 @@ from tests.browser.units import Tab, row
 pytestmark = pytest.mark.browser
 
 PICTURES: dict[str, dict[str, Any]] = {
-    "a": {"caption": "A red car, outdoors, long hair", "tokens": 9},
-    "b": {"caption": "a blue car, long_hair", "tokens": 76, "state": "edited", "isReviewed": True},
-    "c": {"caption": "", "tokens": 0, "state": "empty"},
+    "a": {"caption": "A red car, outdoors, long hair", "tokens": 9, "score": 0.72},
+    "b": {"caption": "a blue car, long_hair", "tokens": 76, "state": "edited", "isReviewed": True, "score": 0.2},
+    "c": {"caption": "", "tokens": 0, "state": "empty", "score": -1},
     "d": {"caption": "redcar in a house, car", "name": "0041.png", "folder": "10_sks dog", "state": "existing"},
 }
 
@@ -41,6 +41,9 @@ LISTED = {
     "state:brought": "d",
     "state:edited": "b",
     "-state:edited car": "ad",
+    "score:>0.5": "ad",  # d was not asked about yet and stays listed
+    "score: <= .5 -tag:outdoors": "bcd",
+    "-score:>=0.2": "cd",
     "reviewed:yes": "b",
     "reviewed:no car": "ad",
     "(red:1.2)": "",  # a weight is a word
@@ -53,8 +56,7 @@ PROBLEMS = {
     "reviewed:maybe": "reviewed: is yes or no.",
     "sks:dog": "“sks:” is nothing to filter by; to look for the words, put them in quotes.",
     "constructor:x": "“constructor:” is nothing to filter by; to look for the words, put them in quotes.",
-    "score:>0.3": "No scores were read yet, so score: leaves nothing out.",
-    "score:good": "score: takes a number, such as score:>75.",
+    "score:good": "score: takes a number, such as score:>0.5.",
     "state:e": 'state: is one of "no caption", "brought along", generated, edited, failed, conflict.',
 }
 

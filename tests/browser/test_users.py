@@ -17,6 +17,7 @@ import pytest
 
 from tests.browser.conftest import ROOT, AppServer, BareServer, caption, count, picture, wait_saved, wait_until
 from tests.hub_server import HubServer
+from tests.zips import own_files
 
 pytestmark = pytest.mark.browser
 
@@ -56,7 +57,7 @@ def _zip(page: Any) -> dict[str, bytes]:
     with page.expect_download() as waited:
         page.locator("#cw-download").click()
     with zipfile.ZipFile(io.BytesIO(Path(waited.value.path()).read_bytes())) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        return own_files(archive)
 
 
 @pytest.fixture(scope="module")

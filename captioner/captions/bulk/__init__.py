@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from captioner.captions.bulk.operation import Operation
+from captioner.captions.bulk.plain import DropEscapes, DropSpecials, JoinLines, StraightenQuotes
 from captioner.captions.bulk.tags import Duplicates, Implied, Sort, TagChange, Underscores
 from captioner.captions.bulk.whole import Clear, Copy, Trim
 from captioner.captions.bulk.words import Affix, Replace, Strip, StripKinds, Subject
@@ -22,6 +23,7 @@ OPERATIONS: Mapping[str, type[Operation]] = {
         *(Replace, Affix, Subject, Strip, StripKinds),
         *(TagChange, Duplicates, Implied, Sort, Underscores),
         *(Trim, Copy, Clear),
+        *(JoinLines, StraightenQuotes, DropEscapes, DropSpecials),
     )
 }
 """By key, in the page's order: those of one group stand together."""

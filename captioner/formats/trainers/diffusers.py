@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from captioner.formats.trainers.quoting import jsonl_bytes, shell_word
-from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Target
+from captioner.formats.trainers.target import CONVERSION_FIELDS, MANY_FIELDS, MadeSet, Target
 
 _MODELS = {
     "sdxl": ("text_to_image/train_text_to_image_lora_sdxl.py", "stabilityai/stable-diffusion-xl-base-1.0"),
@@ -27,12 +27,14 @@ class Diffusers(Target):
     other_names: ClassVar[tuple[str, ...]] = ("hf", "huggingface", "imagefolder")
     suffix = ""
     keeps_lines = True
+    many = "list"
     heeds: ClassVar[tuple[str, ...]] = (
         "base_model",
         "set_folder",
         "with_pictures",
         "trigger_word",
         *CONVERSION_FIELDS,
+        *MANY_FIELDS,
     )
     forbidden: ClassVar[Mapping[str, str]] = {"[": _PATTERN, "]": _PATTERN}
     picture_folder = "train"
@@ -41,7 +43,12 @@ class Diffusers(Target):
         return "metadata_" if stem.lower() == "metadata" else stem
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
-        rows = [{"file_name": row.picture.removeprefix("train/"), "text": row.text} for row in made.rows]
+        # One column holds texts or lists, never both.
+        is_list = made.most_captions > 1
+        rows = [
+            {"file_name": row.picture.removeprefix("train/"), "text": row.texts if is_list else row.text}
+            for row in made.rows
+        ]
         return {"train/metadata.jsonl": jsonl_bytes(rows)}
 
     def start(self, made: MadeSet) -> Sequence[str]:

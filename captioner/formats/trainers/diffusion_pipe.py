@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from captioner.formats.trainers.quoting import lines_bytes, quoted, shell_word
-from captioner.formats.trainers.target import MadeSet, Target
+from captioner.formats.trainers.quoting import json_bytes, lines_bytes, quoted, shell_word
+from captioner.formats.trainers.target import MANY_FIELDS, MadeSet, Target
 
 _MODELS = {
     "sdxl": ("sdxl", "checkpoint_path", "/path/to/sd_xl_base_1.0.safetensors"),
@@ -22,6 +22,8 @@ _MODELS = {
 class DiffusionPipe(Target):
     name = "diffusion-pipe"
     title = "diffusion-pipe"
+    many = "list"
+    heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, *MANY_FIELDS)
     turns = False
     reads_frames = False
     base_models: ClassVar[tuple[str, ...]] = ("sdxl", "sd35", "flux1", "qwen-image", "other")
@@ -77,7 +79,7 @@ class DiffusionPipe(Target):
             "weight_decay = 0.01",
             "eps = 1e-8",
         ]
-        return {"dataset.toml": lines_bytes(dataset), "train.toml": lines_bytes(train)}
+        return {"dataset.toml": lines_bytes(dataset), "train.toml": lines_bytes(train), **_lists(made)}
 
     def start(self, made: MadeSet) -> Sequence[str]:
         lines = [
@@ -88,3 +90,14 @@ class DiffusionPipe(Target):
         if made.settings.base_model == "other":
             lines.append("Its documents (docs/supported_models.md) name the type and the paths of each model.")
         return lines
+
+
+def _lists(made: MadeSet) -> dict[str, bytes]:
+    """A captions.json in each folder of a set whose pictures may have several captions; beside it no .txt is read."""
+    if not made.settings.has_many:
+        return {}
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in made.rows:
+        folder, _, name = row.picture.rpartition("/")
+        found.setdefault(folder, {})[name] = row.texts
+    return {f"{folder}/captions.json": json_bytes(captions) for folder, captions in found.items()}

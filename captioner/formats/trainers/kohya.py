@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from captioner.formats.trainers.quoting import lines_bytes, quoted, shell_word
-from captioner.formats.trainers.target import MadeSet, Target
+from captioner.formats.trainers.target import MANY_FIELDS, MadeSet, Target
 
 _SCRIPTS = {
     "sd15": ("train_network.py", "networks.lora", "v1-5-pruned-emaonly.safetensors"),
@@ -34,6 +34,8 @@ class Kohya(Target):
     title = "kohya's sd-scripts"
     other_names: ClassVar[tuple[str, ...]] = ("sd-scripts", "kohya_ss", "fluxgym")
     empty = b"\n"
+    many = "lines"
+    heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, *MANY_FIELDS)
     reads: ClassVar[frozenset[str]] = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp"))
     turns = False
     base_models: ClassVar[tuple[str, ...]] = ("sdxl", "sd15", "sd35", "flux1", "other")
@@ -59,6 +61,7 @@ class Kohya(Target):
                 "[[datasets.subsets]]",
                 f"image_dir = {quoted(made.path(folder.folder))}",
                 f"num_repeats = {folder.repeats}",
+                *(["enable_wildcard = true"] if made.most_captions > 1 else []),  # else the first line alone is read
             ]
         return {"dataset.toml": lines_bytes(lines)}
 

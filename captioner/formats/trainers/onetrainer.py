@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from captioner.formats.trainers.quoting import json_bytes, shell_word
-from captioner.formats.trainers.target import MadeSet, Target
+from captioner.formats.trainers.target import MANY_FIELDS, MadeSet, Target
 
 _PRESETS = {
     "sdxl": "training_presets/SDXL/#sdxl 1.0 LoRA.json",
@@ -24,6 +24,8 @@ _LABELS = ("-masklabel", "-condlabel")
 class OneTrainer(Target):
     name = "onetrainer"
     title = "OneTrainer"
+    many = "lines"
+    heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, *MANY_FIELDS)
     reads: ClassVar[frozenset[str]] = frozenset((".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif"))
 
     def stem(self, stem: str) -> str:
@@ -39,7 +41,7 @@ class OneTrainer(Target):
                 "type": "STANDARD",
                 "balancing": float(folder.repeats),
                 "balancing_strategy": "REPEATS",
-                "text_variations": 1,
+                "text_variations": made.most_captions,
                 "text": {"prompt_source": "sample"},
             }
             for folder in made.folders

@@ -21,7 +21,7 @@ def json_bytes(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode("ascii")
 
 
-def jsonl_bytes(rows: Sequence[Mapping[str, str]]) -> bytes:
+def jsonl_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """One JSON object a line and no blank line, at which some readers stop."""
     return "".join(json.dumps(row) + "\n" for row in rows).encode("ascii")
 

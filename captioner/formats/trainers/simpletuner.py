@@ -5,10 +5,10 @@ what comes beside the first time. It needs a second dataset for its text embeddi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from captioner.formats.trainers.quoting import json_bytes, shell_word
-from captioner.formats.trainers.target import MadeSet, Target
+from captioner.formats.trainers.target import MANY_FIELDS, MadeSet, Target
 
 _FAMILIES = {
     "sdxl": ("sdxl", "stabilityai/stable-diffusion-xl-base-1.0"),
@@ -23,6 +23,8 @@ _FAMILIES = {
 class SimpleTuner(Target):
     name = "simpletuner"
     title = "SimpleTuner"
+    many = "lines"
+    heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, *MANY_FIELDS)
     turns = None
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from captioner.errors import ExportError
 from captioner.formats.sidecars import caption_text
@@ -31,6 +31,8 @@ BASE_MODELS: Mapping[str, str] = {
 
 
 _CONVERTED = ("conversion", ("needed", "all"))
+MANY_FIELDS = ("captions", "best_captions")
+"""The settings of what a picture's captions are, which targets heed that can take several."""
 CONVERSION_FIELDS = ("conversion", "longest_edge", "picture_type", "picture_quality")
 """The settings of how pictures leave, which every target heeds that takes pictures along."""
 PILLOW_TYPES = frozenset(
@@ -44,6 +46,11 @@ PILLOW_TYPES = frozenset(
 
 class SetSettings(Settings):
     """What a person says of a set that leaves for a trainer."""
+
+    @property
+    def has_many(self) -> bool:
+        """Whether a picture may get several captions."""
+        return self.captions in ("parts", "best")
 
     base_model: str = choice(
         "sdxl",
@@ -63,6 +70,18 @@ class SetSettings(Settings):
         "The folder where the set will lie when it is trained, since configs name it. Empty: the output folder, or for "
         "a zip a placeholder that START.txt names.",
         max_length=MAX_PATH_LENGTH,
+        label="Folder where it will lie",
+    )
+    captions: str = choice(
+        "one",
+        ("one", "sentence", "tags", "parts", "best"),
+        "Which captions each picture gets. `sentence`, `tags`: that part alone. `parts`: both, and each alone. `best`: "
+        "the best sentences that the captioner found, each with the tags. Of several the trainer takes one at a time; "
+        "what a person wrote is one.",
+        label="Captions a picture",
+    )
+    best_captions: int = whole(
+        3, 2, 10, "How many captions at most a picture gets under best.", only_when=("captions", ("best",))
     )
     with_pictures: bool = switch(
         True, "Put the pictures beside their captions; no picture is ever replaced.", label="With pictures"
@@ -107,10 +126,16 @@ class PictureFolder:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A picture of a set as lists name it. picture: its path from the set's top. text: its caption."""
+    """A picture of a set as lists name it. picture: its path from the set's top. text: its caption. others: more."""
 
     picture: str
     text: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> list[str]:
+        """All its captions, the first one first."""
+        return [self.text, *self.others]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +159,11 @@ class MadeSet:
         below = "/".join(name for name in names if name)
         joined = f"{top}/{below}" if below and not top.endswith("/") else top + below
         return joined.replace("/", "\\") if is_windows else joined
+
+    @property
+    def most_captions(self) -> int:
+        """How many captions the picture has that has the most."""
+        return max((len(row.texts) for row in self.rows), default=1)
 
     @property
     def suffixes(self) -> Counter[str]:
@@ -175,12 +205,13 @@ class Wanted:
 class Target:
     """A trainer, or a plain list of captions. Class attributes state the rules; methods make what depends on the set.
 
-    suffix: of the caption file beside each picture, "" for none. empty: its bytes for an empty caption.
-    keeps_lines: a caption may have several lines; else they become one. changes: what becomes of captions that the
-    target cannot take as they are. is_trainer: the set gets START.txt.
-    reads: suffixes of pictures that it finds. turns: it turns pictures as their EXIF tag says, None for nobody knows.
-    reads_frames: it takes the first frame of an animated picture. heeds: the settings that change something.
-    forbidden: what a path must not hold, each with the reason.
+    suffix: of the caption file beside each picture, "" for none. empty: its bytes for an empty caption. keeps_lines: a
+    caption may have several lines; else they become one. many: how several captions of a picture are written, as the
+    lines of its file or in a list that `files` makes; "" where there is one. changes: what becomes of captions that
+    the target cannot take as they are. is_trainer: the set gets START.txt. reads: suffixes of pictures that it finds.
+    turns: it turns pictures as their EXIF tag says, None for nobody knows. reads_frames: it takes the first frame of
+    an animated picture. heeds: the settings that change something. forbidden: what a path must not hold, each with the
+    reason.
     """
 
     name: ClassVar[str]
@@ -190,6 +221,7 @@ class Target:
     suffix: ClassVar[str] = ".txt"
     empty: ClassVar[bytes] = b""
     keeps_lines: ClassVar[bool] = False
+    many: ClassVar[Literal["", "lines", "list"]] = ""
     changes: ClassVar[str] = "their lines were joined into one"
     base_models: ClassVar[tuple[str, ...]] = tuple(BASE_MODELS)
     reads: ClassVar[frozenset[str]] = PILLOW_TYPES

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
 from captioner.errors import CaptionerError, MissingPackage
 from captioner.limits import read_json
+from captioner.models.questions import filled_in, read_by
 from captioner.models.vision_language.settings import VisionLanguageSettings
 from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
@@ -23,7 +23,6 @@ FILES = ("config.json", "tokenizer_config.json", "*.safetensors", "*.json", "*.m
 """What is fetched of a repository: everything transformers reads, and no code."""
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_VARIABLES: Mapping[str, Readable] = MappingProxyType({"{tags}": "tags", "{name}": "name", "{existing}": "existing"})
 
 
 class VisionLanguageCaptioner(Captioner):
@@ -88,8 +87,7 @@ class VisionLanguageCaptioner(Captioner):
     @staticmethod
     def reads(settings: VisionLanguageSettings) -> Sequence[Readable]:
         """What the prompt's variables name."""
-        asked = settings.prompt + settings.system
-        return tuple(read for variable, read in _VARIABLES.items() if variable in asked)
+        return read_by(settings.prompt)
 
     @property
     def device(self) -> str:
@@ -151,13 +149,3 @@ class VisionLanguageCaptioner(Captioner):
         prompt = filled_in(settings.prompt, shown)
         drawn = self._model.answer([shown.image] * count, [prompt] * count, settings, seeds)
         return [Alternative(one.text, one.score, one.finish) for one in drawn]
-
-
-def filled_in(prompt: str, shown: PictureInput) -> str:
-    """The prompt with its variables' values; other words in braces stay as they are."""
-    values = {
-        "{tags}": ", ".join(tag.name.replace("_", " ") for tag in shown.tags),
-        "{name}": Path(shown.name).stem,
-        "{existing}": shown.existing,
-    }
-    return re.sub("|".join(map(re.escape, values)), lambda found: values[found.group()], prompt)

@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Self
 
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH
+from captioner.models.questions import PROMPTS, STRAIGHTFORWARD, preset_title
 from captioner.settings import Settings, choice, real, whole, words
 
 _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
-
-STRAIGHTFORWARD = (
-    "Describe this picture in one paragraph, as a person would who wants it drawn again. Begin with the main subject, "
-    "then say what it does, where it is, and how the picture is made. Say only what can be seen; no preamble."
-)
-PROMPTS: Mapping[str, tuple[str, int]] = MappingProxyType(
-    {
-        "straightforward": (STRAIGHTFORWARD, 300),
-        "short": ("Describe this picture in one short sentence. Begin with the main subject; no preamble.", 60),
-        "long": (
-            "Describe this picture in detail, in two or three paragraphs: subject, clothing, pose and expression, "
-            "surroundings, light, colours, composition, medium and style, and any readable text in quotation marks. "
-            "Say only what can be seen; no preamble.",
-            600,
-        ),
-        "tags": (
-            "List what can be seen in this picture as tags in lower case, separated by commas: subject first, then "
-            "appearance, action, surroundings, style. At most 40 tags, nothing else.",
-            250,
-        ),
-        "character-lora": (
-            "Describe this picture in one paragraph for training on its main character. Leave out what always belongs "
-            "to the character (face, hair, body); describe clothing, pose, expression, surroundings and light. No "
-            "preamble.",
-            300,
-        ),
-        "style-lora": (
-            "Describe what this picture shows in one paragraph, and only that: subjects, actions and surroundings. Say "
-            "nothing of medium, technique or style. No preamble.",
-            300,
-        ),
-    }
-)
-"""By preset: the question, and how many tokens its answer needs."""
 
 
 class VisionLanguageSettings(Settings):
@@ -99,4 +65,4 @@ class VisionLanguageSettings(Settings):
     @classmethod
     def preset_title(cls, name: str) -> str:
         """The purpose, in words."""
-        return name.replace("-", " ").capitalize().replace("lora", "LoRA")
+        return preset_title(name)

@@ -9,6 +9,8 @@
 //   details {found}       tags and other sentences        job       {isRunning}
 //   counted {isFirst}     there are new token counts      reviewed  [ids]       their mark changed
 //   viewed                thumbnails or list, and their size
+//   read    {isLive, isAll}  there are new readings; isLive: of the selected caption only, isAll: the whole set was asked
+//   doubts  {found}       what was read of the selected picture's caption; null while nothing was
 //   compare {isShown}     Compare opened or closed        sweep {isNew}  the open comparison, or how it stands
 //   cells   [{picture, cell}]  these changed              cell    {before}      the keys act on another one
 //   summed                it is summed up anew

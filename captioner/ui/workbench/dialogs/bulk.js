@@ -27,6 +27,8 @@ const scope = form.elements.scope;
 let found = null;
 let asked = 0;
 let before = ''; // what is said before how much would change
+let given = null; // {ids}: pictures that were named by whoever opened this
+let onClosed = null;
 let isGoingOn = false; // Enter was pressed: the button has the focus once it can be pressed
 
 const fields = () => form.querySelector(`[data-operation="${operation.value}"]`);
@@ -38,6 +40,7 @@ function entered(element) {
 }
 
 function idsOf() {
+  if (scope.value === 'given') return given.ids;
   if (scope.value === 'selected') return [...page.selection];
   return scope.value === 'shown' ? page.shown.map((row) => row.id) : null;
 }
@@ -160,14 +163,40 @@ function takePicture() {
   }
 }
 
+/** Puts values into the fields of the chosen operation. */
+function fill(values) {
+  for (const [name, value] of Object.entries(values)) fields().elements[name].value = value;
+}
+
+/** Offers pictures that somebody names, beside the usual scopes; none where nobody does. */
+function offerGiven(pictures) {
+  given = pictures;
+  const option = scope.querySelector('[value=given]');
+  option.hidden = option.disabled = !given;
+  option.textContent = given?.title ?? '';
+}
+
+/**
+ * Opens the dialog for some pictures.
+ * @param {string} key the operation
+ * @param {{ids: string[], title: string, values: object, onClosed: function}} pictures title: what they are called.
+ *   values: of the operation's fields. onClosed: called when the person is done with it
+ */
+export function openBulk(key, pictures) {
+  onClosed = pictures.onClosed;
+  open(key, 'given', pictures);
+}
+
 /** @param {string} [key] the operation; without it, the one that was chosen last */
-function open(key, where) {
+function open(key, where, pictures = null) {
   if (byId('cw-bulk-open').disabled || byId('cw-bulk-open').hidden) return;
+  offerGiven(pictures);
   scope.querySelector('[value=selected]').disabled = !page.selection.size;
   scope.querySelector('[value=shown]').disabled = !isFiltered();
   const narrower = isFiltered() ? 'shown' : 'all';
   scope.value = where ?? (page.selection.size ? 'selected' : narrower);
   if (key) operation.value = key;
+  if (pictures) fill(pictures.values);
   offerParts();
   takePicture();
   changed();
@@ -198,6 +227,11 @@ form.addEventListener('submit', (event) => {
   if (found && !apply.disabled) doIt();
 });
 byId('cw-bulk-close').addEventListener('click', () => dialog.close());
+dialog.addEventListener('close', () => {
+  const goOn = onClosed;
+  onClosed = null;
+  goOn?.();
+});
 byId('cw-bulk-open').addEventListener('click', () => open());
 byId('cw-bulk-selected').addEventListener('click', () => open(undefined, 'selected'));
 window.addEventListener(

@@ -1,46 +1,37 @@
-// The zip: what it would hold is said before it is taken; it is made by the server when asked, after everything typed
-// here has been saved.
+// The zip: for whom, what it would hold and what of it a trainer would read otherwise are said before it is taken; the
+// server makes it while the browser takes it, after everything typed here has been saved.
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { askOrTell, notice } from '../core/messages.js';
 import { ask, throwBug } from '../core/server.js';
-import * as storage from '../core/storage.js';
 import { plural } from '../core/text.js';
+import { debounced } from '../core/timing.js';
 import { captionOf } from '../set/captions.js';
 import { isFiltered, listOnly } from '../set/listing.js';
 import { page, select } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
 import { allSaved } from '../set/unsaved.js';
+import { openBulk } from './bulk.js';
+import * as findings from './download_findings.js';
+import {
+  formatChosen,
+  isTrainer,
+  keepWishes,
+  lay,
+  takeWishes,
+  triggerTyped,
+  wishes,
+  wrongField,
+} from './download_wishes.js';
 
-const KEPT = 'captioner/downloads'; // [[set, {format, with_pictures}], ...], the newest first
-const SETS = 100;
+const dialog = byId('cw-download-dialog');
 const form = byId('cw-download-form');
-const menu = byId('cw-download-menu');
+const go = byId('cw-download');
 const scope = form.elements.scope;
 let looks = 0;
 let groups = []; // {ids, title}: what the buttons of the summary list
-
-const wishes = () => ({
-  format: form.elements.format.value,
-  with_pictures: form.elements.with_pictures.checked,
-});
-
-const keptWishes = () => storage.list(KEPT).filter((entry) => Array.isArray(entry) && entry[1]);
-
-function keepWishes() {
-  const others = keptWishes().filter(([set]) => set !== page.set);
-  storage.note(KEPT, JSON.stringify([[page.set, wishes()], ...others].slice(0, SETS)));
-}
-
-/** As the person had it for this set. */
-function takeWishes() {
-  const kept = keptWishes().find(([set]) => set === page.set)?.[1];
-  if (!kept) return;
-  form.elements.with_pictures.checked = kept.with_pictures === true;
-  if ([...form.elements.format].some(({ value }) => value === kept.format)) form.elements.format.value = kept.format;
-}
 
 /** The pictures that the zip is of. */
 const rows = () =>
@@ -67,40 +58,60 @@ function figure(found, words, title) {
   ];
 }
 
-/** @param tokens by picture id, null while they are not counted */
+/** How many captions there are; of plain files, which nobody checks, also what most trainers stumble over. */
 function showSummary(tokens, limit) {
   groups = [];
   const found = rows();
   const empty = found.filter((row) => !captionOf(row).trim());
   const over = tokens ? found.filter((row) => tokens[row.id] > limit) : [];
   const captions = plural(found.length - empty.length, 'caption', 'captions');
-  const lines = [
-    ...figure(empty, 'without a caption', 'without a caption'),
-    ...figure(over, `over ${limit} tokens`, `over ${limit} tokens`),
-  ];
+  const lines = isTrainer()
+    ? []
+    : [
+        ...figure(empty, 'without a caption', 'without a caption'),
+        ...figure(over, `over ${limit} tokens`, `over ${limit} tokens`),
+      ];
   const ahead = html`<b>${plural(found.length, 'picture', 'pictures')}: ${captions}</b>`;
   render(byId('cw-download-summary'), html`<p>${ahead}</p>${lines.length ? html`<ul>${lines}</ul>` : ''}`);
 }
 
-/** Says what the zip will hold: how many captions, how long, and what one may not expect, such as other names. */
+/** The button says that there are errors; pressed all the same, they are the person's own will. */
+function showButton() {
+  const count = findings.errors().length;
+  go.textContent = count ? 'Export anyway' : 'Download zip';
+  go.classList.toggle('cw-primary', !count);
+  go.classList.toggle('cw-danger', count > 0);
+}
+
+function tell(notes, found = []) {
+  findings.show(found);
+  render(byId('cw-download-notes'), html`${notes.map((note) => html`<li>${note}</li>`)}`);
+  showButton();
+}
+
+/** Says what the zip will hold: how many captions, what a trainer reads otherwise, and what one may not expect. */
 async function look() {
-  const box = byId('cw-download-notes');
-  if (!menu.open || !page.rows.length) return;
+  if (!dialog.open || !page.rows.length) return;
   looks += 1;
   const number = looks;
   showSummary(null);
+  const wrong = wrongField();
+  if (wrong) {
+    tell([`${wrong.closest('label').firstChild.data.trim()}: ${wrong.validationMessage}`]);
+    return;
+  }
   await allSaved();
   try {
     const [told, counted] = await Promise.all([
-      ask('export_notes', { set: page.set, export: wishes(), ids: ids() }),
-      ask('token_counts', { set: page.set }),
+      ask('export_look', { set: page.set, export: wishes(), ids: ids() }),
+      isTrainer() ? { counts: null } : ask('token_counts', { set: page.set }),
     ]);
     if (number !== looks) return;
     showSummary(counted.counts, counted.limit);
-    render(box, html`${told.notes.map((note) => html`<li>${note}</li>`)}`);
+    tell(told.notes, told.findings);
   } catch (error) {
-    throwBug(error); // what it says then, the download says too
-    if (number === looks) box.replaceChildren();
+    throwBug(error);
+    if (number === looks) tell([error.message]);
   }
 }
 
@@ -111,14 +122,17 @@ async function scopeName() {
   return (await askOrTell('There is no download', 'export_scope', { ids: chosen }))?.scope;
 }
 
+/** Lets the browser take the zip. @returns whether it was asked to */
 async function download() {
   if (!page.rows.length) {
     notice('bad', 'There is nothing to download yet', ['Add pictures first.']);
-    return;
+    return false;
   }
-  if (!(await savedOrTold('The zip would lack them. Settle conflicts, or wait for the server, and try again.'))) return;
-  const chosen = await scopeName();
-  if (chosen === undefined) return;
+  const isSaved = await savedOrTold(
+    'The zip would lack them. Settle conflicts, or wait for the server, and try again.',
+  );
+  const chosen = isSaved ? await scopeName() : undefined;
+  if (chosen === undefined) return false;
   const wanted = new URLSearchParams({ ...wishes(), ...(chosen ? { scope: chosen } : {}) });
   const link = document.createElement('a');
   link.href = `sets/${encodeURIComponent(page.set)}/export?${wanted}`;
@@ -126,26 +140,80 @@ async function download() {
   document.body.append(link);
   link.click();
   link.remove();
+  return true;
 }
 
-menu.addEventListener('toggle', () => {
-  if (menu.open) offerScopes();
+function showStart(lines) {
+  form.hidden = lines !== null;
+  byId('cw-download-start').hidden = lines === null;
+  if (lines === null) return;
+  render(byId('cw-download-start-text'), html`<code>${lines.join('\n')}</code>`);
+  byId('cw-download-start-title').focus();
+}
+
+/** Takes the zip; of a trainer's set the page then shows how training starts. */
+async function leave() {
+  const asked = { set: page.set, export: wishes(), ids: ids() };
+  let start = [];
+  if (isTrainer() && page.rows.length) {
+    const reply = await askOrTell('There is no download', 'export_start', asked);
+    if (!reply) {
+      dialog.close();
+      return;
+    }
+    start = reply.start;
+  }
+  if ((await download()) && start.length) showStart(start);
+  else dialog.close();
+}
+
+function show() {
+  showStart(null);
+  offerScopes();
+  lay();
+  tell([]);
+  showSummary(null);
+  if (!dialog.open) dialog.showModal();
   look();
+}
+
+function list(found, title) {
+  dialog.close();
+  listOnly(found, title);
+  if (page.shown.length) select(page.shown[0].id);
+}
+
+/** A change of captions is shown in its own dialog first, and leads back here; a setting is set. */
+function mend({ ids: found, what, mend: how }) {
+  if (!how.operation) {
+    for (const [name, value] of Object.entries(how.settings)) form.elements[name].value = value;
+    form.dispatchEvent(new Event('change'));
+    return;
+  }
+  dialog.close();
+  openBulk(how.operation, { ids: found, title: `those ${what}`, values: how.values, onClosed: show });
+}
+
+findings.onPressed({ show: ({ ids: found, what }) => list(found, what), mend });
+const lookSoon = debounced(250, look);
+form.addEventListener('input', ({ target }) => {
+  if (target === form.elements.trigger_word) triggerTyped();
+  if (target.matches('input[type=text], input[type=number]')) lookSoon();
 });
-form.addEventListener('change', () => {
+form.addEventListener('change', ({ target }) => {
+  if (target === form.elements.format) formatChosen();
+  lay();
   if (page.set) keepWishes();
   look();
 });
 byId('cw-download-summary').addEventListener('click', ({ target }) => {
   const number = target.closest('[data-group]')?.dataset.group;
-  if (number === undefined) return;
-  menu.open = false;
-  listOnly(groups[number].ids, groups[number].title);
-  if (page.shown.length) select(page.shown[0].id);
+  if (number !== undefined) list(groups[number].ids, groups[number].title);
 });
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  menu.open = false;
-  download();
+  leave();
 });
+for (const id of ['cw-download-close', 'cw-download-done']) byId(id).addEventListener('click', () => dialog.close());
+byId('cw-download-open').addEventListener('click', show);
 on('opened', takeWishes);

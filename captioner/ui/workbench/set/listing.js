@@ -5,6 +5,7 @@ import { byName } from '../core/text.js';
 import { captionOf, stateOf } from './captions.js';
 import { page, pathOf } from './pictures.js';
 import { accepts, parse } from './query.js';
+import { scoreOf } from './readings.js';
 import { isReviewed } from './reviewed.js';
 import { needTokens, tokensOf } from './token_counts.js';
 
@@ -15,6 +16,7 @@ const ORDERS = {
   state: (a, b) => STATE_ORDER.indexOf(stateOf(a)) - STATE_ORDER.indexOf(stateOf(b)),
   longest: (a, b) => captionOf(b).length - captionOf(a).length,
   shortest: (a, b) => captionOf(a).length - captionOf(b).length,
+  doubtful: (a, b) => (scoreOf(b) ?? -1) - (scoreOf(a) ?? -1),
 };
 
 export const isOrder = (name) => Object.hasOwn(ORDERS, name);
@@ -34,6 +36,7 @@ const factsOf = (row) => ({
   folder: row.folder.toLowerCase(),
   state: stateOf(row),
   tokens: tokensOf(row),
+  score: scoreOf(row),
   isReviewed: isReviewed(row),
 });
 
@@ -69,6 +72,9 @@ export function refilter({ keepsCurrent = false } = {}) {
   announce('listed');
 }
 
+/** Whether doubtful words decide what is listed, or in which order. */
+export const followsScores = () => page.sort === 'doubtful' || query.fields.has('score');
+
 /** Lists some pictures only, until "Show all". @param {string} title what they are */
 export function listOnly(ids, title) {
   page.only = { ids: new Set(ids), title };
@@ -80,6 +86,10 @@ on('taken', ({ isNew }) => {
 });
 on('reviewed', () => {
   if (followsServer()) refilter({ keepsCurrent: true });
+});
+// What is read while a person types changes no place in the list.
+on('read', ({ isLive }) => {
+  if (followsScores() && !isLive) refilter({ keepsCurrent: true });
 });
 on('counted', ({ isFirst }) => {
   if (query.fields.has('tokens')) refilter({ keepsCurrent: !isFirst });

@@ -1,6 +1,6 @@
 // The language of the filter box: red car -blurry "on grass" tag:cat tokens:>75. Knows no set and no page: a picture is
-// asked for its facts, {path, name, folder, caption, state, tokens, isReviewed}, the first four in small letters; what is
-// not known of it yet (undefined) leaves it listed.
+// asked for its facts, {path, name, folder, caption, state, tokens, score, isReviewed}, the first four in small letters;
+// what is not known of it yet (undefined) leaves it listed.
 
 import { STATE_WORDS } from './states.js';
 
@@ -18,7 +18,8 @@ const COMPARISONS = {
 /** A test of a figure: a comparison and a number; a number alone means that number. */
 function figure(field, value, factOf) {
   const [, sign = '=', number] = value.match(/^(<=|>=|<|>|=)?(\d+(?:\.\d+)?|\.\d+)$/) ?? [];
-  if (number === undefined) throw new Unreadable(`${field}: takes a number, such as ${field}:>75.`);
+  const example = field === 'score' ? '>0.5' : '>75';
+  if (number === undefined) throw new Unreadable(`${field}: takes a number, such as ${field}:${example}.`);
   return (picture) => {
     const fact = factOf(picture);
     return fact === undefined ? undefined : COMPARISONS[sign](fact, Number(number));
@@ -54,10 +55,7 @@ const FIELDS = {
     if (!['yes', 'no'].includes(value)) throw new Unreadable('reviewed: is yes or no.');
     return { test: ({ isReviewed }) => isReviewed === (value === 'yes') };
   },
-  score: (value) => {
-    figure('score', value);
-    throw new Unreadable('No scores were read yet, so score: leaves nothing out.');
-  },
+  score: (value) => ({ test: figure('score', value, (picture) => picture.score) }),
 };
 
 const word = (value) => ({

@@ -5,6 +5,7 @@ import { captionOf, stateOf } from '../set/captions.js';
 import { queryNow } from '../set/listing.js';
 import { page, pathOf, pictureUrl } from '../set/pictures.js';
 import { hitsIn } from '../set/query.js';
+import { readingOf } from '../set/readings.js';
 import { isReviewed } from '../set/reviewed.js';
 import { tokenLimit, tokensOf } from '../set/token_counts.js';
 import { reviewedIcon, STATES, stateIcon } from './states.js';
@@ -39,6 +40,7 @@ export function makeCell(row, isInList) {
     cell,
     isInList
       ? html`${image}<div class="cw-line-text"><div class="cw-line-head"><span class="cw-line-name"></span><span
+          class="cw-line-doubt" aria-hidden="true">?</span><span
           class="cw-line-tokens cw-quiet"></span>${marks}</div><p></p></div>`
       : html`${image}<span class="cw-cell-folder">${row.folder.split('/').at(-1)}</span>${marks}`,
   );
@@ -75,7 +77,10 @@ export function markCell(cell, row) {
   cell.classList.toggle('cw-current', isCurrent);
   cell.classList.toggle('cw-picked', isPicked);
   cell.dataset.reviewed = isReviewed(row);
-  const words = `${STATES[state].title}${isReviewed(row) ? ' and reviewed' : ''}`;
+  const isDoubtful = !!readingOf(row)?.has_doubt;
+  cell.dataset.doubtful = isDoubtful;
+  const marks = `${isReviewed(row) ? ' and reviewed' : ''}${isDoubtful ? ', with a doubtful word' : ''}`;
+  const words = `${STATES[state].title}${marks}`;
   const isInList = cell.classList.contains('cw-line');
   cell.setAttribute('aria-label', `${pathOf(row)}, ${words}${isInList ? `: ${captionOf(row)}` : ''}`);
   cell.title = `${pathOf(row)} (${words})${row.error ? `: ${row.error}` : ''}`;

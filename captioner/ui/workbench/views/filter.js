@@ -21,6 +21,7 @@ const LANGUAGE = [
   ['tokens:>75', 'longer than 75 tokens; also <, <=, >= and ='],
   ['name:0041', 'in the file name; folder:cats in the folder'],
   ['state:edited', '"no caption", "brought along", generated, edited, failed, conflict'],
+  ['score:>0.5', 'the most doubtful word is worse than 0.5; of captions that were read'],
   ['reviewed:no', 'not marked as reviewed; reviewed:yes'],
 ];
 const lines = html`<dl class="cw-help cw-language">${LANGUAGE.map(
@@ -111,6 +112,14 @@ byId('cw-sort').value = page.sort;
 render(help, html`<p><b>The filter understands</b></p>${lines}`);
 render(byId('cw-help-filter'), lines);
 offerFolders();
+
+/** Sorts what is listed, as if the order had been chosen, and shows the first. */
+export function sortBy(order) {
+  page.sort = order;
+  byId('cw-sort').value = order;
+  list();
+  if (page.shown.length) select(page.shown[0].id);
+}
 
 /** Filters by a text, as if it had been typed. */
 export function filterBy(text) {

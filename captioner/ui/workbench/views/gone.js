@@ -8,7 +8,7 @@ const OF_A_SET = [
   'cw-add',
   'cw-add-folder',
   'cw-caption-all',
-  'cw-download-menu',
+  'cw-download-open',
   'cw-undo',
   'cw-redo',
   'cw-bulk-open',

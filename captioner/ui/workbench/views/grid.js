@@ -193,6 +193,7 @@ for (const event of ['rows', 'reviewed'])
   });
 on('edited', mark);
 on('counted', markAll);
+on('read', ({ isLive }) => (isLive ? mark(page.current) : markAll()));
 on('selected', ({ before, id }) => {
   mark(before);
   show(id);

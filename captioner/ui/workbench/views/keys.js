@@ -3,6 +3,7 @@
 import { bench, byId } from '../core/elements.js';
 import { move, page } from '../set/pictures.js';
 import { mark } from '../set/reviewed.js';
+import { goToDoubt, hideReason } from './doubts.js';
 import { goodNext } from './reviewed.js';
 import * as selection from './selection.js';
 import { useSuggestion } from './suggestion.js';
@@ -15,7 +16,7 @@ const isComparing = () => 'compare' in bench().dataset;
 
 /** What is typed is saved by itself, so the key that saves elsewhere shows what can be saved here. */
 function openDownload() {
-  byId('cw-download-menu').open = true;
+  byId('cw-download-open').click();
   byId('cw-download').focus();
 }
 
@@ -43,6 +44,10 @@ function onThePictures(event) {
   else if (withControl && key === ' ' && event.shiftKey) mark([page.current], false);
   else if (withControl && key === ' ') goodNext();
   else if (withControl && event.shiftKey && key === 'enter') byId('cw-one').click();
+  else if (!withControl && key === 'f8') goToDoubt(event.shiftKey ? -1 : 1);
+  else if (key === 'escape' && hideReason()) return true;
+  else if (key === 'escape' && document.querySelector(':popover-open'))
+    return false; // the browser closes it
   else if (key === 'escape' && event.target.closest?.('.cw-middle') && !event.isComposing)
     byId('cw-grid').focus({ preventScroll: true });
   else if (isText(event.target)) return false;

@@ -1,0 +1,120 @@
+"""Servers that answer questions about pictures as captioners: the class the registry names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
+from captioner.errors import BadModel, MissingPackage, ModelNotFound
+from captioner.models.endpoint import addresses
+from captioner.models.endpoint.settings import EndpointSettings
+from captioner.models.questions import filled_in, read_by
+from captioner.records import Sentence
+from captioner.settings import Settings
+
+if TYPE_CHECKING:
+    from captioner.models.endpoint.client import Client
+
+_PROBE = "Which colour is this picture? Answer with the name of the colour alone."
+
+
+class EndpointCaptioner(Captioner):
+    """Asks a server about each picture, one after the other; a thin front of `client.Client`."""
+
+    family: ClassVar[str] = "endpoint"
+    title: ClassVar[str] = "Endpoint"
+    about: ClassVar[str] = "A model on a server answers a question about the picture."
+    Settings: ClassVar[type[Settings]] = EndpointSettings
+    is_remote: ClassVar[bool] = True
+    is_live: ClassVar[bool] = False
+
+    def __init__(self, address: addresses.Address, client: Client) -> None:
+        self._address = address
+        self._client = client
+
+    @classmethod
+    def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Self:
+        """The server of a name, after it has shown on a red picture that it sees what it is sent.
+
+        Raises: ModelNotFound: no endpoint has this name. CaptionerError, ModelFailed: as `client.Client.ask`.
+            BadModel: it answers without having seen the picture.
+        """
+        try:
+            address = addresses.find(str(place))
+        except KeyError:
+            raise ModelNotFound(
+                f"no endpoint is called {place}; name it at the start: --endpoint {place}=URL"
+            ) from None
+        try:
+            from captioner.models.endpoint.client import Client
+        except ModuleNotFoundError as error:
+            if error.name and error.name.split(".")[0] == "httpx":
+                raise MissingPackage("Endpoints are asked with httpx: pip install httpx") from error
+            raise
+        captioner = cls(address, Client(address))
+        captioner._prove_that_it_sees()
+        return captioner
+
+    def _prove_that_it_sees(self) -> None:
+        from PIL import Image
+
+        settings = EndpointSettings.from_mapping({"temperature": 0.0, "max_tokens": 64})
+        said = self._client.ask(Image.new("RGB", (256, 256), (230, 10, 10)), _PROBE, settings).text
+        if "red" not in said.lower():
+            raise BadModel(
+                f"the endpoint {self._address.name} was shown a red picture and says {said[:80]!r}: its model does not "
+                "see pictures. Load one that does there (for llama.cpp, with its mmproj file)."
+            )
+
+    @staticmethod
+    def reads(settings: EndpointSettings) -> Sequence[Readable]:
+        """What the prompt's variables name."""
+        return read_by(settings.prompt)
+
+    @property
+    def device(self) -> str:
+        """It takes none of this machine."""
+        return "cpu"
+
+    @property
+    def precision(self) -> str:
+        """Not known."""
+        return ""
+
+    @property
+    def runtime(self) -> str:
+        """endpoint."""
+        return "endpoint"
+
+    @property
+    def revision(self) -> str:
+        """Short hexadecimal digest of its address: what a server runs there it does not say."""
+        return hashlib.sha256(self._address.url.encode()).hexdigest()[:12]
+
+    @property
+    def size_bytes(self) -> int:
+        """Nothing here."""
+        return 0
+
+    @property
+    def warning(self) -> str:
+        """That pictures leave this machine, where they do."""
+        return "" if self._address.is_here else f"runs elsewhere: pictures are sent to {self._address.host}"
+
+    @property
+    def batch_size(self) -> int:
+        """One question at a time: more are slower on most servers that people run at home."""
+        return 1
+
+    def move_to(self, device: str) -> None:
+        """There is nothing to move."""
+
+    def caption(self, inputs: Sequence[PictureInput], settings: EndpointSettings) -> list[Sentence]:
+        """One answer a picture, in order.
+
+        Raises: CaptionerError: it concerns all pictures (nobody there, a wrong key). ModelFailed: of these pictures.
+        """
+        return [self._client.ask(shown.image, filled_in(settings.prompt, shown), settings) for shown in inputs]
