@@ -208,7 +208,7 @@ def _form_to_compare(page: Any) -> None:
     """With a value that will not do, and three settings."""
     page.locator("#cw-compare-open").click()
     choose_axes(page, {"num_beams": "1, 2, many", "min_length": "5, 8"})
-    page.locator("[data-do=add]").click()
+    page.locator("#cw-compare-form [data-do=add]").click()
 
 
 def _comparison(page: Any) -> None:
@@ -228,15 +228,21 @@ def _comparison(page: Any) -> None:
     page.locator("#cw-compare-cell .cw-compare-why").wait_for()
 
 
+def _in_compare(page: Any) -> None:
+    if page.locator("#cw-compare").is_hidden():
+        page.locator("#cw-compare-open").click()
+
+
 def _cell_menu(page: Any) -> None:
-    page.locator("#cw-compare-open").click()
-    page.locator("#cw-compare-table [data-state=done]").first.click()
+    _in_compare(page)
+    page.locator("#cw-compare-table [data-cell]").first.click()
     page.keyboard.press("Enter")
     page.get_by_role("menuitem", name="Use these settings").wait_for()
 
 
 def _comparison_summed_up(page: Any) -> None:
     """Coloured by a score, all pictures in sight."""
+    _in_compare(page)
     page.locator(".cw-compare-all").click()
     page.locator("#cw-compare-colour").select_option("tokens")
     page.locator("#cw-compare-tab-summary").click()
@@ -244,7 +250,7 @@ def _comparison_summed_up(page: Any) -> None:
 
 
 def _earlier_comparisons(page: Any) -> None:
-    page.locator("#cw-compare-open").click()
+    _in_compare(page)
     page.locator("#cw-compare-new").click()
     page.locator("#cw-compare-earlier [data-do=open]").first.wait_for()
 
