@@ -7,6 +7,7 @@ trigger, the subject, names) are judged by nobody. Changes no caption.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -28,7 +29,9 @@ from captioner.service.rows import Rows
 from captioner.worker import PreparationProgress, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.readings import StoredReading
+from captioner.workspace.records import View
 
+FEW_VIEWS = 64
 LOOK_S = 0.25
 """How long a person waits for pictures to compare with; the others are looked at behind."""
 
@@ -89,13 +92,23 @@ class Doubt:
         Raises: UnknownSet.
         """
         plan = self._choices.stored_plan(set_id)
-        wanted = None if picture_ids is None else set(picture_ids)
-        views = [view for view in self._workspace.views(set_id) if wanted is None or view.id in wanted]
         known, planned = self._known.of_set(set_id, names_of(plan.recipe)), planned_of(plan)
+        wanted = [picture_id for picture_id in (known if picture_ids is None else picture_ids) if picture_id in known]
         found = {}
-        for row in self._rows.of_views(set_id, [view for view in views if view.id in known]):
+        for row in self._rows.of_views(set_id, self._views(set_id, wanted)):
             found[row["id"]] = known.entry(row["id"], row["text"], planned)
         return {"can_judge": can_judge(plan), "readings": found}
+
+    def _views(self, set_id: str, picture_ids: Sequence[str]) -> list[View]:
+        """Of pictures that may be gone by now: few are looked up singly, since others of the set may be thousands."""
+        if len(picture_ids) > FEW_VIEWS:
+            wanted = set(picture_ids)
+            return [view for view in self._workspace.views(set_id) if view.id in wanted]
+        views = []
+        for picture_id in picture_ids:
+            with contextlib.suppress(UnknownPicture):
+                views.append(self._workspace.view(set_id, picture_id))
+        return views
 
     def of_text(self, set_id: str, picture_id: str, text: str | None = None) -> dict[str, Any]:
         """A picture's caption (None), or a text that a person types there, read now unless it was read before.

@@ -6,7 +6,7 @@ Read from the workspace once, and kept up to date by who reads. Runs no model.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from captioner.lab.doubts import Told, doubted, doubts_of, fillers_of, from_content, in_words, worst_of
@@ -55,6 +55,10 @@ class SetReadings:
 
     def __contains__(self, picture_id: str) -> bool:
         return picture_id in self._figures
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of the pictures that were read, some of which may be removed by now."""
+        return iter([*self._figures])
 
     def put(self, picture_id: str, reading: StoredReading) -> None:
         """Take a reading in."""

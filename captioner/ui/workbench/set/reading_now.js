@@ -2,7 +2,6 @@
 
 import { announce, on } from '../core/events.js';
 import { ask, throwBug, Unreachable } from '../core/server.js';
-import { debounced } from '../core/timing.js';
 import { textOf } from './captions.js';
 import { page, rowOf } from './pictures.js';
 import { canJudge, readingOf, takeReading } from './readings.js';
@@ -10,7 +9,8 @@ import { canJudge, readingOf, takeReading } from './readings.js';
 const KNOWN_MS = 30; // then no model is asked
 const SELECTED_MS = 300; // of a picture that is passed on the way to another, nothing is asked
 const TYPED_MS = 500;
-const AGAIN_MS = 900; // while pictures to compare with are looked at
+const AGAIN_MS = 600; // while pictures to compare with are looked at
+const SETTINGS_MS = 1500; // what settings make of the picture comes first
 
 let found = null; // {id, text, doubts, fillers, said, notes, isStored} or {id, text, error}
 let isAsking = false;
@@ -27,7 +27,7 @@ async function askOnce(id, text, isTyped) {
     if (reply.entry) takeReading(id, reply.entry);
     if (id !== page.current || isWanted) return;
     show({ ...reply, id, isStored: !!reply.entry && !reply.entry.is_stale });
-    if (reply.is_preliminary) lookAgain();
+    if (reply.is_preliminary) plan(AGAIN_MS);
   } catch (error) {
     throwBug(error);
     if (id !== page.current || error instanceof Unreachable) return; // asked again with the next change
@@ -50,10 +50,16 @@ async function look() {
   isAsking = false;
 }
 
-const lookWhenKnown = debounced(KNOWN_MS, look);
-const lookWhenSelected = debounced(SELECTED_MS, look);
-const lookWhenTyped = debounced(TYPED_MS, look);
-const lookAgain = debounced(AGAIN_MS, look);
+let timer = 0; // 0: nothing is to be asked
+
+/** Looks after so long without a key, in the place of what was planned before. */
+function plan(wait_ms) {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    timer = 0;
+    look();
+  }, wait_ms);
+}
 
 /** Whether what was found is of the text that stands there now, and kept. */
 function isDone() {
@@ -67,15 +73,17 @@ export const foundNow = () => found;
 on('selected', ({ id }) => {
   show(null);
   const row = rowOf.get(id);
-  if (row && readingOf(row)?.is_stale === false) lookWhenKnown();
-  else lookWhenSelected();
+  plan(row && readingOf(row)?.is_stale === false ? KNOWN_MS : SELECTED_MS);
 });
 on('edited', (id) => {
-  if (id === page.current && !isDone()) lookWhenTyped();
+  if (id === page.current && !isDone()) plan(TYPED_MS);
 });
 on('rows', (ids) => {
-  if (ids.includes(page.current) && !isDone()) lookWhenTyped();
+  if (ids.includes(page.current) && !isDone()) plan(TYPED_MS);
 });
 on('read', ({ isAll }) => {
-  if (isAll || !isDone()) lookWhenSelected(); // other models may be chosen now, or others' words be names
+  if (isAll || !isDone()) plan(TYPED_MS); // other models may be chosen now, or other words be names
+});
+on('settings', () => {
+  if (timer) plan(SETTINGS_MS);
 });
