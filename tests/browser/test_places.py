@@ -242,33 +242,6 @@ def _comparison(page: Any) -> None:
     page.locator("#cw-compare-cell .cw-compare-why").wait_for()
 
 
-def _in_compare(page: Any) -> None:
-    if page.locator("#cw-compare").is_hidden():
-        page.locator("#cw-compare-open").click()
-
-
-def _cell_menu(page: Any) -> None:
-    _in_compare(page)
-    page.locator("#cw-compare-table [data-cell]").first.click()
-    page.keyboard.press("Enter")
-    page.get_by_role("menuitem", name="Use these settings").wait_for()
-
-
-def _comparison_summed_up(page: Any) -> None:
-    """Coloured by a score, all pictures in sight."""
-    _in_compare(page)
-    page.locator(".cw-compare-all").click()
-    page.locator("#cw-compare-colour").select_option("tokens")
-    page.locator("#cw-compare-tab-summary").click()
-    page.locator(".cw-compare-lines").first.wait_for()
-
-
-def _earlier_comparisons(page: Any) -> None:
-    _in_compare(page)
-    page.locator("#cw-compare-new").click()
-    page.locator("#cw-compare-earlier [data-do=open]").first.wait_for()
-
-
 def _job(page: Any) -> None:
     page.locator("#cw-ask-all").click()
     page.locator("#cw-stop").wait_for()
@@ -302,9 +275,6 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("words with Undo", _toast),
     ("what is to be compared", _form_to_compare),
     ("a comparison", lambda page: (page.locator("#cw-compare-open").click(), _comparison(page))),
-    ("the menu of a cell", _cell_menu),
-    ("a comparison summed up", _comparison_summed_up),
-    ("earlier comparisons", _earlier_comparisons),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),
     ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),
