@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from captioner import images
 from captioner.captions.recipe_file import RECIPE_NAME
@@ -149,18 +150,36 @@ def test_webp_has_an_end(tmp_path: Path) -> None:
 def test_the_parts_of_a_file_say_what_the_decoder_says(tmp_path: Path, suffix: str) -> None:
     plain, turned = saved(tmp_path / f"a{suffix}"), saved(tmp_path / f"b{suffix}", exif=exif(6))
     with plain.open("rb") as file:
-        assert images.may_hold(file) == (False, False)
+        assert images.may_need_a_look(file) == (False, False)
     with turned.open("rb") as file:
-        assert images.may_hold(file)[0]
+        assert images.may_need_a_look(file)[0]
+    with saved(tmp_path / f"c{suffix}", exif=exif(1)).open("rb") as file:
+        assert images.may_need_a_look(file) == (False, False)  # as cameras write it: nothing to do
     seen = images.glance(turned.read_bytes())
     assert (seen.longer_px, seen.is_turned, seen.has_frames) == (40, True, False)
     for end in range(0, len(turned.read_bytes()), 7):  # whatever is cut off: an answer, or a sentence
         data = turned.read_bytes()[:end]
-        images.may_hold(io.BytesIO(data))
+        images.may_need_a_look(io.BytesIO(data))
         try:
             images.glance(data)
         except BadPicture as error:
             assert str(error).endswith(".")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_turn_that_only_xmp_tells_is_found(tmp_path: Path, suffix: str) -> None:
+    packet = b'<x xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".png":
+        text = PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", packet.decode())
+        halves().save(path, pnginfo=text)
+    else:
+        halves().save(path, xmp=packet)
+    is_turned = images.glance(path.read_bytes()).is_turned
+    with path.open("rb") as file:
+        assert images.may_need_a_look(file)[0] or not is_turned
+    assert (leave(path) is not None) == is_turned
 
 
 def test_a_png_that_says_its_exif_last_or_as_text_is_looked_at() -> None:
@@ -171,7 +190,7 @@ def test_a_png_that_says_its_exif_last_or_as_text_is_looked_at() -> None:
     length = int.from_bytes(data[at : at + 4], "big") + 12
     end = data.index(b"IEND") - 4
     moved = data[:at] + data[at + length : end] + data[at : at + length] + data[end:]
-    assert images.may_hold(io.BytesIO(moved)) == (True, False)
+    assert images.may_need_a_look(io.BytesIO(moved)) == (True, False)
     assert images.glance(moved).is_turned
 
 

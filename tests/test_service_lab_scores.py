@@ -18,6 +18,7 @@ from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import Upload
+from taggers.wd14 import Wd14Tagger
 from tests.service_makers import wait_for_job
 from tests.test_service_lab import call, finished, refusal
 
@@ -180,6 +181,27 @@ def test_a_model_that_fails_on_scores_says_so_in_the_cells_and_the_captions_stay
     call(demo, "continue_sweep", set=set_id, sweep=answer["sweep"])
     read = finished(demo, set_id, answer["sweep"])
     assert {(cell["note"], cell["is_scored"]) for cell in read["cells"]} == {("", True)}
+
+
+def test_a_tagger_that_breaks_costs_scores_and_a_stop_is_not_told_as_an_earlier_end(
+    demo: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id = demo.new_set()["set"]
+    picture = demo.intake.add_picture(set_id, Upload("a.png", SAMPLES[0].read_bytes()), [])["row"]["id"]
+    axes = [{"name": "min_length", "values": ["5", "30"]}]
+    with monkeypatch.context() as patched:
+        with demo._manager.use("wd14-demo", "wd14"):
+            pass  # in memory, so it is asked although it is switched off
+        patched.setattr(Wd14Tagger, "tag", lambda *_, **__: 1 / 0)
+        answer = call(demo, "start_sweep", set=set_id, ids=[picture], axes=axes, settings=_values(demo, wd14_on=False))
+        read = finished(demo, set_id, answer["sweep"])
+    assert read["sweep"]["state"] == "done"
+    assert all("failed on this picture (ZeroDivisionError" in cell["note"] for cell in read["cells"])
+    with monkeypatch.context() as patched:
+        patched.setattr("captioner.service.sweep_run.SweepRun._scores", lambda self: iter(()))
+        call(demo, "continue_sweep", set=set_id, sweep=answer["sweep"])
+        about = finished(demo, set_id, answer["sweep"])["sweep"]
+    assert (about["state"], about["message"]) == ("cancelled", "Stopped before the scores were there.")
 
 
 def test_scores_that_are_no_numbers_are_none(demo: Service, monkeypatch: pytest.MonkeyPatch) -> None:

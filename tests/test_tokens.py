@@ -1,4 +1,4 @@
-"""captioner.captions.tokens: CLIP's token count and the cut, against open_clip's own tokenizer."""
+"""captioner.captions.tokens: CLIP's token count and the cut, against open_clip's own tokenizer and transformers'."""
 
 import random
 import subprocess
@@ -43,6 +43,21 @@ def open_clip_tokenizer():
     return SimpleTokenizer()
 
 
+@cache
+def transformers_tokenizer():
+    """transformers' CLIPTokenizer over open_clip's word list, which is the same one."""
+    from transformers import CLIPTokenizer
+
+    own = open_clip_tokenizer()
+    names = [name for name, _ in sorted(own.encoder.items(), key=lambda item: item[1])]
+    names[-2:] = ["<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={name: place for place, name in enumerate(names)}, merges=list(own.bpe_ranks))
+
+
+def counted_by_transformers(text: str) -> int:
+    return len(transformers_tokenizer()(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
 def random_text(numbers: random.Random) -> str:
     common = "abcdefghijklmnopqrstuvwxyz ABCXYZ   '’“”&;<>#.,!?0123456789\t\n_-éüßİΣς日本語한😀\u200d\u00a0"
     if numbers.random() < 0.5:
@@ -53,14 +68,37 @@ def random_text(numbers: random.Random) -> str:
 
 @pytest.mark.parametrize("text", SAMPLES)
 def test_counts_what_open_clip_counts(text: str) -> None:
-    assert tokens.count_tokens(text) == len(open_clip_tokenizer().encode(text))
+    assert tokens._count(text, tokens._OPEN_CLIP) == len(open_clip_tokenizer().encode(text))
+
+
+@pytest.mark.parametrize(
+    "text", [*SAMPLES[:-1], "a cat <|endoftext|> b", "‘a’ “b” …", "Ｆｕｌｌ ﬁne", "&amp;", "<|x|>"]
+)
+def test_the_larger_of_two_countings_is_given(text: str) -> None:
+    larger = max(len(open_clip_tokenizer().encode(text)), counted_by_transformers(text))
+    assert tokens.count_tokens(text) == larger
+
+
+def test_curly_quotes_and_entities_take_more_where_nobody_mends_them() -> None:
+    assert (tokens.count_tokens('"x"'), tokens.count_tokens("“x”")) == (3, 5)
+    assert (tokens.count_tokens("a & b"), tokens.count_tokens("a &amp; b")) == (3, 5)
+
+
+def test_counts_what_transformers_counts_on_random_text() -> None:
+    numbers = random.Random(7)
+    texts = [random_text(numbers) for _ in range(2000)]
+    # Their libraries know other versions of Unicode, and one takes U+001C to U+001F for blanks.
+    differing = [t for t in texts if tokens._count(t, tokens._TRANSFORMERS) != counted_by_transformers(t)]
+    assert len(differing) <= 6, differing
+    plain = [text for text in texts if text.isascii() and text.isprintable()]
+    assert len(plain) > 100 and not set(plain) & set(differing)
 
 
 def test_counts_what_open_clip_counts_on_random_text() -> None:
     numbers = random.Random(5)
     for _ in range(4000):
         text = random_text(numbers)
-        assert tokens.count_tokens(text) == len(open_clip_tokenizer().encode(text)), repr(text)
+        assert tokens._count(text, tokens._OPEN_CLIP) == len(open_clip_tokenizer().encode(text)), repr(text)
 
 
 def test_counts_what_open_clip_counts_in_words_without_end() -> None:
@@ -129,7 +167,7 @@ def test_a_cut_is_the_end_of_the_last_token_that_fits(text: str, limit: int) -> 
     assert 0 <= offset <= len(text)
     if tokens.count_tokens(text) <= limit:
         assert offset == len(text)
-    elif tokens._mend(text) == text:
+    elif len(tokens._readers_of(text)) == 1:
         # What stands before the cut is spelled by the first `limit` tokens of the whole.
         encoder = open_clip_tokenizer()
         whole = encoder.decode(encoder.encode(text)[:limit]).replace(" ", "").rstrip("\ufffd")
@@ -149,9 +187,10 @@ def test_a_cut_inside_a_word_and_at_a_word() -> None:
 
 def test_a_cut_finds_its_way_back_through_mended_text() -> None:
     text = "salt &amp; pepper “and” oil"
-    assert text[: tokens.cut_at(text, 2)] == "salt &amp;"
-    assert text[: tokens.cut_at(text, 3)] == "salt &amp; pepper"
-    assert text[: tokens.cut_at(text, 5)] == "salt &amp; pepper “and"
+    mended = {limit: text[: tokens._cut_at(text, limit, tokens._OPEN_CLIP)] for limit in (2, 3, 5)}
+    assert mended == {2: "salt &amp;", 3: "salt &amp; pepper", 5: "salt &amp; pepper “and"}
+    as_it_is = {limit: text[: tokens.cut_at(text, limit)] for limit in (2, 3, 5)}
+    assert as_it_is == {2: "salt &", 3: "salt &amp", 5: "salt &amp; pepper"}  # who mends nothing reads no further
 
 
 def test_a_long_text_is_cut_where_a_short_one_is() -> None:

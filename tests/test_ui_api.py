@@ -64,7 +64,8 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
         *("/start_sweep", "/sweep", "/rate"),
-        *("/score_captions", "/scores", "/captions", "/save_caption", "/export_set", "/delete_set"),
+        *("/score_captions", "/scores", "/captions", "/save_caption", "/import_set", "/export_set"),
+        "/delete_set",
     }
     assert api["unnamed_endpoints"] == {}
 
@@ -76,6 +77,21 @@ def test_pictures_are_added_and_refused_one_by_one(client: Client, files: list[P
     [refused] = answer["refused"]
     assert (refused["name"], refused["code"]) == ("broken.png", "not_an_image")
     assert refused["message"]
+
+
+def test_a_set_of_others_is_looked_at_and_taken(client: Client, files: list[Path], tmp_path: Path) -> None:
+    set_id = _call(client, "new_set")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(files[0], "img/10_cat/red.png")
+        archive.writestr("img/10_cat/red.txt", "a red cat")
+    sent = [handle_file(str(tmp_path / "set.zip"))]
+    look = client.predict(set_id, sent, {}, look=True, api_name="/import_set")
+    assert (look["form"], look["captions"], look["pictures"]) == ("sidecars", 1, 1)
+    assert _call(client, "captions", set_id) == []
+    answer = client.predict(set_id, sent, {"lines": "first"}, api_name="/import_set")
+    assert answer["refused"] == []
+    [row] = _call(client, "captions", set_id)
+    assert (row["folder"], row["name"], row["caption"], row["state"]) == ("10_cat", "red.png", "a red cat", "existing")
 
 
 def _add_by_http(client: Client, set_id: str, path: Path, *names: str, include_masks: bool = False) -> Any:

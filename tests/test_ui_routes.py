@@ -209,6 +209,23 @@ def test_numbers_in_the_zip_do_not_depend_on_the_order_of_arrival(client: TestCl
     assert found[0]["a/1.txt"] == b"jpg"
 
 
+def test_what_others_made_is_kept_and_looked_at(client: TestClient, service: Service) -> None:
+    set_id = service.new_set()["set"]
+    _upload(client, set_id, "a.png", _png())
+    form = {"paths": json.dumps(["sub/list.jsonl"])}
+    files = [("files", ("blob", b'{"file_name": "a.png", "text": "a cat"}'))]
+    look = client.post(f"/sets/{set_id}/imports", data=form, files=files).json()
+    assert (look["form"], look["first"]) == ("jsonl", [["a.png", "a cat"]])
+    assert service.imports.take(set_id, look["token"], {}, 0)["rows"][0]["caption"] == "a cat"
+    for data, code in (({"paths": "[]"}, "bad_upload"), ({"paths": '["a", "b"]'}, "bad_upload"), ({}, "bad_upload")):
+        answer = client.post(f"/sets/{set_id}/imports", data=data, files=files)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    files = [("files", ("blob", b'{"steps": 5}'))]
+    answer = client.post(f"/sets/{set_id}/imports", data={"paths": '["x.json"]'}, files=files)
+    assert answer.json()["error"]["code"] == "nothing_to_import"
+    assert client.post("/sets/nobody/imports", data=form, files=files).status_code == 404
+
+
 def test_captions_come_later(client: TestClient, service: Service) -> None:
     set_id = service.new_set()["set"]
     for folder in ("", "a"):
@@ -243,7 +260,7 @@ def test_an_unknown_format_is_refused_by_name(client: TestClient, service: Servi
 
 def test_no_internal_event_is_in_the_public_api(service: Service) -> None:
     built = in_loop(page.build, service)
-    assert len(built.get_api_info()["named_endpoints"]) == 15
+    assert len(built.get_api_info()["named_endpoints"]) == 16
     assert built.get_api_info()["unnamed_endpoints"] == {}
 
 

@@ -2,7 +2,9 @@
 
 Trainers cut captions at CLIP's context: 77 tokens with start and end, so 75 of content (`USABLE_TOKENS`). This is
 CLIP's byte-pair encoding (Radford et al., 2021) read from the merge list that open_clip carries; open_clip itself is
-never imported, since it would load torch. Knows no model and no caption.
+never imported, since it would load torch. There are two ways to clean a text before: open_clip mends mojibake and
+entities and straightens quotes, transformers 5 does not, and takes its special tokens for one each. Trainers use
+either, so the larger count is given: what fits by it fits everywhere. Knows no model and no caption.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import gzip
 import html
 import importlib
 import importlib.util
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.errors import MissingPackage
+from captioner.limits import without_halves
 
 USABLE_TOKENS = 75
 """Content tokens that fit CLIP's context of 77 between its start and end tokens."""
@@ -32,9 +36,8 @@ _WORD_END = "</w>"
 _KEPT_LENGTH = 32  # letters of a word whose tokens are remembered
 _COMPARED_LENGTH = 500  # letters of a text that are compared with its mended form in a time that grows with the square
 _WINDOW = 100  # letters of a longer one that are compared at once, from the first that differs on
-_SPECIAL = ("<start_of_text>", "<end_of_text>")
 # Contractions, runs of letters, single digits, runs of anything else.
-_WORD_PATTERN = "|".join((*_SPECIAL, "'s|'t|'re|'ve|'m|'ll|'d", r"[\p{L}]+", r"[\p{N}]", r"[^\s\p{L}\p{N}]+"))
+_WORD_PATTERN = "|".join(("'s|'t|'re|'ve|'m|'ll|'d", r"[\p{L}]+", r"[\p{N}]", r"[^\s\p{L}\p{N}]+"))
 
 
 def count_tokens(text: str) -> int:
@@ -42,8 +45,12 @@ def count_tokens(text: str) -> int:
 
     Raises: MissingPackage: open_clip_torch, which brings the merge list, is not installed.
     """
-    words = _word_pattern().findall(_clean(text))
-    return sum(_token_count(word) for word in words)
+    return max(_count(text, reader) for reader in _readers_of(text))
+
+
+def _count(text: str, reader: _Reader) -> int:
+    lowered = " ".join(reader.mend(text).split()).lower()
+    return sum(_token_count(word) for word in _word_pattern(reader.special).findall(lowered))
 
 
 def cut_at(text: str, limit: int) -> int:
@@ -55,9 +62,13 @@ def cut_at(text: str, limit: int) -> int:
     Args: limit: content tokens, usually `USABLE_TOKENS`.
     Returns: len(text) when it has no more tokens than the limit.
     """
-    if count_tokens(text) <= limit:
+    return min(_cut_at(text, limit, reader) for reader in _readers_of(text))
+
+
+def _cut_at(text: str, limit: int, reader: _Reader) -> int:
+    if _count(text, reader) <= limit:
         return len(text)
-    cleaned = _Cleaned.of(text)
+    cleaned = _Cleaned.of(text, reader)
     left = limit
     end = 0
     for start, word in cleaned.words():
@@ -93,12 +104,12 @@ def _merges() -> _Merges:
 
 
 @cache
-def _word_pattern() -> Any:
+def _word_pattern(special: tuple[str, ...]) -> Any:
     try:
         regex: Any = importlib.import_module("regex")  # it carries no types
     except ImportError as error:
         raise MissingPackage(f"counting CLIP's tokens needs the package regex: {_PIP}") from error
-    return regex.compile(_WORD_PATTERN, regex.IGNORECASE)
+    return regex.compile("|".join((*map(regex.escape, special), _WORD_PATTERN)), regex.IGNORECASE)
 
 
 def _mend(text: str) -> str:
@@ -112,8 +123,28 @@ def _mend(text: str) -> str:
     return html.unescape(html.unescape(ftfy.fix_text(text)))
 
 
-def _clean(text: str) -> str:
-    return " ".join(_mend(text).split()).lower()
+def _normalized(text: str) -> str:
+    """As transformers' tokenizer does first; halves of characters, which it refuses, are replaced as ftfy does."""
+    return unicodedata.normalize("NFC", without_halves(text))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A way to clean a text. special: words that are one token, in lower case."""
+
+    mend: Callable[[str], str]
+    special: tuple[str, ...]
+
+
+_OPEN_CLIP = _Reader(_mend, ("<start_of_text>", "<end_of_text>"))
+_TRANSFORMERS = _Reader(_normalized, ("<|startoftext|>", "<|endoftext|>"))
+_SPECIAL = frozenset((*_OPEN_CLIP.special, *_TRANSFORMERS.special))
+
+
+def _readers_of(text: str) -> tuple[_Reader, ...]:
+    """Those that may differ on a text; most captions are read alike."""
+    is_plain = text.isascii() and text.isprintable() and "&" not in text and "<" not in text
+    return (_OPEN_CLIP,) if is_plain else (_OPEN_CLIP, _TRANSFORMERS)
 
 
 def _tokens(word: str) -> tuple[str, ...]:
@@ -192,10 +223,11 @@ class _Cleaned:
     mended: str
     lowered: str
     mended_end: tuple[int, ...]
+    special: tuple[str, ...]
 
     @classmethod
-    def of(cls, text: str) -> _Cleaned:
-        mended = _mend(text)
+    def of(cls, text: str, reader: _Reader) -> _Cleaned:
+        mended = reader.mend(text)
         collapsed: list[str] = []
         ends: list[int] = []  # for each collapsed character, the offset in `mended` just behind it
         position = 0
@@ -210,10 +242,10 @@ class _Cleaned:
         spelled = "".join(collapsed)
         # Lower-casing can lengthen a character ("İ" becomes two), never shorten it.
         repeated = [end for sign, end in zip(spelled, ends, strict=True) for _ in sign.lower()]
-        return cls(text, mended, spelled.lower(), tuple(repeated))
+        return cls(text, mended, spelled.lower(), tuple(repeated), reader.special)
 
     def words(self) -> Iterator[tuple[int, str]]:
-        for match in _word_pattern().finditer(self.lowered):
+        for match in _word_pattern(self.special).finditer(self.lowered):
             yield match.start(), match.group()
 
     def original_offset(self, lowered_end: int) -> int:

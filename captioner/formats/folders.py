@@ -47,7 +47,9 @@ class FolderRun:
         self._folder_of: list[_Folder] = []
         for place, picture in enumerate(pictures):
             key = os.path.realpath(picture.folder)
-            folder = self._folders.setdefault(key, _Folder(picture.folder, key))
+            if key not in self._folders:  # each reads its folder
+                self._folders[key] = _Folder(picture.folder, key)
+            folder = self._folders[key]
             folder.add(place, picture, with_pictures)
             self._folder_of.append(folder)
         for folder in self._folders.values():

@@ -19,6 +19,10 @@ from captioner.limits import check_text
 
 START_BYTES = 16
 """So many of a file's first bytes tell its format."""
+LIST = "list"
+"""The reason for a file that may list captions of many pictures, or hold a whole set: `imports` finds out."""
+_LIST_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".parquet", ".zip", ".tar")
+_LIST_STARTS = (b"PK\x03\x04", b"PAR1", b"{", b"[", b"\xef\xbb\xbf{", b"\xef\xbb\xbf[")
 UNSURE = "unsure"
 """The reason for a file whose name does not tell what it is, and whose first bytes are not known yet."""
 
@@ -103,6 +107,8 @@ def _reason(file: Incoming, include_masks: bool) -> str:
     reason = passed_over.reason_for_path(file.path, include_masks=include_masks)
     if reason != "other":
         return reason
+    if file.path.lower().endswith(_LIST_SUFFIXES) or (file.start or b"").startswith(_LIST_STARTS):
+        return LIST
     if file.start is None:
         return UNSURE
     if format_by_start(file.start) in ("", "BMP"):  # BM begins words too

@@ -54,10 +54,10 @@ class PicturesLeaving:
         longest = self._settings.longest_edge
         try:
             with source.open("rb") as file:
-                exif, frames = images.may_hold(file)
+                turns, frames = images.may_need_a_look(file)
         except OSError:
             return False  # copying it will say so
-        if not (longest or (exif and not target.turns) or (frames and not target.reads_frames)):
+        if not (longest or (turns and not target.turns) or (frames and not target.reads_frames)):
             return False
         seen = images.glance(_bytes_of(source))
         return (

@@ -26,7 +26,7 @@ Others import from here alone.
 from captioner.images.alike import likeness, near_equal
 from captioner.images.decoding import FORMATS, FRAMES, ON_WHITE, TURNED, OpenedPicture, readable_formats
 from captioner.images.encoding import KINDS, encoded
-from captioner.images.glance import Glance, glance, may_hold
+from captioner.images.glance import Glance, glance, may_need_a_look
 from captioner.images.headers import MAX_PIXELS, MAX_SIDE_PX, format_by_start
 from captioner.images.opening import MAX_BYTES, digest, is_picture_name, open_picture, opened_picture
 from captioner.images.shrinking import full, preview, thumbnail
@@ -49,7 +49,7 @@ __all__ = [
     "glance",
     "is_picture_name",
     "likeness",
-    "may_hold",
+    "may_need_a_look",
     "near_equal",
     "open_picture",
     "opened_picture",

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.formats import passed_over
 from captioner.formats.format import path_of
 from captioner.formats.incoming import (
+    LIST,
     UNSURE,
     CaptionFile,
     Incoming,
@@ -58,6 +59,10 @@ class _Told:
     def is_beside(self, name: str, view: View) -> None:
         self.notes.append(f"{path_of(view.folder, name)} is kept beside what you wrote for {view.name}, which stays.")
 
+    def count(self, number: int, one: str, several: str, what: str, whats: str) -> None:
+        if number:
+            self.notes.append(f"1 {one} {what}." if number == 1 else f"{number:,} {several} {whats}.")
+
     def stand_for_generated(self, count: int) -> None:
         if count:
             several = "1 caption that came stands" if count == 1 else f"{count:,} captions that came stand"
@@ -75,6 +80,14 @@ class _Told:
         return {"refused": self.refused, "notes": self.notes}
 
 
+class _Attached(NamedTuple):
+    """What became of captions: rows of pictures that got one; pictures that have another one; those with an edit."""
+
+    rows: list[dict[str, Any]]
+    second: list[View]
+    beside: list[View]
+
+
 class Intake:
     """The way in for all sets."""
 
@@ -86,14 +99,15 @@ class Intake:
     def sort(self, files: Sequence[Incoming], *, include_masks: bool = False) -> dict[str, Any]:
         """What files are that a person chose, before any is sent.
 
-        Returns: files: for each, {"folder", "name", "kind": picture, caption, or why it is left out; "unsure" where its
-            first bytes must be shown, "picture": of a caption, the place of its picture among them, else None}; notes:
-            on those left out, in sentences; left_out: how many; is_missed: some a person would have expected.
+        Returns: files: for each, {"folder", "name", "kind", "picture": of a caption, the place of its picture among
+            them, else None}, where kind is picture, caption, or why it is left out; "list" for what an import may know,
+            "unsure" where its first bytes must be shown; notes: on those left out, in sentences; left_out: how many;
+            is_missed: some a person would have expected.
         """
         found = sort_files(files, include_masks=include_masks)
         by_reason: dict[str, list[str]] = {}
         for file, given in zip(found, files, strict=True):
-            if file.reason:
+            if file.reason and file.reason != LIST:
                 by_reason.setdefault(file.reason, []).append(given.path)
         return {
             "files": [
@@ -152,7 +166,6 @@ class Intake:
         told = _Told()
         chosen: dict[str, tuple[View, str, str]] = {}  # by picture: the file's name and the text
         owned = _belonging(self._workspace.views(set_id), files, told)
-        before = {row["id"]: row["state"] for row in self._rows.of_views(set_id, [view for view, _ in owned])}
         for view, captions in owned:
             found = read_captions(view.name, captions)
             if found.error is not None:
@@ -161,16 +174,47 @@ class Intake:
             if found.text and found.file is not None:
                 chosen[view.id] = (view, found.file.name, found.text)
         texts = {picture_id: text for picture_id, (_, _, text) in chosen.items()}
-        change = self._workspace.set_existing(set_id, texts, upload_id=upload_id, is_where_none=not is_replacing)
-        for picture_id, (view, name, text) in chosen.items():
-            if picture_id not in change.picture_ids and view.existing != text:
-                told.refuse_second([name], view)
-            elif picture_id in change.picture_ids and view.is_edited:
-                told.is_beside(name, view)
-        views = [self._workspace.view(set_id, picture_id) for picture_id in change.picture_ids]
-        rows = self._rows.of_views(set_id, views)
+        attached = self._attach(set_id, texts, told, upload_id, is_replacing=is_replacing)
+        for view in attached.second:
+            told.refuse_second([chosen[view.id][1]], view)
+        for view in attached.beside:
+            told.is_beside(chosen[view.id][1], view)
+        return {"rows": attached.rows, **told.plain()}
+
+    def add_texts(
+        self, set_id: str, texts: Mapping[str, str], *, upload_id: str, is_replacing: bool = False
+    ) -> dict[str, Any]:
+        """The same for captions that stand in no file of their own. Args: texts: by picture id."""
+        told = _Told()
+        attached = self._attach(set_id, texts, told, upload_id, is_replacing=is_replacing)
+        told.count(
+            len(attached.second), "picture keeps", "pictures keep", "the caption it has", "the captions they have"
+        )
+        told.count(
+            len(attached.beside),
+            "caption is",
+            "captions are",
+            "kept beside an edit, which stays",
+            "kept beside edits, which stay",
+        )
+        return {"rows": attached.rows, **told.plain()}
+
+    def _attach(
+        self, set_id: str, texts: Mapping[str, str], told: _Told, upload_id: str, *, is_replacing: bool
+    ) -> _Attached:
+        """Give captions to pictures, by id, as one step for undo."""
+        views = {view.id: view for view in self._workspace.views(set_id) if view.id in texts}
+        before = {row["id"]: row["state"] for row in self._rows.of_views(set_id, list(views.values()))}
+        given = {picture_id: text for picture_id, text in texts.items() if picture_id in views}
+        change = self._workspace.set_existing(set_id, given, upload_id=upload_id, is_where_none=not is_replacing)
+        changed = set(change.picture_ids)
+        rows = self._rows.of_views(set_id, [self._workspace.view(set_id, one) for one in change.picture_ids])
         told.stand_for_generated(sum((before[row["id"]], row["state"]) == ("generated", "existing") for row in rows))
-        return {"rows": rows, **told.plain()}
+        return _Attached(
+            rows,
+            [view for view in views.values() if view.id not in changed and view.existing != texts[view.id]],
+            [view for view in views.values() if view.id in changed and view.is_edited],
+        )
 
     def add_files(self, set_id: str, files: Sequence[tuple[SortedFile, Callable[[], bytes]]]) -> dict[str, Any]:
         """Pictures and captions of one call, whatever their order. Args: files: each with what reads its bytes.

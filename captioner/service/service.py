@@ -2,13 +2,13 @@
 
 Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
 `bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
-pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions
-of other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance,
-`exports` sets on their way out, `live` one picture while a person waits, `jobs` captioning a set and preparing models,
-`lab` settings compared side by side. None of them holds a person's work (the workspace does) or a model (the manager
-does), only what can be made again. Whoever calls has checked that values have the declared types and lengths (`asked`);
-what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can mend is a
-CaptionerError.
+pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
+other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance, `exports`
+sets on their way out, `imports` sets of others on their way in, `live` one picture while a person waits, `jobs`
+captioning a set and preparing models, `lab` settings compared side by side. None of them holds a person's work (the
+workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have
+the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
+and no HTTP; what a person can mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from captioner.service.choices import Choices
 from captioner.service.doubt import Doubt
 from captioner.service.export_scopes import ExportScopes
 from captioner.service.exports import Exports
+from captioner.service.imports import Imports
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
@@ -71,6 +72,7 @@ class Service:
         self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
+        self.imports = Imports(workspace, self.rows, self.intake)
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
         readers = Readers(workspace, manager, self.pictures)
         self.lab = Lab(

@@ -24,6 +24,7 @@ from captioner.lab.scores import Weights, score_caption
 from captioner.lab.voices import ALONE, Captioned, Heard, Voices
 from captioner.models import registry
 from captioner.models.manager import ModelManager
+from captioner.pipeline import failures_on_picture
 from captioner.service.doubt import names_of
 from captioner.service.jobs import Jobs
 from captioner.service.pictures import Pictures
@@ -89,6 +90,7 @@ class SweepRun:
     def steps(self, todo: Mapping[str, Sequence[int]]) -> Iterator[Any]:
         """As `Worker.start` takes them. Ends where the set or the sweep is deleted meanwhile."""
         try:
+            self._forget_end()
             yield from self._captions(todo)
             yield from self._scores()
         except (UnknownSet, UnknownSweep):
@@ -96,6 +98,13 @@ class SweepRun:
         except Exception as error:
             self._tell({"failed": str(error) or type(error).__name__})
             raise
+
+    def _forget_end(self) -> None:
+        """Take back how an earlier run ended, so that a stop of this one is not told as that."""
+        outcome = self._workspace.lab.sweep(self._set_id, self._sweep_id).outcome
+        left = {name: value for name, value in outcome.items() if name not in ("failed", "is_scored")}
+        if left != outcome:
+            self._tell(left)
 
     def _tell(self, outcome: Mapping[str, Any]) -> None:
         self._workspace.lab.put_outcome(self._set_id, self._sweep_id, outcome)
@@ -185,9 +194,9 @@ class SweepRun:
                 now, texts = texts[:size], texts[size:]
                 heard = voices.hear(shown, now, tag_scores=tag_scores)
                 judged.heard |= dict(zip(now, heard, strict=True))
-                yield
                 pace_s = (time.monotonic() - start_s) / len(now)
                 size = max(1, round(_STEP_S / max(pace_s, 0.001)))
+                yield
         except CaptionerError as error:
             if isinstance(error, UnknownSet):
                 raise
@@ -198,7 +207,7 @@ class SweepRun:
         planned = voices.tagger
         if planned is None:
             return None
-        with self._manager.use(planned.model, planned.family) as tagger:
+        with self._manager.use(planned.model, planned.family) as tagger, failures_on_picture(tagger):
             (found,) = tagger.tag([shown], planned.settings)
         return {tag.name: tag.score for tag in found}
 

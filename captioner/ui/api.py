@@ -6,6 +6,7 @@ a refusal is a gr.Error whose message is the sentence. The functions' docstrings
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import tempfile
@@ -79,6 +80,7 @@ _SHAPES: Mapping[str, Shape] = {
     "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "captions": Shape(set_id=identifier),
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
+    "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
     "export_set": Shape(set_id=identifier, export=settings),
     "delete_set": Shape(set_id=identifier),
 }
@@ -220,6 +222,22 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
             return {"ok": True, "revision": answer["revision"]}
         return {"ok": False, "conflict": answer["row"]["text"], "revision": answer["revision"]}
 
+    def import_set(
+        set_id: str,
+        files: list[gr.FileData],
+        settings: dict,  # type: ignore[type-arg]
+        look: bool = False,
+    ) -> dict:  # type: ignore[type-arg]
+        """Takes over what others made: zips and shards with their pictures, or lists (JSON, JSONL, CSV, YAML, Parquet)
+        for pictures that are in the set. Returns {"form", "title", "captions", "pictures", "first", "without_picture",
+        "without_caption", "notes"}, and {"refused"} unless look, which takes nothing.
+
+        settings: {"form": "auto", "lines": "all|first", "encoding": "utf-8|cp1252|cp932|cp949", "replace": false}.
+        """
+        with contextlib.ExitStack() as stack:
+            sent = [(_name(file) or "file", stack.enter_context(_uploaded(file).open("rb"))) for file in files]
+            return service.imports.take_all(set_id, sent, settings, is_look=look)
+
     def export_set(set_id: str, export: dict) -> dict:  # type: ignore[type-arg]
         """Returns a zip of the set. export: {"format": "txt|caption|kohya|...", "with_pictures": false}.
 
@@ -240,7 +258,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(start_sweep, sweep, rate),
-        *(scores, job, cancel_job, captions, save_caption, export_set, delete_set),
+        *(scores, job, cancel_job, captions, save_caption, import_set, export_set, delete_set),
     )
 
 

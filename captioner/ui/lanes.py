@@ -37,7 +37,7 @@ class Lane:
         return run
 
 
-_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4, "looks": 2}
+_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4, "looks": 2, "imports": 2}
 
 _LANES: Mapping[str, str] = {
     "preview_bulk": "patterns",
@@ -59,6 +59,9 @@ _LANES: Mapping[str, str] = {
     "sweep_summary": "words",
     "use_slope": "words",
     "near_equal": "looks",
+    "import_look": "imports",
+    "import_take": "imports",
+    "import_drop": "imports",
     "said_in_all": "looks",
     "preview_left_out": "words",
 }

@@ -18,6 +18,7 @@ _FORM_ROOM_BYTES = 1_000_000  # of an upload beside the file: its name, caption 
 _CAPTIONS_MAX_BYTES = 8 << 20  # caption files of many pictures
 _CALL_MAX_BYTES = 4 << 20  # /add_pictures naming ten thousand uploads
 _FUNCTION_MAX_BYTES = 16 << 20  # a change to forty thousand captions at once
+_IMPORT_MAX_BYTES = 4 << 30  # a set in a zip, which goes to the disk as it comes
 _KEPT_FILE_MAX_BYTES = 64 << 20  # a vocabulary; the route knows each kind's own limit
 
 
@@ -82,6 +83,13 @@ PASSAGES: Sequence[Passage] = (
         Kind.UPLOAD,
         max_bytes=_CAPTIONS_MAX_BYTES,
         advice="send fewer caption files at once.",
+    ),
+    _passage(
+        "POST",
+        rf"/sets/{_ID}/imports",
+        Kind.UPLOAD,
+        max_bytes=_IMPORT_MAX_BYTES,
+        advice="unpack it and add the folder.",
     ),
     _passage("POST", rf"/kept/{_ID}", Kind.UPLOAD, max_bytes=_KEPT_FILE_MAX_BYTES, advice="split it."),
     _passage("GET", rf"/workbench/{_ID}/{_FILE_NAMES}"),

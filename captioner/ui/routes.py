@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import BinaryIO
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from captioner.errors import CaptionerError, StoreError, UnknownPicture, UnknownSet, UnknownSweep
 from captioner.formats.incoming import CaptionFile
-from captioner.limits import read_json
+from captioner.limits import MAX_PATH_LENGTH, read_json, spelt_out
 from captioner.service.exports import Export, ExportWish
 from captioner.service.messages import message_of
 from captioner.service.service import Service
@@ -30,12 +31,13 @@ from captioner.workspace.records import Upload
 _FORM_ROOM = 2_000_000  # bytes of one field of an upload: the names of many files
 _CAPTIONS_BESIDE = 8  # files of one picture: .txt and .caption, in some spellings
 CAPTIONS_AT_ONCE = 1_000
+IMPORTED_AT_ONCE = 20_000
 _FOREVER = "private, max-age=31536000, immutable"  # a picture's id never means another picture
 
 
 def add_routes(app: FastAPI, service: Service) -> None:
     """Pictures, uploads and the zip; to be added before Gradio is mounted at the root."""
-    decoding, exporting = Lane(8), Lane(4)
+    decoding, exporting, importing = Lane(8), Lane(4), Lane(2)
 
     @app.exception_handler(CaptionerError)
     async def tell(request: Request, error: Exception) -> Response:
@@ -82,6 +84,13 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return JSONResponse(
             await run_in_threadpool(add, set_id, captions, upload_id=upload_id, is_replacing=is_replacing)
         )
+
+    @app.post("/sets/{set_id}/imports")
+    async def keep_import(set_id: str, request: Request) -> Response:
+        """Form: files, and paths (JSON list) of them below what was chosen. Answer: what it is, and its token."""
+        async with _read_form(request, max_files=IMPORTED_AT_ONCE) as form:
+            look = importing.along(service.imports.keep_and_look)
+            return JSONResponse(await look(set_id, form.files()))
 
     @app.post("/kept/{field}")
     async def keep_file(field: str, request: Request, name: str = "") -> Response:
@@ -144,6 +153,18 @@ class _Form:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise _not_understood(f"{name} must be a list of texts")
         return value
+
+    def files(self) -> list[tuple[str, BinaryIO]]:
+        """Files with their paths, to be read until the form is closed."""
+        paths, files = self.texts("paths"), self._form.getlist("files")
+        if not files or len(paths) != len(files):
+            raise _not_understood("each of its files needs a path")
+        found = []
+        for path, file in zip(paths, files, strict=True):
+            if not isinstance(file, UploadFile):
+                raise _not_understood("files must be files")
+            found.append((spelt_out(path[:MAX_PATH_LENGTH]), file.file))
+        return found
 
     async def captions(self, folders: Sequence[str]) -> list[CaptionFile]:
         names, files = self.texts("caption_names"), self._form.getlist("captions")

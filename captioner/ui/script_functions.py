@@ -35,6 +35,7 @@ from captioner.ui.asked import (
 )
 from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
+from captioner.ui.import_functions import import_functions
 from captioner.ui.lab_functions import lab_functions
 from captioner.ui.suggest_functions import suggest_functions
 
@@ -199,6 +200,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             lambda asked: service.kept_files.listed(asked["field"], asked["names"]),
         ),
         *lab_functions(service),
+        *import_functions(service),
         *suggest_functions(service),
         # The last one: nothing of the set is left after it.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),

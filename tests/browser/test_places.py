@@ -7,6 +7,7 @@ state. Afterwards Escape is pressed, which closes dialogs and menus; a place tha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,19 @@ def _said_switch(page: Any) -> None:
     page.locator("#cw-said-dialog-examples li").first.wait_for()
 
 
+def _import(page: Any) -> None:
+    """A list of which one caption has no picture, one has lines and one stands where another is."""
+    rows = [
+        ("clear.png", "one\ntwo"),
+        ("modern.png", "other words"),
+        ("modern.jpg", "others"),
+        ("gone.png", "nobody's"),
+    ]
+    text = "\n".join(json.dumps({"file_name": name, "text": text}) for name, text in rows)
+    page.locator("#cw-files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": text.encode()})
+    page.locator("#cw-import details summary").first.click()
+
+
 def _toast(page: Any) -> None:
     """Words with a button over the lower edge. The first Escape in the dialog ended its question only."""
     page.keyboard.press("Escape")
@@ -228,6 +242,7 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("how training starts", _start),
     ("changing many captions", _click("#cw-bulk-open", "#cw-bulk h2")),
     ("what a change would do", _replace),
+    ("an import", _import),
     ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),
     ("the overview's question and groups", _overview_groups),
     ("what every caption says", _said),

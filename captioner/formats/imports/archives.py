@@ -111,9 +111,8 @@ def is_tar(start: bytes) -> bool:
     return start[257:262] == b"ustar"
 
 
-def zip_entries(path: Path, stack: ExitStack) -> list[Entry]:
-    """Args: stack: keeps the zip open until nothing is read any more. Raises: BadArchive."""
-    name = path.name
+def zip_entries(path: Path, name: str, stack: ExitStack) -> list[Entry]:
+    """Args: name: as messages call it. stack: keeps it open until nothing is read any more. Raises: BadArchive."""
     try:
         _check_directory(path, name)
         opened = zipfile.ZipFile(path)

@@ -14,6 +14,7 @@ from captioner.limits import read_json
 
 Kind = Literal["json", "rows", "table"]
 _MAX_PARQUET_BYTES = 1 << 30
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _DELIMITERS = "\t,;"
 
 
@@ -64,7 +65,12 @@ def _json(path: str, folder: str, text: str) -> ListFile | None:
         rows = _json_rows(path, text)
         if rows:
             return ListFile(path, folder, "rows", rows, "jsonl")
-    return ListFile(path, folder, "json", read_json(text.strip(), path), "json")
+    try:
+        return ListFile(path, folder, "json", read_json(text.strip(), path), "json")
+    except CaptionerError:
+        if path.lower().endswith(_JSON_SUFFIXES):
+            raise
+        return None  # TOML begins so too
 
 
 def _json_rows(path: str, text: str) -> list[tuple[str, Mapping[str, Any]]]:

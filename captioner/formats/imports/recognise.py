@@ -69,10 +69,9 @@ def recognise(source: Source, paths: Sequence[str], settings: ImportSettings) ->
 
     Raises: NothingFound: the source holds no captions. MissingPackage: it would, with another package.
     """
-    asked = list(FORMS.values()) if settings.form == AUTO else [FORMS[settings.form]]
     pictures = Pictures([*paths, *(mask.path for mask in source.masks)])
     found: list[_Matched] = []
-    for form in asked:
+    for form in FORMS.values():
         try:
             reading = form.read(source)
         except CaptionerError as error:
@@ -80,7 +79,16 @@ def recognise(source: Source, paths: Sequence[str], settings: ImportSettings) ->
             continue
         if reading is not None:
             found.append(_Matched(form, reading, pictures, settings))
-    sure = [one for one in found if one.reading.is_sure or settings.form != AUTO]
+    sure = [one for one in found if (one.reading.is_sure if settings.form == AUTO else one.form.name == settings.form)]
+    if not sure and source.undecodable and source.missing is None:  # for want of an encoding, which can be said
+        return Recognised(
+            form=settings.form,
+            title="text in another encoding",
+            captions={},
+            bare=tuple(paths),
+            others={},
+            undecodable=dict(source.undecodable),
+        )
     if not sure:
         raise source.missing or _nothing(source, settings)
     # min and max keep the first of equals, which is the surest.
@@ -146,8 +154,6 @@ def _about_folders(paths: Sequence[str]) -> list[str]:
 
 
 def _nothing(source: Source, settings: ImportSettings) -> CaptionerError:
-    if source.undecodable:
-        return NothingFound(next(iter(source.undecodable.values())), code="unknown_encoding")
     if settings.form != AUTO:
         return NothingFound(f"no captions are here as {FORMS[settings.form].title}; leave the form to be found out.")
     if source.notes:

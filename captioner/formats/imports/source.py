@@ -86,12 +86,13 @@ class Source:
             for below, found in sorted(_walk(str(path), "")):
                 self._take(below, OnDisk(found))
             return
+        name = below or spelt_out(path.name)
         reader = OnDisk(str(path))
         if archives.is_zip(reader(_START_BYTES)):
-            for entry in archives.zip_entries(path, self._stack):
+            for entry in archives.zip_entries(path, name, self._stack):
                 self._take(entry.path, entry.read)
         else:
-            self._take(below or spelt_out(path.name), reader)
+            self._take(name, reader)
 
     def text(self, file: SourceFile, max_bytes: int = _MAX_CAPTION_BYTES) -> str | None:
         """The text of a file, None where there is none to be had, which is remembered."""

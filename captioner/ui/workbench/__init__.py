@@ -26,6 +26,7 @@ _STYLES = (
     "doubts",
     "tags",
     "dialogs",
+    "import",
     "loupe",
     "export",
     "overview",

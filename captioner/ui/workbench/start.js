@@ -31,6 +31,7 @@ import './dialogs/overview.js';
 import './dialogs/said.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
+import './dialogs/import.js';
 import './dialogs/recipe.js';
 import './dialogs/loupe.js';
 import './lab/compare.js';

@@ -15,6 +15,7 @@
 //   cells   [{picture, cell}]  these changed              cell    {before}      the keys act on another one
 //   summed                it is summed up anew
 //   tried                 no suggestion is waited for
+//   lists {files, isAlone}      files came that an import may know
 
 const listeners = {};
 

@@ -1,6 +1,6 @@
 // Adding pictures, with their folders and the caption files beside them. The server says what each chosen file is
 // before any is sent; each picture is one request, with the bytes of its caption files, which the server reads. Captions
-// whose pictures are in the set already go last. What is refused or left out is told with its reason.
+// whose pictures are in the set already go last, and then what an import may know. What is refused or left out is told with its reason.
 
 import { byId } from '../core/elements.js';
 import { announce, on } from '../core/events.js';
@@ -28,6 +28,7 @@ let done = 0;
 let total = 0;
 let told = nothingTold();
 const strays = []; // caption files whose pictures did not come with them
+const lists = []; // files that may list captions, or hold a set
 let uploadId = '';
 let before = new Set(); // ids of the pictures that were here when the upload began, and of those it added
 let isFinishing = false;
@@ -90,6 +91,7 @@ function take(found, reply) {
     const { file } = found[index];
     if (kind === 'picture') jobs.set(index, { folder, name, file, captions: [] });
     else if (kind === 'caption') captions.push({ folder, name, file, picture });
+    else if (kind === 'list') lists.push(found[index]);
   });
   for (const caption of captions) (jobs.get(caption.picture)?.captions ?? strays).push(caption);
   told.notes.push(...reply.notes);
@@ -194,6 +196,7 @@ async function finish() {
   if (running || sorting) return; // more came meanwhile, which ends with this again
   arrivals.settle();
   tell();
+  const isAlone = !total && !told.attached && !told.refused.length;
   told = nothingTold();
   done = total = 0;
   uploadId = '';
@@ -201,6 +204,8 @@ async function finish() {
   announce('uploaded');
   tellMissing();
   if (page.set) lookSoon();
+  // Last, so that the pictures they are about are here.
+  if (lists.length) announce('lists', { files: lists.splice(0), isAlone });
 }
 
 /** One notice for everything: how many were not added, and why. */
