@@ -53,11 +53,17 @@ def save_full_size_blip(
         logging.enable_progress_bar()
     BlipImageProcessor().save_pretrained(folder)
     names = {number: name for name, number in _IDS.items()}
-    words = {names.get(number, f"w{number}"): number for number in range(_VOCABULARY_SIZE - 2)}
+    words = {names.get(number, _word(number)): number for number in range(_VOCABULARY_SIZE - 2)}
     words |= {"[DEC]": _VOCABULARY_SIZE - 2, "[ENC]": _VOCABULARY_SIZE - 1}
     tokenizer = BertTokenizer(vocab=words, bos_token="[DEC]", additional_special_tokens=["[ENC]"])
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def _word(number: int) -> str:
+    """A word of letters alone, so that it can be a rival of another one: 0 -> "waaaa", 27 -> "waabb"."""
+    letters = "".join(chr(ord("a") + number // 26**place % 26) for place in reversed(range(4)))
+    return f"w{letters}"
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Whether scores find what is false, on drawn scenes of known truth with the demo models.
 
-    python -m benchmarks.quality [--scenes 300] [--rows pairs,own,length,settings,speed] [--json]
+    python -m benchmarks.quality [--scenes 300] [--rows pairs,own,length,settings,speed] [--speed] [--json]
 
 Each figure has what it must and should reach. Relations are judged by where things stand; the scenes' seeds were used
 for nothing else. Higher is better but for lines, marked, worse and seconds. What each part is, `quality_sets` and the
@@ -38,6 +38,7 @@ from benchmarks.quality_sets import (
     scenes_of,
     weakened,
 )
+from benchmarks.quality_speed import full_size_seconds
 from benchmarks.report import machine, timed
 from captioner.contract import PictureInput
 from captioner.lab.scores import DOUBTFUL, FALSE, CaptionScore, underlined
@@ -70,6 +71,7 @@ GOALS: dict[str, tuple[float, float]] = {
     "gain_from_blip_paper": (0.3, 0.6),
     "score_sweep_s": (0.5, 0.3),
     "score_caption_share": (1 / 3, 1 / 5),
+    "full_size_share": (0.5, 0.3),
 }
 """Figure -> what it must and should reach."""
 
@@ -82,6 +84,7 @@ _LOWER_IS_BETTER = {
     "settings_worse",
     "score_sweep_s",
     "score_caption_share",
+    "full_size_share",
 }
 
 SETTINGS = {
@@ -357,9 +360,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--scenes", type=int, default=300, help="of each set (default 300)")
     parser.add_argument("--rows", default="pairs,own,length,settings,speed", help="which parts, with commas")
+    parser.add_argument("--speed", action="store_true", help="only how long full-size models take (`quality_speed`)")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     arguments = parser.parse_args()
-    wanted = set(arguments.rows.split(","))
+    wanted = {"full"} if arguments.speed else set(arguments.rows.split(","))
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         judges = Judges()
@@ -370,6 +374,7 @@ def main() -> None:
             "length": lambda: length_figures(judges, weak, arguments.scenes),
             "settings": lambda: settings_figures(judges, weak, arguments.scenes),
             "speed": lambda: speed_figures(judges),
+            "full": lambda: (figure(name, value) for name, value in full_size_seconds(SWEEP)),
         }
         if wanted - set(parts):
             parser.error(f"--rows knows {', '.join(parts)}")

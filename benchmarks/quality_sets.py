@@ -31,7 +31,7 @@ from demo.scenes import scene_from_seed
 from taggers.clip import ClipTagger
 from taggers.wd14 import Wd14Settings, Wd14Tagger
 
-PAIR_SEED, OWN_SEED, SAMPLE_SEED, TRUTH_SEED, LENGTH_SEED = 611_001, 611_002, 611_003, 611_004, 611_005
+PAIR_SEED, OWN_SEED, SAMPLE_SEED, TRUTH_SEED, LENGTH_SEED = 947_001, 947_002, 947_003, 947_004, 947_005
 EDGE_PX = 256
 VARIANTS = ("clip", "tags")
 """BLIP with CLIP, and both with a tagger."""

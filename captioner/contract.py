@@ -191,10 +191,12 @@ class Model(ABC):
 class Captioner(Model):
     """Says a sentence about each picture.
 
-    can_read: `read` tells what it makes of captions that are given to it, word by word.
+    can_read: `read` tells what it makes of captions that are given to it, word by word. shares_grid: `caption_grid` of
+    several settings costs less than asking one by one, so that it is worth waiting for a few together.
     """
 
     can_read: ClassVar[bool] = False
+    shares_grid: ClassVar[bool] = False
 
     @abstractmethod
     def caption(self, inputs: Sequence[PictureInput], settings: Any) -> list[Sentence]:

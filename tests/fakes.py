@@ -72,6 +72,7 @@ class FakeCaptioner(FakeModel, Captioner):
     family = "blip"
     Settings = SamplingSettings
     can_draw = staticmethod(BlipCaptioner.can_draw)
+    shares_grid = BlipCaptioner.shares_grid
 
     def caption(self, inputs: Sequence[PictureInput], settings: SamplingSettings) -> list[Sentence]:
         return self.decode(self.encode([shown.image for shown in inputs]), settings)

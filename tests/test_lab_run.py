@@ -30,6 +30,7 @@ class Says(FakeModel, Captioner):
     family = "blip"
     Settings = SamplingSettings
     select = staticmethod(BlipCaptioner.select)
+    shares_grid = True
     bad = 13
 
     def __init__(self) -> None:
@@ -107,6 +108,18 @@ def test_cells_come_in_small_batches_each_with_who_made_it() -> None:
     assert (first.model, first.model_revision, first.error) == ("blip-demo", "abc123", None)
     assert [result.cell for result in results] == [1, 2, 3, 4, 5, 6]
     assert models.blip.asked == [[1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_a_captioner_that_shares_nothing_is_asked_one_by_one_so_that_each_cell_is_there_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Says, "shares_grid", False)
+    models = Models()
+    results = run_cells(SHOWN, grid_of("num_beams=1,2,3"), models)
+    assert next(results).caption == "1 beams at 5"
+    assert models.blip.asked == [[1]]
+    assert [result.caption for result in results] == ["2 beams at 5", "3 beams at 5"]
+    assert BlipCaptioner.shares_grid
 
 
 def test_whoever_waits_for_all_has_them_asked_together() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -11,10 +13,10 @@ import pytest
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput, inputs
 from captioner.errors import ModelFailed, SettingsError
-from captioner.lab.scores import weights_for
-from captioner.lab.voices import Voices, score_set, spread
+from captioner.lab.scores import Standing, weights_for
+from captioner.lab.voices import Heard, Voices, score_set, spread
 from captioner.models.manager import ModelManager
-from captioner.readings import CaptionReading, Opinion, ReadWord, Rival
+from captioner.readings import CaptionReading, Opinion, ReadWord, Rival, not_read
 from captioner.records import Tag
 from tests.tiny_models import random_picture
 
@@ -198,3 +200,73 @@ def test_the_demo_models_find_what_is_false_in_a_caption() -> None:
     true, false = scores
     assert true.doubt < false.doubt
     assert false.worst is not None and (false.worst.text, false.worst.better) == ("purple", "green")
+
+
+@pytest.fixture(scope="module")
+def demo_voices() -> Iterator[Voices]:
+    manager = ModelManager(models="demo", device="cpu")
+    try:
+        yield Voices(ALL, manager)
+    finally:
+        manager.close()
+
+
+@pytest.mark.parametrize(
+    ("caption", "judged", "unjudged", "figures"),
+    [
+        ("", 0, 0, "It claims nothing."),
+        ("  \n ", 0, 0, "It claims nothing."),
+        ("?! -- ... 🙂 ,", 0, 0, "It claims nothing."),
+        ("на траве", 0, 2, "Nobody could judge a word of it."),
+        ("赤い猫", 0, 1, "Nobody could judge a word of it."),
+    ],
+)
+def test_any_text_has_a_clear_outcome(
+    demo_voices: Voices, caption: str, judged: int, unjudged: int, figures: str
+) -> None:
+    [score], _ = score_set(demo_voices.hear(SHOWN, [caption]), demo_voices.weights, is_edit=True)
+    assert (len(score.words), len(score.unjudged)) == (judged, unjudged)
+    assert score.explained().startswith(figures)
+    assert all(math.isfinite(number) for number in (score.false_words, score.true_words, score.doubt))
+
+
+def test_of_a_caption_that_is_too_long_the_beginning_is_judged_and_the_rest_named(demo_voices: Voices) -> None:
+    caption = "a red cat " * 300
+    [heard] = demo_voices.hear(SHOWN, [caption])
+    assert re.fullmatch(r"BLIP reads \d+ tokens; the last \d+ words were not read\.", heard.reading.note)
+    [score], _ = score_set([heard], demo_voices.weights, is_edit=True)
+    assert {word.start for word in score.words if "captioner" in word.parts} < {0, *range(len(caption))}
+    assert score.words[0].parts["captioner"] > -99
+    read = [word for word in heard.reading.words if word.is_read]
+    assert 0 < len(read) < 900
+    assert {*score.unjudged} <= {"a", "red", "cat"}
+
+
+def test_a_clip_whose_scores_are_no_numbers_is_an_error_of_the_picture(demo_voices: Voices) -> None:
+    with demo_voices._models.use("clip-demo", "clip") as clip:
+        before = clip._model.logit_scale.data.clone()
+        clip._model.logit_scale.data.fill_(float("nan"))
+        try:
+            with pytest.raises(ModelFailed, match="CLIP gave no number for this picture"):
+                demo_voices.hear(SHOWN, ["a red cat on a white background"])
+        finally:
+            clip._model.logit_scale.data.copy_(before)
+
+
+@pytest.mark.parametrize(
+    ("captioner", "clip", "is_calibrated"),
+    [
+        ("blip-demo", "clip-demo", True),
+        ("blip-demo", "", True),
+        ("blip-base", "clip-demo", False),
+        ("blip-demo", "clip-v1", False),
+        ("blip-large", "", False),
+        ("", "", False),
+    ],
+)
+def test_only_pairs_that_were_measured_give_percentages(captioner: str, clip: str, is_calibrated: bool) -> None:
+    weights = weights_for(captioner, clip)
+    assert weights.is_calibrated is is_calibrated
+    [score], fitted = score_set([Heard(not_read("cat", ""), {}, (0.2,))], weights, is_edit=False)
+    assert fitted.is_calibrated is is_calibrated
+    assert Standing.among([score]).of(score.words[0]) == 1.0

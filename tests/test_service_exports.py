@@ -161,6 +161,25 @@ def _picture(kind: str, *, mode: str = "RGB", turned: bool = False, frames: int 
     return buffer.getvalue()
 
 
+def test_start_txt_has_what_is_left_of_the_table(service: Service, tmp_path: Path) -> None:
+    set_id = service.new_set()["set"]
+    added(service, set_id, "turned.jpg", _picture("JPEG", turned=True), "a cat")
+    added(service, set_id, "clear.png", _picture("PNG", mode="RGBA"), "a very long caption, " * 30)
+    for conversion, expected in (
+        ("none", {"turned", "transparent", "75 tokens"}),
+        ("needed", {"transparent", "75 tokens"}),
+        ("all", {"75 tokens"}),
+    ):
+        files = export_zip(service, set_id, tmp_path / f"{conversion}.zip", format="kohya", conversion=conversion)
+        start = files["captions/START.txt"].decode()
+        told = service.exports.start(set_id, ExportWish.read({"format": "kohya", "conversion": conversion}))["start"]
+        assert [line for line in told if "WARNING" in line or "ERROR" in line] == [
+            line for line in start.splitlines() if "WARNING" in line or "ERROR" in line
+        ]
+        checked = start.partition("CHECK")[2].partition("GOOD TO KNOW")[0]
+        assert {word for word in ("turned", "transparent", "75 tokens") if word in checked} == expected
+
+
 def test_what_the_export_mends_and_what_is_left_to_do(service: Service) -> None:
     set_id = service.new_set()["set"]
     added(service, set_id, "turned.jpg", _picture("JPEG", turned=True), "a cat")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from captioner.captions.tokens import count_tokens
 from captioner.cli.parser import WrongUse
 from captioner.cli.set_flags import set_settings
 from captioner.formats.format import ExportItem
@@ -34,7 +35,7 @@ def set_output(
         plan = SetPlan(target, settings, items, name=file.stem)
         with (
             zip_target(file, may_overwrite=arguments.overwrite) as opened,
-            SetWriter(plan, Below(opened, plan.name)) as writer,
+            SetWriter(plan, Below(opened, plan.name), count=count_tokens) as writer,
         ):
             output = SetOutput(paths, options, writer)
             yield output
@@ -45,7 +46,10 @@ def set_output(
     if any(Path(os.path.realpath(path)).is_relative_to(real) for path in paths):
         raise WrongUse(f"some of the pictures are in {arguments.out}; name another folder for the set.")
     plan = SetPlan(target, settings, items, name=folder.name, folder=str(folder))
-    with folder_target(folder, may_overwrite=arguments.overwrite) as filled, SetWriter(plan, filled) as writer:
+    with (
+        folder_target(folder, may_overwrite=arguments.overwrite) as filled,
+        SetWriter(plan, filled, count=count_tokens) as writer,
+    ):
         output = SetOutput(paths, options, writer)
         yield output
         output.finish()

@@ -15,7 +15,7 @@ class ExportItem:
     name: the picture's file name as the person knows it; data, never a path.
     picture: where the picture's original bytes are, for an export with pictures.
     folder: the subfolder it goes to, a relative path with "/" between names.
-    others: further captions, for targets that take several.
+    others: further captions, for targets that take several. notes: what opening the picture said, where it was opened.
     digest: sha256 of the picture; of two equal names it says which comes first, whatever the order they came in.
     """
 
@@ -25,6 +25,7 @@ class ExportItem:
     folder: str = ""
     digest: str = ""
     others: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ plain pictures cost little more than copying them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,18 @@ class PicturesLeaving:
         if settings.conversion == "none" or not (settings.conversion == "all" or self._may_need(source, suffix)):
             return Left(source, suffix)
         return self._made(source, suffix)
+
+    def would_make(self, notes: Collection[str], suffix: str) -> bool:
+        """Whether a picture would be made anew, as far as its type and what opening it said tell that."""
+        settings, target = self._settings, self._target
+        is_needed = (
+            bool(suffix and suffix not in target.reads)
+            or (images.TURNED in notes and not target.turns)
+            or (images.FRAMES in notes and not target.reads_frames)
+        )
+        return settings.with_pictures and (
+            settings.conversion == "all" or (settings.conversion == "needed" and is_needed)
+        )
 
     def _may_need(self, source: Path, suffix: str) -> bool:
         target = self._target

@@ -6,7 +6,7 @@ Memory holds names and captions only. Knows no zip and no folder: those are sink
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -96,14 +96,21 @@ class SetPlan:
 class SetWriter:
     """Writes a planned set to a sink: in its block, `add` for each picture that has a caption, `finish` at the end."""
 
-    def __init__(self, plan: SetPlan, sink: Sink, *, has_pictures: bool = True) -> None:
-        """Args: has_pictures: False writes everything but them and looks into none, to see what START.txt says."""
+    def __init__(
+        self, plan: SetPlan, sink: Sink, *, count: Callable[[str], int] | None = None, has_pictures: bool = True
+    ) -> None:
+        """Args:
+        count: a text's tokens, so that START.txt names captions that are too long; None leaves them out.
+        has_pictures: False writes everything but them and looks into none, to see what START.txt says.
+        """
         self._plan = plan
         self._sink = sink
+        self._count = count
         self._has_pictures = has_pictures and plan.settings.with_pictures
         self._packer: Packer = plan.target.packer(sink) if has_pictures else Packer(sink)
         self._pictures = PicturesLeaving(plan.target, plan.settings)
         self._rows: list[Row] = []
+        self._picture_notes: list[tuple[str, ...]] = []
         self._counts: Counter[int] = Counter()
         self._renamed: list[str] = []
         self._more: dict[str, bytes] = {}
@@ -136,6 +143,10 @@ class SetWriter:
         written = "\n".join([held, *more]) if target.many == "lines" else held
         self._packer.put(picture, left.source or None, caption, target.sidecar(written))
         self._rows.append(Row(picture, held, tuple(more)))
+        is_made = bool(left.source) and isinstance(left.source, bytes)
+        if not self._has_pictures:
+            is_made = self._pictures.would_make(item.notes, named.suffix)
+        self._picture_notes.append(() if is_made else item.notes)
         self._counts[named.place] += 1
         self.changed += held != caption_text(text)
         own = path_of(item.folder, item.name)
@@ -193,7 +204,7 @@ class SetWriter:
         return stem == named.wanted.stem and split_name(item.name)[0] != stem
 
     def _findings(self, made: MadeSet) -> list[Finding]:
-        """What the trainer would stumble over in captions and paths. Pictures are looked into by `check` alone."""
+        """What the trainer would stumble over in the set as it is written."""
         settings = made.settings
         question = Question(
             trainer=self._plan.target.name,
@@ -201,7 +212,16 @@ class SetWriter:
             trigger_word=settings.trigger_word,
             folder=made.folder,
         )
-        held = [Checked(path=row.picture, name=row.picture.rpartition("/")[2], text=row.text) for row in self._rows]
+        held = [
+            Checked(
+                path=row.picture,
+                name=row.picture.rpartition("/")[2],
+                text=row.text,
+                tokens=self._count(row.text) if self._count and row.text else 0,
+                notes=notes,
+            )
+            for row, notes in zip(self._rows, self._picture_notes, strict=True)
+        ]
         return check_set(held, question)
 
     def _start(self, made: MadeSet, notes: Sequence[str], findings: Sequence[Finding]) -> list[str]:

@@ -160,11 +160,13 @@ class _Runs:
         return _Found(tuple(layers), seconds)
 
     def ask(self, runs: Sequence[_Run]) -> None:
-        """Ask one model, with several settings."""
+        """Ask one model, with several settings; where that is no cheaper, with the first only."""
         planned = runs[0].planned
         start_s = time.perf_counter()
         try:
             with self._models.use(planned.model, planned.family) as model:
+                if not (isinstance(model, Captioner) and model.shares_grid):
+                    runs = runs[:1]
                 answers: list[Layer | CaptionerError] = [
                     answer
                     if isinstance(answer, CaptionerError)

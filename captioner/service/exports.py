@@ -114,6 +114,7 @@ class Exports:
             settings_notes=notes,
             joined=joined,
             recipe=lambda: self._recipes.of(set_id, pictures),
+            count=self._count,
         )
 
     def look(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
@@ -177,7 +178,7 @@ class Exports:
                 left_out.append(f"{name}: its picture file is missing; add the picture again.")
             else:
                 others = tuple(row.get("others", ()))
-                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest, others))
+                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest, others, view.notes))
         return items, left_out
 
 
@@ -194,10 +195,12 @@ class Export:
         settings_notes: Sequence[str],
         joined: int,
         recipe: Callable[[], bytes],
+        count: Callable[[str], int],
     ) -> None:
         """Args: joined: how many captions that came along in lines stand in one. recipe: made when it is written."""
         self.name = name
         self._recipe = recipe
+        self._count = count
         self._items = items
         self._left_out = left_out
         self._settings_notes = settings_notes
@@ -244,7 +247,7 @@ class Export:
 
     def _write_set(self, sink: Sink, *, has_pictures: bool = True) -> None:
         left_out, plan = list(self._left_out), self._plan
-        with SetWriter(plan, Below(sink, plan.name), has_pictures=has_pictures) as writer:
+        with SetWriter(plan, Below(sink, plan.name), count=self._count, has_pictures=has_pictures) as writer:
             for index, item in enumerate(self._items):
                 try:
                     writer.add(index, item.text, item.others)

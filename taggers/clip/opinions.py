@@ -141,15 +141,15 @@ def opinions(
     tokens = tokenizer(texts)
     vectors = encode(tokens)
     vectors = vectors / vectors.norm(dim=-1, keepdim=True)
-    fits = vectors @ (features if background is None else features - background.features)[0]
-    if bool(fits.isnan().any()):
+    fits = logit_scale * (vectors @ (features if background is None else features - background.features)[0])
+    if not bool(fits.isfinite().all()):
         raise ModelFailed("CLIP gave no number for this picture; leave it out, or download the model again.")
     row_of = {text: row for row, text in enumerate(texts)}
     for caption, changed in rivals.items():
         if not changed:
             continue
         own, others = row_of[caption], [row_of[text] for text in changed]
-        preferences = (logit_scale * (fits[others] - fits[own])).tolist()
+        preferences = (fits[others] - fits[own]).tolist()
         changes = (1 - vectors[others] @ vectors[own]).tolist()
         are_new = (tokens[others] != tokens[own]).any(dim=1).tolist()
         found[caption] = {

@@ -37,6 +37,7 @@ class BlipCaptioner(Captioner):
     about: ClassVar[str] = "A sentence that says what is in the picture."
     Settings: ClassVar[type[Settings]] = SamplingSettings
     can_read: ClassVar[bool] = True
+    shares_grid: ClassVar[bool] = True
 
     def __init__(self, decoder: BlipDecoder) -> None:
         self._decoder = decoder
