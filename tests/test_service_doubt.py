@@ -223,7 +223,7 @@ def test_one_picture_has_nothing_to_be_compared_with_and_it_is_said(demo: Servic
     assert not any("single picture" in note for note in demo.doubt.of_text(set_id, first)["notes"])
 
 
-def test_pictures_to_compare_with_are_looked_at_behind_and_the_answer_says_so(
+def test_pictures_to_compare_with_are_looked_at_in_pieces_and_the_answer_says_so(
     demo: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("captioner.service.doubt.LOOK_S", 0.0)

@@ -32,8 +32,8 @@ from captioner.workspace.readings import StoredReading
 from captioner.workspace.records import View
 
 FEW_VIEWS = 64
-LOOK_S = 0.25
-"""How long a person waits for pictures to compare with; the others are looked at behind."""
+LOOK_S = 0.1
+"""How long one question looks at pictures to compare with; who asks again has more of them looked at."""
 
 
 class Doubt:
@@ -115,7 +115,7 @@ class Doubt:
 
         Returns: text; doubts, fillers: see `lab.doubts`; said: the figures in words, "" where nothing was read; notes:
             who was asked, and what is not known, in sentences; entry: as in `of_set`, None where nothing is stored;
-            is_preliminary: more pictures are being looked at to compare with: ask again.
+            is_preliminary: there are more pictures to be looked at, to compare with: ask again.
         Raises: SettingsError: no model can read. ModelNotFound, ModelFailed, BadPicture, UnknownSet, UnknownPicture.
         """
         plan = self._choices.stored_plan(set_id)
@@ -175,14 +175,7 @@ class Doubt:
         reader = self._readers.of_set(set_id, plan)
         if reader.waiting and not reader.is_looking:
             self._readers.look(set_id, reader, within_s=LOOK_S)
-        is_preliminary = bool(reader.waiting)
-        reading = self._read(set_id, picture_id, text, plan, reader)
-        if is_preliminary and not reader.is_looking:
-            reader.is_looking = True
-            self._worker.start(
-                self._readers.looking(set_id, reader), total=0, owner=f"{set_id}, pictures to compare with"
-            )
-        return reading, is_preliminary
+        return self._read(set_id, picture_id, text, plan, reader), bool(reader.waiting)
 
     def _read(self, set_id: str, picture_id: str, text: str | None, plan: Plan, reader: Reader) -> StoredReading:
         """Read a picture's caption (None) or another text.

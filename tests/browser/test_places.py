@@ -18,6 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from demo.cache import training_scene
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
+from tests.browser.comparing import choose_axes, start, wait_done
 from tests.browser.conftest import (
     AppServer,
     open_page,
@@ -225,6 +226,30 @@ def _toast(page: Any) -> None:
     page.locator("#cw-brief-actions button").wait_for()
 
 
+def _form_to_compare(page: Any) -> None:
+    """With a value that will not do, and three settings."""
+    page.locator("#cw-compare-open").click()
+    choose_axes(page, {"num_beams": "1, 2, many", "min_length": "5, 8"})
+    page.locator("#cw-compare-form [data-do=add]").click()
+
+
+def _comparison(page: Any) -> None:
+    """A cell that failed among others, some of which are rated, with its menu's button in sight."""
+    page.locator("#cw-compare-size").wait_for()
+    for pinned in page.locator("[data-pin][aria-pressed=true]").all():
+        pinned.click()
+    for name in ("poison.png", "scene.png", "plain.png"):
+        page.locator(f"[data-pin][aria-label='{name}']").click()
+    choose_axes(page, {"num_beams": "1, 2, 4", "min_length": "5, 8"})
+    start(page)
+    wait_done(page)
+    page.locator(".cw-compare-all").click()
+    for number, key in enumerate(("1", "2", "3")):
+        page.locator(f"[aria-label='scene.png'] [data-cell='{number}']").click()
+        page.keyboard.press(key)
+    page.locator("#cw-compare-cell .cw-compare-why").wait_for()
+
+
 def _job(page: Any) -> None:
     page.locator("#cw-ask-all").click()
     page.locator("#cw-stop").wait_for()
@@ -257,6 +282,8 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("a kind to leave out", _said_switch),
     ("finding settings", _finding),
     ("words with Undo", _toast),
+    ("what is to be compared", _form_to_compare),
+    ("a comparison", lambda page: (page.locator("#cw-compare-open").click(), _comparison(page))),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),
     ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),
