@@ -31,8 +31,8 @@ def test_what_it_is_is_shown_and_nothing_is_written(shell: Shell) -> None:
         "  b.png: one / two",
         "  c.png: ",
     ]
-    assert "1 captions without a picture:\n  list.data:4: no picture gone.png is here" in ran.err
-    assert "1 pictures without a caption:\n  d.png" in ran.err
+    assert "1 caption without a picture:\n  list.data:4: no picture gone.png is here" in ran.err
+    assert "1 picture without a caption:\n  d.png" in ran.err
     assert "nothing was written; --out DIR or --beside writes caption files." in ran.err
     assert sorted(shell.folder.rglob("*")) == before
     (shown,) = shell("import", shell.folder / "in", "--json").objects

@@ -506,3 +506,23 @@ def test_a_damaged_cell_says_so_and_a_damaged_grid_costs_its_sweep(opened: Calla
         call(service, "continue_sweep", set=set_id, sweep=sweep)
         assert [cell["error"] for cell in finished(service, set_id, sweep)["cells"]] == [""] * 3
         call(service, "delete_sweep", set=set_id, sweep=other)
+
+
+def test_what_is_offered_can_be_done_with_the_settings_there_are(service: Service) -> None:
+    set_id, _ = set_with(service, RED)
+    values = page_values(service, min_length=5, max_length=20)
+    offer = call(service, "lab_offer", set=set_id, settings=values)
+    [shortest] = [axis for axis in offer["axes"] if axis["name"] == "min_length"]
+    assert shortest["suggested"] and all(int(word) <= 20 for word in shortest["suggested"])
+    [captioner] = [axis for axis in offer["axes"] if axis["name"] == "captioner"] or [{"suggested": []}]
+    assert set(captioner["suggested"]) <= service.choices.models_here("captioner")
+
+
+def test_a_grid_of_models_that_are_not_here_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workspace(tmp_path / "work") as workspace, Worker() as worker:
+        service = Service(workspace, worker, ModelManager(models="auto", device="cpu"))
+        set_id = str(service.new_set()["set"])
+        for here in (False, True):
+            monkeypatch.setattr("captioner.models.sources.is_cached", lambda spec, here=here: here or spec.is_demo)
+            offer = call(service, "lab_offer", set=set_id, settings=page_values(service))
+            assert any(preset["name"] == "blip-sizes" for preset in offer["presets"]) is here
