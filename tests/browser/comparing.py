@@ -34,15 +34,8 @@ def start(page: Any) -> None:
 
 
 def wait_done(page: Any) -> None:
-    """Until the comparison that is open has ended, by itself; as long as it gets on."""
-    while told := _to_do(page):
-        wait_until(lambda before=told: _to_do(page) != before, "the comparison gets on", 90)
-
-
-def _to_do(page: Any) -> str:
-    """How far the comparison and the set's job are; empty when both have ended."""
-    progress = page.locator("#cw-progress")
-    return state(page) if progress.is_hidden() else f"{state(page)}, {progress.text_content()}"
+    """Until the comparison that is open has ended, by itself."""
+    wait_until(lambda: page.locator("#cw-progress").is_hidden() and state(page) == "", "the comparison has ended", 90)
 
 
 def compare(page: Any, axes: Mapping[str, str]) -> None:
