@@ -203,13 +203,13 @@ def test_check_says_about_until_the_tokenizer_is_here(
     about = {"encoder": "Qwen2.5-VL", "limit": 511, "is_exact": False}
     what = "with a caption over the limit of 511 tokens"
     model = ("--base-model", "qwen-image")
-    assert found(shell, *model) == ([f"{what}; the longest has about 600"], about, "")
+    assert found(shell, *model) == ([f"{what}, about 600 in the longest"], about, "")
     path = write(cache, "qwen", tiny_json())
     assert found(shell, *model) == ([what], {**about, "is_exact": True}, "")
     assert found(shell, *model, "--exact-tokens") == ([what], {**about, "is_exact": True}, "")
     path.write_bytes(b"[]")
     whats, tokens, err = found(shell, *model)
-    assert (whats, tokens) == ([f"{what}; the longest has about 600"], about)
+    assert (whats, tokens) == ([f"{what}, about 600 in the longest"], about)
     assert err.startswith("note: ") and err.endswith("Delete it to fetch it again. Tokens are counted about.\n")
     assert found(shell, "--base-model", "sdxl", "--exact-tokens")[1:] == (
         {"encoder": "CLIP", "limit": 75, "is_exact": True},
@@ -220,11 +220,13 @@ def test_check_says_about_until_the_tokenizer_is_here(
 def test_a_set_that_leaves_is_counted_exactly_too(shell: Shell, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(cache, "t5", tiny_spiece(), monkeypatch)
     shell.picture("photos/a.png")
-    words = ("photos", "--format", "kohya", "--base-model", "flux1", "--suffix", "s" * 600)
-    shell.caption(*words, "--out", "exact")
-    assert "with a caption over the limit of 511 tokens:" in (shell.folder / "exact/START.txt").read_text()
+    words = ("photos", "--format", "kohya", "--base-model", "sd35", "--suffix", "s" * 300)
+    ran = shell.caption(*words, "--out", "exact")
+    assert ran.status == 0, ran.err
+    assert "with a caption over the limit of 255 tokens; shorten it" in (shell.folder / "exact/START.txt").read_text()
     path = write(cache, "t5", b"damaged")
-    assert shell.caption(*words, "--out", "about").status == 0
+    ran = shell.caption(*words, "--out", "about")
+    assert ran.status == 0 and f"{path}, the tokenizer of T5, cannot be used" in ran.err
     start = (shell.folder / "about/START.txt").read_text()
     assert f"{path}, the tokenizer of T5, cannot be used: it is damaged or another file" in start
 
@@ -241,12 +243,12 @@ def test_the_page_is_told_about_how_many_until_it_knows(
         return [one["what"] for one in told["findings"] if one["rule"] == "tokens"], told["notes"]
 
     what = "with a caption over the limit of 511 tokens"
-    assert look() == ([f"{what}; the longest has about 600"], [])
+    assert look() == ([f"{what}, about 600 in the longest"], [])
     path = write(cache, "qwen", tiny_json())
     assert look() == ([what], [])
     path.write_bytes(b"[]")
     (about,), (trouble,) = look()
-    assert about.endswith("about 600") and trouble.endswith(
+    assert about.endswith("about 600 in the longest") and trouble.endswith(
         "it is JSON, but no tokenizer. Delete it to fetch it again."
     )
 

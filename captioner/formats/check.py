@@ -51,7 +51,7 @@ def check_set(pictures: Sequence[Checked], question: Question) -> list[Finding]:
 def _what(rule: Rule, broken: Sequence[Checked], question: Question) -> str:
     what = rule.what.replace("{limit}", str(token_limit(question)))
     if rule.key == "tokens" and not question.is_exact:
-        what += f"; the longest has about {max(picture.tokens for picture in broken)}"
+        what += f", about {max(picture.tokens for picture in broken)} in the longest"
     return what
 
 
