@@ -193,7 +193,11 @@ def _show(arguments: argparse.Namespace, found: Recognised, refused: Sequence[st
     _list("files in another encoding", list(found.undecodable.values()))
     for text in (*found.notes, *refused):
         note(f"note: {text}")
-    if not (arguments.out or arguments.beside):
+    if arguments.out:
+        note(f"the set is in {arguments.out}.")
+    elif arguments.beside:
+        note("caption files lie beside the pictures.")
+    else:
         note("nothing was written; --out DIR or --beside writes caption files.")
 
 
