@@ -362,6 +362,25 @@ def test_what_can_be_compared_is_offered_with_values_that_are_allowed(service: S
         assert make_axis(axis["name"], axis["suggested"], plan).words, axis["name"]
 
 
+@pytest.mark.parametrize(
+    ("methods", "title"),
+    [
+        ({"method": "beam"}, "Repetition penalty (q_factor)"),
+        ({"method": "nucleus"}, "Top p (q_factor)"),
+    ],
+)
+def test_another_name_of_a_setting_is_titled_by_the_setting_it_stands_for(
+    service: Service, methods: dict[str, str], title: str
+) -> None:
+    set_id, ids = set_with(service, RED)
+    values = page_values(service, **methods)
+    offer = call(service, "lab_offer", set=set_id, settings=values)
+    assert next(axis["title"] for axis in offer["axes"] if axis["name"] == "q_factor") == title
+    asked = {"set": set_id, "ids": ids, "axes": [{"name": "q_factor", "values": ["0.5", "1"]}], "settings": values}
+    about = finished(service, set_id, call(service, "start_sweep", **asked, name="")["sweep"])["sweep"]
+    assert (about["name"], about["axes"][0]["title"]) == (title, title)
+
+
 def test_every_named_grid_that_is_offered_can_be_started_as_it_is_offered(service: Service) -> None:
     set_id, ids = set_with(service, RED)
     values = page_values(service, num_beams=7, method="nucleus")

@@ -15,6 +15,7 @@ from captioner.lab.presets import NamedGrid, offered
 from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
+from captioner.service.sweep_grids import title_of
 from captioner.settings import Field
 
 _SUGGESTED = 5
@@ -43,7 +44,7 @@ class Offer:
         for group in self.choices.groups:
             if group.kind != "captioner" or group.family == plan.captioner.family:
                 fields = [field for field in (*group.fields(), *group.aliases()) if not field.keeper]
-                found = [_axis(field, group, flat, tried) for field in fields]
+                found = [_axis(field, title_of(field.name, [plan]), group, flat, tried) for field in fields]
                 axes += [self._possible(axis, plan) for axis in found] if group.kind == "captioner" else found
         return {
             "axes": [axis for axis in axes if axis["kind"] != "model" or len(axis["choices"]) > 1],
@@ -152,8 +153,10 @@ def _plain(
     }
 
 
-def _axis(field: Field, group: SettingGroup, flat: Mapping[str, Any], tried: Mapping[str, list[str]]) -> dict[str, Any]:
-    about = (field.name, field.title, group.title)
+def _axis(
+    field: Field, title: str, group: SettingGroup, flat: Mapping[str, Any], tried: Mapping[str, list[str]]
+) -> dict[str, Any]:
+    about = (field.name, title, group.title)
     if field.kind is bool:
         return _plain(*about, "switch", choices=[["On", "true"], ["Off", "false"]], suggested=["false", "true"])
     if field.options:
