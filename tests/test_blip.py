@@ -670,6 +670,7 @@ def test_fields_of_one_method_are_marked_as_such() -> None:
     marks = {field.name: field.only_when for field in SamplingSettings.fields() if field.only_when}
     assert marks == {
         "num_beams": ("method", ("beam",)),
+        "fit_length": ("method", ("beam",)),
         "length_penalty": ("method", ("beam",)),
         "top_p": ("method", ("nucleus",)),
         "top_k": ("method", ("nucleus",)),

@@ -32,6 +32,8 @@ from tests.fakes import fake_models
 from tests.service_makers import added, page_values, wait_for_job
 from tests.tiny_vlm import BUILDERS, save
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # transformers' own
+
 QUESTION = "a photo of"
 SEEDS = [5, 6, 7]
 WITHOUT_FEATURES = {"blip2", "vit_gpt2"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from captioner.captions.groups import setting_groups
+from captioner.models import registry
 from captioner.settings import Field
 from tests.browser.conftest import AppServer, add_pictures, open_more, open_page, switch_on, wait_until
 from tests.browser.looking import mangled, twice
@@ -18,13 +19,19 @@ pytestmark = pytest.mark.browser
 TABS = ("Sentence", "Tags", "Text")
 
 
-def _with_everything_open(page: Any) -> Iterator[str]:
-    """Opens each tab with all taggers on and all that lies under More, and yields its name."""
-    for tab in TABS:
+def _with_everything_open(page: Any, captioners: Sequence[str] = ()) -> Iterator[str]:
+    """Opens each tab with all taggers on and all that lies under More, and yields its name; the first for each of some
+    captioners as well."""
+    for tab, captioner in [(TABS[0], ""), *((TABS[0], name) for name in captioners), *((tab, "") for tab in TABS[1:])]:
         page.get_by_role("tab", name=tab).click()
         if tab == "Tags":
             for box in page.locator("#tab-tags .cw-switch input").all():
                 box.check()
+        if captioner:
+            page.locator("#setting-captioner input").first.click()
+            page.locator("[role=option]", has_text=captioner).first.click()
+            family = next(spec.family for spec in registry.MODELS if spec.name == captioner)
+            page.locator(f"[id^=setting-{family}_]").first.wait_for()
         for more in page.locator("[id^=more-]:visible > button:visible").all():
             if more.get_attribute("class") and "open" not in str(more.get_attribute("class")).split():
                 more.click()
@@ -42,7 +49,9 @@ def test_every_title_and_help_is_shown_as_it_is_written(bare_server: AppServer, 
         return [box.dataset.field ?? box.id.replace('setting-', ''), [title, words('.info-text')]];
     }))"""
     shown: dict[str, Any] = {}
-    for _ in _with_everything_open(page):
+    of_families = {spec.family: spec.name for spec in reversed(registry.MODELS) if spec.kind == "captioner"}
+    others = [name for family, name in of_families.items() if family != "blip"]
+    for _ in _with_everything_open(page, others):
         shown |= page.locator("#cw-side [id^=setting-]").evaluate_all(look)
         shown |= page.locator("#cw-side [data-field]").evaluate_all(look)
     fields = [field for group in setting_groups() for field in group.fields()]
