@@ -15,6 +15,10 @@ Rows (no peer: the tools users run today have no such page to time; what each sh
     upload_200            200 JPEGs of 1024 x 768 from choosing them until all are stored and their thumbnails drawn
     slider_to_caption     from a moved slider until the new suggestion, preset blip-paper, median of 10
     slider_beam16         the same under everydream-beam
+    compare_first         from Start until the first caption of EveryDream's 5 x 5 grid is painted, one picture, median
+                          of 5, the models loaded
+    compare_25            the same until all 25 captions are
+    compare_scores        from then until all their scores are
     draw_tags             all 94 tags of two taggers listed, or the near ones again, mean of 20
 Knows the page by what a person sees: element ids and texts.
 """
@@ -31,7 +35,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.page_scripts import DRAW_TAGS, FILTER, NOTE_ANSWERS, SCROLL, SELECT_NEXT, WATCH
+from benchmarks.page_scripts import COMPARE, DRAW_TAGS, FILTER, NOTE_ANSWERS, SCROLL, SELECT_NEXT, WATCH
 from benchmarks.report import Row, show
 from benchmarks.served import served, small_picture
 from captioner.workspace import Workspace
@@ -49,6 +53,9 @@ LIMITS = {
     "bulk_10000": 500.0,
     "upload_200": 8000.0,
     "slider_to_caption": 200.0,
+    "compare_first": 500.0,
+    "compare_25": 3000.0,
+    "compare_scores": 500.0,
 }
 """Milliseconds that the page promises."""
 
@@ -213,6 +220,27 @@ class Bench:
         yield Row("slider_beam16", self._slide(page), "ms")
         page.close()
 
+    def compare(self) -> Iterator[Row]:
+        """compare_first, compare_25 and compare_scores."""
+        page = self.open_set(200)
+        times = []
+        for number in range(6):
+            page.locator(".cw-cell").nth(number).click()
+            page.locator("#cw-compare-open").click()
+            if number:
+                page.locator("#cw-compare-new").click()
+            page.locator("[name=preset][value=everydream-beam]:checked").wait_for()
+            for pinned in page.locator("[data-pin][aria-pressed=true]").all():
+                pinned.click()
+            page.locator("[data-pin]").nth(number).click()
+            times.append(page.evaluate(COMPARE))
+            page.locator("#cw-compare-close").click()
+        warm = times[1:]  # the first one loads the models
+        yield Row("compare_first", statistics.median(one["first"] for one in warm), "ms")
+        yield Row("compare_25", statistics.median(one["all"] for one in warm), "ms")
+        yield Row("compare_scores", statistics.median(one["scored"] - one["all"] for one in warm), "ms")
+        page.close()
+
     def draw_tags(self) -> Iterator[Row]:
         """draw_tags."""
         page = self.open_set(200)
@@ -249,6 +277,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
         "bulk_10000",
         "upload_200",
         "slider_to_caption",
+        "compare",
         "draw_tags",
     )
 }

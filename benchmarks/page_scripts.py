@@ -93,3 +93,21 @@ DRAW_TAGS = """
   return (performance.now() - start) / 20;
 }
 """
+
+# From the click that starts a comparison until its first caption, all 25, and all their scores are painted, in ms.
+COMPARE = """() => new Promise((done) => {
+    const found = {};
+    const since = performance.now();
+    const note = (name) => (found[name] ??= performance.now() - since);
+    const look = () => {
+        const cells = document.querySelectorAll('#cw-compare-table [data-state=done]').length;
+        if (cells) note('first');
+        if (cells === 25) note('all');
+        if (cells === 25 && !document.getElementById('cw-compare-state').textContent) {
+            note('scored');
+            done(found);
+        } else requestAnimationFrame(look);
+    };
+    document.getElementById('cw-compare-start').click();
+    requestAnimationFrame(look);
+})"""

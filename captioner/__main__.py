@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "tell what a trainer would read otherwise than it was meant",
     "import": "take over captions that others wrote: trainers' sets, lists, shards, names",
     "models": "list the models and which are on this machine",
+    "suggest": "find settings that promise clearly more for a folder's pictures",
     "sweep": "compare settings: a grid of captions for each picture",
 }
 """Subcommand -> help; its module in `captioner.cli` has the same name, but for those in `_MODULES`."""

@@ -63,7 +63,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
-        *("/start_sweep", "/sweep", "/rate"),
+        *("/suggest", "/suggested", "/start_sweep", "/sweep", "/rate"),
         *("/score_captions", "/scores", "/captions", "/save_caption", "/import_set", "/export_set"),
         "/delete_set",
     }

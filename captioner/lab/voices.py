@@ -198,9 +198,8 @@ class Voices:
         if self._tagger is not None:
             with self._using(self._tagger) as tagger:
                 known = tagger.known_tags
-                if tag_scores is None:
-                    (found,) = tagger.tag([shown], self._tagger.settings)
-                    tag_scores = {tag.name: tag.score for tag in found}
+            if tag_scores is None:
+                tag_scores = self.tag_scores(shown)
             for caption in different:
                 words = [word.text for word in spans(caption)]
                 tags[caption] = tuple(tag_probabilities(words, tag_scores, known))
@@ -209,6 +208,14 @@ class Voices:
             for reading in readings
         }
         return [heard[caption] for caption in captions]
+
+    def tag_scores(self, shown: PictureInput) -> dict[str, float]:
+        """What the tagger that is asked says of a picture; empty without one. Raises: as `hear`."""
+        if self._tagger is None:
+            return {}
+        with self._using(self._tagger) as tagger:
+            (found,) = tagger.tag([shown], self._tagger.settings)
+        return {tag.name: tag.score for tag in found}
 
     @contextmanager
     def _using(self, planned: PlannedModel) -> Any:

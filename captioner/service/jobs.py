@@ -28,11 +28,12 @@ from captioner.worker import Job, Pause, PreparationProgress, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import Failure, View
 
-JobKind = Literal["caption", "prepare", "read", "sweep"]
+JobKind = Literal["caption", "prepare", "read", "suggest", "sweep"]
 _DOING: Mapping[str, str] = {
     "caption": "captioned",
     "prepare": "prepared for",
     "read": "read for doubtful words",
+    "suggest": "searched for better settings",
     "sweep": "captioned with many settings",
 }
 
@@ -133,6 +134,11 @@ class Jobs:
     def find(self, set_id: str, job_id: str) -> Job | None:
         """A job of a set by its id; None where there is no such one, or it ended long ago."""
         return next((job for job in self._worker.jobs(set_id) if job.id == job_id), None)
+
+    def report(self, set_id: str, job_id: str) -> dict[str, Any] | None:
+        """A job of a set by its id, as `newest`; None where there is no such one."""
+        job = self.find(set_id, job_id)
+        return _job_report(job) if job else None
 
     def stop(self, set_id: str) -> dict[str, Any]:
         """Stop the set's jobs before their next step; what is done stays."""

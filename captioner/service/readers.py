@@ -97,7 +97,7 @@ class Reader:
         content: dict[str, Any] = {"is_edit": not part.is_own, "unjudged": [], "words": []}
         notes = []
         if said:
-            [heard] = self.voices.hear(shown(), [said], tag_scores=self._tag_scores(layers))
+            [heard] = self.voices.hear(shown(), [said], tag_scores=self.tag_scores(layers))
             content = to_content(said, self._score(heard, is_edit=not part.is_own))
             if self.voices.reads and heard.reading.note:
                 notes.append(heard.reading.note)
@@ -124,7 +124,7 @@ class Reader:
         called = {"captioner": voices.captioner, "tagger": voices.tagger, "clip": voices.clip}
         return {role: registry.family_class(one.family).title for role, one in called.items() if one}
 
-    def _tag_scores(self, layers: Sequence[Layer]) -> dict[str, float] | None:
+    def tag_scores(self, layers: Sequence[Layer]) -> dict[str, float] | None:
         """What the tagger that is asked said of the picture already; None where that is not there."""
         if (tagger := self.voices.tagger) is None:
             return None

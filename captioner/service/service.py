@@ -5,7 +5,8 @@ Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the
 pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
 other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance, `exports`
 sets on their way out, `imports` sets of others on their way in, `live` one picture while a person waits, `jobs`
-captioning a set and preparing models, `lab` settings compared side by side. None of them holds a person's work (the
+captioning a set and preparing models, `lab` settings compared side by side, `suggest` settings found on a
+sample. None of them holds a person's work (the
 workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have
 the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
 and no HTTP; what a person can mend is a CaptionerError.
@@ -46,6 +47,7 @@ from captioner.service.recent import Recent
 from captioner.service.reviews import Reviews
 from captioner.service.rows import Rows
 from captioner.service.said_in_all import SaidInAll
+from captioner.service.suggest import Suggest
 from captioner.settings import Effect
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -76,6 +78,9 @@ class Service:
         self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
         readers = Readers(workspace, manager, self.pictures)
         self.lab = Lab(
+            workspace, manager, choices=self.choices, pictures=self.pictures, jobs=self.jobs, readers=readers
+        )
+        self.suggest = Suggest(
             workspace, manager, choices=self.choices, pictures=self.pictures, jobs=self.jobs, readers=readers
         )
         self.doubt = Doubt(

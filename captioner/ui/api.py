@@ -61,6 +61,10 @@ _SHAPES: Mapping[str, Shape] = {
     "start_captioning": Shape(set_id=identifier, settings=settings),
     "score_captions": Shape(set_id=identifier),
     "scores": Shape(set_id=identifier),
+    "suggest": Shape(
+        set_id=identifier, settings=settings, is_whole=optional(flag, False), has_penalties=optional(flag, False)
+    ),
+    "suggested": Shape(set_id=identifier),
     "start_sweep": Shape(
         set_id=identifier,
         picture_ids=listed(identifier),
@@ -155,6 +159,28 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         is left out.
         """
         return service.doubt.doubts(set_id)
+
+    def suggest(set_id: str, settings: dict, is_whole: bool = False, has_penalties: bool = False) -> str:  # type: ignore[type-arg]
+        """Starts looking for settings that promise clearly more than these, and returns the job's id; applies none.
+
+        On 30 pictures spread over the set, on all with is_whole. 20 settings (beams by minimum length) and a length
+        for each picture; with has_penalties 80, where more words look like more truth.
+        """
+        plan = service.choices.plan_of_flat(settings)
+        started = service.suggest.start(set_id, plan, is_whole=is_whole, has_penalties=has_penalties)
+        return f"{set_id}.{started['job']['id']}"
+
+    def suggested(set_id: str) -> dict:  # type: ignore[type-arg]
+        """What the set's newest search has found so far: {"state": "none|waiting|running|done|cancelled|failed",
+        "found": null or {"pictures", "sentence", "dots", "proposals", "fitted", "cautions", "asked", "notes"},
+        "failed": sentences, "rule"}.
+
+        dots: what each settings promise in words a caption, yours (is_base) among them: [{"title", "settings",
+        "true_words", "false_words": at least so many, "gain", "error", "false_gain", "is_clear", ...}]. proposals:
+        those that are clearly better, best first: [{"dot": its place in dots, "about", "examples": [{"name": the
+        picture's id, "before", "after", ...}]}]; fitted: the same of a length for each picture.
+        """
+        return {name: value for name, value in service.suggest.read(set_id).items() if name != "job"}
 
     def start_sweep(set_id: str, picture_ids: list[str], axes: dict, settings: dict, name: str = "") -> str:  # type: ignore[type-arg]
         """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
@@ -257,7 +283,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
 
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
-        *(start_sweep, sweep, rate),
+        *(suggest, suggested, start_sweep, sweep, rate),
         *(scores, job, cancel_job, captions, save_caption, import_set, export_set, delete_set),
     )
 

@@ -30,3 +30,10 @@ def lay_out(
             for group in groups:
                 with nullcontext() if is_alone else gr.Column(elem_id=f"family-{group.family}", min_width=0):
                     controls.settings(group, defaults[group.family])
+            gr.HTML(
+                '<button type="button" class="cw-button cw-suggest-open" '
+                'title="Tries settings around yours on some pictures; nothing is applied">Find settings…</button>',
+                js_on_load=None,
+                apply_default_css=False,
+                padding=False,
+            )

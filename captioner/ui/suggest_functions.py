@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from captioner.service.service import Service
-from captioner.ui.asked import identifier, listed, optional, settings
+from captioner.ui.asked import flag, identifier, listed, optional, settings, whole
 from captioner.ui.functions import ScriptFunction, script_function
 
 
@@ -22,5 +22,21 @@ def suggest_functions(service: Service) -> list[ScriptFunction]:
             "leave_out",
             {**of_set, "kinds": listed(identifier), "settings": shown},
             lambda asked: service.said_in_all.leave_out(asked["set"], asked["kinds"], asked["settings"]),
+        ),
+        script_function(
+            "start_suggesting",
+            {**of_set, "settings": shown, "is_whole": optional(flag, False), "has_penalties": optional(flag, False)},
+            lambda asked: service.suggest.start(
+                asked["set"],
+                service.choices.plan_of(asked["settings"]),
+                is_whole=asked["is_whole"],
+                has_penalties=asked["has_penalties"],
+            ),
+        ),
+        script_function("suggested", of_set, lambda asked: service.suggest.read(asked["set"])),
+        script_function(
+            "use_suggested",
+            {**of_set, "dot": whole, "settings": shown},
+            lambda asked: service.suggest.use(asked["set"], asked["dot"], asked["settings"]),
         ),
     ]

@@ -16,10 +16,10 @@ def open_compare(page: Any) -> None:
 def choose_axes(page: Any, axes: Mapping[str, str]) -> None:
     """Puts settings along the sides. Args: axes: values with commas between them, by a setting's name."""
     page.locator("[name=preset][value='']").check()
-    for cross in page.locator("[data-do=drop]").all()[::-1]:
+    for cross in page.locator("#cw-compare-form [data-do=drop]").all()[::-1]:
         cross.click()
     for place, (name, values) in enumerate(axes.items()):
-        page.locator("[data-do=add]").click()
+        page.locator("#cw-compare-form [data-do=add]").click()
         page.locator(f"select[name=axis-{place}]").select_option(name)
         field = page.locator("fieldset.cw-axis").nth(place)
         for value in field.locator("[data-do=out]").all()[::-1]:

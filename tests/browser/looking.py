@@ -51,7 +51,8 @@ TWICE = """() => {
 # What captions and files say is theirs, and what stands as code is meant to look so.
 WORDS = """() => {
     const theirs = 'script, style, code, .cw-cell, .cw-chip, .cw-found, .cw-change, .cw-notice li,' +
-        ' .cw-suggestion-text, .cw-others, #cw-theirs, #cw-beyond, #cw-error, datalist';
+        ' .cw-compare-text, .cw-compare-caption, .cw-suggestion-text, .cw-others, #cw-theirs, #cw-beyond, #cw-error,' +
+        ' datalist';
     const found = new Set();
     for (const element of document.querySelectorAll('#cw-page, #cw-page *')) {
         if (element.closest(theirs)) continue;

@@ -18,6 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from demo.cache import training_scene
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
+from tests.browser.comparing import choose_axes, start, wait_done
 from tests.browser.conftest import (
     AppServer,
     open_page,
@@ -192,6 +193,16 @@ def _said_switch(page: Any) -> None:
     page.locator("#cw-said-dialog-examples li").first.wait_for()
 
 
+def _finding(page: Any) -> None:
+    """Where no model that is chosen can read captions, which is said."""
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Sentence").click()
+    page.locator("#cw-side .cw-suggest-open").click()
+    page.locator("#cw-suggest-start").click()
+    page.locator("#cw-suggest-said", has_text="can read").wait_for()
+
+
 def _import(page: Any) -> None:
     """A list of which one caption has no picture, one has lines and one stands where another is."""
     rows = [
@@ -206,15 +217,37 @@ def _import(page: Any) -> None:
 
 
 def _toast(page: Any) -> None:
-    """Words with a button over the lower edge. The first Escape in the dialog ended its question only."""
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
+    """Words with a button over the lower edge."""
     page.locator("#cw-bulk-open").click()
     page.locator("#cw-bulk [name=find]").fill("picture")
     page.locator("#cw-bulk [name=replacement]").fill("photo")
     page.locator("#cw-bulk .cw-change", has_text="photo").first.wait_for()
     page.locator("#cw-bulk-apply").click()
     page.locator("#cw-brief-actions button").wait_for()
+
+
+def _form_to_compare(page: Any) -> None:
+    """With a value that will not do, and three settings."""
+    page.locator("#cw-compare-open").click()
+    choose_axes(page, {"num_beams": "1, 2, many", "min_length": "5, 8"})
+    page.locator("#cw-compare-form [data-do=add]").click()
+
+
+def _comparison(page: Any) -> None:
+    """A cell that failed among others, some of which are rated, with its menu's button in sight."""
+    page.locator("#cw-compare-size").wait_for()
+    for pinned in page.locator("[data-pin][aria-pressed=true]").all():
+        pinned.click()
+    for name in ("poison.png", "scene.png", "plain.png"):
+        page.locator(f"[data-pin][aria-label='{name}']").click()
+    choose_axes(page, {"num_beams": "1, 2, 4", "min_length": "5, 8"})
+    start(page)
+    wait_done(page)
+    page.locator(".cw-compare-all").click()
+    for number, key in enumerate(("1", "2", "3")):
+        page.locator(f"[aria-label='scene.png'] [data-cell='{number}']").click()
+        page.keyboard.press(key)
+    page.locator("#cw-compare-cell .cw-compare-why").wait_for()
 
 
 def _job(page: Any) -> None:
@@ -247,7 +280,10 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("the overview's question and groups", _overview_groups),
     ("what every caption says", _said),
     ("a kind to leave out", _said_switch),
+    ("finding settings", _finding),
     ("words with Undo", _toast),
+    ("what is to be compared", _form_to_compare),
+    ("a comparison", lambda page: (page.locator("#cw-compare-open").click(), _comparison(page))),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),
     ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),

@@ -31,6 +31,7 @@ _STYLES = (
     "export",
     "overview",
     "said",
+    "suggest",
     "settings",
     "results",
     "first_steps",

@@ -8,11 +8,12 @@ import { cellOf, isFilling, open, pictureIds } from './sweep.js';
 
 const scoreNow = () => open.sweep.scores.find(({ name }) => name === open.colour);
 
-/** How a score colours the cells: as `shades`, with the score; null while cells are coloured by ratings. */
+/** How a score colours the cells in sight: as `shades`, with the score; null while cells are coloured by ratings. */
 export function scaleNow() {
   const score = scoreNow();
   if (!score) return null;
-  const values = [...open.cells.values()].map(({ scores }) => scores?.[score.name]).filter(Number.isFinite);
+  const inSight = [...open.cells.values()].filter(({ picture }) => open.isWhole || picture === open.at.picture);
+  const values = inSight.map(({ scores }) => scores?.[score.name]).filter(Number.isFinite);
   const scale = shades(values, score.better);
   return scale && { ...scale, score };
 }
@@ -53,7 +54,7 @@ function foot(found, cell) {
   return html`<div class="cw-compare-foot">
     ${found.group ? html`<b class="cw-letter" title="${found.group}: ${reason}">${found.group}</b>` : ''}
     ${cell === open.sweep.base_cell ? html`<span class="cw-base" title="Marked words differ from this cell's">base</span>` : ''}
-    ${score ? html`<span title="${score.title}">${figure(value, score) || '–'}</span>` : html`<span title="${plural(found.tokens ?? 0, 'token', 'tokens')}">${found.tokens}<span class="cw-unit"> ${found.tokens === 1 ? 'token' : 'tokens'}</span></span>`}
+    ${score ? html`<span title="${score.title}">${figure(value, score) || '–'}</span>` : html`<span class="cw-count" title="${plural(found.tokens ?? 0, 'token', 'tokens')}">${found.tokens}<span class="cw-unit"> ${found.tokens === 1 ? 'token' : 'tokens'}</span></span>`}
     <span class="cw-space"></span>${rateButtons(found)}
     <button type="button" tabindex="-1" class="cw-cell-menu" aria-haspopup="menu" aria-label="More for this cell">⋯</button></div>`;
 }

@@ -20,6 +20,7 @@ import { close, isShown, show } from './view.js';
 
 const section = byId('cw-compare');
 const panel = byId('cw-compare-panel');
+const files = byId('cw-compare-files');
 const name = byId('cw-compare-name');
 const colour = byId('cw-compare-colour');
 let last = ''; // the comparison that was open when Compare was closed
@@ -87,7 +88,7 @@ function draw({ isNew }) {
   if (document.activeElement !== name) name.value = sweep.name;
   drawColours();
   drawLegend();
-  for (const link of byId('cw-compare-files').querySelectorAll('[data-file]'))
+  for (const link of files.querySelectorAll('[data-file]'))
     link.href = `sets/${encodeURIComponent(page.set)}/sweeps/${encodeURIComponent(sweep.id)}.${link.dataset.file}`;
   if (!isEntered) {
     isEntered = true;
@@ -101,6 +102,7 @@ const renameSoon = debounced(500, () => {
 
 on('sweep', draw);
 on('cells', drawLegend);
+on('cell', drawLegend); // another picture's cells may be shown
 name.addEventListener('input', renameSoon);
 name.addEventListener('keydown', (event) => {
   if (event.key === 'Enter') focusCell();
@@ -109,6 +111,9 @@ colour.addEventListener('change', () => colourBy(colour.value));
 byId('cw-compare-continue').addEventListener('click', goOn);
 byId('cw-compare-new').addEventListener('click', () => home(false));
 byId('cw-compare-close').addEventListener('click', close);
+files.addEventListener('click', (event) => {
+  if (event.target.closest('[data-file]')) files.open = false;
+});
 byId('cw-compare-open').addEventListener('click', enter);
 on('compare', ({ isShown: isOpen }) => {
   byId('cw-compare-open').setAttribute('aria-pressed', isOpen);

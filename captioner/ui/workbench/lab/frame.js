@@ -34,6 +34,7 @@ render(
         <summary class="cw-button">Save as</summary>
         <div class="cw-menu-body">${files}</div>
       </details>
+      <button type="button" class="cw-button cw-suggest-open" title="Tries settings on a sample of the set, and says which promise clearly more">Find settings…</button>
       <button type="button" id="cw-compare-close" class="cw-button" title="Back to the pictures (Escape)">Close</button>
     </header>
     <div id="cw-compare-home" class="cw-compare-home">

@@ -90,15 +90,16 @@ export function piecesOf(caption, marks, doubts) {
 }
 
 /**
- * How strongly a score colours a cell, 0 to 1: the best one most, or the highest where neither end is better.
+ * How strongly a score colours a cell, 0 to 1: the best one most, or the highest where neither end is better. By rank, so
+ * that one cell far from all others does not make those look alike.
  * @param {number[]} values all there are  @param {string} better "high", "low" or ""
  * @returns {{low: number, high: number, of: function(number): number}} null where there is no value
  */
 export function shades(values, better) {
   if (!values.length) return null;
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const share = (value) => (high > low ? (value - low) / (high - low) : 0.5);
-  return { low, high, of: better === 'low' ? (value) => 1 - share(value) : share };
+  const ranked = [...new Set(values)].sort((a, b) => a - b);
+  const share = (value) => (ranked.length > 1 ? ranked.indexOf(value) / (ranked.length - 1) : 0.5);
+  return { low: ranked[0], high: ranked.at(-1), of: better === 'low' ? (value) => 1 - share(value) : share };
 }
 
 /** A score's value as it is shown; an empty text where there is none. @param {{digits: number}} score */

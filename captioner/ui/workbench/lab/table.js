@@ -79,12 +79,12 @@ function drawWhole() {
     html`<div role="rowgroup" class="cw-compare-heads">${headRow(sweep)}</div>${shown().map((picture) => pictureRows(sweep, picture))}`,
   );
   const scale = scaleNow();
-  for (const picture of shown()) for (const cell of rowsOf(sweep).flat()) drawCell(picture, cell, scale);
+  for (const { picture, cell } of inSight()) drawCell(picture, cell, scale);
   drawHeads();
   markCurrent();
 }
 
-function drawCell(picture, cell, scale = scaleNow()) {
+function drawCell(picture, cell, scale) {
   const element = elementOf({ picture, cell });
   if (!element) return;
   const hadFocus = element.contains(document.activeElement);
@@ -118,10 +118,17 @@ function drawHeads() {
   }
 }
 
+const inSight = () =>
+  shown().flatMap((picture) =>
+    rowsOf(open.sweep)
+      .flat()
+      .map((cell) => ({ picture, cell })),
+  );
+
 function drawCells(cells) {
   if (!open.sweep) return;
   const scale = scaleNow();
-  for (const { picture, cell } of cells) drawCell(picture, cell, scale);
+  for (const { picture, cell } of scale ? inSight() : cells) drawCell(picture, cell, scale); // a new value moves all shades
   drawHeads();
   markCurrent();
 }
