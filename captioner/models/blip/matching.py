@@ -60,7 +60,8 @@ class MatchingHead:
     def size_bytes(self) -> int:
         """Bytes of the weights, and of what is remembered of pictures."""
         tensors = [*self._model.parameters(), *self._model.buffers()]
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors) + self._states.size_bytes
+        weights_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return int(weights_bytes + self._states.size_bytes)
 
     def move_to(self, device: str) -> None:
         """Bring the weights to a device, in the precision they have; what is remembered of pictures is let go."""
