@@ -31,8 +31,8 @@ def test_what_it_is_is_shown_and_nothing_is_written(shell: Shell) -> None:
         "  b.png: one / two",
         "  c.png: ",
     ]
-    assert "1 captions without a picture:\n  list.data:4: no picture gone.png is here" in ran.err
-    assert "1 pictures without a caption:\n  d.png" in ran.err
+    assert "1 caption without a picture:\n  list.data:4: no picture gone.png is here" in ran.err
+    assert "1 picture without a caption:\n  d.png" in ran.err
     assert "nothing was written; --out DIR or --beside writes caption files." in ran.err
     assert sorted(shell.folder.rglob("*")) == before
     (shown,) = shell("import", shell.folder / "in", "--json").objects
@@ -48,6 +48,7 @@ def test_a_set_in_a_zip_becomes_a_folder_of_pictures_and_captions(shell: Shell) 
         assert shell.caption("in", "--recursive", "--format", name, "--zip", f"{name}.zip").status == 0
         ran = shell("import", shell.folder / f"{name}.zip", "--out", shell.folder / name)
         assert (ran.status, ran.out.splitlines()[0].partition(": ")[2]) == (0, "2 captions for 2 pictures")
+        assert f"the set is in {shell.folder / name}." in ran.err
         assert sorted(shell.files(name).values()) == ["a cat", "a dog"]
         pictures = sorted((shell.folder / name).rglob("*.png"))
         assert [path.read_bytes() for path in pictures] == [
@@ -70,6 +71,7 @@ def test_captions_go_beside_pictures_and_nothing_is_replaced_unasked(shell: Shel
     assert shell.files("photos/sub") == {"a.txt": "a cat", "b.txt": "mine", "c.txt": "same"}
     ran = shell("import", path, "--pictures", shell.folder / "photos", "--beside", "--overwrite")
     assert ran.status == 0 and shell.files("photos/sub") == {"a.txt": "a cat", "b.txt": "a dog", "c.txt": "same"}
+    assert "caption files lie beside the pictures." in ran.err
     assert (shell.folder / "photos/sub/b.txt.bak").read_text() == "mine"
     assert shell.caption("photos/sub", "--beside").status == 0  # which keeps them
     assert shell.files("photos/sub")["a.txt"] == "a cat"

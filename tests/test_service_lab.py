@@ -362,6 +362,25 @@ def test_what_can_be_compared_is_offered_with_values_that_are_allowed(service: S
         assert make_axis(axis["name"], axis["suggested"], plan).words, axis["name"]
 
 
+@pytest.mark.parametrize(
+    ("methods", "title"),
+    [
+        ({"method": "beam"}, "Repetition penalty (q_factor)"),
+        ({"method": "nucleus"}, "Top p (q_factor)"),
+    ],
+)
+def test_another_name_of_a_setting_is_titled_by_the_setting_it_stands_for(
+    service: Service, methods: dict[str, str], title: str
+) -> None:
+    set_id, ids = set_with(service, RED)
+    values = page_values(service, **methods)
+    offer = call(service, "lab_offer", set=set_id, settings=values)
+    assert next(axis["title"] for axis in offer["axes"] if axis["name"] == "q_factor") == title
+    asked = {"set": set_id, "ids": ids, "axes": [{"name": "q_factor", "values": ["0.5", "1"]}], "settings": values}
+    about = finished(service, set_id, call(service, "start_sweep", **asked, name="")["sweep"])["sweep"]
+    assert (about["name"], about["axes"][0]["title"]) == (title, title)
+
+
 def test_every_named_grid_that_is_offered_can_be_started_as_it_is_offered(service: Service) -> None:
     set_id, ids = set_with(service, RED)
     values = page_values(service, num_beams=7, method="nucleus")
@@ -506,3 +525,23 @@ def test_a_damaged_cell_says_so_and_a_damaged_grid_costs_its_sweep(opened: Calla
         call(service, "continue_sweep", set=set_id, sweep=sweep)
         assert [cell["error"] for cell in finished(service, set_id, sweep)["cells"]] == [""] * 3
         call(service, "delete_sweep", set=set_id, sweep=other)
+
+
+def test_what_is_offered_can_be_done_with_the_settings_there_are(service: Service) -> None:
+    set_id, _ = set_with(service, RED)
+    values = page_values(service, min_length=5, max_length=20)
+    offer = call(service, "lab_offer", set=set_id, settings=values)
+    [shortest] = [axis for axis in offer["axes"] if axis["name"] == "min_length"]
+    assert shortest["suggested"] and all(int(word) <= 20 for word in shortest["suggested"])
+    [captioner] = [axis for axis in offer["axes"] if axis["name"] == "captioner"] or [{"suggested": []}]
+    assert set(captioner["suggested"]) <= service.choices.models_here("captioner")
+
+
+def test_a_grid_of_models_that_are_not_here_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workspace(tmp_path / "work") as workspace, Worker() as worker:
+        service = Service(workspace, worker, ModelManager(models="auto", device="cpu"))
+        set_id = str(service.new_set()["set"])
+        for here in (False, True):
+            monkeypatch.setattr("captioner.models.sources.is_cached", lambda spec, here=here: here or spec.is_demo)
+            offer = call(service, "lab_offer", set=set_id, settings=page_values(service))
+            assert any(preset["name"] == "blip-sizes" for preset in offer["presets"]) is here

@@ -19,7 +19,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.contract", "captioner.lab.scores"),
     ("captioner.lab.suggest",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
-    ("captioner.models.descriptions", "captioner.models.byte_cache", "captioner.models.questions"),
+    (
+        *("captioner.models.descriptions", "captioner.models.byte_cache"),
+        *("captioner.models.questions", "captioner.models.text_encoders"),
+    ),
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),
     ("captioner.models.registry",),
     ("captioner.models.plug_ins", "captioner.models.named_servers", "captioner.models.sources"),

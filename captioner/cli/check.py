@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
-from captioner.captions.tokens import count_tokens
 from captioner.cli.flags import add_field, add_search_flags
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import Search, find_pictures
-from captioner.cli.terminal import note, quiet, say, say_json
+from captioner.cli.terminal import Download, note, quiet, say, say_json
 from captioner.formats import folders
 from captioner.formats.check import Finding, check_set, look_at
-from captioner.formats.check_rules import TRAINERS
+from captioner.formats.check_rules import TRAINERS, token_limit
 from captioner.formats.checked import Question
 from captioner.formats.trainers.registry import find_target
 from captioner.formats.trainers.target import BASE_MODELS, SetSettings, Target
+from captioner.service.token_counting import counter_for, download_for, encoder_title
 
 _EPILOG = """examples:
   # What kohya's sd-scripts would read otherwise, in a set that was made anywhere.
@@ -25,7 +26,11 @@ _EPILOG = """examples:
   # For another model, with a trigger word, for programs.
   python -m captioner check train --recursive --for ai-toolkit --base-model flux1 --trigger-word sks --json
 
-Tokens are counted as CLIP does; for models with other text encoders that is about their number in English.
+  # With T5's tokens exactly: its tokenizer (1 MB; Qwen's has 7) is downloaded once and found again, offline too.
+  python -m captioner check photos --for kohya --base-model flux1 --exact-tokens
+
+Tokens are counted as the model's text encoder does: CLIP's always, T5's and Qwen's where their tokenizers are in the
+Hugging Face cache. Otherwise CLIP's number stands for theirs, which is about right for English.
 "mended on the way" is what `caption --format TRAINER` does by itself.
 
 exit status: 0 nothing or warnings only, 1 errors, or something could not be read, 2 wrong use
@@ -43,6 +48,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for field in SetSettings.fields():
         if field.name in ("base_model", "trigger_word"):
             add_field(where, field)
+    where.add_argument(
+        "--exact-tokens",
+        action="store_true",
+        help="download the tokenizer that counts exactly for the model, T5's or Qwen's, where it is not here",
+    )
     add_search_flags(where)
     where.add_argument("--captions-only", action="store_true", help="do not look into the pictures, which takes longer")
     where.add_argument("--json", action="store_true", help="print one JSON object, for programs")
@@ -52,12 +62,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Check what the command line names."""
     with quiet():
         target, question = _question(arguments)
+        model = question.base_model
+        counter = download_for(model, Download()) if arguments.exact_tokens else counter_for(model)
+        question = replace(question, is_exact=counter.is_exact)
+        if counter.trouble:
+            note(f"note: {counter.trouble} Tokens are counted about.")
         found = find_pictures(arguments.pictures, Search.of(arguments))
         for text in found.notes():
             note(f"note: {text}")
         paths = [picture.path for picture in found.pictures]
         beside = folders.beside(paths, target.suffix or ".txt")
-        checked = list(look_at(paths, beside, count_tokens, opens=not arguments.captions_only))
+        checked = list(look_at(paths, beside, counter.count, opens=not arguments.captions_only))
         findings = check_set(checked, question)
         if arguments.json:
             say_json(
@@ -65,6 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
                     "trainer": target.name,
                     "base_model": question.base_model,
                     "pictures": len(checked),
+                    "tokens": {
+                        "encoder": encoder_title(model) or None,
+                        "limit": token_limit(question) or None,
+                        "is_exact": counter.is_exact,
+                    },
                     "findings": [finding.to_json() for finding in findings],
                 }
             )

@@ -188,18 +188,22 @@ def _show(arguments: argparse.Namespace, found: Recognised, refused: Sequence[st
         say(f"  {path}: {' / '.join(text.split(chr(10)))}")
     for name, number in found.others.items():
         note(f"note: --form {name} would find {number:,}.")
-    _list("captions without a picture", [f"{stray.where}: {stray.why}" for stray in found.strays])
-    _list("pictures without a caption", found.bare)
-    _list("files in another encoding", list(found.undecodable.values()))
+    _list("caption", "without a picture", [f"{stray.where}: {stray.why}" for stray in found.strays])
+    _list("picture", "without a caption", found.bare)
+    _list("file", "in another encoding", list(found.undecodable.values()))
     for text in (*found.notes, *refused):
         note(f"note: {text}")
-    if not (arguments.out or arguments.beside):
+    if arguments.out:
+        note(f"the set is in {arguments.out}.")
+    elif arguments.beside:
+        note("caption files lie beside the pictures.")
+    else:
         note("nothing was written; --out DIR or --beside writes caption files.")
 
 
-def _list(what: str, names: Sequence[str]) -> None:
+def _list(thing: str, what: str, names: Sequence[str]) -> None:
     if names:
-        note(f"note: {len(names):,} {what}:")
+        note(f"note: {len(names):,} {thing}{'' if len(names) == 1 else 's'} {what}:")
         for name in names[:_MAX_SHOWN]:
             note(f"  {name}")
         if len(names) > _MAX_SHOWN:

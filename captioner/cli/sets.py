@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from captioner.captions.tokens import count_tokens
 from captioner.cli.parser import WrongUse
 from captioner.cli.set_flags import set_settings
 from captioner.formats.format import ExportItem
@@ -18,6 +17,7 @@ from captioner.formats.set_output import SetOutput
 from captioner.formats.set_writer import Below, SetPlan, SetWriter
 from captioner.formats.targets import zip_target
 from captioner.formats.trainers.target import Target
+from captioner.service.token_counting import counter_for
 
 
 @contextmanager
@@ -29,13 +29,14 @@ def set_output(
     Raises: ExportError, WrongUse, MissingPackage: known before a model is loaded.
     """
     settings = set_settings(arguments, target)
+    counter = counter_for(settings.base_model)
     paths = [item.picture for item in items if item.picture is not None]
     if arguments.zip:
         file = Path(arguments.zip)
         plan = SetPlan(target, settings, items, name=file.stem)
         with (
             zip_target(file, may_overwrite=arguments.overwrite) as opened,
-            SetWriter(plan, Below(opened, plan.name), count=count_tokens) as writer,
+            SetWriter(plan, Below(opened, plan.name), counter=counter) as writer,
         ):
             output = SetOutput(paths, options, writer)
             yield output
@@ -48,7 +49,7 @@ def set_output(
     plan = SetPlan(target, settings, items, name=folder.name, folder=str(folder))
     with (
         folder_target(folder, may_overwrite=arguments.overwrite) as filled,
-        SetWriter(plan, filled, count=count_tokens) as writer,
+        SetWriter(plan, filled, counter=counter) as writer,
     ):
         output = SetOutput(paths, options, writer)
         yield output

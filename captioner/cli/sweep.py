@@ -49,7 +49,7 @@ _EPILOG = """examples:
   python -m captioner sweep cat.jpg --x general_threshold=.2,.35,.5 --y wd14=off,default --out grids
 
   # With scores: which words of each caption may be false, by BLIP, CLIP and a tagger that add no tags.
-  python -m captioner sweep cat.jpg --x min_length=5,22,48 --score --judge clip --judge wd14 --out grids
+  python -m captioner sweep cat.jpg --x min_length=5,10,15 --score --judge clip --judge wd14 --out grids
 
 A value with a comma stands in quotes: --y 'prefix=,"sks dog, a photo"'. An empty one is no text, or no model.
 

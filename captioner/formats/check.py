@@ -44,9 +44,15 @@ def check_set(pictures: Sequence[Checked], question: Question) -> list[Finding]:
         level = rule.levels.get(question.trainer)
         broken = rule.find(pictures, question) if level else []
         if level and broken:
-            what = rule.what.replace("{limit}", str(token_limit(question)))
-            found.append(Finding(rule, level, what, tuple(picture.path for picture in broken)))
+            found.append(Finding(rule, level, _what(rule, broken, question), tuple(picture.path for picture in broken)))
     return sorted(found, key=lambda finding: finding.level)
+
+
+def _what(rule: Rule, broken: Sequence[Checked], question: Question) -> str:
+    what = rule.what.replace("{limit}", str(token_limit(question)))
+    if rule.key == "tokens" and not question.is_exact:
+        what += f", about {max(picture.tokens for picture in broken)} in the longest"
+    return what
 
 
 def look_at(

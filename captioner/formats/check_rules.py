@@ -81,8 +81,9 @@ _LIMITS: Mapping[str, Mapping[str, int]] = {
     "joepenna": {"sd15": 75},
     "filename": {"sd15": 75},
 }
-"""Content tokens that a trainer hands to its model. CLIP's for SD 1.5 and SDXL; others' own tokens are counted about
-alike for English. OneTrainer's FLUX.1 is at 77 unless a config says more, as ours does."""
+"""Tokens of a caption that a trainer hands to its model, without the end token, as the model's own text encoder counts
+them (`ENCODER_OF_MODEL`); where its tokenizer is not here, CLIP's are about as many for English. OneTrainer's FLUX.1
+is at 77 unless a config says more, as ours does."""
 
 _SETTINGS = frozenset(
     ("multiply", "cond_dropout", "flip_p", "batch_id", "loss_scale", "shuffle_tags", "local", "global")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from captioner.formats.names import split_name
@@ -11,7 +12,8 @@ from captioner.formats.names import split_name
 class Checked:
     """A picture with its caption, as it lies there.
 
-    path: as it is shown. name: of the file. text: the caption, None where no file is. tokens: as CLIP counts them.
+    path: as it is shown. name: of the file. text: the caption, None where no file is. tokens: of the caption,
+    see `TokenCounter`.
     has_mark: the caption file begins with UTF-8's byte order mark. caption_suffix: of that file. caption_error,
     picture_error: why it cannot be read. notes: what opening the picture said, as `OpenedPicture.notes`.
     """
@@ -44,9 +46,23 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a set is checked for. folder: where it lies, or will lie."""
+    """What a set is checked for. folder: where it lies, or will lie. is_exact: see `TokenCounter`."""
 
     trainer: str
     base_model: str
     trigger_word: str = ""
     folder: str = ""
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounter:
+    """What counts a caption's tokens, without those that a text encoder adds itself.
+
+    is_exact: as the encoder of the model that is trained; otherwise as CLIP, which is about right. trouble: why the
+    encoder's own tokenizer is here and cannot be used, in a sentence.
+    """
+
+    count: Callable[[str], int]
+    is_exact: bool = True
+    trouble: str = ""

@@ -6,7 +6,7 @@ Memory holds names and captions only. Knows no zip and no folder: those are sink
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 
 from captioner.errors import ExportError
 from captioner.formats.check import Finding, check_set
-from captioner.formats.checked import Checked, Question
+from captioner.formats.checked import Checked, Question, TokenCounter
 from captioner.formats.format import ExportItem, path_of
 from captioner.formats.leaving import Left, PicturesLeaving
 from captioner.formats.names import split_name
@@ -97,15 +97,15 @@ class SetWriter:
     """Writes a planned set to a sink: in its block, `add` for each picture that has a caption, `finish` at the end."""
 
     def __init__(
-        self, plan: SetPlan, sink: Sink, *, count: Callable[[str], int] | None = None, has_pictures: bool = True
+        self, plan: SetPlan, sink: Sink, *, counter: TokenCounter | None = None, has_pictures: bool = True
     ) -> None:
         """Args:
-        count: a text's tokens, so that START.txt names captions that are too long; None leaves them out.
+        counter: of tokens, so that START.txt names captions that are too long; None leaves them out.
         has_pictures: False writes everything but them and looks into none, to see what START.txt says.
         """
         self._plan = plan
         self._sink = sink
-        self._count = count
+        self._counter = counter
         self._has_pictures = has_pictures and plan.settings.with_pictures
         self._packer: Packer = plan.target.packer(sink) if has_pictures else Packer(sink)
         self._pictures = PicturesLeaving(plan.target, plan.settings)
@@ -173,6 +173,7 @@ class SetWriter:
         notes = self.notes()
         if target.is_trainer:
             findings = self._findings(made)
+            notes += [self._counter.trouble] if self._counter and self._counter.trouble else []
             self._sink.write(START_NAME, lines_bytes(self._start(made, [*notes, *more], findings)))
             notes += [f"{_pictures(len(found.pictures))} {found.what}." for found in findings if found.level == "error"]
             if made.is_placeholder:
@@ -211,13 +212,14 @@ class SetWriter:
             base_model=settings.base_model,
             trigger_word=settings.trigger_word,
             folder=made.folder,
+            is_exact=self._counter is None or self._counter.is_exact,
         )
         held = [
             Checked(
                 path=row.picture,
                 name=row.picture.rpartition("/")[2],
                 text=row.text,
-                tokens=self._count(row.text) if self._count and row.text else 0,
+                tokens=self._counter.count(row.text) if self._counter and row.text else 0,
                 notes=notes,
             )
             for row, notes in zip(self._rows, self._picture_notes, strict=True)

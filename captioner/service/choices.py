@@ -72,6 +72,11 @@ class Choices:
             choices.insert(0, (False, first, first))
         return [(text, name) for _, text, name in sorted(choices, key=lambda choice: choice[0])]
 
+    def models_here(self, key: str) -> set[str]:
+        """The names of a key's models that need no download first."""
+        specs = (spec for family in self._families[key] for spec in registry.of_family(family))
+        return {spec.name for spec in specs if self._is_here(spec)}
+
     def captioner_families(self) -> dict[str, str]:
         """The family of each captioner that can be chosen, by name."""
         names = {name for _, name in self.model_choices(CAPTIONER)}

@@ -13,7 +13,7 @@ from captioner.captions.bulk import OPERATIONS
 from captioner.captions.bulk.whole import Trim
 from captioner.formats.check import Finding, check_set
 from captioner.formats.check_rules import token_limit
-from captioner.formats.checked import Checked, Question
+from captioner.formats.checked import Checked, Question, TokenCounter
 from captioner.formats.sidecars import caption_text
 from captioner.formats.trainers.target import SetSettings, Target
 from captioner.workspace.records import View
@@ -33,18 +33,22 @@ def findings(
     target: Target,
     settings: SetSettings,
     folder: str,
-    count: Callable[[str], int],
+    counter: TokenCounter,
 ) -> list[dict[str, Any]]:
     """What breaks a rule, errors first.
 
-    Args: pictures: each with its row. folder: where the set will lie. count: a text's tokens.
+    Args: pictures: each with its row. folder: where the set will lie. counter: of tokens.
     Returns: [{"rule", "level", "what", "advice", "ids", "is_mended": the export does it by itself, "mend": None,
         {"title", "operation", "values"} for a change of captions, or {"title", "settings"} for one of the export}].
     """
     question = Question(
-        trainer=target.name, base_model=settings.base_model, trigger_word=settings.trigger_word, folder=folder
+        trainer=target.name,
+        base_model=settings.base_model,
+        trigger_word=settings.trigger_word,
+        folder=folder,
+        is_exact=counter.is_exact,
     )
-    checked = [_checked(view, row, count) for view, row in pictures]
+    checked = [_checked(view, row, counter.count) for view, row in pictures]
     return [_told(found, question, settings) for found in check_set(checked, question)]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.captions.variants import variants
 from captioner.errors import BadPicture, ExportError, SettingsError
+from captioner.formats.checked import TokenCounter
 from captioner.formats.format import ExportItem, joined_notes, path_of
 from captioner.formats.names import safe_name
 from captioner.formats.set_writer import START_NAME, Below, SetPlan, SetWriter
@@ -27,6 +28,7 @@ from captioner.service.export_check import findings
 from captioner.service.export_recipe import ExportRecipes
 from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.rows import Rows
+from captioner.service.token_counting import counter_for
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
 
@@ -86,7 +88,7 @@ class Exports:
         made_otherwise: MadeOtherwise,
         count: Callable[[str], int],
     ) -> None:
-        """Args: count: a text's tokens."""
+        """Args: count: a text's CLIP tokens."""
         self._workspace = workspace
         self._rows = rows
         self._choices = choices
@@ -114,7 +116,7 @@ class Exports:
             settings_notes=notes,
             joined=joined,
             recipe=lambda: self._recipes.of(set_id, pictures),
-            count=self._count,
+            counter=counter_for(wish.settings.base_model, self._count),
         )
 
     def look(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
@@ -126,10 +128,12 @@ class Exports:
         """
         planned = self.planned(set_id, wish, only)
         found = []
+        notes = planned.notes()
         if wish.target is not None and wish.target.is_trainer:
             pictures = self._pictures(set_id, wish, only)
-            found = findings(pictures, wish.target, wish.settings, planned.folder, self._count)
-        return {"notes": planned.notes(), "findings": found}
+            found = findings(pictures, wish.target, wish.settings, planned.folder, planned.counter)
+            notes += [planned.counter.trouble] if planned.counter.trouble else []
+        return {"notes": notes, "findings": found}
 
     def start(self, set_id: str, wish: ExportWish, only: Collection[str] | None = None) -> dict[str, Any]:
         """What START.txt says. Returns: {"start": its lines; none where the format has none}. Raises: as `planned`."""
@@ -195,12 +199,12 @@ class Export:
         settings_notes: Sequence[str],
         joined: int,
         recipe: Callable[[], bytes],
-        count: Callable[[str], int],
+        counter: TokenCounter,
     ) -> None:
         """Args: joined: how many captions that came along in lines stand in one. recipe: made when it is written."""
         self.name = name
         self._recipe = recipe
-        self._count = count
+        self.counter = counter
         self._items = items
         self._left_out = left_out
         self._settings_notes = settings_notes
@@ -247,7 +251,7 @@ class Export:
 
     def _write_set(self, sink: Sink, *, has_pictures: bool = True) -> None:
         left_out, plan = list(self._left_out), self._plan
-        with SetWriter(plan, Below(sink, plan.name), count=self._count, has_pictures=has_pictures) as writer:
+        with SetWriter(plan, Below(sink, plan.name), counter=self.counter, has_pictures=has_pictures) as writer:
             for index, item in enumerate(self._items):
                 try:
                     writer.add(index, item.text, item.others)

@@ -89,7 +89,7 @@ class Lab:
         grid = self.grid(axes, plan)
         self._check_models(grid)
         views = [self._workspace.view(set_id, picture_id) for picture_id in wanted]
-        name = name.strip() or " by ".join(title_of(axis.name) for axis in grid.axes)
+        name = name.strip() or " by ".join(title_of(axis.name, grid.cells) for axis in grid.axes)
         sweep_id = self._workspace.lab.create(set_id, name, to_stored(grid, plan, views))
         try:
             self._begin(set_id, sweep_id)

@@ -10,11 +10,12 @@ from captioner.captions.groups import CAPTIONER, PRESET, SettingGroup, group_of
 from captioner.captions.plan import Plan
 from captioner.contract import Captioner, Model, Tagger
 from captioner.errors import CaptionerError
-from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_grid
+from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_axis, make_grid
 from captioner.lab.presets import NamedGrid, offered
 from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
+from captioner.service.sweep_grids import title_of
 from captioner.settings import Field
 
 _SUGGESTED = 5
@@ -34,7 +35,7 @@ class Offer:
         Returns: axes: [{name, title, group, kind, min, max, step, choices, suggested}]; presets: [{name, title, about,
             axes: [{name, values}], settings}]; max_cells, max_pictures; asked: names of the models that would score.
         """
-        known = offered({name for _, name in self.choices.model_choices(CAPTIONER)})
+        known = offered(self.choices.models_here(CAPTIONER))
         named = [grid for grid in known if self._is_possible(grid, plan)]
         tried = {name: list(words) for grid in reversed(named) for name, words in grid.axes}
         flat = plan.to_flat()
@@ -42,11 +43,9 @@ class Offer:
         axes.append(self._presets_axis(plan))
         for group in self.choices.groups:
             if group.kind != "captioner" or group.family == plan.captioner.family:
-                axes += [
-                    _axis(field, group, flat, tried)
-                    for field in (*group.fields(), *group.aliases())
-                    if not field.keeper
-                ]
+                fields = [field for field in (*group.fields(), *group.aliases()) if not field.keeper]
+                found = [_axis(field, title_of(field.name, [plan]), group, flat, tried) for field in fields]
+                axes += [self._possible(axis, plan) for axis in found] if group.kind == "captioner" else found
         return {
             "axes": [axis for axis in axes if axis["kind"] != "model" or len(axis["choices"]) > 1],
             "presets": [
@@ -73,6 +72,18 @@ class Offer:
             return False
         return True
 
+    def _possible(self, axis: dict[str, Any], plan: Plan) -> dict[str, Any]:
+        """The axis with those of its suggested values that the plan's other settings allow."""
+
+        def is_allowed(word: str) -> bool:
+            try:
+                make_grid([make_axis(axis["name"], [word], plan)], plan, self.choices.models)
+            except CaptionerError:
+                return False
+            return True
+
+        return {**axis, "suggested": [word for word in axis["suggested"] if is_allowed(word)] or axis["suggested"]}
+
     def _settings_of(self, grid: NamedGrid, plan: Plan) -> dict[str, Any]:
         """What a named grid sets, with every field that its preset sets, so that page values may be laid over."""
         flat = changed(plan, grid.settings, self.choices.models).to_flat()
@@ -88,9 +99,8 @@ class Offer:
         if key != CAPTIONER:
             listed = [["Off", OFF], *listed]
         title = "Captioner" if key == CAPTIONER else group.title
-        return _plain(
-            key, title, "Models", "model", choices=listed, suggested=[name for _, name in listed[:_SUGGESTED]]
-        )
+        here = [name for _, name in listed if name == OFF or name in self.choices.models_here(key)]
+        return _plain(key, title, "Models", "model", choices=listed, suggested=here[:_SUGGESTED])
 
     def _presets_axis(self, plan: Plan) -> dict[str, Any]:
         settings = registry.family_class(plan.captioner.family).Settings
@@ -144,8 +154,10 @@ def _plain(
     }
 
 
-def _axis(field: Field, group: SettingGroup, flat: Mapping[str, Any], tried: Mapping[str, list[str]]) -> dict[str, Any]:
-    about = (field.name, field.title, group.title)
+def _axis(
+    field: Field, title: str, group: SettingGroup, flat: Mapping[str, Any], tried: Mapping[str, list[str]]
+) -> dict[str, Any]:
+    about = (field.name, title, group.title)
     if field.kind is bool:
         return _plain(*about, "switch", choices=[["On", "true"], ["Off", "false"]], suggested=["false", "true"])
     if field.options:

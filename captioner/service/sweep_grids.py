@@ -12,7 +12,7 @@ from typing import Any
 
 from captioner.captions.groups import PRESET, setting_groups
 from captioner.captions.plan import Plan
-from captioner.lab.grid import Axis, Grid
+from captioner.lab.grid import Axis, Grid, target_field
 from captioner.workspace.checksums import damaged_row
 from captioner.workspace.records import StoredSweep, View
 
@@ -39,8 +39,14 @@ class SweptGrid:
         return self.grid.cells[cell].to_flat()
 
 
-def title_of(name: str) -> str:
-    """What the page calls an axis."""
+def title_of(name: str, plans: Sequence[Plan]) -> str:
+    """What the page calls an axis of these plans. An alias has the title of what it stands for in all of them."""
+    targets = {target_field(name, plan) for plan in plans}
+    target = targets.pop() if len(targets) == 1 else name
+    return _declared_title(name) if target == name else f"{_declared_title(target)} ({name})"
+
+
+def _declared_title(name: str) -> str:
     if name == PRESET:
         return "Preset"
     for group in setting_groups():
@@ -56,7 +62,10 @@ def to_stored(grid: Grid, base: Plan, views: Sequence[View]) -> dict[str, Any]:
     """The grid as a sweep stores it. Args: views: the pictures, in the order asked."""
     settings = _flat(base)
     return {
-        "axes": [{"name": axis.name, "title": title_of(axis.name), "values": list(axis.words)} for axis in grid.axes],
+        "axes": [
+            {"name": axis.name, "title": title_of(axis.name, grid.cells), "values": list(axis.words)}
+            for axis in grid.axes
+        ],
         "settings": settings,
         "changes": [
             {name: value for name, value in _flat(cell).items() if settings.get(name) != value} for cell in grid.cells

@@ -185,7 +185,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     def start_sweep(set_id: str, picture_ids: list[str], axes: dict, settings: dict, name: str = "") -> str:  # type: ignore[type-arg]
         """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
 
-        axes: one to three settings with the values to try, {"q_factor": [0.6, 1, 1.4], "min_length": [5, 22, 48]}, x
+        axes: one to three settings with the values to try, {"q_factor": [0.6, 1, 1.4], "min_length": [5, 10, 15]}, x
         first; models (captioner, wd14, ...) and preset may be axes too, at most 400 cells. settings: of what is on no
         axis, as for caption_picture.
         """

@@ -57,6 +57,12 @@ def _has_focus(page: Any, number: int, name: str) -> bool:
     return bool(page.evaluate(look, number) == name)
 
 
+def _focused(page: Any) -> str | None:
+    """What the element that has the focus is called."""
+    label: str | None = page.evaluate("() => document.activeElement.getAttribute('aria-label')")
+    return label
+
+
 def test_the_grid_has_a_caption_for_each_combination_and_equal_ones_share_a_letter_and_its_reason(page: Any) -> None:
     open_compare(page)
     assert page.locator("#cw-compare-pinned").text_content() == "2 of at most 8"
@@ -130,8 +136,8 @@ def test_a_comparison_is_kept_with_its_ratings_reopened_renamed_and_deleted(page
     cell(page, 0).click()
     page.keyboard.press("1")
     wait_until(lambda: page.locator("#cw-undo").get_attribute("title") == "Undo: Rate: green", "stored")
-    page.locator("#cw-compare-name").fill("Beams by lengths")
-    page.wait_for_timeout(900)
+    with page.expect_response(lambda response: '"rename_sweep"' in (response.request.post_data or "")):
+        page.locator("#cw-compare-name").fill("Beams by lengths")
     page.reload()
     page.wait_for_selector(".cw[data-ready=true]")
     open_compare(page)
@@ -139,8 +145,12 @@ def test_a_comparison_is_kept_with_its_ratings_reopened_renamed_and_deleted(page
     assert "Beams by lengths" in one.inner_text()
     assert "2 pictures × 6 cells, 2 rated" in one.inner_text()
     one.get_by_role("button", name="Rename").click()
+    page.keyboard.press("Escape")
+    assert _focused(page) == "Rename Beams by lengths", "Escape ends the renaming, not Compare"
+    page.keyboard.press("Enter")
     page.locator("#cw-compare-earlier input").fill("Seen")
     page.keyboard.press("Enter")
+    wait_until(lambda: _focused(page) == "Rename Seen", "it has its name, and the focus is where it was")
     page.locator("[data-do=open]").click()
     wait_until(lambda: len(captions(page)) == 6, "it is open again")
     assert page.locator("#cw-compare-name").input_value() == "Seen"
@@ -149,6 +159,7 @@ def test_a_comparison_is_kept_with_its_ratings_reopened_renamed_and_deleted(page
     page.once("dialog", lambda dialog: dialog.accept())
     page.locator("#cw-compare-earlier [data-do=delete]").click()
     page.get_by_text("None yet.").wait_for()
+    wait_until(lambda: page.locator("#cw-compare-close").evaluate("it => it === document.activeElement"), "focus stays")
 
 
 def test_a_cell_that_fails_says_why_and_the_others_are_there(server: AppServer, context: Any, tmp_path: Path) -> None:
@@ -249,6 +260,27 @@ def test_a_comparison_is_stopped_and_goes_on(slow_server: AppServer, context: An
     wait_done(page)
     assert page.locator("[data-state=done]").count() == 8
     assert page.locator("#cw-compare-continue").is_hidden()
+
+
+def test_what_is_pressed_or_has_the_focus_stays_while_the_grid_fills(
+    slow_server: AppServer, context: Any, tmp_path: Path
+) -> None:
+    page = _two(open_page(context, slow_server.url), tmp_path)
+    open_compare(page)
+    choose_axes(page, {"num_beams": ", ".join(str(beams) for beams in range(1, 17))})
+    start(page)
+    done = page.locator("#cw-compare-table [data-state=done]")
+    done.first.wait_for()
+    kept = "[...document.querySelectorAll('[data-column=\"0\"] button, .cw-compare-thumb, [data-do^=Use], option')]"
+    page.evaluate(f"() => {{ window.before = {kept}; }}")
+    page.locator("[data-column='0'] .cw-cell-menu").hover()
+    page.mouse.down()
+    had = done.count()
+    wait_until(lambda: done.count() > had, "further cells are there")
+    assert page.evaluate("() => window.before.every((one) => one.isConnected) && window.before.length") > 4
+    page.mouse.up()
+    page.get_by_role("menuitem", name="Use Num beams 1").wait_for()
+    page.locator("#cw-stop").click()
 
 
 def test_its_end_is_told_where_the_person_looks_at_something_else(

@@ -169,7 +169,7 @@ def test_a_set_is_read_and_its_doubtful_words_are_gone_through(
 ) -> None:
     page = open_scenes(context, demo_server, tmp_path)
     assert page.locator("#cw-unread").is_hidden(), "nobody asked for it"
-    assert _text(page, "#cw-read-all") == "Read all 3 captions"
+    wait_until(lambda: _text(page, "#cw-read-all") == "Read all 3 captions", "the shown one is read")
     page.locator("#cw-view [value=list]").click()
     page.locator("#cw-sort").select_option("doubtful")
     assert _text(page, "#cw-unread-text") == "3 captions were not read for doubtful words."
@@ -177,6 +177,11 @@ def test_a_set_is_read_and_its_doubtful_words_are_gone_through(
     wait_until(
         lambda: "3 captions read; 2 of the set have a doubtful word" in _text(page, "#cw-brief"), "it is done", 60
     )
+    page.locator("#cw-view [value=grid]").click()
+    wait_until(lambda: page.locator(".cw-cell").count() == 4, "the left column is narrow")
+    page.wait_for_timeout(100)
+    assert page.locator("#cw-brief").bounding_box()["width"] >= 150, "its button leaves the words room"
+    page.locator("#cw-view [value=list]").click()
     page.locator("#cw-brief-actions button", has_text="Most doubtful first").click()
     wait_until(lambda: set(_names(page)[:2]) == {"0.png", "2.png"}, "the doubtful ones come first")
     order = _names(page)

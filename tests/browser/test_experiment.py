@@ -111,7 +111,9 @@ def test_four_pictures_are_compared_rated_and_summed_up_and_lead_to_settings_and
     assert columns[0] == "20 red", "a penalty of 0.01 makes BLIP go round in circles"
     page.locator("#cw-compare-tab-summary").click()
     summary = page.locator("#cw-compare-summary")
-    wait_until(lambda: f"Q factor 1.4: {columns[3]}" in summary.inner_text(), "it is summed up in words")
+    wait_until(
+        lambda: f"Repetition penalty (q_factor) 1.4: {columns[3]}" in summary.inner_text(), "it is summed up in words"
+    )
     wait_until(lambda: page.locator(".cw-compare-agreement tbody tr").count() > 2, "each score is held against them")
 
     best = next(place for place in range(25) if all(one[place] == "green" for one in rated))

@@ -235,10 +235,11 @@ def _form_to_compare(page: Any) -> None:
 
 def _comparison(page: Any) -> None:
     """A cell that failed among others, some of which are rated, with its menu's button in sight."""
+    page.locator("#cw-compare-open").click()
     page.locator("#cw-compare-size").wait_for()
     for pinned in page.locator("[data-pin][aria-pressed=true]").all():
         pinned.click()
-    for name in ("poison.png", "scene.png", "plain.png"):
+    for name in ("scene.png", "plain.png", "poison.png"):
         page.locator(f"[data-pin][aria-label='{name}']").click()
     choose_axes(page, {"num_beams": "1, 2, 4", "min_length": "5, 8"})
     start(page)
@@ -248,6 +249,38 @@ def _comparison(page: Any) -> None:
         page.locator(f"[aria-label='scene.png'] [data-cell='{number}']").click()
         page.keyboard.press(key)
     page.locator("#cw-compare-cell .cw-compare-why").wait_for()
+
+
+def _compared(page: Any) -> None:
+    """The comparison of the place before, which the Escape after it closed."""
+    page.locator("#cw-compare-open").click()
+    page.locator("#cw-compare-table [data-state=done]").first.wait_for()
+
+
+def _cell_menu(page: Any) -> None:
+    _compared(page)
+    page.locator("#cw-compare-table [data-state=done] .cw-cell-menu").first.click()
+    page.get_by_role("menuitem", name="Use this caption for the picture").wait_for()
+
+
+def _summary(page: Any) -> None:
+    """Beside cells in a score's colours. The Escape before closed the menu only."""
+    page.locator("#cw-compare-tab-summary").click()
+    page.locator("#cw-compare-colour").select_option("tokens")
+    page.locator("#cw-compare-legend span").wait_for()
+    page.locator("#cw-compare-summary .cw-tally-bar").first.wait_for()
+
+
+def _renamed(page: Any) -> None:
+    _compared(page)
+    page.locator("#cw-compare-new").click()
+    page.locator("#cw-compare-earlier [data-do=rename]").first.click()
+    page.locator("#cw-compare-earlier input").wait_for()
+
+
+def _earlier(page: Any) -> None:
+    """The Escape before ended the renaming only."""
+    page.locator("#cw-compare-earlier [data-do=rename]").first.wait_for()
 
 
 def _job(page: Any) -> None:
@@ -283,7 +316,11 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("finding settings", _finding),
     ("words with Undo", _toast),
     ("what is to be compared", _form_to_compare),
-    ("a comparison", lambda page: (page.locator("#cw-compare-open").click(), _comparison(page))),
+    ("a comparison", _comparison),
+    ("a cell's menu", _cell_menu),
+    ("the summary, in a score's colours", _summary),
+    ("another name for a comparison", _renamed),
+    ("earlier comparisons", _earlier),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
     ("a notice", _notice),
     ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),

@@ -28,6 +28,14 @@ BASE_MODELS: Mapping[str, str] = {
     "other": "another model",
 }
 """Models that sets are trained on, by the words of the command line."""
+ENCODER_OF_MODEL: Mapping[str, str] = {
+    "sdxl": "clip",
+    "sd15": "clip",
+    "sd35": "t5",
+    "flux1": "t5",
+    "qwen-image": "qwen",
+}
+"""The text encoder whose tokens trainers cut a caption by, where that is known."""
 
 
 _CONVERTED = ("conversion", ("needed", "all"))

@@ -144,6 +144,7 @@ Q_FACTOR = Field(
     kind=float,
     minimum=0.01,
     maximum=10_000.0,
+    label="Repetition penalty (q_factor)",
     help="EveryDream's name: the repetition penalty under beam search, top_p under nucleus sampling.",
 )
 

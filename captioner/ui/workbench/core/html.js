@@ -34,3 +34,16 @@ export function render(element, markup) {
   if (!(markup instanceof Markup)) throw new TypeError('render takes what the html template made');
   element.innerHTML = String(markup);
 }
+
+const shown = new WeakMap(); // element -> the markup that `renderChanged` put into it
+
+/**
+ * As `render`, but what is the same already stays, with its focus and a press that has not ended yet. For elements that
+ * nothing else fills. @returns whether it was drawn
+ */
+export function renderChanged(element, markup) {
+  if (shown.get(element) === String(markup)) return false;
+  render(element, markup);
+  shown.set(element, String(markup));
+  return true;
+}

@@ -3,7 +3,7 @@
 import './frame.js';
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
-import { html, render } from '../core/html.js';
+import { html, render, renderChanged } from '../core/html.js';
 import { brief, notice } from '../core/messages.js';
 import { debounced } from '../core/timing.js';
 import { page } from '../set/pictures.js';
@@ -42,6 +42,7 @@ async function home(isFresh) {
   last = '';
   leave();
   await Promise.all([setUp(isFresh), listEarlier()]);
+  if (byId('cw-compare-home').contains(document.activeElement)) return; // the person was quicker
   byId('cw-compare-form').querySelector('[name=preset]:checked')?.focus(); // from where Enter starts
 }
 
@@ -56,7 +57,7 @@ function stateWords({ state, message, done, total }) {
 function drawColours() {
   const scores = open.sweep.scores.map(({ name: score, title }) => [score, title]);
   const choices = [['rating', 'My ratings'], ...scores];
-  render(colour, html`${choices.map(([value, title]) => html`<option value="${value}">${title}</option>`)}`);
+  renderChanged(colour, html`${choices.map(([value, title]) => html`<option value="${value}">${title}</option>`)}`);
   colour.value = open.colour;
 }
 

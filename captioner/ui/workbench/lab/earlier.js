@@ -31,6 +31,13 @@ function draw() {
   if (renaming) box.querySelector('input').select();
 }
 
+/** Puts the focus on a comparison's button, since the one that had it is gone; on another one's where it is gone too. */
+function focusOn(sweep, action) {
+  const buttons = [...box.querySelectorAll(`[data-do="${action}"]`)];
+  const own = buttons.find(({ dataset }) => dataset.id === sweep);
+  (own ?? buttons[0] ?? byId('cw-compare-close')).focus();
+}
+
 export async function listEarlier() {
   const reply = await askOrTell('The earlier comparisons are not there', 'sweeps', { set: page.set });
   if (!reply) return;
@@ -46,7 +53,9 @@ export async function rename(sweep, name) {
 async function remove(sweep) {
   const { name } = known.find(({ id }) => id === sweep);
   if (!confirm(`Delete the comparison “${name}”? Ratings of its captions stay. This cannot be undone.`)) return;
-  if (await askOrTell('The comparison was not deleted', 'delete_sweep', { set: page.set, sweep })) await listEarlier();
+  if (!(await askOrTell('The comparison was not deleted', 'delete_sweep', { set: page.set, sweep }))) return;
+  await listEarlier();
+  focusOn(sweep, 'delete');
 }
 
 const ACTIONS = {
@@ -57,8 +66,10 @@ const ACTIONS = {
     draw();
   },
   keep: () => {
+    const kept = renaming;
     renaming = '';
     draw();
+    focusOn(kept, 'rename');
   },
 };
 
@@ -68,8 +79,10 @@ box.addEventListener('click', (event) => {
 });
 box.addEventListener('submit', async (event) => {
   event.preventDefault();
-  const form = event.target;
-  if (await rename(form.dataset.id, form.elements.name.value.trim())) await listEarlier();
+  const { dataset, elements } = event.target;
+  if (!(await rename(dataset.id, elements.name.value.trim()))) return;
+  await listEarlier();
+  focusOn(dataset.id, 'rename');
 });
 box.addEventListener('keydown', (event) => {
   if (event.key !== 'Escape' || !renaming) return;

@@ -4,7 +4,7 @@
 import './frame.js';
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
-import { html, render } from '../core/html.js';
+import { html, renderChanged } from '../core/html.js';
 import { pictureUrl } from '../set/pictures.js';
 import { figure, piecesOf, RATINGS, tally, tallyWords, whereOf } from './layout.js';
 import { captionMarkup, RATING_WORDS, ratingIcon, strength } from './marks.js';
@@ -34,9 +34,9 @@ function drawStrip() {
   const { pictures } = open.sweep;
   const all = html`<button type="button" class="cw-compare-thumb cw-compare-all" data-id="" aria-pressed="${open.isWhole}"
     title="All pictures, one below the other">All</button>`;
-  render(strip, html`${pictures.length > 1 ? all : ''}${pictures.map(pictureButton)}`);
+  const isNew = renderChanged(strip, html`${pictures.length > 1 ? all : ''}${pictures.map(pictureButton)}`);
   strip.hidden = pictures.length < 2;
-  if (focused !== undefined) [...strip.children].find((one) => one.dataset.id === focused)?.focus();
+  if (isNew && focused !== undefined) [...strip.children].find((one) => one.dataset.id === focused)?.focus();
 }
 
 function drawPicture() {
@@ -126,8 +126,8 @@ function drawCell() {
   );
   const missing = html`<p class="cw-quiet">${isFilling() ? 'This caption is not there yet.' : 'This caption was not made.'}</p>${buttons(USE)}`;
   const failed = cell?.error && html`<p class="cw-failed"><b>This caption failed.</b> ${cell.error}</p>${buttons(USE)}`;
-  render(details, html`<p class="cw-compare-where-line">${where}</p>${failed || (cell ? doneCell(cell) : missing)}`);
-  if (focused) {
+  const markup = html`<p class="cw-compare-where-line">${where}</p>${failed || (cell ? doneCell(cell) : missing)}`;
+  if (renderChanged(details, markup) && focused) {
     const button = [...details.querySelectorAll('button')].find(
       ({ dataset }) => dataset.do === focused.do && dataset.rate === focused.rate,
     );

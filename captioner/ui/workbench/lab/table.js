@@ -4,7 +4,7 @@
 import './frame.js';
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
-import { html, render } from '../core/html.js';
+import { html, render, renderChanged } from '../core/html.js';
 import { pictureUrl } from '../set/pictures.js';
 import { cellMarkup, headMarkup, labelOf, paintOf, scaleNow } from './cells.js';
 import { columnCount, rowsOf } from './layout.js';
@@ -96,8 +96,7 @@ function drawCell(picture, cell, scale) {
   element.dataset.state = found ? (found.error ? 'failed' : 'done') : 'waiting';
   element.classList.toggle('cw-shaded', shade !== null);
   element.style.setProperty('--cw-shade', shade ?? 0);
-  render(element, cellMarkup(found, cell));
-  if (hadFocus) element.focus({ preventScroll: true });
+  if (renderChanged(element, cellMarkup(found, cell)) && hadFocus) element.focus({ preventScroll: true });
 }
 
 function drawHeads() {
@@ -110,11 +109,11 @@ function drawHeads() {
     .reverse();
   for (const head of box.querySelectorAll('[data-column]')) {
     const cells = rows.map((line) => line[+head.dataset.column]);
-    render(head, headMarkup(cells, cells[row], [0]));
+    renderChanged(head, headMarkup(cells, cells[row], [0]));
   }
   for (const head of box.querySelectorAll('[data-row]')) {
     const cells = rows[+head.dataset.row];
-    render(head, headMarkup(cells, cells[column], lineAxes));
+    renderChanged(head, headMarkup(cells, cells[column], lineAxes));
   }
 }
 

@@ -33,6 +33,7 @@ let isUnfolded = false;
 const sentences = new Set(); // that this picture's caption may hold: those of its settings at rest, and those tried
 let out = []; // what was taken out of this caption: {text, at}, with how many parts stand before it
 const drawn = ['', ''];
+let isPressed = false; // a chip that is drawn anew under the pointer would never see its click
 let drawnFor = '';
 let width = 0;
 
@@ -109,6 +110,7 @@ function show(box, place, wanted) {
 }
 
 function draw() {
+  if (isPressed) return; // once it is released
   const row = rowOf.get(page.current);
   panel.hidden = !row;
   if (!row) return;
@@ -153,10 +155,11 @@ function drawOffered(row, found, all) {
 const stops = () => [...panel.querySelectorAll(STOPS)].filter((button) => button.checkVisibility());
 
 /** Where the focus goes when its button was drawn anew: to the same one, else to what stands at its place now. */
-function find({ name, do: what, at, place }) {
+function find({ name, text, do: what, at, place }) {
   const all = stops();
-  const isSame = (button) => button.dataset.name === name && button.dataset.do === what.replace('menu', 'toggle');
-  const same = all.filter(isSame);
+  // What models said of a part comes later than the part, and with it the tag's name.
+  const isThis = ({ dataset }) => (text === undefined ? dataset.name === name : dataset.text === text);
+  const same = all.filter((button) => isThis(button) && button.dataset.do === what.replace('menu', 'toggle'));
   return same.find((button) => button.dataset.at === at) ?? same[0] ?? all[Math.min(place, all.length - 1)];
 }
 
@@ -203,18 +206,19 @@ async function openFor(button) {
   const { current } = page;
   for (let turn = 0; turn < MENU_WAITS && detailsNow()?.id !== current; turn += 1) await pause(MENU_WAIT_MS);
   const same = button.isConnected ? button : find(wanted); // it may have been drawn anew meanwhile
-  if (page.current === current && same?.dataset.name === wanted.name) showMenu(same);
+  if (page.current === current && same?.dataset.text === wanted.text) showMenu(same);
 }
 
 function showMenu(button) {
   const { name, text } = button.dataset;
   const found = detailsNow();
-  const offer = found?.id === page.current && offers(found).find((tag) => tag.name === name);
+  const all = found?.id === page.current ? offers(found) : [];
+  const offer = all.find((tag) => tag.name === name) ?? all.find((tag) => tag.text === text);
   const does = {};
   if (offer?.standing === 'ignored') {
     const entries = offer.entries.map((entry) => `“${entry}”`).join(', ');
-    does[`Take ${entries} off the list of ignored tags`] = () => ignore(name, false);
-  } else if (offer) does[`Ignore “${text}” in the whole set`] = () => ignore(name, true);
+    does[`Take ${entries} off the list of ignored tags`] = () => ignore(offer.name, false);
+  } else if (offer) does[`Ignore “${text}” in the whole set`] = () => ignore(offer.name, true);
   does['List the pictures that have it'] = () => filterBy(phrase(text));
   does['Put it first in this caption'] = () => putFirst(text);
   openMenu(button, does);
@@ -253,6 +257,15 @@ new ResizeObserver(([{ contentRect }]) => {
 }).observe(panel);
 
 const drawSoon = debounced(120, draw);
+panel.addEventListener('pointerdown', () => {
+  isPressed = true;
+});
+for (const end of ['pointerup', 'pointercancel'])
+  addEventListener(end, () => {
+    if (!isPressed) return;
+    isPressed = false;
+    drawSoon(); // behind the click
+  });
 on('selected', () => {
   out = [];
   sentences.clear();

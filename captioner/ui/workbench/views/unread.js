@@ -23,7 +23,8 @@ function show() {
   byId('cw-unread-text').textContent =
     `${plural(waiting.length, 'caption was', 'captions were')} not read for doubtful words.`;
   byId('cw-read-all').hidden = !others || isRunning();
-  byId('cw-read-all').textContent = `Read all ${plural(waiting.length, 'caption', 'captions')}`;
+  byId('cw-read-all').textContent =
+    waiting.length === 1 ? 'Read 1 caption' : `Read all ${waiting.length.toLocaleString()} captions`;
 }
 
 async function start() {
@@ -48,8 +49,8 @@ async function tellRead({ state, message, done, failed }) {
 function tellFound(read) {
   const doubtful = page.rows.filter((row) => readingOf(row)?.has_doubt).length;
   const first = { text: 'Most doubtful first', run: () => sortBy('doubtful') };
-  if (doubtful)
-    brief(`${read} read; ${doubtful.toLocaleString()} of the set have a doubtful word`, [first], { stays: true });
+  const have = plural(doubtful, 'of the set has', 'of the set have');
+  if (doubtful) brief(`${read} read; ${have} a doubtful word`, [first], { stays: true });
   else brief(`${read} read, no doubtful word`, [], { stays: true });
 }
 
