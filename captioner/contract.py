@@ -248,10 +248,12 @@ class Captioner(Model):
 class Tagger(Model):
     """Gives each picture scored tags; which of them reach the caption is decided later by `select`.
 
-    can_compare: `opinions` tells which of two captions fits a picture better.
+    can_compare: `opinions` tells which of two captions fits a picture better. gives_tags: False for one that does
+    nothing else; it is run on no picture by itself, and its opinions are log-odds of a match.
     """
 
     can_compare: ClassVar[bool] = False
+    gives_tags: ClassVar[bool] = True
 
     @property
     def known_tags(self) -> Collection[str]:

@@ -67,12 +67,12 @@ class Opinion:
     """What an image-text model says of a changed caption beside the caption itself.
 
     preference: logit scale x (the changed one's similarity to the picture - the caption's), in nats; less what it is
-        for the set's average picture, where there was one.
-    change: 1 - cosine of both texts: near 0 where they mean the same.
+        for the set's average picture, where there was one. Of a matching head: the difference of its log-odds.
+    change: 1 - cosine of both texts: near 0 where they mean the same; None from a model that compares no texts.
     """
 
     preference: float
-    change: float
+    change: float | None = None
 
 
 def not_read(text: str, why: str) -> CaptionReading:

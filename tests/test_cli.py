@@ -489,7 +489,7 @@ def test_the_help_names_every_flag_preset_and_model(
     for _, field in FIELDS:
         assert f"{field.flag} " in shown or f"{field.flag}," in shown
         assert " ".join(field.plain_help.rstrip(".").split())[1:] in shown
-    for name in (*PRESETS, *(f"--{family}" for family in registry.families("tagger")), Q_FACTOR.flag):
+    for name in (*PRESETS, *(f"--{family}" for family in registry.tag_families()), Q_FACTOR.flag):
         assert name in shown
 
 

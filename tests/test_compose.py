@@ -437,7 +437,7 @@ def test_a_tagger_that_the_registry_does_not_know_comes_last() -> None:
     assert text("a dog", [Tag("x", 0.5, "general", "unheard-of"), *wd14("hat")]) == "a dog, hat, x"
 
 
-@pytest.mark.parametrize("family", registry.families("tagger"))
+@pytest.mark.parametrize("family", registry.tag_families())
 def test_every_tagger_has_a_place_in_the_default_order(family: str) -> None:
     assert family in Recipe().source_order
 

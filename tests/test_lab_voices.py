@@ -52,7 +52,7 @@ class Reader:
 class Compares:
     title = family = "clip"
     revision = "r2"
-    can_compare, known_tags = True, ()
+    can_compare, gives_tags, known_tags = True, True, ()
 
     def __init__(self) -> None:
         self.asked: dict[str, Sequence[str]] = {}
@@ -71,7 +71,7 @@ class Compares:
 class Tags:
     title = family = "wd14"
     revision = "r3"
-    can_compare, known_tags = False, frozenset({"cat"})
+    can_compare, gives_tags, known_tags = False, True, frozenset({"cat"})
 
     def tag(self, shown: Sequence[PictureInput], settings: Any) -> list[tuple[Tag, ...]]:
         return [(Tag("cat", 0.25, "general", "wd14"),) for _ in shown]
@@ -81,7 +81,7 @@ class Mute:
     title = family = "blip"
     revision = "r4"
     can_read = can_compare = False
-    known_tags = ()
+    gives_tags, known_tags = True, ()
 
 
 class Models:

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor
+from transformers import (
+    BertTokenizer,
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipForImageTextRetrieval,
+    BlipImageProcessor,
+)
 from transformers.utils import logging
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]"]
@@ -30,7 +36,16 @@ def tiny_tokenizer() -> BertTokenizer:
 def tiny_blip_model(*, seed: int = 0, layers: int = 2, width: int = 32, image_edge_px: int = 32) -> torch.nn.Module:
     """A BLIP with random weights, scaled so that its sentences end at various lengths and beams disagree."""
     torch.manual_seed(seed)
-    config = BlipConfig(
+    model = BlipForConditionalGeneration(_tiny_config(layers, width, image_edge_px)).eval()
+    with torch.no_grad():
+        predictions = model.text_decoder.cls.predictions
+        predictions.bias[[VOCABULARY[name] for name in _SPECIAL]] = -1e4  # a trained model never says them...
+        predictions.bias[VOCABULARY["[SEP]"]] = 2.0  # ...but this one, which ends a sentence
+    return model
+
+
+def _tiny_config(layers: int, width: int, image_edge_px: int) -> BlipConfig:
+    return BlipConfig(
         text_config={
             "vocab_size": len(VOCABULARY),
             "hidden_size": width,
@@ -54,18 +69,22 @@ def tiny_blip_model(*, seed: int = 0, layers: int = 2, width: int = 32, image_ed
             "patch_size": 8,
             "initializer_range": 0.3,
         },
+        image_text_hidden_size=width,
     )
-    model = BlipForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        predictions = model.text_decoder.cls.predictions
-        predictions.bias[[VOCABULARY[name] for name in _SPECIAL]] = -1e4  # a trained model never says them...
-        predictions.bias[VOCABULARY["[SEP]"]] = 2.0  # ...but this one, which ends a sentence
-    return model
 
 
 def save_tiny_blip(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     """A tiny BLIP as a model folder: config, safetensors, tokenizer, preprocessor. Returns the folder."""
-    model = tiny_blip_model(seed=seed, layers=layers)
+    return _saved(tiny_blip_model(seed=seed, layers=layers), folder)
+
+
+def save_tiny_matching(folder: Path, *, seed: int = 0) -> Path:
+    """A tiny BLIP with a matching head and random weights as a model folder. Returns the folder."""
+    torch.manual_seed(seed)
+    return _saved(BlipForImageTextRetrieval(_tiny_config(2, 32, 32)).eval(), folder)
+
+
+def _saved(model: torch.nn.Module, folder: Path) -> Path:
     edge_px = model.config.vision_config.image_size
     logging.disable_progress_bar()
     try:

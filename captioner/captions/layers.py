@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from captioner.captions.plan import Plan, PlannedModel
-from captioner.contract import Readable
+from captioner.contract import Readable, Tagger
 from captioner.errors import SettingsError
 from captioner.models import registry
 from captioner.records import Layer, Tag
@@ -89,12 +89,19 @@ def read_families(planned: PlannedModel, plan: Plan) -> frozenset[str]:
     return frozenset(found - {planned.family})
 
 
+def _makes_layers(family: str) -> bool:
+    model_class = registry.family_class(family)
+    return not issubclass(model_class, Tagger) or model_class.gives_tags
+
+
 def in_reading_order(plan: Plan) -> tuple[PlannedModel, ...]:
-    """What would run, each after those whose layers it reads; else in the plan's order.
+    """What makes layers, each after those whose layers it reads; else in the plan's order.
+
+    A tagger that gives no tags makes none.
 
     Raises: SettingsError: two models read each other.
     """
-    waiting = list(plan.running())
+    waiting = [planned for planned in plan.running() if _makes_layers(planned.family)]
     ordered: list[PlannedModel] = []
     while waiting:
         done = {planned.family for planned in ordered}

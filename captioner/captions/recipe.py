@@ -26,8 +26,8 @@ class Recipe(Settings):
     )
 
     source_order: str = words(
-        ", ".join((SENTENCE, *registry.families("tagger"))),
-        f"Which source comes first: {', '.join((SENTENCE, *registry.families('tagger')))}. "
+        ", ".join((SENTENCE, *registry.tag_families())),
+        f"Which source comes first: {', '.join((SENTENCE, *registry.tag_families()))}. "
         "Those left out come last, in this order.",
         max_length=200,
         effect=_COMPOSE,
@@ -139,7 +139,7 @@ def source_ranks(order: str) -> dict[str, int]:
 
     Raises: SettingsError: a source nobody knows.
     """
-    known = (SENTENCE, *registry.families("tagger"))
+    known = (SENTENCE, *registry.tag_families())
     named = [word.strip() for word in order.split(",") if word.strip()]
     for word in named:
         if word not in known:

@@ -66,12 +66,13 @@ def add_model_flags(
     names = dict.fromkeys(name for group in setting_groups("captioner") for name in group.settings.presets())
     if writes:
         _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
-    for family in registry.families("tagger") if "tagger" in kinds else ():
+    taggers = registry.tag_families() if writes else registry.families("tagger")
+    for family in taggers if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
         shown = known if len(known) <= 4 else [known[0], "...", known[-1]]
         other = registry.family_class(family).other_names
         listed = ", ".join([*shown, *([other] if other else [])])
-        does = "add tags" if writes else "asked too"
+        does = "add tags" if writes else "asked too" if family in registry.tag_families() else "asked in place of CLIP"
         _add(section, f"--{family}", "NAME|DIR", f"{does}: {listed}, a folder, or {DEFAULT}")
 
 

@@ -33,6 +33,9 @@ _EPILOG = """examples:
   # CLIP and a tagger are asked too, which finds more. The 20 worst.
   python -m captioner score photos --clip default --wd14 default --top 20
 
+  # BLIP's matching head is asked instead of CLIP.
+  python -m captioner score photos --models hub --matching default
+
   # For programs: one JSON object a picture, the last one about the set.
   python -m captioner score photos --recursive --json
 
@@ -200,7 +203,7 @@ def _show(arguments: argparse.Namespace, heard: Sequence[tuple[_Captioned, Heard
 
     if arguments.json:
         for (one, said), score in rows:
-            say_json(_values(one, said, score, standing))
+            say_json(_values(one, said, score, standing, voices.clip_title))
         say_json({"set": over.to_values(), "asked": list(voices.asked), "is_calibrated": weights.is_calibrated})
         return
     say(f"{'worst word':>10}  {'false words':>11}  {'true':>5}  tokens  caption")
@@ -226,14 +229,16 @@ def _marked(caption: str, words: Sequence[WordScore], doubt: Any) -> str:
     return caption
 
 
-def _values(one: _Captioned, said: Heard, score: CaptionScore, standing: Standing) -> dict[str, Any]:
+def _values(one: _Captioned, said: Heard, score: CaptionScore, standing: Standing, clip_title: str) -> dict[str, Any]:
     measure = measure_text(one.caption)
     doubtful = underlined(score)
     return {
         "picture": str(one.path),
         "caption": one.caption,
         "score": {**score.to_values(), "worst_of_set": round(standing.of(score.worst), 4) if score.worst else None},
-        "doubtful": [{"word": word.text, "start": word.start, "why": word.explained()} for word in doubtful],
+        "doubtful": [
+            {"word": word.text, "start": word.start, "why": word.explained(clip=clip_title)} for word in doubtful
+        ],
         "tokens": measure.tokens,
         "repetition": round(measure.repetition, 4),
         "detail": measure.detail,

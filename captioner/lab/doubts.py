@@ -25,12 +25,13 @@ MOST_DOUBTFUL, MOST_FALSE = 0.05, 0.02
 class Told:
     """How doubts are told.
 
-    captioner, tagger: what those who were asked are called. standing: the set's words, None where the models were
+    captioner, tagger, clip: what those who were asked are called. standing: the set's words, None where the models were
     measured.
     """
 
     captioner: str = "the captioner"
     tagger: str = "the tagger"
+    clip: str = "CLIP"
     standing: Standing | None = None
 
     @property
@@ -83,7 +84,7 @@ def doubts_of(text: str, score: CaptionScore, told: Told, part: range | None = N
                 "rank": None if rank is None else round(rank, 4),
                 "better": word.better,
                 "change": change and [*(_units(text, offset + place) for place in change[:2]), change[2]],
-                "why": word.explained(told.captioner, told.tagger)
+                "why": word.explained(told.captioner, told.tagger, told.clip)
                 + ("" if rank is None else f" {_rank_words(rank).capitalize()}."),
             }
         )

@@ -70,11 +70,13 @@ class CellScore:
     """What is to be expected of a caption, and what can be counted in it.
 
     accuracy: of what the models were shown: the caption's sentence, which begins at `start` in it. text: of all of it.
+    clip: what the model that compared it is called.
     """
 
     accuracy: CaptionScore
     text: TextMeasure
     start: int = 0
+    clip: str = "CLIP"
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -116,6 +118,12 @@ class CellScore:
     def doubts(self) -> tuple[Doubt, ...]:
         """The words to underline, worst first, by their places in the caption."""
         return tuple(
-            Doubt(word.start + self.start, word.end + self.start, word.probability, word.better, word.explained())
+            Doubt(
+                word.start + self.start,
+                word.end + self.start,
+                word.probability,
+                word.better,
+                word.explained(clip=self.clip),
+            )
             for word in underlined(self.accuracy)
         )

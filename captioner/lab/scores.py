@@ -68,7 +68,7 @@ class Weights:
 
     def fitted_to(self, opinions: Iterable[Opinion]) -> Weights:
         """With the typical change of a set's rivals, where nothing was measured for these models."""
-        changes = [opinion.change for opinion in opinions]
+        changes = [opinion.change for opinion in opinions if opinion.change is not None]
         if self.is_calibrated or not changes:
             return self
         return replace(self, typical_change=max(median(changes), 0.01))
@@ -84,8 +84,17 @@ _CALIBRATED = {
 }
 
 
-def weights_for(captioner: str, clip: str) -> Weights:
-    """The weights of two models by name; for those that were never measured the demo models', as an order only."""
+# A matching head's preference is log-odds already, so it counts as it is.
+_MATCHING = Weights(clip=1.0, near=6.0)
+
+
+def weights_for(captioner: str, clip: str, *, is_matching: bool = False) -> Weights:
+    """The weights of two models by name; for those that were never measured the demo models', as an order only.
+
+    Args: is_matching: what takes CLIP's voice is a matching head.
+    """
+    if is_matching:
+        return _MATCHING
     return _CALIBRATED.get((captioner, clip), Weights())
 
 
@@ -117,7 +126,7 @@ class WordScore:
         """The rival, if captioner and CLIP together would rather have it than the word; else ""."""
         return self.instead if self.parts.get("captioner", 0.0) + self.parts.get("clip", 0.0) > 0 else ""
 
-    def explained(self, captioner: str = "the captioner", tagger: str = "the tagger") -> str:
+    def explained(self, captioner: str = "the captioner", tagger: str = "the tagger", clip: str = "CLIP") -> str:
         """Who says what, in a line; for a person, with the names that models have there."""
         said = []
         if "captioner" in self.parts:
@@ -130,7 +139,7 @@ class WordScore:
             )
         if "clip" in self.parts:
             preference = self.parts["clip"]
-            said.append(f"CLIP {'agrees' if (preference > 0) == (gain > 0) else 'disagrees'} ({preference:+.1f})")
+            said.append(f"{clip} {'agrees' if (preference > 0) == (gain > 0) else 'disagrees'} ({preference:+.1f})")
         for name, words in (
             ("others", "other words fit as well"),
             ("picture", "this picture speaks against it"),
@@ -312,8 +321,9 @@ def _of_rival(rival: Rival, opinions: Mapping[str, Opinion], weights: Weights, c
     voices = {"captioner": max(-weights.captioner_limit, min(cap, rival.gain))}
     if opinion := opinions.get(rival.text):
         voices["clip"] = max(-weights.clip_limit, min(weights.clip_limit, weights.clip * opinion.preference))
-        change = min(max(opinion.change, 0.01 * weights.typical_change), 1.5 * weights.typical_change)
-        voices["change"] = weights.change * math.log(change / weights.typical_change)
+        if opinion.change is not None:
+            change = min(max(opinion.change, 0.01 * weights.typical_change), 1.5 * weights.typical_change)
+            voices["change"] = weights.change * math.log(change / weights.typical_change)
     elif opinions and rival.gain < -weights.near:
         voices["clip"] = weights.unasked
     return voices

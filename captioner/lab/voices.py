@@ -1,7 +1,8 @@
 """Captions of a picture -> what each model that is asked says of them, and the score that comes of it.
 
-The captioner reads the captions, CLIP compares each with its rivals, a tagger judges the words that spell its tags. A
-captioner that cannot read is said so, and those that remain are asked. Loads no model: it is handed a manager of them.
+The captioner reads the captions, CLIP (or a matching head in its place) compares each with its rivals, a tagger judges
+the words that spell its tags. A captioner that cannot read is said so, and those that remain are asked. Loads no model:
+it is handed a manager of them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Heard:
         words = self.reading.words
         numbers = [number for word in words for number in (word.log_probability, word.evidence, word.overrun)]
         numbers += [rival.gain for word in words for rival in word.rivals]
-        numbers += [number for one in self.opinions.values() for number in (one.preference, one.change)]
+        numbers += [one.preference for one in self.opinions.values()]
+        numbers += [one.change for one in self.opinions.values() if one.change is not None]
         numbers += [tag for tag in self.tags if tag is not None]
         return all(map(math.isfinite, numbers))
 
@@ -71,7 +73,7 @@ class Voices:
     """The models of a plan that can say something of captions.
 
     weights: how what they say is added up. notes: who is not asked, and why, in sentences. revisions: of the weights of
-    those that are asked, by the model's name.
+    those that are asked, by the model's name. clip_title: what the one that compares is called.
     """
 
     def __init__(self, plan: Plan, models: ModelUser) -> None:
@@ -83,7 +85,11 @@ class Voices:
         self._background: Any = None
         self._clip_background: Any = None
         self.revisions: dict[str, str] = {}
-        self._captioner = self._clip = self._tagger = None
+        self._captioner: PlannedModel | None = None
+        self._clip: PlannedModel | None = None
+        self._tagger: PlannedModel | None = None
+        self._is_matching = False
+        self.clip_title = "CLIP"
         notes = []
         if plan.captioner.model:
             with models.use(plan.captioner.model, plan.captioner.family) as captioner:
@@ -92,21 +98,7 @@ class Voices:
                     self.revisions[plan.captioner.model] = captioner.revision
                 else:
                     notes.append(f"{plan.captioner.model} cannot read captions; the others are asked without it.")
-        for planned in plan.taggers:
-            with models.use(planned.model, planned.family) as tagger:
-                has_tags = bool(tagger.known_tags)
-                can_compare = bool(tagger.can_compare)
-                revision = tagger.revision
-            if can_compare and self._captioner is None:
-                notes.append(f"{planned.model} is not asked: it compares words with what a captioner would rather say.")
-            elif can_compare and self._clip is None:
-                self._clip = planned
-                self.revisions[planned.model] = revision
-            elif has_tags and self._tagger is None:
-                self._tagger = planned
-                self.revisions[planned.model] = revision
-            else:
-                notes.append(f"{planned.model} is not asked: it says nothing of captions that another does not say.")
+        notes += self._choose(plan.taggers)
         self.notes = tuple(notes)
         if not self.asked:
             raise SettingsError(
@@ -114,8 +106,34 @@ class Voices:
                 "reads (BLIP), or switch WD14 on."
             )
         self.weights = weights_for(
-            self._captioner.model if self._captioner else "", self._clip.model if self._clip else ""
+            self._captioner.model if self._captioner else "",
+            self._clip.model if self._clip else "",
+            is_matching=self._is_matching,
         )
+
+    def _choose(self, taggers: Sequence[PlannedModel]) -> list[str]:
+        """Give each tagger its part: one compares, one judges tags. Returns: who is not asked and why, in sentences."""
+        known = []
+        for planned in taggers:
+            with self._models.use(planned.model, planned.family) as tagger:
+                abilities = bool(tagger.gives_tags), bool(tagger.can_compare), bool(tagger.known_tags)
+                known.append((planned, tagger.revision, tagger.title, *abilities))
+        notes = []
+        # What can do nothing but compare was chosen for that, so it comes before CLIP.
+        for planned, revision, title, gives_tags, can_compare, has_tags in sorted(known, key=lambda one: one[3]):
+            if can_compare and self._captioner is None:
+                notes.append(f"{planned.model} is not asked: it compares words with what a captioner would rather say.")
+            elif can_compare and self._clip is None:
+                self._clip, self._is_matching, self.clip_title = planned, not gives_tags, title
+                self.revisions[planned.model] = revision
+            elif can_compare and self._clip and self._is_matching:
+                notes.append(f"{planned.model} is not asked: {self._clip.model} compares in its place.")
+            elif has_tags and self._tagger is None:
+                self._tagger = planned
+                self.revisions[planned.model] = revision
+            else:
+                notes.append(f"{planned.model} is not asked: it says nothing of captions that another does not say.")
+        return notes
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -126,6 +144,11 @@ class Voices:
     def captioner(self) -> PlannedModel | None:
         """The one that reads; None where none does."""
         return self._captioner
+
+    @property
+    def clip(self) -> PlannedModel | None:
+        """The one that compares captions: CLIP, or a matching head in its place; None where none is asked."""
+        return self._clip
 
     @property
     def tagger(self) -> PlannedModel | None:
@@ -212,7 +235,7 @@ def score_captions(
         voices.hear(shown, [one.judged for one in captions]), voices.weights, is_edit=False, names=names
     )
     return [
-        CellScore(score, measure_text(one.caption), max(0, one.caption.find(one.judged)))
+        CellScore(score, measure_text(one.caption), max(0, one.caption.find(one.judged)), voices.clip_title)
         for score, one in zip(scores, captions, strict=True)
     ]
 

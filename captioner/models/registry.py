@@ -167,6 +167,17 @@ MODELS: tuple[ModelSpec, ...] = (
         download_mb=644,
         about="anime tags, older than WD14",
     ),
+    ModelSpec(
+        name="blip-itm-base",
+        kind="tagger",
+        family="matching",
+        entry="captioner.models.blip:BlipMatcher",
+        repo="Salesforce/blip-itm-base-coco",
+        files=_BLIP_FILES,
+        licence="BSD-3-Clause",
+        download_mb=895,
+        about="compares captions in CLIP's place, gives no tags",
+    ),
     _blip("blip-demo", None, 0, "tiny, trained on drawn scenes", "MIT"),
     _clip("clip-demo", None, 0, "tiny, trained on drawn scenes", None),
     ModelSpec(
@@ -232,6 +243,11 @@ def captioner_class(family: str) -> type[Captioner]:
 def tagger_class(family: str) -> type[Tagger]:
     """As `family_class`, of a family of taggers."""
     return cast("type[Tagger]", family_class(family))
+
+
+def tag_families() -> tuple[str, ...]:
+    """The families of taggers whose tags may stand in a caption, in registry order."""
+    return tuple(family for family in families("tagger") if tagger_class(family).gives_tags)
 
 
 def prefix(family: str) -> str:

@@ -116,11 +116,12 @@ class Offer:
             found.append(plan.captioner.model)
         taggers = {planned.family: planned.model for planned in plan.taggers}
         taggers = {report.family: report.name for report in self.manager.report()} | taggers
-        for family, name in taggers.items():
-            tagger = _class_of(family, name)
-            if not issubclass(tagger, Tagger):
-                continue
-            if (tagger.can_compare and reads) or tagger.known_tags is not Tagger.known_tags:
+        classes = {name: _class_of(family, name) for family, name in taggers.items()}
+        kinds = {name: kind for name, kind in classes.items() if issubclass(kind, Tagger)}
+        is_matched = any(kind.can_compare and not kind.gives_tags for kind in kinds.values())
+        for name, kind in kinds.items():
+            compares = kind.can_compare and reads and not (is_matched and kind.gives_tags)
+            if compares or kind.known_tags is not Tagger.known_tags:
                 found.append(name)
         return found
 

@@ -119,8 +119,9 @@ class Reader:
 
     @property
     def titles(self) -> dict[str, str]:
-        """What those that explain are called, by role: captioner, tagger."""
-        called = {"captioner": self.voices.captioner, "tagger": self.voices.tagger}
+        """What those that explain are called, by role: captioner, tagger, clip."""
+        voices = self.voices
+        called = {"captioner": voices.captioner, "tagger": voices.tagger, "clip": voices.clip}
         return {role: registry.family_class(one.family).title for role, one in called.items() if one}
 
     def tag_scores(self, layers: Sequence[Layer]) -> dict[str, float] | None:

@@ -234,7 +234,7 @@ def _doubts(score: CellScore, told: Told) -> list[dict[str, Any]]:
             "probability": round(word.probability, 4),
             "share": None if told.standing is None else round(told.standing.of(word), 4),
             "better": word.better,
-            "why": word.explained(told.captioner, told.tagger),
+            "why": word.explained(told.captioner, told.tagger, told.clip),
         }
         for word in doubted(score.accuracy, told)
     ]

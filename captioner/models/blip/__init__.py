@@ -1,6 +1,7 @@
-"""BLIP: a picture in, a sentence out. This face re-exports what others name; none of it loads tensor code."""
+"""BLIP: a picture in, a sentence out; and its matching head. This face loads no tensor code."""
 
 from captioner.models.blip.captioner import BlipCaptioner
+from captioner.models.blip.matcher import BlipMatcher
 from captioner.models.blip.settings import PRESETS, SamplingSettings, preset, resolve_q_factor
 
-__all__ = ["PRESETS", "BlipCaptioner", "SamplingSettings", "preset", "resolve_q_factor"]
+__all__ = ["PRESETS", "BlipCaptioner", "BlipMatcher", "SamplingSettings", "preset", "resolve_q_factor"]

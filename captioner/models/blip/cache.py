@@ -1,10 +1,19 @@
-"""One picture's cross-attention keys and values, which BLIP remembers. Knows no settings, no text."""
+"""What BLIP remembers of pictures: by what it tells them, their cross-attention keys. Knows no settings, no text."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import torch
+from PIL.Image import Image
+
+
+def digest_of(picture: Image) -> str:
+    """sha256 of size and pixels: equal pictures share an encoding, whatever file they came from."""
+    hashed = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
+    hashed.update(picture.tobytes())
+    return hashed.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,7 @@ Imported only by `BlipCaptioner.load`. Knows no name of a model, no page and no 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,10 @@ from typing import Any
 
 import torch
 from PIL.Image import Image
-from transformers.utils import logging as transformers_logging
 
 from captioner.errors import ModelFailed, SettingsError
 from captioner.models.blip import fast, forced, loading, selfcheck
-from captioner.models.blip.cache import PictureKeys
+from captioner.models.blip.cache import PictureKeys, digest_of
 from captioner.models.blip.graphs import StepGraphs
 from captioner.models.blip.reading import PROMPT, Reader
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
@@ -99,7 +96,7 @@ class BlipDecoder:
         Raises: BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
         """
         keep_quiet()
-        with _quiet():
+        with loading.quiet():
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype)
             return cls(model.to(device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
@@ -150,7 +147,7 @@ class BlipDecoder:
 
         Raises: OutOfMemory: not even one picture fits.
         """
-        digests = [_digest(picture) for picture in pictures]
+        digests = [digest_of(picture) for picture in pictures]
         encodings: dict[str, Encoding] = {}
         new: dict[str, Image] = {}
         for digest, picture in zip(digests, pictures, strict=True):
@@ -306,7 +303,7 @@ class BlipDecoder:
             states = torch.cat([encoding.states for encoding in encodings])
             attended = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
             inputs = {"encoder_hidden_states": states, "encoder_attention_mask": attended}
-        with _quiet():
+        with loading.quiet():
             found = search(self._model.text_decoder, chosen, self.prompt_ids(chosen[0].prompt), inputs, on_ended)
         if self.is_fast:
             self.asked_tokens += tree.row_count
@@ -365,27 +362,3 @@ def _batches(numbers: Sequence[int], cells: Sequence[tuple[Encoding, SamplingSet
         digests.add(encoding.digest)
     if batch:
         yield batch
-
-
-def _digest(picture: Image) -> str:
-    """sha256 of size and pixels: equal pictures share an encoding, whatever file they came from."""
-    hashed = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
-    hashed.update(picture.tobytes())
-    return hashed.hexdigest()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Nothing of transformers on stderr: its progress bars, advice and warnings are for programmers."""
-    verbosity = transformers_logging.get_verbosity()
-    had_bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if had_bars:
-            transformers_logging.enable_progress_bar()

@@ -2,17 +2,21 @@
 
 The folder is data: no library reads it by itself, which might follow what a file there names. Of config.json,
 tokenizer_config.json and the picture processor's file only what is listed here is taken, the rest left out, since every
-release of transformers writes keys of its own. Imported only by `decoder`.
+release of transformers writes keys of its own. Imported only by `decoder` and `matching`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from transformers import AddedToken, BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor
+from transformers.utils import logging as transformers_logging
 
 from captioner.errors import BadModel
 from captioner.limits import shown
@@ -108,9 +112,12 @@ _PICTURES: Rules = {
 }
 
 
-def load(folder: Path, dtype: torch.dtype) -> tuple[Any, BlipImageProcessor, BertTokenizer]:
+def load(
+    folder: Path, dtype: torch.dtype, model_class: Any = BlipForConditionalGeneration
+) -> tuple[Any, BlipImageProcessor, BertTokenizer]:
     """The model on the CPU in a precision, what makes pictures its input, and its tokenizer.
 
+    Args: model_class: which of transformers' BLIP models the weights are of.
     Raises: BadModel: files missing, damaged, not as allowed, or tensors that do not fit; before memory is taken for it.
     """
     config_values = _read_config(folder)
@@ -120,13 +127,13 @@ def load(folder: Path, dtype: torch.dtype) -> tuple[Any, BlipImageProcessor, Ber
     try:
         config = BlipConfig(**config_values)
         with torch.device("meta"):
-            asked = BlipForConditionalGeneration(config).state_dict()
+            asked = model_class(config).state_dict()
         check_shapes(folder / WEIGHTS, {name: tuple(value.shape) for name, value in asked.items()}, "config.json")
         _check_tokens(folder, config.text_config, max([*vocabulary.values(), *added], default=0))
         pictures = BlipImageProcessor(**picture_values)
         _check_size(folder, config.vision_config.image_size, pictures.size)
         # Without a folder, so that transformers reads none.
-        model, report = BlipForConditionalGeneration.from_pretrained(
+        model, report = model_class.from_pretrained(
             None,
             config=config,
             state_dict=_read_weights(folder / WEIGHTS),  # of safetensors only
@@ -160,7 +167,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     values = read_description(path)
     if values.get("model_type") != "blip":
         kind = shown(str(values.get("model_type")), max_length=60)
-        raise BadModel(f"{folder} holds a model of type {kind!r}; a captioner here is of type 'blip'.")
+        raise BadModel(f"{folder} holds a model of type {kind!r}; BLIP models are of type 'blip'.")
     return chosen(values, _CONFIG, str(path))
 
 
@@ -287,3 +294,20 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     with safe_open(path, framework="pt", backend="pread") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing of transformers on stderr: its progress bars, advice and warnings are for programmers."""
+    verbosity = transformers_logging.get_verbosity()
+    had_bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if had_bars:
+            transformers_logging.enable_progress_bar()
