@@ -221,13 +221,15 @@ class Service:
     def settings_changed(self, set_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Make the page's settings the set's.
 
-        Returns: {"recomposed": whether captions at rest read otherwise now, "unfollowed": ids of the edits that the
-            settings of texts would change if they were no edits}. Raises: SettingsError, UnknownSet, ...
+        Returns: {"is_changed": whether they were others before, "recomposed": whether captions at rest read otherwise
+            now, "unfollowed": ids of the edits that the settings of texts would change if they were no edits}.
+        Raises: SettingsError, UnknownSet, ...
         """
         plan, before = self.choices.plan_of(values), self.choices.stored_plan(set_id)
         self.choices.store(set_id, plan)
         is_same = all(getattr(before.recipe, name) == getattr(plan.recipe, name) for name in compose.REWRITING)
         return {
+            "is_changed": before != plan,
             "recomposed": _compose_part(before) != _compose_part(plan),
             "unfollowed": [] if is_same else list(self._rewritten_edits(set_id, plan.recipe)),
         }

@@ -291,33 +291,6 @@ def test_the_panel_is_gone_through_by_keyboard(server: AppServer, context: Any, 
     assert page.evaluate("document.activeElement.id") == "cw-grid"
 
 
-def test_a_press_on_a_chip_is_not_lost_when_what_models_said_of_it_comes_meanwhile(
-    server: AppServer, context: Any, pictures: list[Path]
-) -> None:
-    page = open_page(context, server.url)
-    add_pictures(page, pictures[:2])
-    switch_on(page, "wd14")
-    _caption_all(page)
-    select(page, "turned.jpg")
-    wait_until(lambda: "nami (one piece)" in _found(page), "they are offered")
-    held: list[Any] = []
-
-    def hold(route: Any) -> None:
-        is_wanted = '"details"' in (route.request.post_data or "")
-        held.append(route) if is_wanted else route.continue_()
-
-    page.route("**/*", hold)
-    select(page, "clear.png")
-    wait_until(lambda: not _found(page) and _tag(page, "nami (one piece)").is_visible() and held, "its parts are there")
-    page.get_by_role("button", name="More for nami (one piece)", exact=True).hover()
-    page.mouse.down()
-    with page.expect_response(lambda answer: '"details"' in (answer.request.post_data or "")):
-        held.pop().continue_()
-    page.evaluate("() => new Promise(requestAnimationFrame)")  # they would be drawn by now
-    page.mouse.up()
-    page.locator("#cw-tag-menu button", has_text="Ignore “nami (one piece)”").wait_for()
-
-
 def test_a_caption_without_taggers_has_its_parts_and_many_are_folded(
     server: AppServer, context: Any, pictures: list[Path]
 ) -> None:

@@ -33,7 +33,9 @@ export const redo = () => go('redo');
 /** A button beside words that say what was done; it goes once something else was. */
 export const undoAction = { text: 'Undo', run: undo };
 on('edited', withdrawActions);
-on('stored', withdrawActions);
+on('stored', (reply) => {
+  if (reply.is_changed) withdrawActions();
+});
 
 byId('cw-undo').addEventListener('click', undo);
 byId('cw-redo').addEventListener('click', redo);
