@@ -230,8 +230,9 @@ class Bench:
             if number:
                 page.locator("#cw-compare-new").click()
             page.locator("[name=preset][value=everydream-beam]:checked").wait_for()
-            for pinned in page.locator("[data-pin][aria-pressed=true]").all():
-                pinned.click()
+            pinned = page.locator("[data-pin][aria-pressed=true]")
+            for _ in range(pinned.count()):  # each click makes the next one the first
+                pinned.first.click()
             page.locator("[data-pin]").nth(number).click()
             times.append(page.evaluate(COMPARE))
             page.locator("#cw-compare-close").click()
