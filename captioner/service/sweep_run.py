@@ -15,7 +15,7 @@ from typing import Any
 
 from captioner.captions.frame import Frame
 from captioner.captions.plan import Plan, PlannedModel, default_settings
-from captioner.contract import PictureInput, Tagger
+from captioner.contract import Tagger
 from captioner.errors import CaptionerError, UnknownPicture, UnknownSet, UnknownSweep
 from captioner.lab.doubts import to_content
 from captioner.lab.grid import Grid
@@ -24,7 +24,6 @@ from captioner.lab.scores import Weights, score_caption
 from captioner.lab.voices import ALONE, Captioned, Heard, Voices
 from captioner.models import registry
 from captioner.models.manager import ModelManager
-from captioner.pipeline import failures_on_picture
 from captioner.service.doubt import names_of
 from captioner.service.jobs import Jobs
 from captioner.service.pictures import Pictures
@@ -187,7 +186,7 @@ class SweepRun:
         texts = sorted({_judged_text(cell) for cell in judged.cells})
         try:
             shown = self._pictures.shown(self._set_id, view)
-            tag_scores = self._tag_scores(shown, voices)
+            tag_scores = voices.tag_scores(shown)  # asked once for all its captions
             size = _FIRST_HEARD
             while texts:
                 start_s = time.monotonic()
@@ -201,15 +200,6 @@ class SweepRun:
             if isinstance(error, UnknownSet):
                 raise
             judged.error = _sentence(error)
-
-    def _tag_scores(self, shown: PictureInput, voices: Voices) -> dict[str, float] | None:
-        """What the tagger that judges says of the picture, asked once for all its captions."""
-        planned = voices.tagger
-        if planned is None:
-            return None
-        with self._manager.use(planned.model, planned.family) as tagger, failures_on_picture(tagger):
-            (found,) = tagger.tag([shown], planned.settings)
-        return {tag.name: tag.score for tag in found}
 
     def _put_scores(self, judged: Mapping[str, _Judged], weights: Weights) -> None:
         own = self._swept.base.captioner.model
