@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.lab.suggest",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     (
-        *("captioner.models.descriptions", "captioner.models.byte_cache"),
+        *("captioner.models.descriptions", "captioner.models.torch_front", "captioner.models.byte_cache"),
         *("captioner.models.questions", "captioner.models.text_encoders"),
     ),
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),

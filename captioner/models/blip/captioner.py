@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from captioner.contract import Captioner, ModelSpec, PictureInput
-from captioner.errors import CaptionerError, MissingPackage
+from captioner.errors import CaptionerError
 from captioner.lab.scores import score_caption
 from captioner.lab.suggest import choose_length
 from captioner.limits import read_json
 from captioner.models.blip.settings import SamplingSettings, lengths_to_try
+from captioner.models.torch_front import TorchFront, needing
 from captioner.phrases import whole_phrases
 from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from captioner.models.blip.decoder import Background, BlipDecoder, Encoding
 
 
-class BlipCaptioner(Captioner):
+class BlipCaptioner(TorchFront, Captioner):
     """Says a sentence about each picture with a BLIP model; a thin front of `decoder.BlipDecoder`."""
 
     family: ClassVar[str] = "blip"
@@ -40,6 +41,7 @@ class BlipCaptioner(Captioner):
     shares_grid: ClassVar[bool] = True
 
     def __init__(self, decoder: BlipDecoder) -> None:
+        super().__init__(decoder)
         self._decoder = decoder
 
     @classmethod
@@ -50,46 +52,9 @@ class BlipCaptioner(Captioner):
             BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
             MissingPackage: torch or transformers is not installed.
         """
-        try:
+        with needing("BLIP"):
             from captioner.models.blip.decoder import BlipDecoder
-        except ModuleNotFoundError as error:
-            if error.name and error.name.split(".")[0] in ("torch", "torchvision", "transformers", "safetensors"):
-                raise MissingPackage(f"BLIP needs {error.name}: pip install -r requirements.txt") from error
-            raise
         return cls(BlipDecoder.load(Path(place), device))
-
-    @property
-    def device(self) -> str:
-        """Where the weights are now."""
-        return self._decoder.device
-
-    @property
-    def precision(self) -> str:
-        """fp16 on CUDA, fp32 on the CPU."""
-        return self._decoder.precision
-
-    @property
-    def runtime(self) -> str:
-        """torch."""
-        return "torch"
-
-    @property
-    def revision(self) -> str:
-        """Short hexadecimal fingerprint of the weights file."""
-        return self._decoder.revision
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes the weights take where they are now."""
-        return self._decoder.size_bytes
-
-    def move_to(self, device: str) -> None:
-        """Bring the weights to a device; "cpu" offloads."""
-        self._decoder.move_to(device)
-
-    def release_memory(self) -> None:
-        """Let go of what is remembered of pictures (part of `size_bytes`); it is made again when it is needed."""
-        self._decoder.forget_pictures()
 
     def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
         """What the picture tower makes of each picture, so that other settings need not look again.

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from captioner.contract import ModelSpec, PictureInput, Tagger
-from captioner.errors import CaptionerError, MissingPackage
+from captioner.errors import CaptionerError
 from captioner.limits import read_json
+from captioner.models.torch_front import TorchFront, needing
 from captioner.readings import Opinion
 from captioner.records import Tag
 from captioner.settings import Settings
@@ -27,7 +28,7 @@ class MatchingSettings(Settings):
     """There is nothing to set."""
 
 
-class BlipMatcher(Tagger):
+class BlipMatcher(TorchFront, Tagger):
     """Compares captions of a picture and gives no tags; a thin front of `matching.MatchingHead`."""
 
     family: ClassVar[str] = "matching"
@@ -38,6 +39,7 @@ class BlipMatcher(Tagger):
     gives_tags: ClassVar[bool] = False
 
     def __init__(self, head: MatchingHead) -> None:
+        super().__init__(head)
         self._head = head
 
     @classmethod
@@ -48,12 +50,8 @@ class BlipMatcher(Tagger):
             BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
             MissingPackage: torch or transformers is not installed.
         """
-        try:
+        with needing("BLIP"):
             from captioner.models.blip.matching import MatchingHead
-        except ModuleNotFoundError as error:
-            if error.name and error.name.split(".")[0] in ("torch", "torchvision", "transformers", "safetensors"):
-                raise MissingPackage(f"BLIP needs {error.name}: pip install -r requirements.txt") from error
-            raise
         return cls(MatchingHead.load(Path(place), device))
 
     @classmethod
@@ -64,39 +62,6 @@ class BlipMatcher(Tagger):
         except (OSError, CaptionerError):
             return False
         return isinstance(config, dict) and config.get("architectures") == [_ARCHITECTURE]
-
-    @property
-    def device(self) -> str:
-        """Where the weights are now."""
-        return self._head.device
-
-    @property
-    def precision(self) -> str:
-        """fp16 on CUDA, fp32 on the CPU."""
-        return self._head.precision
-
-    @property
-    def runtime(self) -> str:
-        """torch."""
-        return "torch"
-
-    @property
-    def revision(self) -> str:
-        """Short hexadecimal fingerprint of the weights file."""
-        return self._head.revision
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes the weights take where they are now, and what it remembers of pictures."""
-        return self._head.size_bytes
-
-    def move_to(self, device: str) -> None:
-        """Bring the weights to a device; "cpu" offloads."""
-        self._head.move_to(device)
-
-    def release_memory(self) -> None:
-        """Let go of the pictures that it remembers."""
-        self._head.forget_pictures()
 
     def tag(self, inputs: Sequence[PictureInput], settings: MatchingSettings) -> list[tuple[Tag, ...]]:
         """No tags, whatever the pictures are."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
-from captioner.errors import CaptionerError, MissingPackage
+from captioner.errors import CaptionerError
 from captioner.limits import read_json
 from captioner.models.questions import filled_in, read_by
+from captioner.models.torch_front import TorchFront, needing
 from captioner.models.vision_language.settings import VisionLanguageSettings
 from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
@@ -25,7 +26,7 @@ FILES = ("config.json", "tokenizer_config.json", "*.safetensors", "*.json", "*.m
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
-class VisionLanguageCaptioner(Captioner):
+class VisionLanguageCaptioner(TorchFront, Captioner):
     """Answers a question about each picture; a thin front of `answering.VisionLanguageModel`."""
 
     family: ClassVar[str] = "vlm"
@@ -36,6 +37,7 @@ class VisionLanguageCaptioner(Captioner):
     is_live: ClassVar[bool] = False
 
     def __init__(self, model: VisionLanguageModel) -> None:
+        super().__init__(model)
         self._model = model
 
     @classmethod
@@ -45,14 +47,8 @@ class VisionLanguageCaptioner(Captioner):
         Raises: BadModel: files missing or damaged, a pickle, code of its own, tensors missing, no such model.
             MissingPackage: torch or transformers, or a package that this model needs, is not installed.
         """
-        try:
+        with needing("Vision-language models"):
             from captioner.models.vision_language.answering import VisionLanguageModel
-        except ModuleNotFoundError as error:
-            if error.name and error.name.split(".")[0] in ("torch", "torchvision", "transformers", "safetensors"):
-                raise MissingPackage(
-                    f"Vision-language models need {error.name}: pip install -r requirements.txt"
-                ) from error
-            raise
         return cls(VisionLanguageModel.load(Path(place), device))
 
     @classmethod
@@ -90,42 +86,9 @@ class VisionLanguageCaptioner(Captioner):
         return read_by(settings.prompt)
 
     @property
-    def device(self) -> str:
-        """Where the weights are now."""
-        return self._model.device
-
-    @property
-    def precision(self) -> str:
-        """bf16 on CUDA, fp32 on the CPU."""
-        return self._model.precision
-
-    @property
-    def runtime(self) -> str:
-        """torch."""
-        return "torch"
-
-    @property
-    def revision(self) -> str:
-        """Short hexadecimal fingerprint of the weights."""
-        return self._model.revision
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes the weights take where they are now, and what is remembered of pictures."""
-        return self._model.size_bytes
-
-    @property
     def batch_size(self) -> int:
         """On the CPU a batch is no faster, and a person waits for all of it."""
         return 1 if self.device == "cpu" else 4
-
-    def move_to(self, device: str) -> None:
-        """Bring the weights to a device; "cpu" offloads."""
-        self._model.move_to(device)
-
-    def release_memory(self) -> None:
-        """Let go of what is remembered of pictures (part of `size_bytes`); it is made again when it is needed."""
-        self._model.forget_pictures()
 
     def caption(self, inputs: Sequence[PictureInput], settings: VisionLanguageSettings) -> list[Sentence]:
         """One answer a picture, in order; the size of the batch never changes a result.
