@@ -7,8 +7,9 @@ settings.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -22,6 +23,9 @@ from captioner.models.sources import ModelSource
 
 # What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
 _CARD_SHARE = 0.85
+
+_SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.)")
+"""In the name of a part of large weights (model-00001-of-00004.safetensors)."""
 
 Result = TypeVar("Result")
 ModelState = Literal["loaded", "offloaded"]
@@ -288,7 +292,14 @@ def resolve_device(wish: str) -> str:
 
 
 def _weights_bytes(source: ModelSource) -> int:
-    """What loading may need, from the size of the largest file: right for weights stored in the precision of use."""
+    """What loading may need, from the size of the largest file, the shards of one taken together.
+
+    Right for weights stored in the precision of use.
+    """
     if source.folder is None:
         return 0
-    return max((path.stat().st_size for path in source.folder.iterdir() if path.is_file()), default=0)
+    sizes: Counter[str] = Counter()
+    for path in source.folder.iterdir():
+        if path.is_file():
+            sizes[_SHARD.sub("", path.name)] += path.stat().st_size
+    return max(sizes.values(), default=0)
