@@ -5,7 +5,8 @@ from what the registry knows of one that is not here. Reads small pieces of file
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from captioner.models.weights import tensor_shapes, weights_files
 ANSWER_TOKENS = 2048
 """What a question with its picture and the answer may take together; most take less."""
 
+_SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.)")
+"""In the name of a part of large weights (model-00001-of-00004.safetensors)."""
 _OPEN_CLIP = "open_clip_model.safetensors"
 _WEIGHTS = ("*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data")
 
@@ -47,7 +50,7 @@ def forecast_folder(folder: Path, device: str) -> MemoryForecast:
     A damaged file counts with its size, since loading refuses it in words of its own.
     """
     files = _weights_in(folder)
-    disk_bytes = sum(path.stat().st_size for path in files)
+    disk_bytes = _size(files)
     config = _config(folder)
     number_bytes = _number_bytes(device)
     numbers = 0
@@ -77,7 +80,10 @@ def _number_bytes(device: str) -> int:
 
 
 def _weights_in(folder: Path) -> list[Path]:
-    """The files that are loaded: what the index names, the one with the usual name, else the largest of its format."""
+    """The files that are loaded: what the index names, the one with the usual name, else what is largest.
+
+    Of those, shards of one are taken together although no index names them.
+    """
     try:
         named = weights_files(folder)
     except CaptionerError:
@@ -90,8 +96,15 @@ def _weights_in(folder: Path) -> list[Path]:
     outside = [path for path in found if not path.match("*.safetensors")]  # of ONNX, beside what its graph holds
     if outside:
         return outside
-    found = found or [path for path in folder.iterdir() if path.is_file()]
-    return [max(found, key=lambda path: path.stat().st_size)] if found else []
+    parts: dict[str, list[Path]] = {}
+    for path in sorted(found or folder.iterdir()):
+        if path.is_file():
+            parts.setdefault(_SHARD.sub("", path.name), []).append(path)
+    return max(parts.values(), key=_size, default=[])
+
+
+def _size(files: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
 
 
 def _config(folder: Path) -> Mapping[str, Any]:
