@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("captioner.models.descriptions", "captioner.models.torch_front", "captioner.models.byte_cache"),
         *("captioner.models.questions", "captioner.models.text_encoders"),
     ),
+    ("captioner.models.forecasts",),
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),
     ("captioner.models.registry",),
     ("captioner.models.plug_ins", "captioner.models.named_servers", "captioner.models.sources"),

@@ -7,9 +7,8 @@ settings.
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -18,14 +17,12 @@ from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.models import sources
 from captioner.models.download import Progress
+from captioner.models.forecasts import forecast_folder
 from captioner.models.memory import free_cached_memory, is_out_of_memory
 from captioner.models.sources import ModelSource
 
 # What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
 _CARD_SHARE = 0.85
-
-_SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.)")
-"""In the name of a part of large weights (model-00001-of-00004.safetensors)."""
 
 Result = TypeVar("Result")
 ModelState = Literal["loaded", "offloaded"]
@@ -179,7 +176,7 @@ class ModelManager:
 
     def _load(self, source: ModelSource) -> Model:
         model_class = source.load_class()
-        self._make_room(_weights_bytes(source))
+        self._make_room(forecast_folder(source.folder, self.device).weights_bytes if source.folder else 0)
 
         def load() -> Model:
             return model_class.load(source.place, device=self.device, spec=source.spec)
@@ -289,17 +286,3 @@ def resolve_device(wish: str) -> str:
             f"device is {wish}, but there are {count} CUDA devices here, numbered from 0.", code="bad_device"
         )
     return wish
-
-
-def _weights_bytes(source: ModelSource) -> int:
-    """What loading may need, from the size of the largest file, the shards of one taken together.
-
-    Right for weights stored in the precision of use.
-    """
-    if source.folder is None:
-        return 0
-    sizes: Counter[str] = Counter()
-    for path in source.folder.iterdir():
-        if path.is_file():
-            sizes[_SHARD.sub("", path.name)] += path.stat().st_size
-    return max(sizes.values(), default=0)
