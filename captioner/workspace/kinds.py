@@ -30,7 +30,7 @@ class KindTexts:
         found: dict[str, dict[str, str]] = {}
         with self._database.read() as db:
             for kind, texts in _put_away(db, reading.find_set(db, set_id)).items():
-                found[kind] = {picture_id: text for picture_id, text in texts.values()}
+                found[kind] = dict(texts.values())
         return found
 
 

@@ -3,9 +3,8 @@
 Version 1 holds sets, pictures, layers and edits; version 2 adds the journal; version 3 a checksum for each unit of a
 row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves; version 4
 adds whether a person has reviewed a picture and what the picture looks like; version 5 the lab: sweeps, ratings, and
-what models said of the captions that are there; version 6
-the edits of the kinds of captions that are not in front. A script that was released is never changed: the next version is one
-more script.
+what models said of the captions that are there; version 6 the edits of the kinds of captions that are not in front. A
+script that was released is never changed: the next version is one more script.
 """
 
 from __future__ import annotations

@@ -286,7 +286,7 @@ class Workspace:
         return self.put_layers(set_id, (), failures={picture_id: failure})
 
     def layers(self, set_id: str, picture_id: str) -> tuple[Layer, ...]:
-        """The current layers of a picture, one a family and kind, sorted by them. Raises: UnknownSet, UnknownPicture."""
+        """The current layers of a picture, one a family and kind, sorted. Raises: UnknownSet, UnknownPicture."""
         with self._database.read() as db:
             key = reading.find_picture(db, set_id, picture_id)
             version = db.execute("SELECT layers_version FROM pictures WHERE key = ?", (key,)).fetchone()[0]
