@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from captioner.captions.layers import (
+    as_of_plan,
     in_reading_order,
     latest,
     read_families,
@@ -190,7 +191,7 @@ def _ask_models(
         if planned.family not in wanted:
             if planned.family not in read_by_wanted:
                 continue
-            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()))]
+            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()), plan)]
         if todo:
             _ask(planned, todo, plan, manager, stored, layers, errors)
     return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
@@ -222,7 +223,8 @@ def _ask(
             if isinstance(answer, CaptionerError):
                 errors[picture_id] = answer
             else:
-                layers[picture_id].append(made_layer(picture_id, planned, model.revision, read, answer))
+                made = made_layer(picture_id, planned, model.revision, read, answer)
+                layers[picture_id].append(as_of_plan(made, planned, plan))
 
 
 def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Sequence[Layer]) -> PictureInput:

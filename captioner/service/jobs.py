@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from captioner.captions.layers import due, existing_due, with_existing_used
+from captioner.captions.layers import due, existing_due, existing_policy, with_existing_used
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, SettingsError
@@ -178,8 +178,11 @@ class Jobs:
                 for result in results
                 if result.error is not None
             }
-            layers = [layer for result in results for layer in result.layers]
-            layers = with_existing_used(layers, plan.recipe.existing)
+            layers = [
+                layer
+                for result in results
+                for layer in with_existing_used(result.layers, existing_policy(kept.get(result.picture_id, ()), plan))
+            ]
             lost = rewritten([view for view, _ in chunk], kept, layers, plan)
             self._workspace.put_layers(
                 set_id, layers, run_id=run_id, label="Caption", failures=failures, unreviewed=lost

@@ -14,9 +14,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from captioner.captions.layers import (
+    as_of_plan,
     due,
     existing_due,
+    existing_policy,
     in_reading_order,
+    latest,
+    of_plan,
     read_families,
     run_key,
     what_it_read,
@@ -95,7 +99,7 @@ class LivePreview:
         stored = self._workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, None if is_whole else planned_before)
         idle = [family for family in missing if not registry.family_class(family).is_live]
-        layers += [layer for layer in stored if layer.family in idle]
+        layers += [layer for layer in of_plan(stored, plan) if layer.family in idle]
         missing = [family for family in missing if family not in idle]
         unprepared: dict[str, Forecast] = {}
         if missing:
@@ -125,7 +129,8 @@ class LivePreview:
         said = Reading(layers, plan, view.existing).suggestion
         if said is None or said.inner != seen or view.revision != base:
             return False
-        policy = "ignore" if plan.recipe.existing == "keep" else plan.recipe.existing  # it takes the kept one's place
+        policy = existing_policy(self._workspace.layers(set_id, picture_id), plan)
+        policy = "ignore" if policy == "keep" and not plan.kind else policy  # it takes the kept one's place
         own = [replace(layer, picture_id=view.id) for layer in layers]  # an equal picture may have been asked
         own = with_existing_used(own, policy, created_at=time.time())
         self._workspace.put_layers(set_id, own, label="Use", replaces_edits=True)
@@ -139,7 +144,7 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
         missing = due(stored, plan, view.name, view.existing)
-        at_hand = [layer for layer in stored if layer.family not in missing]
+        at_hand = [layer for layer in of_plan(stored, plan) if layer.family not in missing]
         fresh: list[Layer] = []
         if missing:
             fresh, unprepared = self._worker.ask(
@@ -148,7 +153,7 @@ class LivePreview:
             for name, forecast in unprepared.items():
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
-        made = with_existing_used([*at_hand, *fresh], plan.recipe.existing, created_at=time.time())
+        made = with_existing_used([*at_hand, *fresh], existing_policy(stored, plan), created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
             lost = rewritten([view], {view.id: stored}, changed, plan)
@@ -188,7 +193,7 @@ class LivePreview:
         """
         layers: list[Layer] = []
         missing: list[str] = []
-        by_family = {layer.family: layer for layer in stored}
+        by_family = latest(stored, plan)
         unfit = due(stored, plan, view.name, view.existing)
         planned_before = {planned.family: planned for planned in before.running()} if before else {}
         for planned in in_reading_order(plan):
@@ -200,7 +205,7 @@ class LivePreview:
             elif own is not None and family not in unfit:
                 layers.append(own)
             elif (tried := self._previewed.get((view.digest, run_key(planned, read)))) is not None:
-                layers.append(tried)
+                layers.append(as_of_plan(tried, planned, plan))
             elif (
                 own is not None
                 and family in planned_before
