@@ -17,6 +17,7 @@ from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.models import sources
 from captioner.models.download import Progress
+from captioner.models.forecasts import forecast_folder
 from captioner.models.memory import free_cached_memory, is_out_of_memory
 from captioner.models.sources import ModelSource
 
@@ -175,7 +176,7 @@ class ModelManager:
 
     def _load(self, source: ModelSource) -> Model:
         model_class = source.load_class()
-        self._make_room(_weights_bytes(source))
+        self._make_room(forecast_folder(source.folder, self.device).weights_bytes if source.folder else 0)
 
         def load() -> Model:
             return model_class.load(source.place, device=self.device, spec=source.spec)
@@ -285,10 +286,3 @@ def resolve_device(wish: str) -> str:
             f"device is {wish}, but there are {count} CUDA devices here, numbered from 0.", code="bad_device"
         )
     return wish
-
-
-def _weights_bytes(source: ModelSource) -> int:
-    """What loading may need, from the size of the largest file: right for weights stored in the precision of use."""
-    if source.folder is None:
-        return 0
-    return max((path.stat().st_size for path in source.folder.iterdir() if path.is_file()), default=0)
