@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("captioner.models.forecasts",),
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),
-    ("captioner.models.registry",),
+    ("captioner.models.registry", "captioner.plugin"),
     ("captioner.models.plug_ins", "captioner.models.named_servers", "captioner.models.sources"),
     ("captioner.models.manager",),
     ("captioner.captions",),
