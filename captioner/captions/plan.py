@@ -165,6 +165,10 @@ class Plan:
         """All kinds that there are, the main one first."""
         return in_order([self.kind, *(kind.name for kind in self.kinds)])
 
+    def of_all_kinds(self) -> tuple[Self, ...]:
+        """The plans that make captions of each kind, the main one first."""
+        return tuple(self.of_kind(name) for name in self.kind_names)
+
     def all_kinds(self) -> tuple[CaptionKind, ...]:
         """All kinds with what each has of its own, that in front too."""
         taggers = tuple((tagger.family, tagger.model) for tagger in self.taggers)

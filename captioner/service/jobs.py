@@ -11,9 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
-from captioner.captions.layers import due, existing_due, existing_policy, with_existing_used
+from captioner.captions.layers import due, existing_due, existing_policy, layer_kind, with_existing_used
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, SettingsError
@@ -62,11 +63,13 @@ class Jobs:
         values: Mapping[str, Any] | None,
         *,
         downloads: bool = False,
+        all_kinds: bool = False,
     ) -> dict[str, Any]:
         """Caption all pictures of a set (None) or some; goes on when the page is closed.
 
         Pictures whose layers these settings made already are passed over. Edits stay; the new text stands beside them.
-        Args: downloads: fetch models that are not on this machine first, as the person was asked.
+        Args: downloads: fetch models that are not on this machine first, as the person was asked. all_kinds: make the
+            captions of every kind that the set has; else of the one in front.
         Returns: {"job": as `newest`, None when there was nothing to do}.
         Raises: CaptionerError: a job of this set is going on already, or a model is not there.
         """
@@ -75,6 +78,7 @@ class Jobs:
             picture_ids,
             self._choices.stored_plan(set_id) if values is None else self._choices.plan_of(values),
             downloads=downloads,
+            all_kinds=all_kinds,
         )
 
     def start_preparation(self, set_id: str, values: Mapping[str, Any], *, published: bool) -> dict[str, Any]:
@@ -95,30 +99,53 @@ class Jobs:
         return {"job": _job_report(job)}
 
     def start_plan(
-        self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan, *, downloads: bool = False
+        self,
+        set_id: str,
+        picture_ids: Sequence[str] | None,
+        plan: Plan,
+        *,
+        downloads: bool = False,
+        all_kinds: bool = False,
     ) -> dict[str, Any]:
         """As `start`, for a plan."""
-        if not plan.running():
+        plans = self._choices.knowing_kinds(set_id, plan).of_all_kinds() if all_kinds else (plan,)
+        plans = tuple(one for one in plans if one.running())
+        if not plans:
             raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
         if self._choices.models != "hub" and not (downloads and self._choices.models == "auto"):  # else the job does it
-            plan.check_models(self._choices.models)
+            for one in plans:
+                one.check_models(self._choices.models)
         wanted = None if picture_ids is None else set(picture_ids)
         with self._starting:
             self._refuse_second_job(set_id)
             self._choices.store(set_id, plan)
             views = {view.id: view for view in self._workspace.views(set_id) if wanted is None or view.id in wanted}
-            todo = []
-            for picture_id, layers in self._workspace.layers_of(set_id, views):
-                view = views[picture_id]
-                families = due(layers, plan, view.name, view.existing)
-                if families or existing_due(layers, plan, view.existing):
-                    todo.append((view, families))
-            if not todo:
+            todo = [(one, self._todo(set_id, views, one, plans[:place])) for place, one in enumerate(plans)]
+            total = sum(len(items) for _, items in todo)
+            if not total:
                 return {"job": None}
             run_id = f"{set_id}/{time.time_ns()}"
-            steps = self._steps(set_id, todo, plan, run_id)
-            job = self._worker.start(steps, total=len(todo), owner=set_id, kind="caption")
+            steps = chain.from_iterable(self._steps(set_id, items, one, run_id, plan) for one, items in todo)
+            job = self._worker.start(steps, total=total, owner=set_id, kind="caption")
         return {"job": _job_report(job)}
+
+    def _todo(
+        self, set_id: str, views: Mapping[str, View], plan: Plan, before: Sequence[Plan]
+    ) -> list[tuple[View, tuple[str, ...]]]:
+        """The pictures that a plan's models must look at, and which. Args: before: plans of other kinds of captions
+        that are done then: what all kinds share is there by then."""
+        shared = {
+            one.family
+            for one in plan.running()
+            if not layer_kind(one, plan) and any(one in other.running() for other in before)
+        }
+        todo = []
+        for picture_id, layers in self._workspace.layers_of(set_id, views):
+            view = views[picture_id]
+            families = tuple(one for one in due(layers, plan, view.name, view.existing) if one not in shared)
+            if families or existing_due(layers, plan, view.existing):
+                todo.append((view, families))
+        return todo
 
     def _refuse_second_job(self, set_id: str) -> None:
         running = [job for job in self._worker.jobs(set_id) if not job.is_finished]
@@ -147,16 +174,19 @@ class Jobs:
         return {"job": self.newest(set_id)}
 
     def _steps(
-        self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str
+        self, set_id: str, todo: Sequence[tuple[View, tuple[str, ...]]], plan: Plan, run_id: str, front: Plan
     ) -> Iterator[PreparationProgress | Pause | Exception | None]:
-        """First what models must prepare; then one step a picture: None, or the error it failed with."""
+        """First what models must prepare; then one step a picture: None, or the error it failed with.
+
+        Args: front: the plan of the captions that are shown, which may be of another kind.
+        """
         yield from self.preparing(plan, only={family for _, families in todo for family in families})
         for chunk in _chunks(todo, 1 if self._manager.device == "cpu" else GPU_BATCH):
             families = chunk[0][1]
             if not families:  # only what becomes of the existing caption is another thing now
                 kept = {view.id: self._workspace.layers(set_id, view.id) for view, _ in chunk}
                 said = self._said_again(kept, plan)
-                lost = rewritten([view for view, _ in chunk], kept, said, plan)
+                lost = rewritten([view for view, _ in chunk], kept, said, front)
                 self._workspace.put_layers(set_id, said, run_id=run_id, unreviewed=lost)
                 yield from (None for _ in chunk)
                 continue
@@ -183,7 +213,7 @@ class Jobs:
                 for result in results
                 for layer in with_existing_used(result.layers, existing_policy(kept.get(result.picture_id, ()), plan))
             ]
-            lost = rewritten([view for view, _ in chunk], kept, layers, plan)
+            lost = rewritten([view for view, _ in chunk], kept, layers, front)
             self._workspace.put_layers(
                 set_id, layers, run_id=run_id, label="Caption", failures=failures, unreviewed=lost
             )

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from captioner.captions.kind_readings import other_readings
 from captioner.captions.layers import (
     as_of_plan,
     due,
@@ -37,7 +38,7 @@ from captioner.pipeline import can_draw, draw_sentences, make_layers
 from captioner.preparation import forecast_text, forecasts
 from captioner.records import Alternative, Forecast, Layer
 from captioner.service.choices import Choices
-from captioner.service.details import details_of
+from captioner.service.details import details_of, kinds_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import rewritten
@@ -112,7 +113,7 @@ class LivePreview:
         return {
             "text": caption.inner,
             "caption": caption.text,
-            "details": self._details(view, reading, plan),
+            "details": self._details(set_id, view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
         }
 
@@ -250,11 +251,19 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         plan = self._choices.stored_plan(set_id)
         reading = Reading.at_rest(self._workspace.layers(set_id, picture_id), plan, view.existing)
-        return self._details(view, reading, plan)
+        return self._details(set_id, view, reading, plan)
 
-    def _details(self, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
+    def _details(self, set_id: str, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
         drawn = self._drawn.get((view.digest, run_key(plan.captioner, {})))
-        return details_of(reading, plan, drawn.sentences if drawn else ())
+        plan = self._choices.knowing_kinds(set_id, plan)
+        others: Mapping[str, Reading] = {}
+        if plan.kinds:
+            layers, edits = (
+                self._workspace.layers(set_id, view.id),
+                self._workspace.kind_texts.of_picture(set_id, view.id),
+            )
+            others = other_readings(layers, plan, view.existing, edits)
+        return {**details_of(reading, plan, drawn.sentences if drawn else ()), "kinds": kinds_of(others)}
 
     def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
@@ -268,9 +277,9 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
         reading = Reading(layers, plan, view.existing)
-        known = len(self._details(view, reading, plan)["sentences"])
+        known = len(self._details(set_id, view, reading, plan)["sentences"])
         self._worker.ask(lambda: self._draw(set_id, view, plan)).result()
-        details = self._details(view, reading, plan)
+        details = self._details(set_id, view, reading, plan)
         return {"details": details, "new": len(details["sentences"]) - known}
 
     def _draw(self, set_id: str, view: View, plan: Plan) -> None:
