@@ -77,6 +77,10 @@ class VisionLanguageModel:
         """Let go of what is remembered of pictures."""
         self._features.forget()
 
+    def remember_more(self, more_bytes: int) -> None:
+        """Let what is remembered of pictures grow by so many bytes."""
+        self._features.grow_at_most(more_bytes)
+
     def check(self, settings: VisionLanguageSettings) -> None:
         """Raises: SettingsError: the prompt has a word that stands for the picture."""
         self._asking.check(settings.prompt, settings.system)

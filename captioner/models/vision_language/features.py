@@ -43,6 +43,10 @@ class Features:
         """What they take."""
         return self._kept.size_bytes
 
+    def grow_at_most(self, more_bytes: int) -> None:
+        """Keep at most so many bytes more than now."""
+        self._kept.grow_at_most(more_bytes)
+
     def forget(self) -> None:
         """Let go of all."""
         self._kept.clear()
