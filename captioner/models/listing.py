@@ -11,6 +11,7 @@ from typing import Any, Literal
 from captioner.contract import ModelSpec
 from captioner.models import registry, sources
 from captioner.models.manager import ModelManager, ModelReport
+from captioner.models.plug_ins import source_of
 
 State = Literal["absent", "downloading", "downloaded", "loading", "resident", "offloaded", "failed"]
 """absent: not on this machine. downloaded: on its disk. resident: in memory, on the device that models run on.
@@ -23,7 +24,7 @@ def rows(manager: ModelManager) -> list[dict[str, Any]]:
     Returns: what `python -m captioner models --json` prints, a mapping each: name, kind, family, about; repo (null
         where nothing is fetched), source (in words), licence, download_mb, is_demo, is_here; state; device, precision,
         runtime (the ONNX provider, or torch, really in use) and size_bytes, null but in memory; is_in_use; last_used,
-        seconds since 1970 or null; warning; failure, a sentence or ""; download, null or as `Download.to_mapping`.
+        seconds since 1970 or null; warning, note and failure, "" for none; download, null or as `Download.to_mapping`.
     """
     reports = {(report.family, report.name): report for report in manager.report()}
     found = [_of_spec(spec, manager.models) for spec in registry.MODELS]
@@ -72,7 +73,7 @@ def _of_spec(spec: ModelSpec, models: str) -> dict[str, Any]:
 def _without_repo(spec: ModelSpec) -> str:
     if spec.is_demo:
         return "ships with Captioner"
-    return f"runs at {spec.sends_to}" if spec.sends_to else "a package"
+    return f"runs at {spec.sends_to}" if spec.sends_to else source_of(spec.name) or "a server"
 
 
 def _of_report(report: ModelReport) -> dict[str, Any]:
@@ -100,4 +101,5 @@ def _in_memory(report: ModelReport | None) -> Mapping[str, Any]:
         "is_in_use": report is not None and report.is_in_use,
         "last_used": report.last_used if report else None,
         "warning": report.warning if report else "",
+        "note": report.note if report else "",
     }

@@ -19,6 +19,7 @@ from captioner.models import memory, sources
 from captioner.models.devices import resolve_device
 from captioner.models.download import Progress
 from captioner.models.downloads import Downloads
+from captioner.models.forecasts import forecast_folder
 from captioner.models.memory import free_cached_memory, is_out_of_memory
 from captioner.models.residents import Key, MemoryReport, Resident, Residents
 from captioner.models.sources import ModelSource
@@ -34,7 +35,8 @@ class ModelReport:
     place: the folder, name or address it was loaded from. device, precision, runtime: as the model itself reports them,
     so a provider that fell back to the CPU shows. size_bytes: what it takes where it is, with what it remembers.
     is_in_use: work is going on with it. last_used: seconds since 1970. warning: a sentence, with the model's name, that
-    the person who uses it should see; "" when all is well.
+    the person who uses it should see; "" when all is well. note: what else was found out about how it runs, to stand
+    after its name; "" for nothing.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ModelReport:
     is_in_use: bool
     last_used: float
     warning: str = ""
+    note: str = ""
 
 
 class ModelManager:
@@ -157,6 +160,7 @@ class ModelManager:
                 is_in_use=kept.users > 0,
                 last_used=kept.last_used,
                 warning=f"{kept.source.name} {kept.model.warning}" if kept.model.warning else "",
+                note=kept.model.note,
             )
             for _, kept in reversed(self._residents.items())
         ]
@@ -290,7 +294,7 @@ class ModelManager:
         def load() -> Model:
             return model_class.load(source.place, device=self.device, spec=source.spec)
 
-        needed_bytes = _weights_bytes(source)
+        needed_bytes = forecast_folder(source.folder, self.device).weights_bytes if source.folder else 0
         self._residents.make_room(needed_bytes)
         self._residents.check_fit(source.name, needed_bytes)
         kept = Resident(source, self._or_with_room(source.name, load), self._clock())
@@ -348,10 +352,3 @@ class ModelManager:
     def _make_room(self, more_bytes: int) -> None:
         with self._lock:
             self._residents.make_room(more_bytes)
-
-
-def _weights_bytes(source: ModelSource) -> int:
-    """What loading may need, from the size of the largest file: right for weights stored in the precision of use."""
-    if source.folder is None:
-        return 0
-    return max((path.stat().st_size for path in source.folder.iterdir() if path.is_file()), default=0)
