@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.errors", "captioner.turns", "captioner.phrases"),
     ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
-    ("captioner.captions.words",),
+    ("captioner.captions.words", "captioner.fields"),
     ("captioner.settings", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),
     ("captioner.lab.suggest",),
@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("captioner.models.forecasts",),
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),
-    ("captioner.models.registry",),
+    ("captioner.models.registry", "captioner.plugin"),
     ("captioner.models.plug_ins", "captioner.models.named_servers", "captioner.models.sources"),
     ("captioner.models.manager",),
     ("captioner.captions",),

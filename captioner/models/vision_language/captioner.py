@@ -34,6 +34,7 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
     about: ClassVar[str] = "Answers a question about the picture, in as many words as it is asked for."
     Settings: ClassVar[type[Settings]] = VisionLanguageSettings
     other_names: ClassVar[str] = "the hub id of an image-text-to-text model (owner/name)"
+    names_any_repo: ClassVar[bool] = True
     is_live: ClassVar[bool] = False
 
     def __init__(self, model: VisionLanguageModel) -> None:
