@@ -169,6 +169,11 @@ class Model(ABC):
         return ""
 
     @property
+    def note(self) -> str:
+        """What was found out about how it runs, nobody's fault, to stand after its name; "" for nothing."""
+        return ""
+
+    @property
     def batch_size(self) -> int:
         """How many pictures are worth being asked at once."""
         return 8

@@ -33,6 +33,7 @@ class WeightlessModel:
     revision = "0" * 12
     size_bytes = 100
     warning = ""
+    note = ""
     other_names = ""
     spec_for = Tagger.spec_for
 

@@ -34,7 +34,8 @@ class ModelReport:
 
     device, precision, runtime: as the model itself reports them, so a provider that fell back to the CPU shows.
     size_bytes: what its weights take where they are. is_in_use: work is going on with it. warning: a sentence, with the
-    model's name, that the person who uses it should see; "" when all is well.
+    model's name, that the person who uses it should see; "" when all is well. note: what else was found out about how
+    it runs, to stand after its name; "" for nothing.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ModelReport:
     size_bytes: int
     is_in_use: bool
     warning: str = ""
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -142,6 +144,7 @@ class ModelManager:
                 size_bytes=kept.model.size_bytes,
                 is_in_use=kept.users > 0,
                 warning=f"{kept.source.name} {kept.model.warning}" if kept.model.warning else "",
+                note=kept.model.note,
             )
             for kept in everything
         ]
