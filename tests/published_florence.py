@@ -41,6 +41,8 @@ def save_both(native: Path, published: Path) -> hf.Florence2ForConditionalGenera
     torch.manual_seed(0)
     words = tokenizer([*MARKS, "<image>"], image_token="<image>")
     model, processor = florence2(words)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[words.convert_tokens_to_ids(MARKS[0]) :] *= 0.1  # so that it says letters
     model.eval().save_pretrained(native)
     processor.save_pretrained(native)
     _publish(model, processor, published)
