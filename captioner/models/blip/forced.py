@@ -1,9 +1,9 @@
 """Given rows of tokens -> what BLIP would say after each of them: the decoder run on text that is there, no search.
 
 Rows that begin alike (captions of one picture, a caption with one word changed) are laid out as a tree of prefixes, in
-which each is computed once; further rows grow out of a tree that was run, whose nodes are not run again. Rows of several pictures (a picture and its set's average one) go in one pass, since on a
-CPU a pass over few nodes takes as long as its weights take to be read. Knows no text; a row is start token, prompt and
-what follows.
+which each is computed once. Further rows may grow out of a tree that was run; its nodes are not run again. Rows of
+several pictures (a picture and its set's average one) go in one pass, since on a CPU a pass over few nodes takes as
+long as its weights take to be read. Knows no text; a row is start token, prompt and what follows.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TokenTree:
     """Rows as the trees of their prefixes, one tree a picture; a node is a token after its prefix, given its picture.
 
     tokens, positions, pictures: of each node. paths: for each row its nodes in order, without those that are known.
-    root: the tree that it grows out of, which was run before and has none itself. keys: what a run left for trees that grow out of it.
+    root: the tree that it grows out of, which was run before and has none itself. keys: what a run left for such trees.
     """
 
     def __init__(self, rows: Sequence[Row] = (), root: TokenTree | None = None) -> None:
