@@ -39,7 +39,9 @@ function inUse(values) {
 
 /** The family of a captioner: a listed one, else by a word in the name that was typed. */
 function familyOf(name) {
-  const typed = Object.keys(families).find((key) => /^\*.+\*$/.test(key) && name.toLowerCase().includes(key.slice(1, -1)));
+  const typed = Object.keys(families).find(
+    (key) => /^\*.+\*$/.test(key) && name.toLowerCase().includes(key.slice(1, -1)),
+  );
   return families[name] ?? families[typed ?? ''];
 }
 
