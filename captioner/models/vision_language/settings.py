@@ -96,11 +96,13 @@ def wanted_by_folder(content: Mapping[str, Any]) -> dict[str, Any]:
         wanted |= {"temperature": 1.0, "top_p": 1.0, "top_k": 50, **given}
     found: dict[str, Any] = {"method": "nucleus"} if is_drawn else {}
     for field in VisionLanguageSettings.fields():
-        value = wanted.get(field.name)
+        value, lowest, highest = wanted.get(field.name), field.minimum, field.maximum
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
-        if is_number and field.minimum is not None and field.maximum is not None:
-            held = min(max(value, field.minimum), field.maximum)  # type: ignore[type-var]
-            found[field.name] = int(held) if field.kind is int else float(held)
-    if found.get("min_new_tokens", 0) > found.get("max_new_tokens", VisionLanguageSettings.from_mapping({}).max_new_tokens):
+        if is_number and lowest is not None and highest is not None:
+            held = min(max(value, lowest), highest)  # type: ignore[type-var]
+            found[field.name] = field.kind(held)
+    if found.get("min_new_tokens", 0) > found.get(
+        "max_new_tokens", VisionLanguageSettings.from_mapping({}).max_new_tokens
+    ):
         del found["min_new_tokens"]
     return found
