@@ -158,11 +158,14 @@ class ModelManager:
             is_known = key in self._kept
         # A download may take long, and others go on with their models meanwhile: no lock is held.
         source = None if is_known else sources.find_model(name_or_folder, family, self.models, progress=progress)
+        there = None
+        if source is not None and source.load_class().is_remote:  # its server may think about a probe for a minute
+            there = source.load_class().load(source.place, device="cpu", spec=source.spec)
         with self._lock:
             kept = self._kept.get(key)
             if kept is None:
                 source = source or sources.find_model(name_or_folder, family, self.models, progress=progress)
-                kept = _Kept(source, self._load(source))
+                kept = _Kept(source, there or self._load(source))
                 with self._table:
                     self._kept[key] = kept
             elif kept.is_offloaded:
@@ -208,7 +211,7 @@ class ModelManager:
                 raise
         # Outside the except block, whose traceback would keep what was loaded so far alive.
         for key, kept in list(self._kept.items()):
-            if not kept.users and not kept.is_offloaded:
+            if not kept.users and not kept.is_offloaded and not kept.model.is_remote:
                 self._step_back(key, kept)
         free_cached_memory()
         try:
@@ -235,7 +238,7 @@ class ModelManager:
         for key, kept in candidates:
             if self._used_bytes() + more_bytes <= budget_bytes:
                 return
-            if kept.users or kept.is_offloaded:
+            if kept.users or kept.is_offloaded or kept.model.is_remote:
                 continue
             kept.model.release_memory()  # what it remembers is cheaper to make again than the model is to load
             if self._used_bytes() + more_bytes <= budget_bytes:
