@@ -2,6 +2,7 @@
 
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
               [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
+              [--allow-model ID ...]
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from captioner import temporary
 from captioner.errors import CaptionerError
+from captioner.limits import shown
 from captioner.ui.address import ServedNames, is_loopback
 from captioner.ui.login import Login, parse_login, read_login_file
 from captioner.ui.plain_output import PlainOutput
@@ -30,7 +33,7 @@ class AppConfig:
     """What the flags say.
 
     login: (user, password) or None. is_open: --no-auth was given. allowed_hosts: names beside this machine's own.
-    endpoints: servers to caption with, NAME=URL.
+    endpoints: servers to caption with, NAME=URL. allowed_models: hub repositories that a visitor may name.
     """
 
     host: str
@@ -42,6 +45,7 @@ class AppConfig:
     is_open: bool
     allowed_hosts: tuple[str, ...]
     endpoints: tuple[str, ...] = ()
+    allowed_models: tuple[str, ...] = ()
 
 
 def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
@@ -90,6 +94,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         help="an OpenAI-compatible server (Ollama, LM Studio, llama.cpp, vLLM, ...) to caption with, chosen by its "
         "name; its key is read from the environment's CAPTIONER_KEY_NAME; may be given several times",
     )
+    parser.add_argument(
+        "--allow-model",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="let visitors choose this model of the hub beside the listed ones, owner/name, owner/* or * for all; "
+        "may be given several times (all, where only this machine reaches the app)",
+    )
     flags = parser.parse_args(arguments)
     if not 0 <= flags.port <= 65_535:
         raise CaptionerError(f"--port is {flags.port}; it must be between 0 and 65535.")
@@ -103,6 +115,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         is_open=flags.no_auth,
         allowed_hosts=tuple(flags.allow_host),
         endpoints=tuple(flags.endpoint),
+        allowed_models=_allowed_models(flags),
     )
     ServedNames.of(config.host, config.allowed_hosts)  # says what is wrong with them
     if not is_loopback(config.host) and config.login is None and not config.is_open:
@@ -110,6 +123,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
             f"--host {config.host} lets other machines in: add --auth-file FILE, or --no-auth if that is meant."
         )
     return config
+
+
+def _allowed_models(flags: argparse.Namespace) -> tuple[str, ...]:
+    for text in flags.allow_model:
+        if not re.fullmatch(r"\*|[A-Za-z0-9][\w.-]*/(?:\*|[A-Za-z0-9][\w.-]*)", text):
+            raise CaptionerError(f"--allow-model is {shown(text)!r}; it must be owner/name, owner/* or *.")
+    is_alone = is_loopback(flags.host) and not flags.allow_host  # a proxy brings others
+    return tuple(flags.allow_model) or (("*",) if is_alone else ())
 
 
 def _login(flags: argparse.Namespace) -> tuple[str, str] | None:
@@ -175,7 +196,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     with Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
-        app = page.mount(FastAPI(openapi_url=None), Service(workspace, worker, manager))
+        app = page.mount(FastAPI(openapi_url=None), Service(workspace, worker, manager, config.allowed_models))
         guarded = Guard(
             app,
             names=ServedNames.of(config.host, config.allowed_hosts),

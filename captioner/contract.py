@@ -56,9 +56,10 @@ class ModelSpec:
     entry: "module:Class" of a `Captioner` or `Tagger`. family: models that share a class and its settings; a caption
     uses at most one of each family. repo: the hub id, None where nothing is fetched. files: what is downloaded from the
     repo, patterns allowed but for the first two, which must be there. download_mb: what a first use fetches, 0 where
-    that is not known. defaults: settings fields whose best value differs for this model. tag: open_clip's pair of
-    architecture and pretrained. is_demo: shipped with the product in assets/demo/<name>, trained on drawn scenes.
-    sends_to: the machine that pictures are sent to, "" where they stay on this one.
+    that is not known. stored_bytes: what a number takes in its weights file. defaults: settings fields whose best value
+    differs for this model. tag: open_clip's pair of architecture and pretrained. is_demo: shipped with the product in
+    assets/demo/<name>, trained on drawn scenes. sends_to: the machine that pictures are sent to, "" where they stay on
+    this one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class ModelSpec:
     files: tuple[str, ...] = ()
     licence: str
     download_mb: int = 0
+    stored_bytes: int = 4
     about: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     tag: tuple[str, str] | None = None
@@ -92,7 +94,9 @@ class Model(ABC):
 
     family: see `ModelSpec`. title: as people call the family. about: what it says of a picture, in a line.
     other_names: which names beside the registered ones `spec_for` understands, in words for a person; "" for none.
-    is_remote: it runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a slider.
+    names_any_repo: among those names are hub repositories of anybody, which a visitor may name only where the app's
+    start says so. is_remote: it runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a
+    slider.
     """
 
     family: ClassVar[str]
@@ -100,6 +104,7 @@ class Model(ABC):
     about: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]]
     other_names: ClassVar[str] = ""
+    names_any_repo: ClassVar[bool] = False
     is_remote: ClassVar[bool] = False
     is_live: ClassVar[bool] = True
 
@@ -161,6 +166,11 @@ class Model(ABC):
     @property
     def warning(self) -> str:
         """What a person should know about how it runs, to stand after its name; "" when all is well."""
+        return ""
+
+    @property
+    def note(self) -> str:
+        """What was found out about how it runs, nobody's fault, to stand after its name; "" for nothing."""
         return ""
 
     @property

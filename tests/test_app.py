@@ -103,6 +103,17 @@ def test_further_names_are_taken_and_checked() -> None:
         app.parse_flags(["--allow-host", "https://x.example"])
 
 
+def test_models_that_visitors_may_name_are_said_at_the_start_unless_nobody_else_gets_in() -> None:
+    def allowed(*flags: str) -> tuple[str, ...]:
+        return app.parse_flags(flags).allowed_models
+
+    assert allowed() == ("*",)
+    assert allowed("--allow-host", "captions.example") == allowed("--host", "0.0.0.0", "--no-auth") == ()
+    assert allowed("--allow-model", "ann/net", "--allow-model", "bob/*") == ("ann/net", "bob/*")
+    with pytest.raises(CaptionerError, match=r"--allow-model is '\.\./net'; it must be owner/name, owner/\* or \*\."):
+        allowed("--allow-model", "../net")
+
+
 def test_a_port_in_use_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

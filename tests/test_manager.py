@@ -33,6 +33,7 @@ class WeightlessModel:
     revision = "0" * 12
     size_bytes = 100
     warning = ""
+    note = ""
     other_names = ""
     spec_for = Tagger.spec_for
 
@@ -254,6 +255,18 @@ def test_a_download_keeps_nobody_from_the_models_that_are_here(
     other.join(10)
     assert is_free
     assert happened == ["load a on cpu", "load b on cpu"]
+
+
+def test_weights_in_shards_need_room_for_all_of_them(models: str, happened: list[str]) -> None:
+    shards = Path(models) / "shards"
+    shards.mkdir()
+    for number in (1, 2, 3):
+        (shards / f"model-{number:05}-of-00003.safetensors").write_bytes(bytes(40))
+    (shards / "tokenizer.json").write_bytes(bytes(90))
+    manager = ModelManager(models=models, device="cpu", budget_bytes=210)
+    for name in ("a", "shards"):
+        with manager.use(name, "weightless"):
+            assert len(manager.report()) == 1, "120 bytes of shards do not fit beside 100 in 210"
 
 
 def test_without_a_budget_the_cpu_keeps_all(models: str, happened: list[str]) -> None:

@@ -11,7 +11,7 @@ from captioner.captions.groups import setting_groups
 from captioner.captions.plan import Plan
 from captioner.errors import SettingsError
 from captioner.models.manager import ModelManager
-from captioner.service.choices import to_flat
+from captioner.service.choices import Choices, to_flat
 from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -23,7 +23,7 @@ def test_an_open_clip_name_may_be_typed_where_models_come_from_the_hub_and_never
     tmp_path: Path, models: str
 ) -> None:
     with Workspace(tmp_path / "work") as workspace, Worker() as worker:
-        service = Service(workspace, worker, ModelManager(models=models, device="cpu"))
+        service = Service(workspace, worker, ModelManager(models=models, device="cpu"), ["*"])
         assert "ViT-B-32/laion2b_s34b_b79k" in service.choices.takes_other_names("clip")
         assert service.choices.takes_other_names("wd14") == ""
         assert "hub id" in service.choices.takes_other_names("captioner")
@@ -35,6 +35,38 @@ def test_an_open_clip_name_may_be_typed_where_models_come_from_the_hub_and_never
         for folder in (str(tmp_path), "./work", "../work", "ViT-B-32/../work", "a\\b", "x" * 300):
             with pytest.raises(SettingsError, match=r"clip is .*; it must be one of .*an open_clip name"):
                 service.choices.plan_of(page_values(service, clip_on=True, clip=folder))
+
+
+def test_a_repository_of_the_hub_is_chosen_only_where_the_start_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Workspace(tmp_path / "work") as workspace:
+
+        def chosen(name: str, *allowed: str) -> str:
+            choices = Choices("auto", workspace, allowed)
+            model = choices.plan_of({"captioner": name, "captioner_on": True}).captioner.model
+            assert choices.plan_of_flat({"captioner": name}).captioner.model == model
+            return model
+
+        for allowed in ((), ("ann/other",), ("bob/*",)):
+            with pytest.raises(SettingsError, match=r"captioner is 'ann/net'; .* --allow-model ann/net$"):
+                chosen("ann/net", *allowed)
+        for name in ("ann/net", "ann/*", "*"):
+            assert chosen("ann/net", name) == "ann/net"
+        assert chosen("blip-demo") == "blip-demo"
+
+        closed, named, open_ = (Choices("auto", workspace, allowed) for allowed in ((), ("ann/net",), ("*",)))
+        assert closed.takes_other_names("captioner") == named.takes_other_names("captioner") == ""
+        assert "hub id" in open_.takes_other_names("captioner")
+        assert ("ann/net (not here)", "ann/net") in named.model_choices("captioner")
+        assert (named.captioner_families()["ann/net"], open_.captioner_families()[""]) == ("vlm", "vlm")
+        assert "" not in closed.captioner_families()
+        assert Choices("demo", workspace, ("*",)).takes_other_names("captioner") == ""
+
+        (tmp_path / "ann" / "net").mkdir(parents=True)
+        with pytest.raises(SettingsError, match=r"a folder of this name lies where the app was started"):
+            chosen("ann/net", "*")
 
 
 def test_where_models_are_a_folder_no_other_name_is_taken(service: Service) -> None:

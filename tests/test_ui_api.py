@@ -316,6 +316,11 @@ def test_a_set_is_deleted(client: Client, files: list[Path]) -> None:
         ("caption_picture", ("SET", "nobody", {}), "The set has no picture"),
         ("start_captioning", ("SET", {"num_beams": 99}), "num_beams is 99; it must be a whole number between 1 and 20"),
         ("start_captioning", ("SET", {"captioner": "/etc"}), "Captioner is '/etc'; it must be one of"),
+        (
+            "start_captioning",
+            ("SET", {"captioner": "tests/browser"}),
+            "Captioner is 'tests/browser'; it must be one of",
+        ),
         ("start_captioning", ("SET", {"flavour": 1}), "Flavour is not a setting; did you mean"),
         ("start_captioning", ("SET", ["num_beams"]), "Settings are list; they must be a mapping"),
         ("job", ("SET.99",), "There is no such job"),

@@ -6,7 +6,7 @@ import argparse
 
 from captioner.cli.terminal import note, say, say_json
 from captioner.models import registry, sources
-from captioner.models.plug_ins import refused_plug_ins
+from captioner.models.plug_ins import refused_plug_ins, source_of
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
             (
                 str(row["name"]),
                 str(row["family"]),
-                str(row["repo"] or ("ships with Captioner" if row["is_demo"] else "a package")),
+                str(
+                    row["repo"]
+                    or ("ships with Captioner" if row["is_demo"] else source_of(str(row["name"])) or "a server")
+                ),
                 str(row["licence"]),
                 f"{row['download_mb']} MB" if row["repo"] else "-",
                 "yes" if row["is_here"] else "no",

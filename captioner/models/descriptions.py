@@ -90,6 +90,16 @@ def read_description(path: Path, *, max_bytes: int = _MAX_BYTES) -> dict[str, An
 
     Raises: BadModel: no file, empty, a Git LFS pointer, too long, no JSON object, or it names code of its own.
     """
+    values = read_json_object(path, max_bytes=max_bytes)
+    _refuse_code(values, path)
+    return values
+
+
+def read_json_object(path: Path, *, max_bytes: int = _MAX_BYTES) -> dict[str, Any]:
+    """As `read_description`, for who only looks at it: it may name code, which is not for a library then.
+
+    Raises: BadModel: no file, empty, a Git LFS pointer, too long, or no JSON object.
+    """
     text = read_text(path, max_bytes=max_bytes)
     try:
         values = read_json(text, str(path), error=BadModel)
@@ -97,7 +107,6 @@ def read_description(path: Path, *, max_bytes: int = _MAX_BYTES) -> dict[str, An
         raise BadModel(f"{error} Copy or download the model's folder again.") from error
     if not isinstance(values, dict):
         raise BadModel(f"{path} is not a JSON object; copy or download the model's folder again.")
-    _refuse_code(values, path)
     return values
 
 

@@ -17,6 +17,7 @@ from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
 from captioner.models import sources
 from captioner.models.download import Progress
+from captioner.models.forecasts import forecast_folder
 from captioner.models.memory import free_cached_memory, is_out_of_memory
 from captioner.models.sources import ModelSource
 
@@ -33,7 +34,8 @@ class ModelReport:
 
     device, precision, runtime: as the model itself reports them, so a provider that fell back to the CPU shows.
     size_bytes: what its weights take where they are. is_in_use: work is going on with it. warning: a sentence, with the
-    model's name, that the person who uses it should see; "" when all is well.
+    model's name, that the person who uses it should see; "" when all is well. note: what else was found out about how
+    it runs, to stand after its name; "" for nothing.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ModelReport:
     size_bytes: int
     is_in_use: bool
     warning: str = ""
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -141,6 +144,7 @@ class ModelManager:
                 size_bytes=kept.model.size_bytes,
                 is_in_use=kept.users > 0,
                 warning=f"{kept.source.name} {kept.model.warning}" if kept.model.warning else "",
+                note=kept.model.note,
             )
             for kept in everything
         ]
@@ -178,7 +182,7 @@ class ModelManager:
 
     def _load(self, source: ModelSource) -> Model:
         model_class = source.load_class()
-        self._make_room(_weights_bytes(source))
+        self._make_room(forecast_folder(source.folder, self.device).weights_bytes if source.folder else 0)
 
         def load() -> Model:
             return model_class.load(source.place, device=self.device, spec=source.spec)
@@ -288,10 +292,3 @@ def resolve_device(wish: str) -> str:
             f"device is {wish}, but there are {count} CUDA devices here, numbered from 0.", code="bad_device"
         )
     return wish
-
-
-def _weights_bytes(source: ModelSource) -> int:
-    """What loading may need, from the size of the largest file: right for weights stored in the precision of use."""
-    if source.folder is None:
-        return 0
-    return max((path.stat().st_size for path in source.folder.iterdir() if path.is_file()), default=0)

@@ -59,7 +59,9 @@ def _clip(
     )
 
 
-def _vision_language(name: str, repo: str, download_mb: int, about: str, licence: str, **defaults: Any) -> ModelSpec:
+def _vision_language(
+    name: str, repo: str, download_mb: int, about: str, licence: str, *, stored_bytes: int = 2, **defaults: Any
+) -> ModelSpec:
     return ModelSpec(
         name=name,
         kind="captioner",
@@ -69,6 +71,7 @@ def _vision_language(name: str, repo: str, download_mb: int, about: str, licence
         files=FILES,
         licence=licence,
         download_mb=download_mb,
+        stored_bytes=stored_bytes,
         about=about,
         defaults=defaults,
     )
@@ -116,6 +119,7 @@ MODELS: tuple[ModelSpec, ...] = (
         1_080,
         "knows tasks instead of questions; tiny",
         "MIT",
+        stored_bytes=4,
         prompt="<MORE_DETAILED_CAPTION>",
         num_beams=3,
         max_new_tokens=1024,
@@ -126,6 +130,7 @@ MODELS: tuple[ModelSpec, ...] = (
         3_290,
         "knows tasks instead of questions; small",
         "MIT",
+        stored_bytes=4,
         prompt="<MORE_DETAILED_CAPTION>",
         num_beams=3,
         max_new_tokens=1024,

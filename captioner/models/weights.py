@@ -11,9 +11,10 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from captioner.errors import BadModel
-from captioner.limits import read_json
+from captioner.limits import MAX_JSON_BYTES, read_json
 
 LFS_POINTER = b"version https://git-lfs"
 
@@ -24,7 +25,25 @@ _MAX_HEADER_BYTES = 10_000_000  # the largest models here have 2,000 tensors, in
 # A model may ask for more than its file holds: one that uses a table twice has it there once.
 _SPARE_NUMBERS = 100_000
 
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+
 Shape = tuple[int, ...]
+
+
+def weights_files(folder: Path) -> list[Path]:
+    """The files that a model of transformers has its weights in: one, or the shards that the index names.
+
+    Raises: BadModel: the index is damaged, or names files elsewhere.
+    """
+    if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
+        return [folder / WEIGHTS]
+    with (folder / INDEX).open("rb") as file:
+        index = read_json(file.read(MAX_JSON_BYTES + 1), str(folder / INDEX), error=BadModel)
+    found = index.get("weight_map") if isinstance(index, dict) else None
+    names = sorted(set(found.values())) if isinstance(found, dict) and all(map(_is_name, found.values())) else []
+    if not names:
+        raise BadModel(f"{folder / INDEX} names no weights files; download the model's folder again.")
+    return [folder / name for name in names]
 
 
 def check_weights(path: Path) -> None:
@@ -132,3 +151,7 @@ def fingerprint(path: Path) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value == Path(value).name and value.endswith(".safetensors")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,14 @@ class Choices:
     the defaults.
     """
 
-    def __init__(self, models: str, workspace: Workspace) -> None:
-        """Args: models: see `ModelManager`. workspace: where sets have their settings."""
+    def __init__(self, models: str, workspace: Workspace, allowed_ids: Sequence[str] = ()) -> None:
+        """Args:
+        models: see `ModelManager`. workspace: where sets have their settings.
+        allowed_ids: which repositories of the hub a visitor may name beside the registered models, each "owner/name",
+            "owner/*" or "*" for all.
+        """
         self._workspace = workspace
+        self._allowed_ids = tuple(allowed_ids) if models in ("auto", "hub") else ()
         self._plans: Recent[tuple[tuple[str, ...], str], Plan] = Recent(64)
         self.models = models
         self.choice = sources.choose_trio(models)
@@ -61,10 +67,11 @@ class Choices:
     def model_choices(self, key: str) -> list[tuple[str, str]]:
         """(what is shown, name) of the models a key can take, those that are here first."""
         choices: list[tuple[bool, str, str]] = []
-        for spec in (spec for family in self._families[key] for spec in registry.of_family(family)):
+        for spec in (spec for family in self._families[key] for spec in self._specs(family)):
             is_here = self._is_here(spec)
             if is_here or (self.models in ("auto", "hub") and not spec.is_demo):
-                text = spec.name if is_here else f"{spec.name} ({spec.download_mb:,} MB, not here)"
+                size = f"{spec.download_mb:,} MB, " if spec.download_mb else ""
+                text = spec.name if is_here else f"{spec.name} ({size}not here)"
                 text = f"{spec.name} (pictures are sent to {spec.sends_to})" if spec.sends_to else text
                 choices.append((not is_here, text, spec.name))
         first = self.model_name(key)
@@ -74,18 +81,33 @@ class Choices:
 
     def models_here(self, key: str) -> set[str]:
         """The names of a key's models that need no download first."""
-        specs = (spec for family in self._families[key] for spec in registry.of_family(family))
+        specs = (spec for family in self._families[key] for spec in self._specs(family))
         return {spec.name for spec in specs if self._is_here(spec)}
 
     def captioner_families(self) -> dict[str, str]:
-        """The family of each captioner that can be chosen, by name."""
+        """The family of each captioner that can be chosen, by name; under "" that of names which are typed."""
         names = {name for _, name in self.model_choices(CAPTIONER)}
-        return {spec.name: spec.family for spec in registry.MODELS if spec.name in names}
+        specs = (spec for family in self._families[CAPTIONER] for spec in self._specs(family))
+        found = {spec.name: spec.family for spec in specs if spec.name in names}
+        typed = next((family for family in self._families[CAPTIONER] if self._names_in_words(family)), None)
+        return {"": typed, **found} if typed else found
 
     def takes_other_names(self, key: str) -> str:
         """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
-        names = [registry.family_class(family).other_names for family in self._families[key]]
-        return " or ".join(filter(None, names)) if self.models in ("auto", "hub") else ""
+        return " or ".join(filter(None, map(self._names_in_words, self._families[key])))
+
+    def _names_in_words(self, family: str) -> str:
+        model_class = registry.family_class(family)
+        is_shut = model_class.names_any_repo and not any("*" in allowed for allowed in self._allowed_ids)
+        return "" if is_shut or self.models not in ("auto", "hub") else model_class.other_names
+
+    def _specs(self, family: str) -> list[ModelSpec]:
+        """The models of a family that can be chosen: registered ones, then repositories that were allowed by name."""
+        specs = list(registry.of_family(family))
+        if registry.family_class(family).names_any_repo:
+            named = (registry.named_in_family(name, family) for name in self._allowed_ids if "*" not in name)
+            specs += [spec for spec in named if spec is not None]
+        return specs
 
     # Plans
 
@@ -189,17 +211,33 @@ class Choices:
         """
         if isinstance(name, str) and name in ("", *self._known_models[key]):
             return name
+        if self.models in ("auto", "hub") and isinstance(name, str) and len(name) <= 200:
+            for family in self._families[key]:
+                try:
+                    spec = registry.named_in_family(name.strip(), family)
+                except ModelNotFound as error:
+                    raise SettingsError(str(error)) from error
+                if spec is not None:
+                    self._check_typed(key, spec)
+                    return spec.name
         other = self.takes_other_names(key)
-        if other and isinstance(name, str) and len(name) <= 200:
-            try:
-                named = (registry.named_in_family(name.strip(), family) for family in self._families[key])
-                spec = next(filter(None, named), None)
-            except ModelNotFound as error:
-                raise SettingsError(str(error)) from error
-            if spec is not None:
-                return spec.name
         known = ", ".join([*sorted(self._known_models[key]), *([other] if other else [])])
         raise SettingsError(f"{key} is {value_shown(name)}; it must be one of {known}.")
+
+    def _check_typed(self, key: str, spec: ModelSpec) -> None:
+        """Raises: SettingsError: a repository that nobody allowed, or a folder beside the app has its name."""
+        if not registry.family_class(spec.family).names_any_repo:
+            return
+        if not any(fnmatchcase(spec.name, allowed) for allowed in self._allowed_ids):
+            raise SettingsError(
+                f"{key} is {value_shown(spec.name)}; a model of the hub that is not listed must be allowed when the "
+                f"app is started: --allow-model {spec.name}"
+            )
+        if Path(spec.name).exists():  # which would be loaded in the repository's place
+            raise SettingsError(
+                f"{key} is {value_shown(spec.name)}, and a folder of this name lies where the app was started; folders "
+                "are for who starts it. Start it elsewhere, or choose another model."
+            )
 
 
 def to_flat(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

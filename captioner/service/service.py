@@ -56,11 +56,14 @@ from captioner.workspace import Workspace
 class Service:
     """Answers for all visitors; a visitor is known by the set's id only."""
 
-    def __init__(self, workspace: Workspace, worker: Worker, manager: ModelManager) -> None:
+    def __init__(
+        self, workspace: Workspace, worker: Worker, manager: ModelManager, allowed_ids: Sequence[str] = ()
+    ) -> None:
+        """Args: allowed_ids: as `Choices`."""
         self.workspace = workspace
         self._manager = manager
         self._counted: Recent[bytes, int] = Recent(100_000)
-        self.choices = Choices(manager.models, workspace)
+        self.choices = Choices(manager.models, workspace, allowed_ids)
         self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
         self.rows = Rows(workspace, self.choices)

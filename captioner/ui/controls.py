@@ -124,7 +124,10 @@ class Controls:
         return list(self.components)
 
     def families(self, families: Mapping[str, str]) -> None:
-        """Which family each captioner's name belongs to; with more than one the script shows the chosen one's."""
+        """Which family each captioner's name belongs to; with more than one the script shows the chosen one's.
+
+        Args: families: under "" that of names which are not listed.
+        """
         self._families = dict(families) if len(set(families.values())) > 1 else {}
 
     def described(self) -> dict[str, Any]:

@@ -17,12 +17,10 @@ from captioner.errors import BadModel, CaptionerError, MissingPackage
 from captioner.limits import shown
 from captioner.models.descriptions import read_description
 from captioner.models.memory import is_out_of_memory
-from captioner.models.weights import check_weights, fingerprint
+from captioner.models.weights import INDEX, check_weights, fingerprint, weights_files
 
 transformers_logging.disable_progress_bar()  # its bars would stand between our own lines
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-_MAX_INDEX_BYTES = 50_000_000
 _NO_CODE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 _OTHERWISE = "take it from an endpoint that runs it, or another model"
 
@@ -47,28 +45,10 @@ def load(folder: Path, device: str) -> tuple[Any, Any, Any]:
     return model.to(device).eval(), processor, pictures
 
 
-def weights_files(folder: Path) -> list[Path]:
-    """The files that the weights lie in: one, or the shards that the index names.
-
-    Raises: BadModel: the index is damaged, or names files elsewhere.
-    """
-    if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
-        return [folder / WEIGHTS]
-    found = read_description(folder / INDEX, max_bytes=_MAX_INDEX_BYTES).get("weight_map")
-    names = sorted(set(found.values())) if isinstance(found, dict) and all(map(_is_name, found.values())) else []
-    if not names:
-        raise BadModel(f"{folder / INDEX} names no weights files; download the model's folder again.")
-    return [folder / name for name in names]
-
-
 def revision_of(folder: Path) -> str:
     """Short hexadecimal fingerprint of the weights; of several files, that of the index that names them."""
     files = weights_files(folder)
     return fingerprint(files[0] if len(files) == 1 else folder / INDEX)
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value == Path(value).name and value.endswith(".safetensors")
 
 
 def _model(folder: Path, dtype: torch.dtype) -> Any:

@@ -46,8 +46,8 @@ function showApplying(values) {
   const hidden = [];
   for (const [name, [other, needed]] of Object.entries(onlyWhen))
     if (!needed.includes(values[other])) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
-  for (const family of new Set(Object.values(families)))
-    if (families[values.captioner] !== family) hidden.push(`#family-${family}`);
+  const chosen = families[values.captioner] ?? families['']; // a name that was typed
+  for (const family of new Set(Object.values(families))) if (chosen !== family) hidden.push(`#family-${family}`);
   for (const key of keys) if (!values[`${key}_on`]) hidden.push(`#body-${key}`);
   const dotted = inUse(values).map((tab) => `#tab-${tab}-button`);
   rules.replaceSync(
