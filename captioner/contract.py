@@ -185,6 +185,9 @@ class Model(ABC):
     def release_memory(self) -> None:  # noqa: B027 - most have nothing
         """Let go of what can be made again (a part of `size_bytes`)."""
 
+    def remember_more(self, more_bytes: int) -> None:  # noqa: B027 - most remember nothing
+        """Remember at most so many bytes more than now (a part of `size_bytes`), until this is called again."""
+
     def forecast(self, settings: Any) -> Forecast:
         """What is still to be prepared, once, before the first picture."""
         return Forecast(0, "", 0.0)
