@@ -6,6 +6,7 @@ say. Model work goes through the worker, before any job's next step. Knows no jo
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,8 @@ from captioner.service.details import details_of, kinds_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import rewritten
-from captioner.worker import Worker
+from captioner.service.stages import lane_of, stages_of
+from captioner.worker import LOCAL, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
 
@@ -100,8 +102,11 @@ class LivePreview:
         stored = self._workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, None if is_whole else planned_before)
         idle = [family for family in missing if not registry.family_class(family).is_live]
-        layers += [layer for layer in of_plan(stored, plan) if layer.family in idle]
-        missing = [family for family in missing if family not in idle]
+        own = of_plan(stored, plan)
+        layers += [layer for layer in own if layer.family in idle]
+        unsaid = {family for family in idle if all(layer.family != family for layer in own)}
+        readers = {one.family for one in plan.running() if read_families(one, plan) & unsaid}  # they would ask those
+        missing = [family for family in missing if family not in idle and family not in readers]
         unprepared: dict[str, Forecast] = {}
         if missing:
             fresh, unprepared = self._worker.ask(
@@ -147,13 +152,14 @@ class LivePreview:
         missing = due(stored, plan, view.name, view.existing)
         at_hand = [layer for layer in of_plan(stored, plan) if layer.family not in missing]
         fresh: list[Layer] = []
-        if missing:
-            fresh, unprepared = self._worker.ask(
-                lambda: self._run_prepared(set_id, view, plan, missing, at_hand)
-            ).result()
+        for stage in stages_of(plan, missing):
+            made_before = [*at_hand, *fresh]
+            run = functools.partial(self._run_prepared, set_id, view, plan, stage.families, made_before)
+            made_now, unprepared = self._worker.ask(run, lane=stage.lane).result()
             for name, forecast in unprepared.items():
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
+            fresh += made_now
         made = with_existing_used([*at_hand, *fresh], existing_policy(stored, plan), created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
@@ -172,6 +178,8 @@ class LivePreview:
         def load() -> None:
             count_tokens("a caption")  # reads CLIP's word list
             for planned in plan.running():
+                if lane_of(planned) != LOCAL:
+                    continue  # a server is asked when a person wants something of it
                 if self._manager.to_download(planned.model, planned.family) is None:  # a download is announced first
                     with self._manager.use(planned.model, planned.family):
                         pass

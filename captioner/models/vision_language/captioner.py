@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
 from captioner.errors import CaptionerError
 from captioner.limits import read_json
 from captioner.models.questions import filled_in, read_by
 from captioner.models.torch_front import TorchFront, needing
-from captioner.models.vision_language.settings import VisionLanguageSettings
+from captioner.models.vision_language.settings import VisionLanguageSettings, wanted_by_folder
 from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
 
@@ -35,8 +35,10 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
     Settings: ClassVar[type[Settings]] = VisionLanguageSettings
     other_names: ClassVar[str] = "the hub id of an image-text-to-text model (owner/name)"
     names_any_repo: ClassVar[bool] = True
+    defaults_file: ClassVar[str] = "generation_config.json"
     is_live: ClassVar[bool] = False
     shares_grid: ClassVar[bool] = True
+    files: ClassVar[tuple[str, ...]] = FILES
 
     def __init__(self, model: VisionLanguageModel) -> None:
         super().__init__(model)
@@ -56,6 +58,11 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
     @classmethod
     def spec_for(cls, name: str) -> ModelSpec | None:
         """A hub id stands for the model of that repository."""
+        return cls.spec_of_repo(name)
+
+    @classmethod
+    def spec_of_repo(cls, name: str) -> ModelSpec | None:
+        """The model of a repository of the hub, None for what is no hub id."""
         if not _REPO.fullmatch(name):
             return None
         return ModelSpec(
@@ -64,7 +71,7 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
             family=cls.family,
             entry=f"{cls.__module__}:{cls.__name__}",
             repo=name,
-            files=FILES,
+            files=cls.files,
             licence="see its page on the hub",
             about="of your choice",
         )
@@ -81,6 +88,11 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
         text = json.dumps(config.get("architectures") or [])
         writes = "ConditionalGeneration" in text or "CausalLM" in text or "EncoderDecoder" in text
         return writes and any("vision" in key or key in ("encoder", "image_token_id") for key in config)
+
+    @classmethod
+    def defaults_from(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How the folder wants answers to be searched for, in our words; see `settings.wanted_by_folder`."""
+        return wanted_by_folder(content)
 
     @staticmethod
     def reads(settings: VisionLanguageSettings) -> Sequence[Readable]:
