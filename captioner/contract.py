@@ -133,6 +133,11 @@ class Model(ABC):
         """Whether a folder of somebody's own looks like a model of this family, from its small files."""
         return False
 
+    @classmethod
+    def start_values(cls, folder: Path) -> Mapping[str, Any]:
+        """The settings that a folder of somebody's own says are best to begin with: field -> value, all allowed."""
+        return {}
+
     @staticmethod
     def reads(settings: Any) -> Sequence[Readable]:
         """What the model reads beside the picture, with these settings; it runs after those that make it."""

@@ -68,7 +68,9 @@ class Plan:
             recipe=Recipe.from_mapping(_own_fields(values, Recipe)),
             switched_off=(
                 *(
-                    PlannedModel(family=family, model="", settings=_settings(values, group_of(family, "captioner"), ""))
+                    PlannedModel(
+                        family=family, model="", settings=_settings(values, group_of(family, "captioner"), "", models)
+                    )
                     for family in registry.families("captioner")
                     if family != captioner.family
                 ),
@@ -130,7 +132,7 @@ class Plan:
 
 def default_settings(family: str, model: str) -> Settings:
     """A family's settings as a model wants them: the class's defaults, then the model's own."""
-    return registry.family_class(family).Settings.from_mapping(_model_defaults(model))
+    return registry.family_class(family).Settings.from_mapping(_model_defaults(model, family))
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
@@ -166,7 +168,7 @@ def _captioner(values: Mapping[str, Any], models: str) -> tuple[PlannedModel, tu
     family = first if name in ("", DEFAULT) else sources.family_of(name, "captioner", models) or first
     name = _default_model(family, models) if name == DEFAULT else name
     group = group_of(family, "captioner")
-    chosen = dict(_model_defaults(name))
+    chosen = dict(_model_defaults(name, family, models))
     preset = values.get(PRESET, "")
     if preset != "":
         known = group.settings.presets()
@@ -186,11 +188,11 @@ def _tagger(values: Mapping[str, Any], family: str, models: str) -> PlannedModel
     if spec is not None and spec.family != family:
         names = ", ".join(spec.name for spec in registry.of_family(family))
         raise ModelNotFound(f"{name} is a {spec.family} model; {family} takes one of {names}, or a folder.")
-    return PlannedModel(family=family, model=name, settings=_settings(values, group_of(family, "tagger"), name))
+    return PlannedModel(family=family, model=name, settings=_settings(values, group_of(family, "tagger"), name, models))
 
 
-def _settings(values: Mapping[str, Any], group: SettingGroup, model: str) -> Settings:
-    resolved, _ = group.settings.resolve({**_model_defaults(model), **group.own(values)})
+def _settings(values: Mapping[str, Any], group: SettingGroup, model: str, models: str) -> Settings:
+    resolved, _ = group.settings.resolve({**_model_defaults(model, group.family, models), **group.own(values)})
     return group.settings.from_mapping(resolved)
 
 
@@ -198,8 +200,13 @@ def _own_fields(values: Mapping[str, Any], settings: type[Settings]) -> dict[str
     return {declared.name: values[declared.name] for declared in settings.fields() if declared.name in values}
 
 
-def _model_defaults(model: str) -> Mapping[str, Any]:
-    return next((spec.defaults for spec in registry.MODELS if spec.name == model), {})
+def _model_defaults(model: str, family: str, models: str = "auto") -> Mapping[str, Any]:
+    """What a model's settings begin with: by the registry, else by what its own folder says."""
+    spec = next((spec for spec in registry.MODELS if spec.name == model), None)
+    if spec is not None:
+        return spec.defaults
+    folder = sources.own_folder(model, models)
+    return registry.family_class(family).start_values(folder) if folder else {}
 
 
 # Reading what was stored

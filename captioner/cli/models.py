@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
                     or ("ships with Captioner" if row["is_demo"] else source_of(str(row["name"])) or "a server")
                 ),
                 str(row["licence"]),
-                f"{row['download_mb']} MB" if row["repo"] else "-",
+                (f"{row['download_mb']} MB" if row["download_mb"] else "not known") if row["repo"] else "-",
                 "yes" if row["is_here"] else "no",
                 str(row["about"]),
             )

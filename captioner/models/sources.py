@@ -238,13 +238,18 @@ def family_of(name: str, kind: Kind, models: str = "auto") -> str | None:
         raise ModelNotFound(f"{name} {does}; the {kind}s are {known}.")
     if spec is not None:
         return spec.family
-    candidates = [_path(name)] if models in _WORDS else [_models_folder(models) / name, _path(name)]
-    folder = next((path for path in candidates if name and _is_folder(path)), None)
+    folder = own_folder(name, models)
     for family in registry.families(kind):
         model_class = registry.family_class(family)
         if model_class.accepts(folder) if folder else model_class.spec_for(name) is not None:
             return family
     return None
+
+
+def own_folder(name: str, models: str = "auto") -> Path | None:
+    """The folder that a name which is not registered stands for, below the folder of models or as a path; else None."""
+    candidates = [_path(name)] if models in _WORDS else [_models_folder(models) / name, _path(name)]
+    return next((path for path in candidates if name and _is_folder(path)), None)
 
 
 def to_download(name: str, family: str, models: str = "auto") -> ModelSpec | None:
