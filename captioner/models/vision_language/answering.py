@@ -85,6 +85,11 @@ class VisionLanguageModel:
         self._features.forget()
         self._prefixes.forget()
 
+    def remember_more(self, more_bytes: int) -> None:
+        """Let what is remembered of pictures grow by so many bytes."""
+        self._features.grow_at_most(more_bytes // 2)
+        self._prefixes.grow_at_most(more_bytes // 2)
+
     def check(self, settings: VisionLanguageSettings) -> None:
         """Raises: SettingsError: the prompt has a word that stands for the picture."""
         self._asking.check(settings.prompt, settings.system)
