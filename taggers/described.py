@@ -68,6 +68,7 @@ class DescribedTagger(OnnxTagger):
     title: ClassVar[str] = "ONNX tagger"
     about: ClassVar[str] = "JoyTag, Camie, CL, or a folder of your own with a tagger.json."
     Settings: ClassVar[type[DescribedSettings]] = DescribedSettings
+    defaults_file: ClassVar[str] = FILE_NAME
 
     def __init__(
         self, model: OnnxModel, labels: Sequence[Label], revision: str, description: TaggerDescription
@@ -106,9 +107,9 @@ class DescribedTagger(OnnxTagger):
         return (folder / FILE_NAME).is_file() or description_of(folder) is not None
 
     @classmethod
-    def start_values(cls, folder: Path) -> Mapping[str, Any]:
-        """The thresholds of its description."""
-        return start_values(folder)
+    def defaults_from(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The thresholds of a description."""
+        return start_values(content)
 
     def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
         """As the description says."""

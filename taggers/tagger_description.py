@@ -203,10 +203,11 @@ def description_of(folder: Path, name: str = "") -> TaggerDescription | None:
     return next((known for known in KNOWN.values() if known.fits(folder)), None)
 
 
-def start_values(folder: Path) -> dict[str, Any]:
-    """The settings that a folder's own description begins with: field -> value. Empty where it says nothing."""
+def start_values(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a `tagger.json` begins with: field -> value. What it may not say is left to the loading."""
+    thresholds = told.get("thresholds")
     try:
-        described = description_of(folder)
-    except BadModel:  # said when it is loaded
+        check_all({"thresholds": thresholds or {}}, _RULES, FILE_NAME)
+    except BadModel:
         return {}
-    return {f"{kind}_threshold": value for kind, value in described.thresholds.items()} if described else {}
+    return {f"{kind}_threshold": float(value) for kind, value in (thresholds or {}).items()}
