@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 
 from captioner.captions.groups import SettingGroup
+from captioner.records import KIND, MAIN
 from captioner.service.choices import SWITCH
 from captioner.settings import Condition, Field, Settings
 
@@ -23,6 +24,13 @@ _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, 
 _RADIO_LIMIT = 5
 CUSTOM = "custom"
 """What the box of presets shows where the fields are as in none."""
+_KIND_HTML = (
+    '<div class="cw-kinds" title="A set may hold several captions a picture"><label for="cw-kind">Kind</label>'
+    '<select id="cw-kind"><option value="">main</option></select>'
+    '<button type="button" class="cw-button cw-small" id="cw-kind-add" title="One more caption for each picture, by a '
+    'captioner and settings of its own">Add…</button>'
+    '<button type="button" class="cw-button cw-small" id="cw-kind-remove" hidden>Remove</button></div>'
+)
 _KEPT_FILE_JS = (
     "(async () => { while (!window.captioner) await new Promise((next) => setTimeout(next, 10));"
     " (await window.captioner).keptFile(element); })();"
@@ -102,6 +110,11 @@ class Controls:
             interactive=True,
         )
         self._keep(key + SWITCH, box)
+
+    def kind(self) -> None:
+        """Which kind of caption is in front; kinds.js fills the box, and changes kinds."""
+        self._keep(KIND, gr.Textbox(value=MAIN, visible="hidden", elem_id=f"setting-{KIND}"))
+        gr.HTML(_KIND_HTML, js_on_load=None, apply_default_css=False, padding=False)
 
     def model(self, key: str, offered: Offered) -> None:
         """The box of a model's name, hidden while there is nothing to choose."""

@@ -12,6 +12,7 @@ import './views/reviewed.js';
 import './views/frame.js';
 import './views/suggestion.js';
 import './views/sentences.js';
+import './views/kinds.js';
 import './views/tags.js';
 import './views/job.js';
 import './views/otherwise.js';

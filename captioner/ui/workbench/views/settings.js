@@ -71,7 +71,7 @@ function showApplying(values) {
 export const waitForSettings = () => {
   byId('cw-side').inert = true;
 };
-const letSettingsMove = () =>
+export const letSettingsMove = () =>
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
       byId('cw-side').inert = false;
