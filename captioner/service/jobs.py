@@ -110,7 +110,7 @@ class Jobs:
             todo = []
             for picture_id, layers in self._workspace.layers_of(set_id, views):
                 view = views[picture_id]
-                families = due(layers, plan, view.name, view.existing)
+                families = due(layers, plan, view.name, view.existing, view.folder)
                 if families or existing_due(layers, plan, view.existing):
                     todo.append((view, families))
             if not todo:

@@ -6,26 +6,22 @@ from collections.abc import Mapping
 from typing import Self
 
 from captioner.errors import SettingsError
-from captioner.limits import MAX_CAPTION_LENGTH
-from captioner.models.questions import PROMPTS, STRAIGHTFORWARD, preset_title
-from captioner.settings import Settings, choice, real, whole, words
+from captioner.models.questions import QuestionSettings
+from captioner.settings import choice, real, whole
 
 _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
 
 
-class VisionLanguageSettings(Settings):
+class VisionLanguageSettings(QuestionSettings):
     """What is asked, and how the answer is searched for. Lengths count the answer's tokens alone.
 
     Under beam search with one beam the search is greedy.
     """
 
-    first_fields = ("prompt", "max_new_tokens")
+    first_fields = ("prompt", "wishes", "word_count", "max_new_tokens")
+    preset_fields = ("prompt", "max_new_tokens")
 
-    prompt: str = words(STRAIGHTFORWARD, "What the model is asked.", max_length=MAX_CAPTION_LENGTH)
-    system: str = words(
-        "", "What the model is told about itself, before the question; models that take none get it before the prompt."
-    )
     method: str = choice("beam", ("beam", "nucleus"), "Search for the likeliest answer, or draw one at random.")
     num_beams: int = whole(1, 1, 16, "How many answers are followed at once; 1 is greedy.", only_when=_BEAM)
     max_new_tokens: int = whole(300, 1, 4096, "Answers are cut here.", unit="tokens", label="Longest answer")
@@ -47,7 +43,8 @@ class VisionLanguageSettings(Settings):
     seed: int = whole(0, 0, 2**31 - 1, "The same seed draws the same answer again.", only_when=_NUCLEUS)
 
     def check_together(self) -> None:
-        """Raises: SettingsError: min_new_tokens is above max_new_tokens."""
+        """Raises: SettingsError: as `QuestionSettings`; min_new_tokens is above max_new_tokens."""
+        super().check_together()
         if self.min_new_tokens > self.max_new_tokens:
             raise SettingsError(
                 f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
@@ -57,12 +54,4 @@ class VisionLanguageSettings(Settings):
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
         """A question for each purpose, all else at its default."""
-        defaults = cls.from_mapping({})
-        return {
-            name: defaults.replaced(prompt=prompt, max_new_tokens=count) for name, (prompt, count) in PROMPTS.items()
-        }
-
-    @classmethod
-    def preset_title(cls, name: str) -> str:
-        """The purpose, in words."""
-        return preset_title(name)
+        return cls.asking(length="max_new_tokens")

@@ -45,7 +45,7 @@ function inUse(values) {
 function showApplying(values) {
   const hidden = [];
   for (const [name, [other, needed]] of Object.entries(onlyWhen))
-    if (!needed.includes(values[other])) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
+    if (!(Array.isArray(needed) ? needed.includes(values[other]) : values[other]?.includes(needed))) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
   const chosen = families[values.captioner] ?? families['']; // a name that was typed
   for (const family of new Set(Object.values(families))) if (chosen !== family) hidden.push(`#family-${family}`);
   for (const key of keys) if (!values[`${key}_on`]) hidden.push(`#body-${key}`);
