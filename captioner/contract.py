@@ -174,6 +174,11 @@ class Model(ABC):
         return ""
 
     @property
+    def note(self) -> str:
+        """What was found out about how it runs, nobody's fault, to stand after its name; "" for nothing."""
+        return ""
+
+    @property
     def batch_size(self) -> int:
         """How many pictures are worth being asked at once."""
         return 8
@@ -184,6 +189,9 @@ class Model(ABC):
 
     def release_memory(self) -> None:  # noqa: B027 - most have nothing
         """Let go of what can be made again (a part of `size_bytes`)."""
+
+    def remember_more(self, more_bytes: int) -> None:  # noqa: B027 - most remember nothing
+        """Remember at most so many bytes more than now (a part of `size_bytes`), until this is called again."""
 
     def forecast(self, settings: Any) -> Forecast:
         """What is still to be prepared, once, before the first picture."""

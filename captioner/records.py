@@ -14,6 +14,12 @@ Finish = Literal["stop", "length", ""]
 """How a sentence ended: by itself, cut at the captioner's limit, or nobody knows (a captioner that does not say, a
 layer of an earlier version)."""
 
+MAIN = ""
+"""The kind of caption that every set has; others (short, long, tags, ...) have names."""
+
+KIND = "kind"
+"""Among a set's settings, the kind of caption in front: its edits are those that are shown and written."""
+
 NOTICEABLE_S = 4.0
 """A preparation that takes longer is announced; a shorter one is simply done."""
 
@@ -61,7 +67,8 @@ class Sentence:
 class Layer:
     """What one model said about one picture in one run: a sentence or scored tags, never both.
 
-    model: the name or folder that was asked for. family: blip, clip, wd14, ... (one layer a family is current).
+    model: the name or folder that was asked for. family: blip, clip, wd14, ... kind: of caption that it was made for;
+    one layer a family and kind is current (what all kinds share is of the main one, see `captions.layers.layer_kind`).
     run_settings: the RUN fields that produced it, as a flat mapping. created_at: seconds since 1970, UTC.
     tags: best score first. A layer that was damaged on the disk has no model and no tags.
     """
@@ -75,10 +82,16 @@ class Layer:
     created_at: float
     sentence: Sentence | None = None
     tags: tuple[Tag, ...] | None = None
+    kind: str = MAIN
 
     def __post_init__(self) -> None:
         if (self.sentence is None) == (self.tags is None):
             raise ValueError("a layer holds a sentence or tags, one of the two")
+
+    @property
+    def key(self) -> str:
+        """What tells a picture's current layers apart: the family, and its kind where that is not the main one."""
+        return f"{self.family}/{self.kind}" if self.kind else self.family
 
     @property
     def is_damaged(self) -> bool:

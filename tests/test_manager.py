@@ -33,6 +33,7 @@ class WeightlessModel:
     revision = "0" * 12
     size_bytes = 100
     warning = ""
+    note = ""
     other_names = ""
     spec_for = Tagger.spec_for
 
@@ -49,6 +50,9 @@ class WeightlessModel:
         return cls(place.name, device)
 
     def release_memory(self) -> None:
+        """It remembers nothing."""
+
+    def remember_more(self, more_bytes: int) -> None:
         """It remembers nothing."""
 
     def move_to(self, device: str) -> None:
@@ -125,12 +129,17 @@ def test_beyond_the_budget_the_least_recently_used_goes_to_the_cpu_and_comes_bac
     assert states(manager) == {"b": "loaded", "c": "loaded", "a": "offloaded"}
 
 
-def test_a_model_in_use_is_never_moved(models: str, happened: list[str], cuda: None) -> None:
+def test_a_model_in_use_is_never_moved_and_what_does_not_fit_beside_it_is_refused(
+    models: str, happened: list[str], cuda: None
+) -> None:
     manager = ModelManager(models=models, budget_bytes=150)
     with manager.use("a", "weightless") as first:
-        with manager.use("b", "weightless") as second:
-            assert (first.device, second.device) == ("cuda", "cuda")
+        with pytest.raises(OutOfMemory, match=r"b does not fit: with the models in use .* a larger --vram-gib\."):
+            with manager.use("b", "weightless"):
+                pass
         assert first.device == "cuda"
+    with manager.use("b", "weightless") as second:
+        assert second.device == "cuda"
     assert states(manager) == {"b": "loaded", "a": "offloaded"}
 
 
@@ -276,14 +285,16 @@ def test_without_a_budget_the_cpu_keeps_all(models: str, happened: list[str]) ->
     assert states(manager) == {"a": "loaded", "b": "loaded", "c": "loaded"}
 
 
-def test_a_model_above_the_whole_budget_stays_while_it_is_the_last_used(
+def test_a_model_above_the_whole_budget_is_refused_before_it_is_loaded(
     models: str, happened: list[str], cuda: None
 ) -> None:
     manager = ModelManager(models=models, budget_bytes=10)
-    for _ in range(3):
+    with pytest.raises(OutOfMemory, match=r"a does not fit: .* Choose a smaller model"):
         with manager.use("a", "weightless"):
             pass
-    assert happened == ["load a on cuda"]
+    assert happened == []
+    assert manager.report() == []
+    assert list(manager.failures()) == [("weightless", "a")]
 
 
 def test_a_model_that_cannot_be_loaded_is_not_kept(models: str, happened: list[str]) -> None:

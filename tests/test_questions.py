@@ -159,6 +159,6 @@ def test_prompts_are_chosen_and_filled_in_on_the_command_line(
     assert command_line.main([*words, *more]) == 0
     told = capsys.readouterr()
     assert f"{PROMPTS['short'][0]} {WISHES['mood']}" in told.out
-    assert "--parrot-word-count 9 has no effect but under a parrot_prompt with {word_count}." in told.err
+    assert "--parrot-word-count 9 has no effect without {word_count} in --parrot-prompt." in told.err
     assert command_line.main([*words, "--parrot-prompt", "{nme}"]) == 2
     assert "{nme}, which stands for nothing; the variables are {tags}, {name}" in capsys.readouterr().err

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 QUESTION = "a photo of"
 SEEDS = [5, 6, 7]
 WITHOUT_FEATURES = {"blip2", "vit_gpt2"}
+WITHOUT_PREFIX = {*WITHOUT_FEATURES, "florence2", "paligemma"}
 WAYS = {
     "greedy": VisionLanguageSettings(prompt=QUESTION, max_new_tokens=10),
     "beams": VisionLanguageSettings(prompt=QUESTION, max_new_tokens=10, num_beams=3),
@@ -99,12 +100,64 @@ def test_a_batch_says_what_plain_generate_says_of_each_picture_alone(
 
 
 @pytest.mark.parametrize("family", BUILDERS)
-def test_a_picture_is_answered_the_same_after_another_one(models: dict[str, VisionLanguageModel], family: str) -> None:
-    """Some families keep positions of the last picture on the model."""
+def test_a_picture_is_answered_the_same_after_another_one_and_from_what_is_kept_of_it(
+    models: dict[str, VisionLanguageModel], family: str
+) -> None:
+    """Some families keep positions of the last picture on the model; in some a question's end changes its beginning."""
     model = models[family]
-    first = told(model, PICTURES[0], "beams", 0)
-    told(model, PICTURES[1], "beams", 0)
-    assert told(model, PICTURES[0], "beams", 0) == first
+    model.forget_pictures()
+    before = model.size_bytes
+    plain = {(at, way): plainly(model, PICTURES[at], way, 5) for at in (0, 1) for way in WAYS}
+    for at, way in [(0, "beams"), (1, "beams"), (0, "drawn"), (1, "greedy"), (0, "beams"), (0, "greedy")]:
+        [said] = model.answer([PICTURES[at]], [QUESTION], WAYS[way], [5], is_again=True)
+        first, *others = plain[at, way]
+        assert [said.text, *(other.text for other in said.alternatives)] == list(dict.fromkeys([first, *others]))
+    kept = len(model._prefixes._kept)
+    assert kept == (0 if family in WITHOUT_PREFIX else 2)
+    assert ("again for each try" in model.note) is (family in WITHOUT_PREFIX)
+    assert model.size_bytes >= before + model._prefixes.size_bytes
+    model.forget_pictures()
+    assert model.size_bytes == before
+
+
+@pytest.mark.parametrize("family", BUILDERS)
+def test_several_settings_and_draws_of_a_picture_are_what_plain_generate_says(
+    models: dict[str, VisionLanguageModel], family: str
+) -> None:
+    captioner = VisionLanguageCaptioner(models[family])
+    shown = PictureInput(PICTURES[1])
+    plain = {(way, seed): plainly(models[family], PICTURES[1], way, seed)[0] for way in WAYS for seed in (3, 4)}
+    grid = [("drawn", 3), ("beams", 3), ("drawn", 4), ("greedy", 4)]
+    said = captioner.caption_grid(shown, [WAYS[way].replaced(seed=seed) for way, seed in grid])
+    assert [one.text for one in said] == [plain[cell] for cell in grid]
+    drawn = captioner.draw(shown, WAYS["drawn"].replaced(seed=1), skip=2, count=2)
+    assert [one.text for one in drawn] == [plain["drawn", 3], plain["drawn", 4]]
+    assert all(one.score is not None and one.score < 0 for one in drawn)
+
+
+def test_a_beginning_is_kept_only_when_a_picture_is_asked_again(models: dict[str, VisionLanguageModel]) -> None:
+    model = models["qwen3_vl"]
+    model.forget_pictures()
+    for picture in PICTURES:
+        told(model, picture, "greedy", 0)
+    assert model._prefixes.size_bytes == 0
+    told(model, PICTURES[2], "beams", 0)
+    assert model._prefixes.size_bytes > 0
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_5"])
+def test_a_beginning_that_changes_answers_is_not_used(
+    folders: dict[str, Path], family: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without what the model itself remembers of a picture's positions, its beginning is continued wrongly."""
+    model = VisionLanguageModel.load(folders[family], "cpu")
+    model._prefixes._stateful = []
+    with caplog.at_level("INFO"):
+        for at in (0, 1, 0, 0):
+            [said] = model.answer([PICTURES[at]], [QUESTION], WAYS["greedy"], [0], is_again=True)
+            assert said.text == plainly(model, PICTURES[at], "greedy", 0)[0]
+    assert model.note == "reads picture and question again for each try"
+    assert caplog.text.count("beginnings of answers are not kept") == 1
 
 
 @pytest.mark.parametrize("family", BUILDERS)

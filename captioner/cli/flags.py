@@ -73,7 +73,12 @@ def add_model_flags(
         other = registry.family_class(family).other_names
         listed = ", ".join([*shown, *([other] if other else [])])
         does = "add tags" if writes else "asked too" if family in registry.tag_families() else "asked in place of CLIP"
-        _add(section, f"--{family}", "NAME|DIR", f"{does}: {listed}, a folder, or {DEFAULT}")
+        _add(section, flag_of(family), "NAME|DIR", f"{does}: {listed}, a folder, or {DEFAULT}")
+
+
+def flag_of(name: str) -> str:
+    """How the command line spells a name in the flat mapping."""
+    return "--" + name.replace("_", "-")
 
 
 def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -113,7 +118,9 @@ def check_flags_have_effect(flat: dict[str, Any], *plans: Plan) -> None:
             if field.name in flat:
                 is_default = group.kind == "tagger" or group.family == registry.families("captioner")[0]
                 needed = DEFAULT if is_default else registry.of_family(group.family)[0].name
-                raise WrongUse(f"{field.flag} has no effect without --{group.key}; add --{group.key} {needed}.")
+                raise WrongUse(
+                    f"{field.flag} has no effect without {flag_of(group.key)}; add {flag_of(group.key)} {needed}."
+                )
 
 
 def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection[str] = ()) -> list[str]:
@@ -133,8 +140,10 @@ def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection
                 other, _ = field.only_when or field.only_with or ("", ())
                 if other not in varied:
                     given = _as_written(field, flat[field.name])
-                    now = f"under --{other} {values[other]}, only" if field.only_when else "but"
-                    notes.append(f"{given} has no effect {now} under {field.needed_text}.")
+                    effect = f"under {flag_of(other)} {values[other]}, only under {field.needed_text}"
+                    if field.only_with:
+                        effect = f"without {field.only_with[1]} in {flag_of(other)}"
+                    notes.append(f"{given} has no effect {effect}.")
         for alias in group.aliases():
             target = group.prefix + own.alias_target(alias.name.removeprefix(group.prefix), own.to_mapping())
             if alias.name in flat and target in flat:
@@ -153,7 +162,7 @@ def _as_written(field: Field, value: Any) -> str:
 def _heading(group: SettingGroup) -> str:
     if not group.family:
         return "caption text, whatever it is made from"
-    return f"sentence ({group.title})" if group.key == CAPTIONER else f"tags (--{group.key})"
+    return f"sentence ({group.title})" if group.key == CAPTIONER else f"tags ({flag_of(group.key)})"
 
 
 def add_field(section: argparse._ArgumentGroup, field: Field) -> None:

@@ -57,7 +57,7 @@ def set_settings(arguments: argparse.Namespace, target: Target) -> SetSettings:
         if name not in heeded:
             field = next(field for field in SetSettings.fields() if field.name == name)
             other = field.only_when[0] if field.only_when else ""
-            raise WrongUse(f"{field.flag} has no effect with --{other} {getattr(settings, other)}.")
+            raise WrongUse(f"{field.flag} has no effect with {_flag(other)} {getattr(settings, other)}.")
     return settings
 
 

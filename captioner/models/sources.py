@@ -270,6 +270,13 @@ def is_cached(spec: ModelSpec) -> bool:
     return (DEMO_FOLDER / spec.name).is_dir() if spec.is_demo else cached_folder(spec) is not None
 
 
+def is_here(spec: ModelSpec, models: str = "auto") -> bool:
+    """As `is_cached`, and a folder of models is looked into. Raises nothing."""
+    if models not in _WORDS and spec.has_folder and _is_folder(_path(models) / spec.name):
+        return True
+    return is_cached(spec)
+
+
 def _names(family: str) -> str:
     return ", ".join(spec.name for spec in registry.of_family(family)) or "none"
 

@@ -114,7 +114,8 @@ class Doubt:
         """A picture's caption (None), or a text that a person types there, read now unless it was read before.
 
         Returns: text; doubts, fillers: see `lab.doubts`; said: the figures in words, "" where nothing was read; notes:
-            who was asked, and what is not known, in sentences; entry: as in `of_set`, None where nothing is stored;
+            who was asked, and what is not known, in sentences; entry: as in `of_set`, with the caption's "text"; None
+            where nothing is stored;
             is_preliminary: there are more pictures to be looked at, to compare with: ask again.
         Raises: SettingsError: no model can read. ModelNotFound, ModelFailed, BadPicture, UnknownSet, UnknownPicture.
         """
@@ -128,7 +129,7 @@ class Doubt:
         if stored is None or not known.is_fresh(picture_id, text, planned):
             self._readers.check(plan)
             stored, is_preliminary = self._worker.ask(lambda: self._read_live(set_id, picture_id, text, plan)).result()
-        entry = known.entry(picture_id, current, planned) if picture_id in known else None
+        entry = {"text": current, **known.entry(picture_id, current, planned)} if picture_id in known else None
         return {"text": text, **known.shown(stored), "entry": entry, "is_preliminary": is_preliminary}
 
     def doubts(self, set_id: str) -> list[dict[str, Any]]:

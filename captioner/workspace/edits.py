@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from captioner.errors import StoreError
 from captioner.records import Layer
-from captioner.workspace import journal
+from captioner.workspace import journal, kinds
 from captioner.workspace import views as reading
 from captioner.workspace.checks import differing_settings
 from captioner.workspace.journal import EXISTING, IS_REMOVED, IS_REVIEWED, LAYER, TEXT, Step
@@ -117,13 +117,21 @@ def set_removed(
 
 
 def set_settings(db: sqlite3.Connection, set_id: str, after: str, label: str, now: float) -> None:
-    """Replace the set's settings (JSON); changes of the same names in quick succession are one entry."""
+    """Replace the set's settings (JSON); changes of the same names in quick succession are one entry.
+
+    Where they put another kind of caption in front, its edits take the place of those that were shown.
+    """
     set_key = reading.find_set(db, set_id)
     before = reading.settings_json(db, set_key)
     if before == after:
         return
     version = new_version(db, set_key, now)
     _write_settings(db, set_key, version, after)
+    if steps := kinds.exchanged(db, set_key, before, after):
+        entry_key = journal.add(db, set_key, "settings", label, now, settings=(before, after))
+        journal.record(db, entry_key, steps)
+        journal.apply(db, set_key, version, [(step.picture_key, step.field, step.after) for step in steps])
+        return
     top = journal.top(db, set_key)
     is_like_top = top is not None and (top.kind, top.label) == ("settings", label)
     if top is not None and is_like_top and now - top.changed_at <= SETTINGS_JOIN_WITHIN_S:
@@ -166,10 +174,10 @@ def put_layers(
     entry = None
     if layers:
         steps = []
-        for layer in {(layer.picture_id, layer.family): layer for layer in layers}.values():
+        for layer in {(layer.picture_id, layer.key): layer for layer in layers}.values():
             key = pictures[layer.picture_id]
-            before = journal.current_layer(db, key, layer.family)
-            steps.append(Step(key, LAYER + layer.family, before, to_row(db, key, layer, labels, fresh)))
+            before = journal.current_layer(db, key, layer.key)
+            steps.append(Step(key, LAYER + layer.key, before, to_row(db, key, layer, labels, fresh)))
         for key in pictures.values() if replaces_edits else ():
             text, _ = reading.text_of(db, key)
             if text is not None:

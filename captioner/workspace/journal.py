@@ -16,7 +16,7 @@ from captioner.workspace.checksums import checksum, damaged_row
 from captioner.workspace.records import Entry, EntryKind
 
 TEXT, EXISTING, IS_REMOVED, IS_REVIEWED = "text", "existing", "is_removed", "is_reviewed"
-LAYER, RATING = "layer:", "rating:"
+LAYER, RATING, KIND_TEXT = "layer:", "rating:", "text:"
 
 # What a field's new value changes beside itself. The revision counts changes of the edit only; layers_version those
 # of what a caption is composed from. An edit's and a rating's checksum are written with them, the others' by trigger.
@@ -34,7 +34,8 @@ _RATING_UPDATE = (
 
 
 class Step(NamedTuple):
-    """One picture's field before and after; for a layer the values are keys of layers, None for no layer.
+    """One picture's field before and after; for a layer the values are keys of layers, None for no layer; for a kind's
+    edit that is put away its text, None for none.
 
     A rating is of one caption of the picture: its field names the row.
     """
@@ -70,6 +71,9 @@ def apply(db: sqlite3.Connection, set_key: int, version: int, values: Iterable[t
         if field.startswith(RATING):
             db.executemany(_RATING_UPDATE, [(value, version, field.removeprefix(RATING)) for value, _, _ in rows])
             continue
+        if field.startswith(KIND_TEXT):
+            _put_away(db, field.removeprefix(KIND_TEXT), [(picture_key, text) for text, _, picture_key in rows])
+            continue
         family = field.removeprefix(LAYER)
         db.executemany(
             "DELETE FROM current_layers WHERE picture_key = ? AND family = ?",
@@ -88,6 +92,14 @@ def apply(db: sqlite3.Connection, set_key: int, version: int, values: Iterable[t
             " (SELECT digest FROM pictures WHERE set_key = ?2 AND version = ?1)",
             (version, set_key),
         )
+
+
+def _put_away(db: sqlite3.Connection, kind: str, texts: Iterable[tuple[int, str | None]]) -> None:
+    for picture_key, text in texts:
+        db.execute("DELETE FROM kind_texts WHERE picture_key = ? AND kind = ?", (picture_key, kind))
+        if text is not None:
+            row = (picture_key, kind, text)
+            db.execute("INSERT INTO kind_texts VALUES (?, ?, ?, ?)", (*row, checksum(*row)))
 
 
 def top(db: sqlite3.Connection, set_key: int) -> Top | None:

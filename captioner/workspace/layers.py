@@ -83,7 +83,7 @@ def to_row(db: sqlite3.Connection, picture_key: int, layer: Layer, labels: Label
         "INSERT INTO layers (picture_key, family, model, model_revision, run_settings, seed, created_at, sentence,"
         " tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(picture_key, layer.family, layer.model, layer.model_revision, json.dumps(dict(layer.run_settings))),
+            *(picture_key, layer.key, layer.model, layer.model_revision, json.dumps(dict(layer.run_settings))),
             *(layer.seed, layer.created_at, sentence, tags),
         ),
     ).lastrowid
@@ -103,20 +103,22 @@ def from_row(db: sqlite3.Connection, picture: tuple[int, str], row: Sequence[Any
 
     Args: picture: key and id of the picture that the row was asked for.
     """
-    wanted_family, *values, stored, seed, created_at = row
-    picture_key, family, model, model_revision, run_settings, sentence_json, tags_blob = values[1:]
+    wanted_key, *values, stored, seed, created_at = row
+    picture_key, key, model, model_revision, run_settings, sentence_json, tags_blob = values[1:]
     picture_id = picture[1]
+    family, _, kind = str(wanted_key).partition("/")
     lost = Layer(
         picture_id=picture_id,
         model="",
-        family=str(wanted_family),
+        family=family,
+        kind=kind,
         model_revision="",
         run_settings={},
         seed=None,
         created_at=0.0,
         tags=(),
     )
-    if stored != checksum(*values) or (picture_key, family) != (picture[0], wanted_family):
+    if stored != checksum(*values) or (picture_key, key) != (picture[0], wanted_key):
         return lost
     sentence = tags = None
     if sentence_json is not None:
@@ -137,6 +139,7 @@ def from_row(db: sqlite3.Connection, picture: tuple[int, str], row: Sequence[Any
         picture_id=picture_id,
         model=model,
         family=family,
+        kind=kind,
         model_revision=model_revision,
         run_settings=json.loads(run_settings),
         seed=seed,

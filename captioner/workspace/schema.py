@@ -3,8 +3,8 @@
 Version 1 holds sets, pictures, layers and edits; version 2 adds the journal; version 3 a checksum for each unit of a
 row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves; version 4
 adds whether a person has reviewed a picture and what the picture looks like; version 5 the lab: sweeps, ratings, and
-what models said of the captions that are there. A script that was released is never changed: the next version is one
-more script.
+what models said of the captions that are there; version 6 the edits of the kinds of captions that are not in front. A
+script that was released is never changed: the next version is one more script.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ CREATE INDEX current_layers_by_layer ON current_layers (layer_key);
 """
 
 # Undone entries are always the newest ones of a set. A step's field is text, existing, is_removed, is_reviewed,
-# layer:FAMILY (then its values are keys of layers) or rating:KEY (then its values are those of that row of ratings).
+# layer:FAMILY (then its values are keys of layers), rating:KEY (then its values are those of that row of ratings) or
+# text:KIND (then its values are edits that are put away).
 _JOURNAL = """
 CREATE TABLE entries (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -255,7 +256,19 @@ CREATE TABLE readings (
 );
 """
 
-MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB)
+# pictures.text is the edit of the kind of caption in front; those of the others are put away here until theirs is. A
+# layer's kind stands behind its family: blip/short. The checksum is written with the row.
+_KINDS = """
+CREATE TABLE kind_texts (
+    picture_key INTEGER NOT NULL REFERENCES pictures (key),
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (picture_key, kind)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB, _KINDS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

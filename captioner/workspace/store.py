@@ -23,6 +23,7 @@ from captioner.workspace import views as reading
 from captioner.workspace.checks import check_caption, check_revision, settings_json, storable_name
 from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
+from captioner.workspace.kinds import KindTexts
 from captioner.workspace.lab import Lab
 from captioner.workspace.layers import StoredLayers
 from captioner.workspace.likenesses import Likenesses
@@ -64,6 +65,7 @@ class Workspace:
         self.lab = Lab(self._database, clock)
         self.likenesses = Likenesses(self._database, self._files)
         self.readings = Readings(self._database, clock)
+        self.kind_texts = KindTexts(self._database)
         deletion.discard_files(self._database, self._files)
 
     @property
@@ -144,7 +146,7 @@ class Workspace:
         """Replace the set's settings, as one journal entry; changes of the same names in quick succession are one.
 
         Args: settings: flat, values as JSON has them. What they mean is not checked here. label: only changes of the
-            same label become one entry.
+            same label become one entry. Another `records.KIND` puts that kind's edits in the shown ones' place.
         """
         after = settings_json(settings)
         now = self._clock()
@@ -284,7 +286,7 @@ class Workspace:
         return self.put_layers(set_id, (), failures={picture_id: failure})
 
     def layers(self, set_id: str, picture_id: str) -> tuple[Layer, ...]:
-        """The current layers of a picture, one a family, sorted by family. Raises: UnknownSet, UnknownPicture."""
+        """The current layers of a picture, one a family and kind, sorted. Raises: UnknownSet, UnknownPicture."""
         with self._database.read() as db:
             key = reading.find_picture(db, set_id, picture_id)
             version = db.execute("SELECT layers_version FROM pictures WHERE key = ?", (key,)).fetchone()[0]

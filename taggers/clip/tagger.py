@@ -17,7 +17,7 @@ import numpy as np
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel
-from captioner.models.memory import in_halves
+from captioner.models.memory import in_halves, make_room
 from captioner.models.weights import fingerprint
 from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
@@ -146,8 +146,13 @@ class ClipTagger(Tagger):
         return int(copies + held + self._memory.size_bytes)
 
     def release_memory(self) -> None:
-        """Let go of the pictures that it remembers."""
+        """Let go of the pictures that it remembers, and of the copies that encode texts faster."""
         self._memory.clear()
+        self._text_tower = None
+
+    def remember_more(self, more_bytes: int) -> None:
+        """Bound what is remembered of pictures."""
+        self._memory.grow_at_most(more_bytes)
 
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
@@ -277,6 +282,7 @@ class ClipTagger(Tagger):
         self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
         if not matrices:  # a model folder whose own list of vocabularies is empty
             return Labels([], torch.empty(0, 0, device=self._device))
+        make_room(sum(4 * matrix.size for matrix in matrices))
         return Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
 
     def _rankable(self, settings: ClipSettings) -> list[Labels]:

@@ -11,7 +11,7 @@ import pytest
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
 from tests.browser.conftest import BareServer, caption, open_page, select, wait_saved, wait_until
-from tests.browser.units import Tab, row
+from tests.browser.units import Tab, row, saved
 
 pytestmark = pytest.mark.browser
 
@@ -118,6 +118,8 @@ def test_lines_stay_under_their_words_while_a_person_types(
     page.evaluate("document.getElementById('cw-editor').setSelectionRange(22, 22)")  # within it
     page.keyboard.type("x")
     assert _marked(page) == [], "a word that is touched is another word"
+    page.keyboard.press("Backspace")
+    wait_until(lambda: _marked(page) == [("cats", "false")], "it is the word that was read again")
 
 
 WIDTHS = (1440, 1366, 1101, 641, 390)
@@ -288,6 +290,30 @@ def test_while_a_question_is_out_the_newest_text_waits_and_an_older_answer_is_no
     reads.run("{ asked.findLast(({ name }) => name === 'reading').answer(value); }", _reading("oth"))
     _settle(reads)
     assert reads.run("now.foundNow().text") == "oth"
+
+
+def test_a_text_that_came_back_while_another_was_read_is_found_again(reads: Tab) -> None:
+    reads.pass_ms(600)
+    reads.run("{ asked.at(-1).answer(value); }", _reading("old", entry={**FRESH, "text": "old"}))
+    _settle(reads)
+    assert reads.run("now.foundNow().text") == "old"
+    reads.type("a", "new")
+    reads.pass_ms(300)
+    reads.run("{ asked.at(-1).answer(value); }", saved("a", "new", 3))
+    _settle(reads)
+    reads.pass_ms(600)
+    assert _asked(reads)[-1] is None
+    number = reads.run("asked.findLastIndex(({ name }) => name === 'reading')")
+    reads.take(row("a", "old", revision=4))
+    reads.pass_ms(600)
+    assert reads.run("asked.findLastIndex(({ name }) => name === 'reading')") == number, "one at a time"
+    reads.answer(_reading("new", entry={**FRESH, "text": "new"}), number)
+    _settle(reads)
+    assert reads.run("readings.readingOf(page.rows[0])") is None, "the figure is the other text's"
+    reads.pass_ms(600)
+    reads.run("{ asked.findLast(({ name }) => name === 'reading').answer(value); }", _reading("old"))
+    _settle(reads)
+    assert reads.run("now.foundNow().text") == "old"
 
 
 def test_an_answer_for_another_picture_is_dropped_and_kept_as_its_figure(reads: Tab) -> None:

@@ -28,6 +28,7 @@ from captioner.models.vision_language import loading
 from captioner.models.vision_language.asking import Asking
 from captioner.models.vision_language.drawing import DrawEachRow, OfTheAnswer
 from captioner.models.vision_language.features import Features
+from captioner.models.vision_language.prefix import Prefixes
 from captioner.models.vision_language.settings import VisionLanguageSettings
 from captioner.records import Alternative, Finish, Sentence
 
@@ -42,6 +43,7 @@ class VisionLanguageModel:
         self._model = model
         self._asking = asking
         self._features = Features(model, asking)
+        self._prefixes = Prefixes(model, asking, self._features)
         self._is_encoder_decoder = bool(model.config.is_encoder_decoder)
         self.revision = revision
 
@@ -66,16 +68,27 @@ class VisionLanguageModel:
         """Bytes the weights take, and what is remembered of pictures."""
         parts = (*self._model.parameters(), *self._model.buffers())
         weights: int = sum(part.numel() * part.element_size() for part in parts)
-        return weights + self._features.size_bytes
+        return weights + self._features.size_bytes + self._prefixes.size_bytes
+
+    @property
+    def note(self) -> str:
+        """What is slower with this model than with others, fit to stand after its name; "" for nothing known."""
+        return self._features.note or self._prefixes.note
 
     def move_to(self, device: str) -> None:
         """Bring the weights to a device."""
-        self._features.forget()
+        self.forget_pictures()
         self._model.to(device)
 
     def forget_pictures(self) -> None:
         """Let go of what is remembered of pictures."""
         self._features.forget()
+        self._prefixes.forget()
+
+    def remember_more(self, more_bytes: int) -> None:
+        """Let what is remembered of pictures grow by so many bytes."""
+        self._features.grow_at_most(more_bytes // 2)
+        self._prefixes.grow_at_most(more_bytes // 2)
 
     def check(self, settings: VisionLanguageSettings) -> None:
         """Raises: SettingsError: the prompt has a word that stands for the picture."""
@@ -87,28 +100,36 @@ class VisionLanguageModel:
         prompts: Sequence[str],
         settings: VisionLanguageSettings,
         seeds: Sequence[int],
+        *,
+        is_again: bool = False,
     ) -> list[Sentence]:
         """One sentence a picture, in order; under beam search with the other beams as alternatives.
 
         Args: prompts: the question for each picture. seeds: for each picture; heeded under nucleus sampling.
+            is_again: the same will be asked again, with other settings.
         Raises: SettingsError: see `check`. ModelFailed: scores are not numbers. OutOfMemory: not even one fits.
         """
         asked = list(zip(images, prompts, seeds, strict=True))
-        return in_halves(lambda part: self._answer(part, settings), asked)
-
-    def _answer(
-        self, asked: Sequence[tuple[Image.Image, str, int]], settings: VisionLanguageSettings
-    ) -> list[Sentence]:
         with torch.inference_mode():
-            return self._answered(asked, settings)
+            return in_halves(lambda part: self._answered(part, settings, is_again), asked)
+
+    def _inputs(self, images: list[Image.Image], prompts: list[str], system: str, beams: int, is_again: bool) -> Any:
+        """Inputs for generate. One question about one picture, in however many rows, may go on from what is kept."""
+        if all(image is images[0] for image in images) and len(set(prompts)) == 1:
+            begun = self._prefixes.begun(
+                images[0], prompts[0], system, rows=len(images), beams=beams, is_again=is_again
+            )
+            if begun is not None:
+                return begun
+        return self._features.instead_of_pixels(images, self._asking.inputs(images, prompts, system))
 
     def _answered(
-        self, asked: Sequence[tuple[Image.Image, str, int]], settings: VisionLanguageSettings
+        self, asked: Sequence[tuple[Image.Image, str, int]], settings: VisionLanguageSettings, is_again: bool
     ) -> list[Sentence]:
         images, prompts, seeds = (list(column) for column in zip(*asked, strict=True))
-        inputs = self._features.instead_of_pixels(images, self._asking.inputs(images, prompts, settings.system))
         is_drawn = settings.method == "nucleus"
         beams = 1 if is_drawn else settings.num_beams
+        inputs = self._inputs(images, prompts, settings.system, beams, is_again)
         rules = self._rules(settings)
         draw = DrawEachRow(seeds, self._model.device) if is_drawn else None
         if draw is not None:

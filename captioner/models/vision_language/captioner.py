@@ -36,6 +36,7 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
     other_names: ClassVar[str] = "the hub id of an image-text-to-text model (owner/name)"
     names_any_repo: ClassVar[bool] = True
     is_live: ClassVar[bool] = False
+    shares_grid: ClassVar[bool] = True
 
     def __init__(self, model: VisionLanguageModel) -> None:
         super().__init__(model)
@@ -82,6 +83,11 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
         return writes and any("vision" in key or key in ("encoder", "image_token_id") for key in config)
 
     @property
+    def note(self) -> str:
+        """What of a picture it cannot keep, found out by trying."""
+        return self._model.note
+
+    @property
     def batch_size(self) -> int:
         """On the CPU a batch is no faster, and a person waits for all of it."""
         return 1 if self.device == "cpu" else 4
@@ -94,6 +100,26 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
         self._model.check(settings)
         prompts = [settings.asked(shown) for shown in inputs]
         return self._model.answer([shown.image for shown in inputs], prompts, settings, [settings.seed] * len(inputs))
+
+    def caption_grid(self, shown: PictureInput, grid: Sequence[VisionLanguageSettings]) -> list[Sentence]:
+        """As one by one, but picture and question are read once, and what differs by its seed only is drawn together.
+
+        Raises: as `caption`.
+        """
+        alike: dict[VisionLanguageSettings, list[int]] = {}
+        for place, settings in enumerate(grid):
+            self._model.check(settings)
+            alike.setdefault(settings.replaced(seed=0), []).append(place)
+        said: dict[int, Sentence] = {}
+        for settings, places in alike.items():
+            seeds = [grid[place].seed for place in places]
+            prompt = filled_in(settings.prompt, shown)
+            count = len(places) if self.can_draw(settings) else 1
+            found = self._model.answer(
+                [shown.image] * count, [prompt] * count, settings, seeds[:count], is_again=len(grid) > 1
+            )
+            said |= dict(zip(places, found if count == len(places) else found * len(places), strict=True))
+        return [said[place] for place in range(len(grid))]
 
     @staticmethod
     def can_draw(settings: VisionLanguageSettings) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,6 +43,15 @@ class Features:
         """What they take."""
         return self._kept.size_bytes
 
+    @property
+    def note(self) -> str:
+        """Fit to stand after the model's name; "" when all is well."""
+        return "" if self.is_used else "looks at a picture again for each try"
+
+    def grow_at_most(self, more_bytes: int) -> None:
+        """Keep at most so many bytes more than now."""
+        self._kept.grow_at_most(more_bytes)
+
     def forget(self) -> None:
         """Let go of all."""
         self._kept.clear()
@@ -54,12 +63,21 @@ class Features:
 
     def _with_features(self, images: Sequence[Image.Image], placed: dict[str, Any]) -> dict[str, Any]:
         found = [self._of(image, placed if len(images) == 1 else None) for image in images]
-        rest = {name: value for name, value in placed.items() if not (name.startswith("pixel") or name in _PIXELS)}
-        return {**rest, "mm_encoder_outputs": {"image": _joined(found)}}
+        return {**self.without_pixels(placed), "mm_encoder_outputs": {"image": _joined(found)}}
+
+    @staticmethod
+    def without_pixels(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What remains of inputs once the model has looked."""
+        return {name: value for name, value in inputs.items() if not (name.startswith("pixel") or name in _PIXELS)}
+
+    @staticmethod
+    def key_of(image: Image.Image) -> Hashable:
+        """The same for equal pictures only."""
+        return image.size, hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
     def _of(self, image: Image.Image, placed: Mapping[str, Any] | None) -> dict[str, Any]:
         """One picture's features. Args: placed: its inputs, None where they are to be made."""
-        key = (image.size, hashlib.blake2b(image.tobytes(), digest_size=16).digest())
+        key = self.key_of(image)
         kept = self._kept.get(key)
         if kept is None:
             made = placed or {name: self._placed(value) for name, value in self._asking.probe([image]).items()}
@@ -67,7 +85,7 @@ class Features:
             taken = inspect.signature(self._reader).parameters
             read = self._reader(**{name: value for name, value in made.items() if name in taken}, return_dict=True)
             kept = {"class": type(read), **{name: read[name] for name in _KEPT if read.get(name) is not None}}
-            self._kept.put(key, kept, _bytes(kept))
+            self._kept.put(key, kept, bytes_of(kept))
         return kept
 
     def _placed(self, value: Any) -> Any:
@@ -77,7 +95,7 @@ class Features:
 
     @torch.inference_mode()
     def _is_proven(self) -> bool:
-        images = [Image.new("RGB", (64, 64), "white"), Image.linear_gradient("L").resize((96, 48)).convert("RGB")]
+        images = probe_pictures()
         try:
             inputs = {name: self._placed(value) for name, value in self._asking.probe(images).items()}
             looked = self._two_tokens(dict(inputs))
@@ -118,9 +136,17 @@ def _of_all(values: Sequence[Any]) -> Any:
     return torch.cat(list(values)) if torch.is_tensor(values[0]) else [part for value in values for part in value]
 
 
-def _bytes(value: Any) -> int:
+def probe_pictures() -> list[Image.Image]:
+    """A white one and one of another shape, to try a model on."""
+    return [Image.new("RGB", (64, 64), "white"), Image.linear_gradient("L").resize((96, 48)).convert("RGB")]
+
+
+def bytes_of(value: Any) -> int:
+    """Bytes of the tensors in a value: in its parts, or an object's attributes."""
     if torch.is_tensor(value):
         return int(value.numel() * value.element_size())
     if isinstance(value, dict):
-        return sum(map(_bytes, value.values()))
-    return sum(map(_bytes, value)) if isinstance(value, list | tuple) else 0
+        return sum(map(bytes_of, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(bytes_of, value))
+    return bytes_of(vars(value)) if hasattr(value, "__dict__") and not isinstance(value, type) else 0

@@ -252,12 +252,15 @@ function pinned() {
 
 /** Shows the form. @param {boolean} isFresh the pictures are those of the list's selection */
 export async function setUp(isFresh) {
+  form.inert = true; // what stands there is of the time before
   try {
     offer = await ask('lab_offer', { set: page.set, settings: page.settings });
   } catch (error) {
     throwBug(error);
     render(form, html`<p class="cw-compare-wrong" role="alert">${error.message}</p>`);
     return;
+  } finally {
+    form.inert = false;
   }
   problem = '';
   wanted.ids = isFresh || !wanted.ids.length ? pinned() : wanted.ids.filter((id) => rowOf.has(id));

@@ -28,6 +28,7 @@ async function askOnce(id, text, isTyped) {
     if (id !== page.current || isWanted) return;
     show({ ...reply, id, isStored: !!reply.entry && !reply.entry.is_stale });
     if (reply.is_preliminary) plan(AGAIN_MS);
+    else if (rowOf.has(id) && reply.text !== textOf(rowOf.get(id))) plan(TYPED_MS); // undone while it was read
   } catch (error) {
     throwBug(error);
     if (id !== page.current || error instanceof Unreachable) return; // asked again with the next change

@@ -20,7 +20,7 @@ let isAllWanted = false;
 
 function take(id, entry) {
   const row = rowOf.get(id);
-  if (row) known.set(id, { ...entry, text: row.text });
+  if (row) known.set(id, { text: row.text, ...entry });
 }
 
 async function askAll() {
@@ -66,10 +66,10 @@ export function readAgain() {
   return look();
 }
 
-/** What came of reading one caption just now. */
+/** What came of reading one caption just now. @param entry with the text that it is of: the row may be another by now */
 export function takeReading(id, entry) {
   take(id, entry);
-  changed.delete(id);
+  if (known.get(id)?.text === rowOf.get(id)?.text) changed.delete(id);
   announce('read', { isLive: true, isAll: false });
 }
 

@@ -20,6 +20,7 @@ const tip = byId('cw-doubt-tip');
 const chips = byId('cw-doubt-chips');
 let told = 0; // the index of the mark whose reason is in sight, from 1; 0 for none
 let hovering = 0;
+let isLost = false; // a mark went because its word was touched
 let goesToFirst = ''; // the picture whose first doubtful word is gone to once it is read
 
 const doubtOf = (index) => foundNow()?.doubts?.[index - 1];
@@ -168,6 +169,7 @@ function showNotes() {
 }
 
 function showMarks() {
+  isLost = false;
   const found = foundNow();
   const doubts = found?.doubts ?? [];
   mark(found?.text ?? text.value, [
@@ -186,10 +188,19 @@ function showMarks() {
   ]);
 }
 
+/** Brings the marks along with the text that stands in the box now; when it is what was read again, all are back. */
+function bring() {
+  const isTouched = follow();
+  isLost ||= isTouched;
+  const isBack = isLost && foundNow()?.text === text.value;
+  if (isBack) showMarks();
+  if (isTouched || isBack) showRow();
+}
+
 let shown = '';
 on('doubts', (found) => {
   const now = JSON.stringify([found?.id, found?.text, found?.doubts, found?.fillers]);
-  if (now !== shown) {
+  if (now !== shown || isLost) {
     hide();
     showMarks();
   }
@@ -202,7 +213,7 @@ on('doubts', (found) => {
   if (first) goTo(first);
 });
 on('edited', (id) => {
-  if (id === page.current && follow()) showRow();
+  if (id === page.current) bring();
 });
 on('selected', ({ id }) => {
   if (id !== goesToFirst) goesToFirst = '';
@@ -210,13 +221,13 @@ on('selected', ({ id }) => {
 on('read', showRow);
 on('rows', (ids) => {
   if (!ids.includes(page.current)) return;
-  follow();
+  bring();
   showRow();
 });
 
 text.addEventListener('input', () => {
   if (told) hide();
-  if (follow()) showRow();
+  bring();
 });
 text.addEventListener('scroll', () => {
   if (told) tell(told);
