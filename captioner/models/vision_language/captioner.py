@@ -113,7 +113,7 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
         said: dict[int, Sentence] = {}
         for settings, places in alike.items():
             seeds = [grid[place].seed for place in places]
-            prompt = filled_in(settings.prompt, shown)
+            prompt = settings.asked(shown)
             count = len(places) if self.can_draw(settings) else 1
             found = self._model.answer(
                 [shown.image] * count, [prompt] * count, settings, seeds[:count], is_again=len(grid) > 1
