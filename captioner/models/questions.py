@@ -157,7 +157,20 @@ _READ: Mapping[str, Readable] = MappingProxyType(
 _VARIABLE = re.compile(r"\{[A-Za-z_]\w*\}")
 
 
-class QuestionSettings(Settings):
+class RedrawnSettings(Settings):
+    """How often a captioner that can draw by chance tries again."""
+
+    redraws: int = whole(
+        2,
+        0,
+        10,
+        "How often an answer that went wrong (cut, going round in circles, a refusal) is drawn again with the next "
+        "seed; 0 is never. Where nothing is drawn by chance it is only marked.",
+        effect=Effect.CONDUCT,
+    )
+
+
+class QuestionSettings(RedrawnSettings):
     """What is asked about each picture; the settings of a captioner that is asked something derive from it."""
 
     prompt: str = words(
@@ -179,19 +192,11 @@ class QuestionSettings(Settings):
         label="System prompt",
         lines=2,
     )
-    redraws: int = whole(
-        2,
-        0,
-        10,
-        "How often an answer that went wrong (cut, going round in circles, a refusal) is drawn again with the next "
-        "seed; 0 is never. Where nothing is drawn by chance it is only marked.",
-        effect=Effect.CONDUCT,
-    )
-
     preset_fields: ClassVar[tuple[str, ...]] = ("prompt",)
 
     def check_together(self) -> None:
         """Raises: SettingsError: the prompt has a variable that nobody knows."""
+        super().check_together()
         unknown = next((found for found in _VARIABLE.findall(self.prompt) if found not in VARIABLES), None)
         if unknown is not None:
             raise SettingsError(

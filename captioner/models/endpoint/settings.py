@@ -12,7 +12,7 @@ from captioner.settings import Effect, real, whole, words
 class EndpointSettings(QuestionSettings):
     """A question, how the server may draw its answer, and what it gets of the picture."""
 
-    first_fields = ("prompt", "wishes", "word_count", "max_tokens")
+    first_fields = ("prompt", "wishes", "word_count", "system", "max_tokens")
     preset_fields = ("prompt", "max_tokens")
 
     model: str = words("", "The model's name on the server; empty takes the first that it lists.", max_length=200)

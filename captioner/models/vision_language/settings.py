@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from typing import Self
 
 from captioner.errors import SettingsError
-from captioner.models.questions import QuestionSettings
+from captioner.models.questions import QuestionSettings, RedrawnSettings
 from captioner.settings import choice, real, whole
 
 _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
 
 
-class VisionLanguageSettings(QuestionSettings):
-    """What is asked, and how the answer is searched for. Lengths count the answer's tokens alone.
+class SearchSettings(RedrawnSettings):
+    """How an answer is searched for. Lengths count the answer's tokens alone.
 
     Under beam search with one beam the search is greedy.
     """
-
-    first_fields = ("prompt", "wishes", "word_count", "max_new_tokens")
-    preset_fields = ("prompt", "max_new_tokens")
 
     method: str = choice("beam", ("beam", "nucleus"), "Search for the likeliest answer, or draw one at random.")
     num_beams: int = whole(1, 1, 16, "How many answers are followed at once; 1 is greedy.", only_when=_BEAM)
@@ -43,13 +40,20 @@ class VisionLanguageSettings(QuestionSettings):
     seed: int = whole(0, 0, 2**31 - 1, "The same seed draws the same answer again.", only_when=_NUCLEUS)
 
     def check_together(self) -> None:
-        """Raises: SettingsError: as `QuestionSettings`; min_new_tokens is above max_new_tokens."""
+        """Raises: SettingsError: min_new_tokens is above max_new_tokens."""
         super().check_together()
         if self.min_new_tokens > self.max_new_tokens:
             raise SettingsError(
                 f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
                 "min_new_tokens must not be above max_new_tokens."
             )
+
+
+class VisionLanguageSettings(SearchSettings, QuestionSettings):
+    """What is asked, and how the answer is searched for."""
+
+    first_fields = ("prompt", "wishes", "word_count", "system", "max_new_tokens")
+    preset_fields = ("prompt", "max_new_tokens")
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
