@@ -101,8 +101,8 @@ class Model(ABC):
     other_names: which names beside the registered ones `spec_for` understands, in words for a person; "" for none.
     names_with: words in lower case, one of which is in each of those names; () where they may be any.
     names_any_repo: among those names are hub repositories of anybody, which a visitor may name only where the app's
-    start says so. is_remote: it runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a
-    slider.
+    start says so. defaults_file: the file of a model's folder that `defaults_from` reads, "" for none. is_remote: it
+    runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a slider.
     """
 
     family: ClassVar[str]
@@ -112,6 +112,7 @@ class Model(ABC):
     other_names: ClassVar[str] = ""
     names_with: ClassVar[tuple[str, ...]] = ()
     names_any_repo: ClassVar[bool] = False
+    defaults_file: ClassVar[str] = ""
     is_remote: ClassVar[bool] = False
     is_live: ClassVar[bool] = True
 
@@ -139,6 +140,11 @@ class Model(ABC):
     def accepts(cls, folder: Path) -> bool:
         """Whether a folder of somebody's own looks like a model of this family, from its small files."""
         return False
+
+    @classmethod
+    def defaults_from(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Values of settings fields that a folder wants by its `defaults_file`, each allowed; of those it names."""
+        return {}
 
     @staticmethod
     def reads(settings: Any) -> Sequence[Readable]:

@@ -37,7 +37,8 @@ class Plan:
     captioner: its model is "" when none writes a sentence. taggers: those that are on, in registry order. switched_off:
     all other families, whose settings are checked and remembered, so that switching one on brings its values back.
     carried: what stored settings hold that means nothing here (of a package that is not installed, of a newer version):
-    it is stored again as it was. notes: what was understood differently from how it was written, in sentences.
+    it is stored again as it was. notes: what was understood differently from how it was written, in sentences. given:
+    the mapping that `from_flat` made it of.
     """
 
     captioner: PlannedModel
@@ -46,6 +47,7 @@ class Plan:
     recipe: Recipe = field(default_factory=lambda: Recipe.from_mapping({}))
     carried: Mapping[str, Any] = field(default_factory=dict, hash=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any], models: str = "auto") -> Self:
@@ -68,13 +70,16 @@ class Plan:
             recipe=Recipe.from_mapping(_own_fields(values, Recipe)),
             switched_off=(
                 *(
-                    PlannedModel(family=family, model="", settings=_settings(values, group_of(family, "captioner"), ""))
+                    PlannedModel(
+                        family=family, model="", settings=_settings(values, group_of(family, "captioner"), "", models)
+                    )
                     for family in registry.families("captioner")
                     if family != captioner.family
                 ),
                 *(tagger for tagger in taggers if not tagger.model),
             ),
             notes=notes,
+            given=dict(values),
         )
 
     @classmethod
@@ -119,18 +124,21 @@ class Plan:
         """What would run, the captioner first."""
         return (*((self.captioner,) if self.captioner.model else ()), *self.taggers)
 
-    def check_models(self, models: str = "auto", *, progress: Progress | None = None) -> None:
+    def check_models(self, models: str = "auto", *, progress: Progress | None = None) -> Self:
         """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
 
+        Returns: the plan, with what a model that was downloaded wants for what nobody gave.
         Raises: ModelNotFound, BadModel, MissingPackage: as `sources.find_model`.
         """
         for planned in self.running():
             sources.find_model(planned.model, planned.family, models, progress=progress)
+        fresh = type(self).from_flat(self.given, models) if self.given else self
+        return fresh if fresh.running() != self.running() else self
 
 
-def default_settings(family: str, model: str) -> Settings:
-    """A family's settings as a model wants them: the class's defaults, then the model's own."""
-    return registry.family_class(family).Settings.from_mapping(_model_defaults(model))
+def default_settings(family: str, model: str, models: str = "auto") -> Settings:
+    """A family's settings as a model wants them: the class's defaults, its folder's, then the registry's for it."""
+    return registry.family_class(family).Settings.from_mapping(_model_defaults(model, family, models))
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
@@ -166,7 +174,8 @@ def _captioner(values: Mapping[str, Any], models: str) -> tuple[PlannedModel, tu
     family = first if name in ("", DEFAULT) else sources.family_of(name, "captioner", models) or first
     name = _default_model(family, models) if name == DEFAULT else name
     group = group_of(family, "captioner")
-    chosen = dict(_model_defaults(name))
+    own = sources.own_defaults(name, family, models)
+    chosen = {**own, **_registered_defaults(name)}
     preset = values.get(PRESET, "")
     if preset != "":
         known = group.settings.preset_values()
@@ -174,8 +183,12 @@ def _captioner(values: Mapping[str, Any], models: str) -> tuple[PlannedModel, tu
             names = ", ".join(known) or "none"
             raise SettingsError(f"no preset is called {str(preset)[:80]!r}; the presets are {names}.")
         chosen |= known[preset]
-    resolved, notes = group.settings.resolve(chosen | group.own(values))
-    return PlannedModel(family=family, model=name, settings=group.settings.from_mapping(resolved)), notes
+    given = group.own(values)
+    resolved, notes = group.settings.resolve(chosen | given)
+    settings = group.settings.from_mapping(resolved)
+    if brought := _brought(own, settings, given):
+        notes = (*notes, f"{name} asks for {brought} itself, in its folder; a flag of yours wins.")
+    return PlannedModel(family=family, model=name, settings=settings), notes
 
 
 def _tagger(values: Mapping[str, Any], family: str, models: str) -> PlannedModel:
@@ -186,11 +199,11 @@ def _tagger(values: Mapping[str, Any], family: str, models: str) -> PlannedModel
     if spec is not None and spec.family != family:
         names = ", ".join(spec.name for spec in registry.of_family(family))
         raise ModelNotFound(f"{name} is a {spec.family} model; {family} takes one of {names}, or a folder.")
-    return PlannedModel(family=family, model=name, settings=_settings(values, group_of(family, "tagger"), name))
+    return PlannedModel(family=family, model=name, settings=_settings(values, group_of(family, "tagger"), name, models))
 
 
-def _settings(values: Mapping[str, Any], group: SettingGroup, model: str) -> Settings:
-    resolved, _ = group.settings.resolve({**_model_defaults(model), **group.own(values)})
+def _settings(values: Mapping[str, Any], group: SettingGroup, model: str, models: str) -> Settings:
+    resolved, _ = group.settings.resolve({**_model_defaults(model, group.family, models), **group.own(values)})
     return group.settings.from_mapping(resolved)
 
 
@@ -198,7 +211,25 @@ def _own_fields(values: Mapping[str, Any], settings: type[Settings]) -> dict[str
     return {declared.name: values[declared.name] for declared in settings.fields() if declared.name in values}
 
 
-def _model_defaults(model: str) -> Mapping[str, Any]:
+def _model_defaults(model: str, family: str, models: str) -> dict[str, Any]:
+    return {**sources.own_defaults(model, family, models), **_registered_defaults(model)}
+
+
+def _brought(own: Mapping[str, Any], settings: Settings, given: Mapping[str, Any]) -> str:
+    """What a model's folder made otherwise than its family's defaults, in words; "" where that is nothing."""
+    heeded = settings.in_effect()
+    found = [
+        f"{field.title.lower()} {own[field.name]}"
+        for field in settings.fields()
+        if field.name in own
+        and field.name in heeded
+        and field.name not in given
+        and heeded[field.name] == own[field.name] != field.default
+    ]
+    return ", ".join(found)
+
+
+def _registered_defaults(model: str) -> Mapping[str, Any]:
     return next((spec.defaults for spec in registry.MODELS if spec.name == model), {})
 
 

@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
-                plan.check_models(arguments.models, progress=Download())
+                plan = plan.check_models(arguments.models, progress=Download())
                 _caption(arguments, plan, pictures, output, run, repeat)
         except ExportError as error:
             if not run.has_begun:

@@ -172,7 +172,7 @@ def changed(base: Plan, settings: Mapping[str, Any], models: str = "auto") -> Pl
         if planned is None:
             continue
         if group.key in settings:
-            own = default_settings(group.family, planned.model).to_mapping()
+            own = default_settings(group.family, planned.model, models).to_mapping()
             for name, value in group.to_flat(own).items():
                 if flat[name] == value:
                     del flat[name]

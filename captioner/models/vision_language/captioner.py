@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from captioner.contract import ModelSpec, PictureInput
 from captioner.errors import CaptionerError
 from captioner.limits import read_json
 from captioner.models.questions import AskedCaptioner
 from captioner.models.torch_front import TorchFront, needing
-from captioner.models.vision_language.settings import VisionLanguageSettings
+from captioner.models.vision_language.settings import VisionLanguageSettings, wanted_by_folder
 from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
 
@@ -35,6 +35,7 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
     Settings: ClassVar[type[Settings]] = VisionLanguageSettings
     other_names: ClassVar[str] = "the hub id of an image-text-to-text model (owner/name)"
     names_any_repo: ClassVar[bool] = True
+    defaults_file: ClassVar[str] = "generation_config.json"
     is_live: ClassVar[bool] = False
     shares_grid: ClassVar[bool] = True
     files: ClassVar[tuple[str, ...]] = FILES
@@ -87,6 +88,11 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
         text = json.dumps(config.get("architectures") or [])
         writes = "ConditionalGeneration" in text or "CausalLM" in text or "EncoderDecoder" in text
         return writes and any("vision" in key or key in ("encoder", "image_token_id") for key in config)
+
+    @classmethod
+    def defaults_from(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How the folder wants answers to be searched for, in our words; see `settings.wanted_by_folder`."""
+        return wanted_by_folder(content)
 
     @property
     def note(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from captioner.errors import SettingsError
 from captioner.models.questions import QuestionSettings, RedrawnSettings
@@ -59,3 +59,38 @@ class VisionLanguageSettings(SearchSettings, QuestionSettings):
     def presets(cls) -> Mapping[str, Self]:
         """A question for each purpose, all else at its default."""
         return cls.asking(length="max_new_tokens")
+
+
+_SAME = (
+    "num_beams",
+    "max_new_tokens",
+    "min_new_tokens",
+    "repetition_penalty",
+    "length_penalty",
+    "no_repeat_ngram_size",
+)
+_OF_DRAWING = ("temperature", "top_p", "top_k")
+
+
+def wanted_by_folder(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A folder's generation_config.json as values of our settings; what is outside a field's range, at its end.
+
+    Where it asks for sampling and names no top_k, transformers draws from 50 tokens, and so it is meant.
+    """
+    is_drawn = content.get("do_sample") is True and content.get("temperature") != 0
+    wanted = {name: content.get(name) for name in _SAME}
+    if is_drawn:
+        given = {name: content[name] for name in _OF_DRAWING if content.get(name) is not None}
+        wanted |= {"temperature": 1.0, "top_p": 1.0, "top_k": 50, **given}
+    found: dict[str, Any] = {"method": "nucleus"} if is_drawn else {}
+    for field in VisionLanguageSettings.fields():
+        value, lowest, highest = wanted.get(field.name), field.minimum, field.maximum
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
+        if is_number and lowest is not None and highest is not None:
+            held = min(max(value, lowest), highest)  # type: ignore[type-var]
+            found[field.name] = field.kind(held)
+    if found.get("min_new_tokens", 0) > found.get(
+        "max_new_tokens", VisionLanguageSettings.from_mapping({}).max_new_tokens
+    ):
+        del found["min_new_tokens"]
+    return found
