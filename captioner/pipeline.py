@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from captioner.captions.layers import (
     PROMPT_ASKED,
     REDRAWN,
+    as_of_plan,
     in_reading_order,
     latest,
     read_families,
@@ -197,7 +198,7 @@ def _ask_models(
         if planned.family not in wanted:
             if planned.family not in read_by_wanted:
                 continue
-            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()))]
+            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()), plan)]
         if todo:
             _ask(planned, todo, plan, manager, stored, layers, errors)
     return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
@@ -229,7 +230,7 @@ def _ask(
             try:
                 with failures_on_picture(model):
                     made = answered_layer(picture_id, planned, model, given, read, answer)
-                layers[picture_id].append(made)
+                layers[picture_id].append(as_of_plan(made, planned, plan))
             except (ModelFailed, BadPicture) as error:
                 errors[picture_id] = error
 

@@ -14,7 +14,7 @@ from captioner.contract import Readable, Tagger
 from captioner.errors import SettingsError
 from captioner.glitches import Glitch, find_glitch
 from captioner.models import registry
-from captioner.records import Layer, Sentence, Tag
+from captioner.records import MAIN, Layer, Sentence, Tag
 from captioner.settings import Effect
 
 SENTENCE_READ = "sentence"
@@ -34,14 +34,35 @@ _TOLD = (EXISTING_USED, PROMPT_ASKED, REDRAWN)
 """Run settings that tell of a run and do not make it another one."""
 
 
-def latest(layers: Sequence[Layer]) -> dict[str, Layer]:
-    """By family, the newest of a picture's layers: the one that counts."""
-    return {layer.family: layer for layer in sorted(layers, key=lambda layer: layer.created_at)}
+def layer_kind(planned: PlannedModel, plan: Plan) -> str:
+    """The kind of caption whose layers a planned model makes: the plan's; what reads no other layers all kinds share,
+    unless it writes the sentence."""
+    is_captioner = planned.family == plan.captioner.family
+    return plan.kind if is_captioner or reads(planned) & {"sentence", "tags"} else MAIN
+
+
+def of_plan(layers: Sequence[Layer], plan: Plan) -> list[Layer]:
+    """A picture's layers without those that are of other kinds of captions than the plan's."""
+    if not plan.kind and not any(layer.kind for layer in layers):
+        return list(layers)
+    kinds = {planned.family: layer_kind(planned, plan) for planned in plan.running()}
+    return [layer for layer in layers if layer.kind == kinds.get(layer.family, plan.kind)]
+
+
+def as_of_plan(layer: Layer, planned: PlannedModel, plan: Plan) -> Layer:
+    """What a planned model said, perhaps when another kind of caption was asked for, as a layer of the plan's."""
+    kind = layer_kind(planned, plan)
+    return layer if layer.kind == kind else replace(layer, kind=kind)
+
+
+def latest(layers: Sequence[Layer], plan: Plan) -> dict[str, Layer]:
+    """By family, the newest of a picture's layers of the plan's kind: the one that counts."""
+    return {layer.family: layer for layer in sorted(of_plan(layers, plan), key=lambda layer: layer.created_at)}
 
 
 def sentence_of(layers: Sequence[Layer], plan: Plan) -> str:
     """What the plan's captioner said last; "" when it is off or said nothing yet."""
-    said = latest(layers).get(plan.captioner.family) if plan.captioner.model else None
+    said = latest(layers, plan).get(plan.captioner.family) if plan.captioner.model else None
     return said.sentence.text if said and said.sentence else ""
 
 
@@ -50,7 +71,7 @@ def selected_tags(layers: Sequence[Layer], plan: Plan, *, but: str = "") -> list
 
     Args: but: a family to leave out.
     """
-    current = latest(layers)
+    current = latest(layers, plan)
     selected: list[Tag] = []
     for planned in plan.taggers:
         layer = current.get(planned.family)
@@ -59,14 +80,27 @@ def selected_tags(layers: Sequence[Layer], plan: Plan, *, but: str = "") -> list
     return selected
 
 
-def existing_used(layers: Sequence[Layer], otherwise: str) -> str:
+def existing_used(layers: Sequence[Layer], plan: Plan) -> str:
     """What became of a picture's existing caption when it was captioned last: kept where no model saw it.
 
-    Args: otherwise: for layers of earlier versions, which do not say it.
+    Layers of earlier versions do not say it: what the plan does then.
     """
+    layers = of_plan(layers, plan)
     if not layers:
         return "keep"
-    return str(max(layers, key=lambda layer: layer.created_at).run_settings.get(EXISTING_USED, otherwise))
+    newest = max(layers, key=lambda layer: layer.created_at)
+    return str(newest.run_settings.get(EXISTING_USED, plan.recipe.existing))
+
+
+def own_existing(existing: str, plan: Plan) -> str:
+    """The caption that a picture brought along, where it belongs to the plan's kind of caption: it is a main one."""
+    return "" if plan.kind else existing
+
+
+def existing_policy(layers: Sequence[Layer], plan: Plan) -> str:
+    """What captioning does with the caption that a picture brought along, as the plan's recipe has it; captioning for
+    another kind than the main one leaves it as it is. Args: layers: the picture's."""
+    return existing_used(layers, replace(plan, kind=MAIN)) if plan.kind else plan.recipe.existing
 
 
 def with_existing_used(layers: Sequence[Layer], policy: str, created_at: float | None = None) -> list[Layer]:
@@ -83,7 +117,8 @@ def with_existing_used(layers: Sequence[Layer], policy: str, created_at: float |
 
 def existing_due(layers: Sequence[Layer], plan: Plan, existing: str) -> bool:
     """Whether captioning would do something else with the caption that a picture brought along than was done last."""
-    return bool(existing.strip()) and existing_used(layers, plan.recipe.existing) != plan.recipe.existing
+    existing = own_existing(existing, plan)
+    return bool(existing.strip()) and existing_used(layers, plan) != plan.recipe.existing
 
 
 def reads(planned: PlannedModel) -> frozenset[Readable]:
@@ -173,7 +208,7 @@ def due(layers: Sequence[Layer], plan: Plan, name: str = "", existing: str = "",
     whose answer went wrong and may be drawn again more often than it was.
     Args: layers: of one picture. name, existing, folder: as `what_it_reads`.
     """
-    current = latest(layers)
+    current = latest(layers, plan)
     found: list[str] = []
     for planned in in_reading_order(plan):
         layer = current.get(planned.family)
