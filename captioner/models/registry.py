@@ -109,6 +109,23 @@ def _wd14(name: str, general_threshold: float, download_mb: int) -> ModelSpec:
     )
 
 
+def _onnx(
+    name: str, repo: str, files: tuple[str, str], licence: str, about: str, thresholds: tuple[float, float]
+) -> ModelSpec:
+    """thresholds: of general and character tags, as the authors' own demo or card has them."""
+    return ModelSpec(
+        name=name,
+        kind="tagger",
+        family="onnx",
+        entry="taggers.described:DescribedTagger",
+        repo=repo,
+        files=files,
+        licence=licence,
+        about=about,
+        defaults={"general_threshold": thresholds[0], "character_threshold": thresholds[1]},
+    )
+
+
 MODELS: tuple[ModelSpec, ...] = (
     _blip("blip-base", "Salesforce/blip-image-captioning-base", 990, "BLIP ViT-B, what EveryDream's auto_caption used"),
     _blip("blip-large", "Salesforce/blip-image-captioning-large", 1880, "BLIP ViT-L, what Smart Pre-Process used"),
@@ -201,6 +218,30 @@ MODELS: tuple[ModelSpec, ...] = (
         licence="MIT",
         download_mb=644,
         about="anime tags, older than WD14",
+    ),
+    _onnx(
+        "joytag",
+        "fancyfeast/joytag",
+        ("model.onnx", "top_tags.txt"),
+        "Apache-2.0",
+        "photos and drawings by Danbooru's tags, without categories",
+        (0.4, 0.4),
+    ),
+    _onnx(
+        "camie-tagger-v2",
+        "Camais03/camie-tagger-v2",
+        ("camie-tagger-v2.onnx", "camie-tagger-v2-metadata.json"),
+        "GPL-3.0",
+        "anime tags, 70,000 of them, artists and series too",
+        (0.614, 0.614),
+    ),
+    _onnx(
+        "cl-tagger-1.02",
+        "cella110n/cl_tagger",
+        ("cl_tagger_1_02/model.onnx", "cl_tagger_1_02/tag_mapping.json"),
+        "Apache-2.0",
+        "anime tags, quality and artists too",
+        (0.55, 0.6),
     ),
     ModelSpec(
         name="blip-itm-base",
