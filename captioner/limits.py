@@ -145,3 +145,9 @@ def printable(text: str) -> str:
 def shown(text: str, *, max_length: int = 200) -> str:
     """The same, cut: as a log or a message may hold it."""
     return printable(text if len(text) <= max_length else text[: max_length - 1] + "…")
+
+
+def in_gib(size_bytes: int) -> str:
+    """A number of bytes in GiB, to be read: "3.7", and small ones "0.012"."""
+    gib = size_bytes / 2**30
+    return f"{gib:.1f}" if gib >= 1 else f"{gib:.2g}"

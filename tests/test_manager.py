@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ class WeightlessModel:
     warning = ""
     note = ""
     other_names = ""
+    is_remote: ClassVar[bool] = False
     spec_for = Tagger.spec_for
 
     def __init__(self, name: str, device: str) -> None:
@@ -50,6 +52,9 @@ class WeightlessModel:
         return cls(place.name, device)
 
     def release_memory(self) -> None:
+        """It remembers nothing."""
+
+    def remember_more(self, more_bytes: int) -> None:
         """It remembers nothing."""
 
     def move_to(self, device: str) -> None:
@@ -126,12 +131,17 @@ def test_beyond_the_budget_the_least_recently_used_goes_to_the_cpu_and_comes_bac
     assert states(manager) == {"b": "loaded", "c": "loaded", "a": "offloaded"}
 
 
-def test_a_model_in_use_is_never_moved(models: str, happened: list[str], cuda: None) -> None:
+def test_a_model_in_use_is_never_moved_and_what_does_not_fit_beside_it_is_refused(
+    models: str, happened: list[str], cuda: None
+) -> None:
     manager = ModelManager(models=models, budget_bytes=150)
     with manager.use("a", "weightless") as first:
-        with manager.use("b", "weightless") as second:
-            assert (first.device, second.device) == ("cuda", "cuda")
+        with pytest.raises(OutOfMemory, match=r"b does not fit: with the models in use .* a larger --vram-gib\."):
+            with manager.use("b", "weightless"):
+                pass
         assert first.device == "cuda"
+    with manager.use("b", "weightless") as second:
+        assert second.device == "cuda"
     assert states(manager) == {"b": "loaded", "a": "offloaded"}
 
 
@@ -277,14 +287,16 @@ def test_without_a_budget_the_cpu_keeps_all(models: str, happened: list[str]) ->
     assert states(manager) == {"a": "loaded", "b": "loaded", "c": "loaded"}
 
 
-def test_a_model_above_the_whole_budget_stays_while_it_is_the_last_used(
+def test_a_model_above_the_whole_budget_is_refused_before_it_is_loaded(
     models: str, happened: list[str], cuda: None
 ) -> None:
     manager = ModelManager(models=models, budget_bytes=10)
-    for _ in range(3):
+    with pytest.raises(OutOfMemory, match=r"a does not fit: .* Choose a smaller model"):
         with manager.use("a", "weightless"):
             pass
-    assert happened == ["load a on cuda"]
+    assert happened == []
+    assert manager.report() == []
+    assert list(manager.failures()) == [("weightless", "a")]
 
 
 def test_a_model_that_cannot_be_loaded_is_not_kept(models: str, happened: list[str]) -> None:
@@ -387,3 +399,29 @@ def test_on_a_card_the_budget_is_most_of_its_memory(models: str, happened: list[
     manager = ModelManager(models=models, device="cuda")
     assert manager.budget_bytes is not None
     assert 0.8 < manager.budget_bytes / torch.cuda.get_device_properties(0).total_memory < 0.9
+
+
+def test_a_model_elsewhere_is_reached_while_no_lock_is_held_and_never_steps_back(
+    models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its server takes to answer nobody here waits for."""
+    manager = ModelManager(models=models, budget_bytes=150)
+    reached: list[str] = []
+    load = WeightlessModel.load.__func__  # type: ignore[attr-defined]
+
+    def far(cls: type[WeightlessModel], place: Path, *, device: str, spec: ModelSpec | None = None) -> Any:
+        with ThreadPoolExecutor(1) as other:  # another thread may use the manager meanwhile
+            other.submit(manager.close).result(10)
+        reached.append(place.name)
+        return load(cls, place, device=device, spec=spec)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WeightlessModel, "is_remote", True)
+        patched.setattr(WeightlessModel, "load", classmethod(far))
+        with manager.use("a", "weightless") as there:
+            there.is_remote, there.size_bytes = True, 0
+    for name in "bc":
+        with manager.use(name, "weightless"):
+            pass
+    assert reached == ["a"]
+    assert states(manager)["a"] == "loaded", "it takes nothing here"

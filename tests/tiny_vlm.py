@@ -5,7 +5,7 @@ They say nonsense; what they show is wiring: batches, beams, draws, features. Ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,35 +143,49 @@ def llava_onevision() -> tuple[Any, Any]:
     return hf.LlavaOnevisionForConditionalGeneration(config), processor
 
 
-def _qwen(config: type, model: type, processor: type, video: type, vision: dict[str, Any], **language: Any) -> Any:
+def _qwen(
+    config: type,
+    model: type,
+    processor: type,
+    video: type,
+    vision: dict[str, Any],
+    size: Mapping[str, int] = {"shortest_edge": 16 * 16, "longest_edge": 48 * 48},
+    **language: Any,
+) -> Any:
     words = tokenizer([*_TALK, *_QWEN])
     number = words.convert_tokens_to_ids
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2], **language.pop("rope", {})}
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "num_heads": 4,
+        "patch_size": 4,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        **vision,
+    }
     made = config(
         text_config={"vocab_size": len(words), "rope_parameters": rope, **_LANGUAGE, **language},
-        vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "num_heads": 4,
-            "patch_size": 4,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 2,
-            **vision,
-        },
+        vision_config=vision,
         image_token_id=number("<|image_pad|>"),
         video_token_id=number("<|video_pad|>"),
         vision_start_token_id=number("<|vision_start|>"),
         vision_end_token_id=number("<|vision_end|>"),
     )
-    size = {"shortest_edge": 16 * 16, "longest_edge": 48 * 48}
-    pictures = hf.Qwen2VLImageProcessor(patch_size=4, merge_size=2, temporal_patch_size=2, size=size)
+    patch = vision["patch_size"]
+    pictures = hf.Qwen2VLImageProcessor(patch_size=patch, merge_size=2, temporal_patch_size=2, size=dict(size))
     chat = _chat("<|vision_start|><|image_pad|><|vision_end|>")
-    return _spiced(model(made)), processor(pictures, words, video(patch_size=4), chat_template=chat)
+    return model(made), processor(pictures, words, video(patch_size=patch), chat_template=chat)
+
+
+def _spiced_qwen(*values: Any, **named: Any) -> Any:
+    model, processor = _qwen(*values, **named)
+    return _spiced(model), processor
 
 
 def qwen2_vl() -> tuple[Any, Any]:
     vision = {"embed_dim": 32, "mlp_ratio": 2}
-    made: tuple[Any, Any] = _qwen(
+    made: tuple[Any, Any] = _spiced_qwen(
         *(hf.Qwen2VLConfig, hf.Qwen2VLForConditionalGeneration, hf.Qwen2VLProcessor, hf.Qwen2VLVideoProcessor, vision)
     )
     return made
@@ -180,7 +194,7 @@ def qwen2_vl() -> tuple[Any, Any]:
 def qwen2_5_vl() -> tuple[Any, Any]:
     vision = {"out_hidden_size": 32, "intermediate_size": 64, "window_size": 16, "fullatt_block_indexes": [1]}
     classes = (hf.Qwen2_5_VLConfig, hf.Qwen2_5_VLForConditionalGeneration, hf.Qwen2_5_VLProcessor)
-    made: tuple[Any, Any] = _qwen(*classes, hf.Qwen2VLVideoProcessor, vision)
+    made: tuple[Any, Any] = _spiced_qwen(*classes, hf.Qwen2VLVideoProcessor, vision)
     return made
 
 
@@ -193,7 +207,34 @@ def qwen3_vl() -> tuple[Any, Any]:
     }
     rope = {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
     classes = (hf.Qwen3VLConfig, hf.Qwen3VLForConditionalGeneration, hf.Qwen3VLProcessor)
-    made: tuple[Any, Any] = _qwen(*classes, hf.Qwen3VLVideoProcessor, vision, head_dim=8, rope=rope)
+    made: tuple[Any, Any] = _spiced_qwen(*classes, hf.Qwen3VLVideoProcessor, vision, head_dim=8, rope=rope)
+    return made
+
+
+def qwen3_vl_at_size(layers: int = 11) -> tuple[Any, Any]:
+    """195 M weights shaped as Qwen3-VL's, which turn a square picture into 576 tokens."""
+    vision = {
+        "depth": max(layers - 1, 4),
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_heads": 12,
+        "patch_size": 16,
+        "out_hidden_size": 768,
+        "num_position_embeddings": 2304,
+        "deepstack_visual_indexes": [1, 2, 3],
+    }
+    language = {
+        "hidden_size": 768,
+        "intermediate_size": 2240,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 6,
+        "num_key_value_heads": 2,
+        "head_dim": 128,
+    }
+    rope = {"mrope_section": [24, 20, 20], "mrope_interleaved": True}
+    classes = (hf.Qwen3VLConfig, hf.Qwen3VLForConditionalGeneration, hf.Qwen3VLProcessor)
+    size = {"shortest_edge": 256 * 256, "longest_edge": 768 * 768}
+    made: tuple[Any, Any] = _qwen(*classes, hf.Qwen3VLVideoProcessor, vision, size, rope=rope, **language)
     return made
 
 
@@ -209,7 +250,7 @@ def qwen3_5() -> tuple[Any, Any]:
         "layer_types": ["linear_attention", "full_attention"],
     }
     classes = (hf.Qwen3_5Config, hf.Qwen3_5ForConditionalGeneration, hf.Qwen3VLProcessor)
-    made: tuple[Any, Any] = _qwen(*classes, hf.Qwen3VLVideoProcessor, vision, head_dim=8, rope=rope, **linear)
+    made: tuple[Any, Any] = _spiced_qwen(*classes, hf.Qwen3VLVideoProcessor, vision, head_dim=8, rope=rope, **linear)
     return made
 
 
@@ -335,9 +376,9 @@ def mistral3() -> tuple[Any, Any]:
     return _spiced(hf.Mistral3ForConditionalGeneration(config)), processor
 
 
-def florence2() -> tuple[Any, Any]:
+def florence2(words: Any = None) -> tuple[Any, Any]:
     """An encoder-decoder that knows task tokens instead of questions."""
-    words = tokenizer(["<image>", *(f"<loc_{place}>" for place in range(1000))], image_token="<image>")
+    words = words or tokenizer(["<image>", *(f"<loc_{place}>" for place in range(1000))], image_token="<image>")
     ends = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
     config = hf.Florence2Config(
         text_config=hf.BartConfig(
@@ -435,7 +476,11 @@ BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
 def save(family: str, folder: Path) -> Path:
     """A model of a family in a folder, as the hub has it. Returns: the folder."""
     torch.manual_seed(0)
-    model, processors = BUILDERS[family]()
+    return save_made(folder, *BUILDERS[family]())
+
+
+def save_made(folder: Path, model: Any, processors: Any) -> Path:
+    """What a builder gave, in a folder. Returns: the folder."""
     parts = processors if isinstance(processors, tuple) else (processors,)
     words = getattr(parts[-1], "tokenizer", parts[-1])
     stored = model.generation_config

@@ -10,13 +10,17 @@ Value = TypeVar("Value")
 
 
 class ByteCache(Generic[Value]):
-    """Values by key, the least recently used dropped when there are too many or too large. Always keeps the newest."""
+    """Values by key, the least recently used dropped when there are too many or too large.
+
+    It keeps the newest even where that is too large by itself, unless memory is short (`grow_at_most`).
+    """
 
     def __init__(self, limit_bytes: int, limit_count: int = 512) -> None:
         """Args: limit_count: what bounds a small model's values, which would not reach the bytes in thousands."""
         self.limit_bytes = limit_bytes
         self.limit_count = limit_count
         self.size_bytes = 0
+        self._room_bytes: int | None = None
         self._kept: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -36,8 +40,17 @@ class ByteCache(Generic[Value]):
         self._kept[key] = value, size_bytes
         self.size_bytes += size_bytes
         while len(self._kept) > 1 and (self.size_bytes > self.limit_bytes or len(self._kept) > self.limit_count):
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self.size_bytes -= dropped
+            self._drop()
+        while self._room_bytes is not None and self.size_bytes > self._room_bytes:
+            self._drop()
+
+    def grow_at_most(self, more_bytes: int) -> None:
+        """Take so many bytes more than now, and no more, until this is called again."""
+        self._room_bytes = self.size_bytes + more_bytes
+
+    def _drop(self) -> None:
+        _, (_, dropped) = self._kept.popitem(last=False)
+        self.size_bytes -= dropped
 
     def clear(self) -> None:
         """Forget all."""

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from captioner.contract import Model, ModelSpec
-from captioner.errors import CaptionerError, MissingPackage, OutOfMemory
-from captioner.models import sources
+from captioner.errors import CaptionerError, OutOfMemory
+from captioner.models import memory, sources
+from captioner.models.devices import resolve_device
 from captioner.models.download import Progress
+from captioner.models.downloads import Downloads
 from captioner.models.forecasts import forecast_folder
 from captioner.models.memory import free_cached_memory, is_out_of_memory
+from captioner.models.residents import Key, MemoryReport, Resident, Residents
 from captioner.models.sources import ModelSource
-
-# What of a card's memory models may fill by default; the rest is for pictures, beams and other programs.
-_CARD_SHARE = 0.85
 
 Result = TypeVar("Result")
 ModelState = Literal["loaded", "offloaded"]
@@ -32,14 +32,16 @@ ModelState = Literal["loaded", "offloaded"]
 class ModelReport:
     """What the manager says about one model it keeps.
 
-    device, precision, runtime: as the model itself reports them, so a provider that fell back to the CPU shows.
-    size_bytes: what its weights take where they are. is_in_use: work is going on with it. warning: a sentence, with the
-    model's name, that the person who uses it should see; "" when all is well. note: what else was found out about how
-    it runs, to stand after its name; "" for nothing.
+    place: the folder, name or address it was loaded from. device, precision, runtime: as the model itself reports them,
+    so a provider that fell back to the CPU shows. size_bytes: what it takes where it is, with what it remembers.
+    is_in_use: work is going on with it. last_used: seconds since 1970. warning: a sentence, with the model's name, that
+    the person who uses it should see; "" when all is well. note: what else was found out about how it runs, to stand
+    after its name; "" for nothing.
     """
 
     name: str
     family: str
+    place: str
     state: ModelState
     device: str
     precision: str
@@ -47,39 +49,49 @@ class ModelReport:
     revision: str
     size_bytes: int
     is_in_use: bool
+    last_used: float
     warning: str = ""
     note: str = ""
-
-
-@dataclass(slots=True)
-class _Kept:
-    source: ModelSource
-    model: Model
-    users: int = 0
-    is_offloaded: bool = False
 
 
 class ModelManager:
     """Loads models when they are first used and keeps them; safe to share between threads.
 
     When more is used than the budget allows, the least recently used models that nobody uses step back: from a CUDA
-    device to the CPU's memory, from the CPU out of memory, to be loaded again. A model larger than the whole budget is
-    still loaded, alone.
+    device to the CPU's memory, from the CPU out of memory, to be loaded again. A model that does not fit into a budget
+    that somebody gave is refused; one above the default budget is tried, alone.
     """
 
-    def __init__(self, *, models: str = "auto", device: str = "auto", budget_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        models: str = "auto",
+        device: str = "auto",
+        budget_bytes: int | None = None,
+        ram_bytes: int | None = None,
+        idle_s: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Args:
         models: auto, hub, demo or a folder (see `sources.find_model`).
         device: auto (CUDA when there is one, else the CPU), cpu, cuda or cuda:N; checked on first use.
-        budget_bytes: for weights on the device. None: 85 % of a CUDA device's memory, no limit on the CPU.
+        budget_bytes: for what models take on the device, a card or the CPU. None: most of a card's memory (see
+            `devices.Memory`), no limit on the CPU.
+        ram_bytes: for models on the CPU: those that stepped back from a card, and all where there is no card.
+        idle_s: how long a model stays that nobody uses; None for ever. clock: seconds since 1970.
         """
         self.models = models
+        self.downloads = Downloads()
         self._device_wish = device
-        self._budget_wish = budget_bytes
+        self._idle_s = idle_s
+        self._clock = clock
         self._device: str | None = None
-        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()  # least recently used first
+        self._residents = Residents(lambda: self.device, budget_bytes, ram_bytes)
+        self._loading: set[Key] = set()
+        self._failures: dict[Key, str] = {}
         self._lock = threading.RLock()  # held while loading and moving: one load at a time
-        self._table = threading.Lock()  # held for a moment around changes of _kept, so that report never waits
+        self._table = threading.Lock()  # held for a moment around what reports read
+        self._timer: threading.Timer | None = None
 
     @property
     def device(self) -> str:
@@ -87,36 +99,41 @@ class ModelManager:
 
         Raises: CaptionerError: no such device here. MissingPackage: a CUDA device without torch.
         """
-        with self._lock:
-            if self._device is None:
+        if self._device is None:
+            with self._lock:
                 self._device = resolve_device(self._device_wish)
-            return self._device
+        return self._device
 
     @property
     def budget_bytes(self) -> int | None:
-        """What weights on the device may take; None without a limit."""
-        if self._budget_wish is not None or not self.device.startswith("cuda"):
-            return self._budget_wish
-        import torch
-
-        return int(_CARD_SHARE * torch.cuda.get_device_properties(self.device).total_memory)
+        """What models on the device may take; None without a limit. Asks a card what other programs leave."""
+        return self._residents.budget_bytes
 
     @contextlib.contextmanager
     def use(self, name_or_folder: str, family: str, *, progress: Progress | None = None) -> Iterator[Any]:
         """The model, loaded and on its device, and not moved until the block ends.
+
+        Where work within the block runs out of memory, the models that nobody uses step back (`memory.Room`).
 
         Args: progress: told the bytes of a download, where `models` allows one.
         Raises:
             ModelNotFound, BadModel, MissingPackage: as `sources.find_model` and the model's `load`.
             OutOfMemory: it does not fit, even after all idle models stepped back.
         """
-        kept = self._take(name_or_folder, family, progress)
+        key = (family, name_or_folder)
+        kept = self._take(key, progress)
         try:
-            yield kept.model
+            with memory.room(self._step_back_idle, self._make_room):
+                yield kept.model
         finally:
             with self._lock:
                 kept.users -= 1
-                self._make_room(0)
+                kept.last_used = self._clock()
+                if not kept.users and self._residents.get(key) is kept:
+                    if kept.is_unwanted:
+                        self._residents.step_back(key)
+                    self._residents.make_room(0, stays=key)
+            self._watch_idle()
 
     def source(self, name_or_folder: str, family: str) -> ModelSource:
         """Where a model's files are, without loading it."""
@@ -124,18 +141,16 @@ class ModelManager:
 
     def to_download(self, name_or_folder: str, family: str) -> ModelSpec | None:
         """The hub model that must be fetched before this one is used, None where it is here (`sources.to_download`)."""
-        with self._table:
-            is_known = (family, name_or_folder) in self._kept
+        is_known = self._residents.get((family, name_or_folder)) is not None
         return None if is_known else sources.to_download(name_or_folder, family, self.models)
 
     def report(self) -> list[ModelReport]:
         """The models in memory, most recently used first. Waits for nothing, not even a model that is loading."""
-        with self._table:
-            everything = list(reversed(self._kept.values()))
         return [
             ModelReport(
                 name=kept.source.name,
                 family=kept.source.family,
+                place=str(kept.source.place),
                 state="offloaded" if kept.is_offloaded else "loaded",
                 device=kept.model.device,
                 precision=kept.model.precision,
@@ -143,50 +158,167 @@ class ModelManager:
                 revision=kept.model.revision,
                 size_bytes=kept.model.size_bytes,
                 is_in_use=kept.users > 0,
+                last_used=kept.last_used,
                 warning=f"{kept.source.name} {kept.model.warning}" if kept.model.warning else "",
                 note=kept.model.note,
             )
-            for kept in everything
+            for _, kept in reversed(self._residents.items())
         ]
+
+    def loading(self) -> frozenset[Key]:
+        """The models that are being loaded or brought back now."""
+        with self._table:
+            return frozenset(self._loading)
+
+    def failures(self) -> dict[Key, str]:
+        """Why the last try to load a model ended, of those that it did not bring here."""
+        with self._table:
+            return dict(self._failures)
+
+    def memory_report(self) -> MemoryReport:
+        """What models take in all. Asks for the device, which torch may have to be loaded for."""
+        return self._residents.report()
+
+    def would_step_back(self, name_or_folder: str, family: str, size_bytes: int) -> list[str]:
+        """The names of models that would step back for one that is to come and takes so many bytes."""
+        return self._residents.would_step_back((family, name_or_folder), size_bytes)
+
+    def free(self) -> list[str]:
+        """Take all models off the device: those in use when their users are done. They come back when they are used.
+
+        Returns: the names of those that went at once.
+        """
+        with self._lock:
+            for _, kept in self._residents.items():
+                kept.is_unwanted = kept.users > 0
+            return self._residents.step_back_idle()
+
+    def unload(self, name_or_folder: str, family: str) -> bool:
+        """Let go of a model, whether on the device or offloaded. Returns: False where it is in use or not in memory."""
+        key = (family, name_or_folder)
+        with self._lock:
+            kept = self._residents.get(key)
+            if kept is None or kept.users:
+                return False
+            self._residents.drop(key)
+            return True
+
+    def step_back_unused(self) -> list[str]:
+        """Take off the device what nobody has used for `idle_s`. Returns: their names."""
+        if self._idle_s is None:
+            return []
+        with self._lock:
+            return self._residents.step_back_idle(unused_since=self._clock() - self._idle_s)
 
     def close(self) -> None:
         """Let go of every model. One in use is freed when its block ends."""
         with self._lock:
+            self._residents.clear()
+            self.downloads.close()
             with self._table:
-                self._kept.clear()
+                timer, self._timer = self._timer, None
+            if timer is not None:
+                timer.cancel()
             free_cached_memory()
 
-    def _take(self, name_or_folder: str, family: str, progress: Progress | None) -> _Kept:
-        key = (family, name_or_folder)
+    def _watch_idle(self) -> None:
+        """Look again later whether models have become idle, while there are some."""
+        if self._idle_s is None:
+            return
         with self._table:
-            is_known = key in self._kept
+            if self._timer is None:
+                self._timer = threading.Timer(max(0.1, self._idle_s / 4), self._look_for_idle)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _look_for_idle(self) -> None:
+        self.step_back_unused()
+        with self._table:
+            self._timer = None
+        if any(not kept.is_offloaded for _, kept in self._residents.items()):
+            self._watch_idle()
+
+    def _take(self, key: Key, progress: Progress | None) -> Resident:
+        is_known = self._residents.get(key) is not None
         # A download may take long, and others go on with their models meanwhile: no lock is held.
-        source = None if is_known else sources.find_model(name_or_folder, family, self.models, progress=progress)
+        source = None if is_known else self._find(key, progress)
+        far = self._reach(key, source) if source is not None and source.load_class().is_remote else None
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is None:
-                source = source or sources.find_model(name_or_folder, family, self.models, progress=progress)
-                kept = _Kept(source, self._load(source))
-                with self._table:
-                    self._kept[key] = kept
+            kept = self._residents.get(key)
+            if kept is None and far is not None:
+                kept = far
+                self._residents.add(key, kept)
+            elif kept is None:
+                source = source or self._find(key, progress)
+                with self._coming(key):
+                    kept = self._load(key, source)
             elif kept.is_offloaded:
-                self._bring_back(kept)
-            with self._table:
-                self._kept.move_to_end(key)
+                with self._coming(key):
+                    self._bring_back(kept)
+            self._residents.touch(key)
             kept.users += 1
-            self._make_room(0)
+            kept.is_unwanted = False
+            kept.last_used = self._clock()
+            self._residents.make_room(0)
+            self._residents.hold_to_budget()
+            room_bytes = self._residents.room_bytes
+            if room_bytes is not None:
+                kept.model.remember_more(room_bytes)
             return kept
 
-    def _load(self, source: ModelSource) -> Model:
+    def _find(self, key: Key, progress: Progress | None) -> ModelSource:
+        """Where it is, fetched before where `models` allows that."""
+        family, name = key
+        spec = sources.to_download(name, family, self.models) if self.models == "hub" else None
+        if spec is not None:
+            for done_bytes, total_bytes in self.downloads.steps(spec):
+                if progress is not None:
+                    progress(done_bytes, total_bytes)
+        return sources.find_model(name, family, self.models)
+
+    @contextlib.contextmanager
+    def _coming(self, key: Key) -> Iterator[None]:
+        """Around what brings a model to the device, so that a report says so, and how it went."""
+        with self._table:
+            self._loading.add(key)
+            self._failures.pop(key, None)
+        try:
+            yield
+        except CaptionerError as error:
+            with self._table:
+                self._failures[key] = str(error)
+            raise
+        finally:
+            with self._table:
+                self._loading.discard(key)
+
+    def _reach(self, key: Key, source: ModelSource) -> Resident:
+        """A model that runs elsewhere: its server may think for a minute, and no lock is held meanwhile."""
+        with self._coming(key):
+            model = source.load_class().load(source.place, device="cpu", spec=source.spec)
+        return Resident(source, model, self._clock())
+
+    def _load(self, key: Key, source: ModelSource) -> Resident:
         model_class = source.load_class()
-        self._make_room(forecast_folder(source.folder, self.device).weights_bytes if source.folder else 0)
 
         def load() -> Model:
             return model_class.load(source.place, device=self.device, spec=source.spec)
 
-        return self._or_with_room(source.name, load)
+        needed_bytes = forecast_folder(source.folder, self.device).weights_bytes if source.folder else 0
+        self._residents.make_room(needed_bytes)
+        self._residents.check_fit(source.name, needed_bytes)
+        kept = Resident(source, self._or_with_room(source.name, load), self._clock())
+        self._residents.add(key, kept)
+        free_cached_memory()  # what loading took and is free again
+        self._residents.make_room(0, stays=key)
+        try:
+            self._residents.check_fit(source.name, 0)  # it took more than was foreseen
+        except OutOfMemory:
+            self._residents.drop(key)
+            raise
+        return kept
 
-    def _bring_back(self, kept: _Kept) -> None:
+    def _bring_back(self, kept: Resident) -> None:
         def move() -> None:
             try:
                 kept.model.move_to(self.device)
@@ -195,6 +327,7 @@ class ModelManager:
                 raise
 
         self._make_room(kept.model.size_bytes)
+        self._residents.check_fit(kept.source.name, kept.model.size_bytes)
         self._or_with_room(kept.source.name, move)
         kept.is_offloaded = False
 
@@ -211,10 +344,7 @@ class ModelManager:
             if not is_out_of_memory(error):
                 raise
         # Outside the except block, whose traceback would keep what was loaded so far alive.
-        for key, kept in list(self._kept.items()):
-            if not kept.users and not kept.is_offloaded:
-                self._step_back(key, kept)
-        free_cached_memory()
+        self._step_back_idle()
         try:
             return put()
         except Exception as error:
@@ -225,67 +355,10 @@ class ModelManager:
                 f"{name} does not fit into the memory left on {self.device}; close other programs, or {others}."
             ) from error
 
+    def _step_back_idle(self) -> None:
+        with self._lock:
+            self._residents.step_back_idle()
+
     def _make_room(self, more_bytes: int) -> None:
-        """Step back the least recently used idle models until `more_bytes` fit too, as far as that goes.
-
-        With nothing more to come the last one used stays, else a model above the budget would be loaded each time.
-        """
-        budget_bytes = self.budget_bytes if self._kept else None
-        if budget_bytes is None:
-            return
-        candidates = list(self._kept.items())
-        if not more_bytes:
-            candidates = candidates[:-1]
-        for key, kept in candidates:
-            if self._used_bytes() + more_bytes <= budget_bytes:
-                return
-            if kept.users or kept.is_offloaded:
-                continue
-            kept.model.release_memory()  # what it remembers is cheaper to make again than the model is to load
-            if self._used_bytes() + more_bytes <= budget_bytes:
-                return
-            self._step_back(key, kept)
-
-    def _step_back(self, key: tuple[str, str], kept: _Kept) -> None:
-        if self.device == "cpu":
-            with self._table:
-                del self._kept[key]
-        else:
-            kept.model.move_to("cpu")
-            kept.is_offloaded = True
-        free_cached_memory()
-
-    def _used_bytes(self) -> int:
-        return sum(kept.model.size_bytes for kept in self._kept.values() if not kept.is_offloaded)
-
-
-def resolve_device(wish: str) -> str:
-    """ "auto", "cpu", "cuda" or "cuda:N" -> the device to use, after a look at what this machine has.
-
-    Raises: CaptionerError: no such device; says what there is.
-    """
-    if wish == "cpu":
-        return "cpu"
-    kind, _, number = wish.partition(":")
-    if wish != "auto" and not (kind == "cuda" and (wish == "cuda" or (number.isascii() and number.isdigit()))):
-        raise CaptionerError(f"device is {wish!r}; it must be auto, cpu, cuda or cuda:N.", code="bad_device")
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        if wish == "auto":
-            return "cpu"
-        raise MissingPackage(f"The device {wish} needs torch: pip install torch") from error
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if wish == "auto":
-        return "cuda" if count else "cpu"
-    if not count:
-        raise CaptionerError(
-            f"device is {wish}, but torch finds no CUDA device here; use --device cpu, or install the driver and a "
-            "torch with CUDA.",
-            code="bad_device",
-        )
-    if number and int(number) >= count:
-        raise CaptionerError(
-            f"device is {wish}, but there are {count} CUDA devices here, numbered from 0.", code="bad_device"
-        )
-    return wish
+        with self._lock:
+            self._residents.make_room(more_bytes)

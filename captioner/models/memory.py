@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
 
 from captioner.errors import OutOfMemory
@@ -40,6 +43,35 @@ def free_cached_memory() -> None:
         torch.cuda.empty_cache()
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How models that nobody uses make way. step_back: all of them. make: as many as so many more bytes need."""
+
+    step_back: Callable[[], None]
+    make: Callable[[int], None]
+
+
+_room: ContextVar[Room | None] = ContextVar("room", default=None)
+
+
+@contextlib.contextmanager
+def room(step_back: Callable[[], None], make: Callable[[int], None]) -> Iterator[None]:
+    """Within the block `in_halves` and `make_room` ask others to make way. Args: as `Room`."""
+    before = _room.get()
+    _room.set(Room(step_back, make))
+    try:
+        yield
+    finally:
+        _room.set(before)  # not by a token: a generator's end may come in another context than its beginning
+
+
+def make_room(size_bytes: int) -> None:
+    """Before a model at work makes something large that stays: others make way for so many bytes."""
+    asked = _room.get()
+    if asked is not None:
+        asked.make(size_bytes)
+
+
 def in_halves(
     function: Callable[[Sequence[Item]], Sequence[Result]],
     items: Sequence[Item],
@@ -49,22 +81,29 @@ def in_halves(
 ) -> list[Result]:
     """The function's results for all items, in order; when memory runs out, for half as many at a time, down to one.
 
+    Where one alone does not fit, other models step back (`room`), and it has a second try.
+
     Args: at_once: how many to begin with, all where it is None. otherwise: what to do where not even one fits.
     Raises: OutOfMemory: one item alone does not fit.
     """
     size = at_once or len(items)
+    asked = _room.get()
     results: list[Result] = []
     while len(results) < len(items):
         part = items[len(results) : len(results) + size]
+        is_single = len(part) == 1
         try:
             results += function(part)
             continue
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            if len(part) == 1:
+            if is_single and asked is None:
                 raise OutOfMemory(f"there is not enough memory for even one picture: {otherwise}.") from error
         # Outside the except block, whose traceback would keep the failed batch's tensors alive.
         free_cached_memory()
+        if is_single and asked is not None:
+            asked.step_back()
+            asked = None  # a second time it would find nothing
         size = (len(part) + 1) // 2
     return results

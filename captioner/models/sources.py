@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from captioner.contract import Kind, Model, ModelSpec
 from captioner.errors import BadModel, CaptionerError, ModelNotFound
+from captioner.limits import read_json
 from captioner.models import registry
 from captioner.models.download import Progress, cached_folder, download_model
 
 DEMO_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "demo"
 _WORDS = ("auto", "hub", "demo")
+_MAX_DEFAULTS_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +250,26 @@ def family_of(name: str, kind: Kind, models: str = "auto") -> str | None:
     return None
 
 
+def own_defaults(name: str, family: str, models: str = "auto") -> dict[str, Any]:
+    """Settings fields that a model itself wants otherwise than its family, by a file of its folder where that is here.
+
+    Downloads nothing; what cannot be read gives nothing, for loading the model says so. The registry's word for a model
+    (`ModelSpec.defaults`) is not in it.
+    """
+    model_class = registry.family_class(family)
+    if not name or not model_class.defaults_file:
+        return {}
+    try:
+        folder = find_model(name, family, "auto" if models == "hub" else models).folder
+        path = (folder or Path()) / model_class.defaults_file
+        if folder is None or not path.is_file() or path.stat().st_size > _MAX_DEFAULTS_BYTES:
+            return {}
+        content = read_json(path.read_bytes(), path.name)
+    except (CaptionerError, OSError):
+        return {}
+    return dict(model_class.defaults_from(content)) if isinstance(content, dict) else {}
+
+
 def to_download(name: str, family: str, models: str = "auto") -> ModelSpec | None:
     """The hub model that a name stands for and that must be fetched before it is used; None for all that is here.
 
@@ -268,6 +291,13 @@ def is_cached(spec: ModelSpec) -> bool:
     if not spec.has_folder:
         return True
     return (DEMO_FOLDER / spec.name).is_dir() if spec.is_demo else cached_folder(spec) is not None
+
+
+def is_here(spec: ModelSpec, models: str = "auto") -> bool:
+    """As `is_cached`, and a folder of models is looked into. Raises nothing."""
+    if models not in _WORDS and spec.has_folder and _is_folder(_path(models) / spec.name):
+        return True
+    return is_cached(spec)
 
 
 def _names(family: str) -> str:

@@ -31,6 +31,7 @@ class TorchModel(Protocol):
     def size_bytes(self) -> int: ...
     def move_to(self, device: str) -> None: ...
     def forget_pictures(self) -> None: ...
+    def remember_more(self, more_bytes: int) -> None: ...
 
 
 class TorchFront(Model):
@@ -71,6 +72,10 @@ class TorchFront(Model):
     def release_memory(self) -> None:
         """Let go of what is remembered of pictures (part of `size_bytes`); it is made again when it is needed."""
         self._behind.forget_pictures()
+
+    def remember_more(self, more_bytes: int) -> None:
+        """Bound what is remembered of pictures from now on."""
+        self._behind.remember_more(more_bytes)
 
 
 @contextmanager

@@ -6,18 +6,19 @@ Imports nothing heavy; knows no model: features, tokenizer and encoder are given
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from captioner.errors import ModelFailed
+from captioner.models.byte_cache import ByteCache
 from captioner.readings import Opinion
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _PICTURES = 512  # 4 KB each at most
+_PICTURES_BYTES = 4 << 20
 _WORDS = 10_000
 
 
@@ -25,8 +26,12 @@ class PictureMemory:
     """Features of the pictures that were looked at last, by what the model sees of them."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Tensor] = OrderedDict()
-        self.size_bytes = 0
+        self._kept: ByteCache[Tensor] = ByteCache(_PICTURES_BYTES, _PICTURES)
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take."""
+        return self._kept.size_bytes
 
     def features(
         self, pixels: Sequence[Tensor], encode: Callable[[Sequence[Tensor]], Sequence[Tensor]]
@@ -36,22 +41,21 @@ class PictureMemory:
         Args: pixels: as they go into the model, on the CPU. encode: such -> features, (1, width) each.
         """
         keys = [hashlib.sha256(one.contiguous().numpy().tobytes()).hexdigest() for one in pixels]
-        new = {key: one for key, one in zip(keys, pixels, strict=True) if key not in self._kept}
-        found = {key: self._kept[key] for key in keys if key in self._kept}
+        found = {key: row for key in keys if (row := self._kept.get(key)) is not None}
+        new = {key: one for key, one in zip(keys, pixels, strict=True) if key not in found}
         if new:
-            found |= zip(new, (row.clone() for row in encode(list(new.values()))), strict=True)
-        for key, row in found.items():
-            self._kept[key] = row
-            self._kept.move_to_end(key)
-        while len(self._kept) > _PICTURES:
-            self._kept.popitem(last=False)
-        self.size_bytes = sum(row.numel() * row.element_size() for row in self._kept.values())
+            for key, row in zip(new, encode(list(new.values())), strict=True):
+                found[key] = row.clone()
+                self._kept.put(key, found[key], row.numel() * row.element_size())
         return [found[key] for key in keys]
+
+    def grow_at_most(self, more_bytes: int) -> None:
+        """Remember at most so many bytes more than now."""
+        self._kept.grow_at_most(more_bytes)
 
     def clear(self) -> None:
         """Forget all."""
         self._kept.clear()
-        self.size_bytes = 0
 
 
 class WordTokens:

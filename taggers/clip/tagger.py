@@ -1,8 +1,9 @@
 """CLIP interrogation: pictures -> the words of each vocabulary that fit best, with similarities.
 
 A model folder holds `open_clip_config.json` and `open_clip_model.safetensors`, and may hold its own vocabularies.
-Imports nothing heavy. Beside it: `loading` makes a folder a model, `text` runs the text tower, `labels` keeps label
-embeddings on disk, `ranking` ranks them, `prompts` makes prompts, `published` and `pairs` know what the hub has.
+Imports nothing heavy. Beside it: `loading` makes a folder a model, `text` runs the text tower, `pictures` makes the
+picture tower faster, `labels` keeps label embeddings on disk, `ranking` ranks them, `prompts` makes prompts,
+`published` and `pairs` know what the hub has.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel
-from captioner.models.memory import in_halves
+from captioner.models.memory import in_halves, make_room
 from captioner.models.weights import fingerprint
 from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
@@ -67,9 +68,13 @@ class ClipTagger(Tagger):
         tag: tuple[str, str] | None = None,
     ) -> None:
         """Args:
-        model, preprocess, tokenizer: open_clip's, the model in evaluation mode on `device`.
+        model, preprocess, tokenizer: open_clip's, the model in evaluation mode on `device`; its picture tower is made
+            faster in place.
         tag: open_clip's architecture and pretrained pair, where the weights are known.
         """
+        from taggers.clip.pictures import speed_up
+
+        speed_up(model)
         self._model = model
         self._preprocess = preprocess
         self._tokenizer = tokenizer
@@ -146,8 +151,13 @@ class ClipTagger(Tagger):
         return int(copies + held + self._memory.size_bytes)
 
     def release_memory(self) -> None:
-        """Let go of the pictures that it remembers."""
+        """Let go of the pictures that it remembers, and of the copies that encode texts faster."""
         self._memory.clear()
+        self._text_tower = None
+
+    def remember_more(self, more_bytes: int) -> None:
+        """Bound what is remembered of pictures."""
+        self._memory.grow_at_most(more_bytes)
 
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
@@ -277,6 +287,7 @@ class ClipTagger(Tagger):
         self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
         if not matrices:  # a model folder whose own list of vocabularies is empty
             return Labels([], torch.empty(0, 0, device=self._device))
+        make_room(sum(4 * matrix.size for matrix in matrices))
         return Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
 
     def _rankable(self, settings: ClipSettings) -> list[Labels]:

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from captioner.models.memory import make_room
+
 # Tokens a run: enough to fill the processor, few enough to stay in its caches (a CPU) or memory (a GPU).
 _CPU_RUN_TOKENS = 2048
 _CUDA_RUN_TOKENS = 32_768
@@ -78,9 +80,10 @@ class CausalTextTower:
         self._run_tokens = _CPU_RUN_TOKENS if self._device.type == "cpu" else _CUDA_RUN_TOKENS
         is_packed = _packing_works(blocks[0])
         make = _packed_layer if is_packed else _plain_layer
-        self._layers = [make(block) for block in blocks]
         weights = sum(p.numel() * p.element_size() for p in text.transformer.parameters() if p.ndim > 1)
         self.size_bytes = weights if is_packed else 0
+        make_room(self.size_bytes)
+        self._layers = [make(block) for block in blocks]
 
     @staticmethod
     def fits(model: Any) -> bool:

@@ -142,6 +142,12 @@ class BlipDecoder:
         if self.is_fast:
             self._set_up_graphs()
 
+    def remember_more(self, more_bytes: int) -> None:
+        """Let encodings and keys grow by so many bytes together; keys are most of them."""
+        states_bytes = more_bytes // 8
+        self._states.grow_at_most(states_bytes)
+        self._keys.grow_at_most(more_bytes - states_bytes)
+
     def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
         """What the picture tower makes of each picture; one that was looked at before is not looked at again.
 

@@ -72,6 +72,10 @@ class MatchingHead:
         """Let go of what is remembered of pictures."""
         self._states.clear()
 
+    def remember_more(self, more_bytes: int) -> None:
+        """Let what is remembered of pictures grow by so many bytes."""
+        self._states.grow_at_most(more_bytes)
+
     def tokens(self, text: str) -> tuple[int, ...]:
         """A text as the model reads it, with the tokens around it; cut where the model knows no further place."""
         positions = self._model.config.text_config.max_position_embeddings

@@ -48,6 +48,10 @@ class Features:
         """Fit to stand after the model's name; "" when all is well."""
         return "" if self.is_used else "looks at a picture again for each try"
 
+    def grow_at_most(self, more_bytes: int) -> None:
+        """Keep at most so many bytes more than now."""
+        self._kept.grow_at_most(more_bytes)
+
     def forget(self) -> None:
         """Let go of all."""
         self._kept.clear()

@@ -2,8 +2,8 @@
 
 transformers continues from such a cache for most families. Some keep more on the model itself (positions of the last
 picture), which is kept and put back beside it; in some the last token of a question changes what came before, so that
-no part of it can be kept. So it is proven once, when it is first wanted, on two pictures asked in turn; where the
-answers differ, picture and question are read each time. Imported only by `answering`.
+no part of it can be kept. So it is proven once, when it is first wanted, on a picture with another one read in
+between; where the answers differ, picture and question are read each time. Imported only by `answering`.
 """
 
 from __future__ import annotations
@@ -72,6 +72,10 @@ class Prefixes:
             return "reads picture and question again for each try"
         return ""
 
+    def grow_at_most(self, more_bytes: int) -> None:
+        """Keep at most so many bytes more than now."""
+        self._kept.grow_at_most(more_bytes)
+
     def forget(self) -> None:
         """Let go of all."""
         self._kept.clear()
@@ -126,20 +130,18 @@ class Prefixes:
 
     def _prove(self) -> bool:
         try:
-            first, second = probe_pictures()
-            inputs = [self._asking.probe([picture]) for picture in (first, second)]
-            whole = [
-                self._said(self._features.instead_of_pixels([picture], one))
-                for picture, one in zip((first, second), inputs, strict=True)
-            ]
-            read = [self._read(picture, one) for picture, one in zip((first, second), inputs, strict=True)]
-            begun = [self._said(self._going_on(kept, 1, 2)) for kept in read]
+            other, picture = probe_pictures()
+            inputs = self._asking.probe([picture])
+            whole = self._said(self._features.instead_of_pixels([picture], inputs))
+            kept = self._read(picture, inputs)
+            self._read(other, self._asking.probe([other]))
+            begun = self._said(self._going_on(kept, 1, 2))
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             _log.info("beginnings of answers are not kept: %s: %s", type(error).__name__, str(error)[:200])
             return False
-        if not all(map(self._is_equal, whole, begun)):
+        if not self._is_equal(whole, begun):
             _log.info("beginnings of answers are not kept: from them the model answers otherwise")
             return False
         return True

@@ -1,0 +1,111 @@
+"""The device that models run on: which there is, what of its memory is taken, and what may be.
+
+Importing this loads nothing heavy; torch is asked only about a card, or whether there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from captioner.contract import Model
+from captioner.errors import CaptionerError, MissingPackage
+
+# What of a card's memory models may take where nobody says: the rest is for other programs and CUDA's own context.
+_CARD_SHARE = 0.85
+_SPARE_BYTES = int(0.7 * 2**30)
+
+
+class Memory:
+    """What models take of a device's memory.
+
+    On a CPU that is what they say themselves, weights, copies and what they remember. On a card torch says what it has
+    reserved, with what it keeps for later and what graphs work on, and what other runtimes take is added.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+
+    @property
+    def is_card(self) -> bool:
+        """Whether it is a CUDA device."""
+        return self._device.startswith("cuda")
+
+    def used_bytes(self, models: Iterable[Model]) -> int:
+        """What these models take, which are all that are on the device."""
+        by_torch = others = 0
+        for model in models:
+            if model.runtime == "torch":
+                by_torch += model.size_bytes
+            else:
+                others += model.size_bytes
+        return max(by_torch, self._reserved_bytes()) + others
+
+    def default_budget_bytes(self, used_bytes: int) -> int | None:
+        """What models may take where nobody says: 85 % of a card, less where other programs are on it; None on a CPU.
+
+        Args: used_bytes: what models take now.
+        """
+        if not self.is_card:
+            return None
+        import torch
+
+        free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
+        return max(0, int(min(_CARD_SHARE * total_bytes, free_bytes + used_bytes - _SPARE_BYTES)))
+
+    def hold_to(self, size_bytes: int, models: Iterable[Model]) -> None:
+        """Let torch reserve of a card what these models leave of so many bytes. More is out of memory, and halved."""
+        if not self._has_torch():
+            return
+        import torch
+
+        others = sum(model.size_bytes for model in models if model.runtime != "torch")
+        total_bytes = torch.cuda.get_device_properties(self._device).total_memory
+        share = min(1.0, max(0.0, (size_bytes - others) / total_bytes))
+        torch.cuda.set_per_process_memory_fraction(share, self._device)
+
+    def _reserved_bytes(self) -> int:
+        if not self._has_torch():
+            return 0
+        import torch
+
+        return int(torch.cuda.memory_reserved(self._device))
+
+    def _has_torch(self) -> bool:
+        """Whether torch can be asked about the device."""
+        if not self.is_card:
+            return False
+        import torch
+
+        return bool(torch.cuda.is_available())
+
+
+def resolve_device(wish: str) -> str:
+    """ "auto", "cpu", "cuda" or "cuda:N" -> the device to use, after a look at what this machine has.
+
+    Raises: CaptionerError: no such device; says what there is.
+    """
+    if wish == "cpu":
+        return "cpu"
+    kind, _, number = wish.partition(":")
+    if wish != "auto" and not (kind == "cuda" and (wish == "cuda" or (number.isascii() and number.isdigit()))):
+        raise CaptionerError(f"device is {wish!r}; it must be auto, cpu, cuda or cuda:N.", code="bad_device")
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        if wish == "auto":
+            return "cpu"
+        raise MissingPackage(f"The device {wish} needs torch: pip install torch") from error
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wish == "auto":
+        return "cuda" if count else "cpu"
+    if not count:
+        raise CaptionerError(
+            f"device is {wish}, but torch finds no CUDA device here; use --device cpu, or install the driver and a "
+            "torch with CUDA.",
+            code="bad_device",
+        )
+    if number and int(number) >= count:
+        raise CaptionerError(
+            f"device is {wish}, but there are {count} CUDA devices here, numbered from 0.", code="bad_device"
+        )
+    return wish

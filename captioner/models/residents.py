@@ -1,0 +1,224 @@
+"""The models in memory within their budget: what they take, and which step back for another.
+
+Only the table is safe to read from any thread; whoever changes it or moves a model holds the manager's lock. Finds and
+loads no model.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from captioner.contract import Model
+from captioner.errors import OutOfMemory
+from captioner.limits import in_gib
+from captioner.models.devices import Memory
+from captioner.models.memory import free_cached_memory
+from captioner.models.sources import ModelSource
+
+Key = tuple[str, str]
+"""A model's family, and its name or folder as it was asked for."""
+
+
+@dataclass(slots=True)
+class Resident:
+    """A model in memory. last_used: seconds since 1970. is_unwanted: it steps back when its users are done."""
+
+    source: ModelSource
+    model: Model
+    last_used: float
+    users: int = 0
+    is_offloaded: bool = False
+    is_unwanted: bool = False
+
+    @property
+    def may_step_back(self) -> bool:
+        """Whether it takes something of the device that nobody uses now."""
+        return not self.users and not self.is_offloaded and not self.model.is_remote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryReport:
+    """What models take in all, in bytes.
+
+    used_bytes: on the device, as it was measured. budget_bytes: what they may take there, None without a limit.
+    offloaded_bytes: of models that wait in the processor's memory. ram_budget_bytes: what those may take.
+    """
+
+    device: str
+    used_bytes: int
+    budget_bytes: int | None
+    offloaded_bytes: int
+    ram_budget_bytes: int | None
+
+
+class Residents:
+    """All models in memory, least recently used first."""
+
+    def __init__(self, device: Callable[[], str], budget_bytes: int | None, ram_bytes: int | None) -> None:
+        """Args: as `ModelManager`; device: asked when it is first needed."""
+        self._device = device
+        self._budget_wish = budget_bytes
+        self._ram_wish = ram_bytes
+        self._kept: OrderedDict[Key, Resident] = OrderedDict()
+        self._table = threading.Lock()  # held for a moment around changes, so that who only looks never waits
+
+    def items(self) -> list[tuple[Key, Resident]]:
+        """All, least recently used first."""
+        with self._table:
+            return list(self._kept.items())
+
+    def get(self, key: Key) -> Resident | None:
+        """One of them, None where it is not here."""
+        with self._table:
+            return self._kept.get(key)
+
+    def add(self, key: Key, resident: Resident) -> None:
+        """Take a model in, as the last one used."""
+        with self._table:
+            self._kept[key] = resident
+
+    def touch(self, key: Key) -> None:
+        """Make it the last one used."""
+        with self._table:
+            self._kept.move_to_end(key)
+
+    def clear(self) -> None:
+        """Let go of all."""
+        with self._table:
+            self._kept.clear()
+
+    @property
+    def memory(self) -> Memory:
+        """Of the device."""
+        return Memory(self._device())
+
+    @property
+    def used_bytes(self) -> int:
+        """What the models on the device take."""
+        return self.memory.used_bytes([kept.model for _, kept in self.items() if not kept.is_offloaded])
+
+    @property
+    def given_bytes(self) -> int | None:
+        """The budget that somebody gave for the device."""
+        if self.memory.is_card:
+            return self._budget_wish
+        return min((wish for wish in (self._budget_wish, self._ram_wish) if wish is not None), default=None)
+
+    @property
+    def budget_bytes(self) -> int | None:
+        """What models on the device may take; None without a limit. Asks a card what other programs leave."""
+        given = self.given_bytes
+        return given if given is not None else self.memory.default_budget_bytes(self.used_bytes)
+
+    def report(self) -> MemoryReport:
+        """What they take in all."""
+        return MemoryReport(
+            device=self._device(),
+            used_bytes=self.used_bytes,
+            budget_bytes=self.budget_bytes,
+            offloaded_bytes=sum(kept.model.size_bytes for _, kept in self.items() if kept.is_offloaded),
+            ram_budget_bytes=self._ram_wish,
+        )
+
+    def would_step_back(self, coming: Key, size_bytes: int) -> list[str]:
+        """The names of models that would step back for one that takes so many bytes, the first to go first."""
+        budget_bytes = self.budget_bytes
+        there = [(key, kept) for key, kept in self.items() if not kept.is_offloaded and not kept.model.is_remote]
+        if budget_bytes is None or coming in [key for key, _ in there]:
+            return []
+        too_many = self.used_bytes + size_bytes - budget_bytes
+        going = []
+        for _, kept in there:
+            if too_many > 0:
+                going.append(kept.source.name)
+                too_many -= kept.model.size_bytes
+        return going
+
+    def make_room(self, more_bytes: int, *, stays: Key | None = None) -> None:
+        """Step back the least recently used idle models until `more_bytes` fit too, as far as that goes.
+
+        Args: stays: one that gives only what it remembers.
+        """
+        budget_bytes = self.budget_bytes if self._kept else None
+        if budget_bytes is None or self.used_bytes + more_bytes <= budget_bytes:
+            return
+        free_cached_memory()
+        for key, kept in self.items():
+            if self.used_bytes + more_bytes <= budget_bytes:
+                return
+            if not kept.may_step_back:
+                continue
+            kept.model.release_memory()  # what it remembers is cheaper to make again than the model is to load
+            if key != stays and self.used_bytes + more_bytes > budget_bytes:
+                self.step_back(key)
+
+    def hold_to_budget(self) -> None:
+        """Keep torch within what somebody gave, too while it works."""
+        given = self.given_bytes
+        if given is not None and self.memory.is_card:
+            self.memory.hold_to(given, [kept.model for _, kept in self.items() if not kept.is_offloaded])
+
+    def check_fit(self, name: str, more_bytes: int) -> None:
+        """Raises: OutOfMemory: with so many bytes more, models would take more than somebody allowed."""
+        given, needed = self.given_bytes, self.used_bytes + more_bytes
+        if given is None or needed <= given:
+            return
+        flag = "--vram-gib" if self.memory.is_card else "--ram-gib"
+        raise OutOfMemory(
+            f"{name} does not fit: with the models in use it takes {in_gib(needed)} GiB, and models may take "
+            f"{in_gib(given)} GiB. Choose a smaller model, or start with a larger {flag}."
+        )
+
+    @property
+    def room_bytes(self) -> int | None:
+        """How many bytes are left of the budget; None without a limit."""
+        budget_bytes = self.budget_bytes
+        return None if budget_bytes is None else max(0, budget_bytes - self.used_bytes)
+
+    def step_back(self, key: Key) -> None:
+        """Take one off the device: from a card into the processor's memory where there is room, else away."""
+        with self._table:
+            kept = self._kept[key]
+        kept.is_unwanted = False
+        if not self.memory.is_card or not self._has_ram_for(kept):
+            self.drop(key)
+            return
+        kept.model.move_to("cpu")
+        kept.is_offloaded = True
+        free_cached_memory()
+
+    def step_back_idle(self, *, unused_since: float | None = None) -> list[str]:
+        """All that nobody uses step back. Args: unused_since: only those that were used last before then.
+
+        Returns: their names.
+        """
+        gone = []
+        for key, kept in self.items():
+            is_due = unused_since is None or kept.last_used <= unused_since
+            if kept.may_step_back and is_due:
+                gone.append(kept.source.name)
+                self.step_back(key)
+        free_cached_memory()
+        return gone
+
+    def drop(self, key: Key) -> None:
+        """Let go of one."""
+        with self._table:
+            del self._kept[key]
+        free_cached_memory()
+
+    def _has_ram_for(self, kept: Resident) -> bool:
+        """Whether it may wait in the processor's memory; models that wait there longer make way for it."""
+        if self._ram_wish is None:
+            return True
+        waiting = [(key, other) for key, other in self.items() if other.is_offloaded]
+        taken = sum(other.model.size_bytes for _, other in waiting)
+        for key, other in waiting:
+            if taken + kept.model.size_bytes <= self._ram_wish:
+                break
+            taken -= other.model.size_bytes
+            self.drop(key)
+        return taken + kept.model.size_bytes <= self._ram_wish
