@@ -77,7 +77,10 @@ def _aliases(settings: type[Settings], prefix: str) -> tuple[Field, ...]:
 
 def _renamed(field: Field, prefix: str) -> Field:
     only_when = (prefix + field.only_when[0], field.only_when[1]) if field.only_when else None
-    return dataclasses.replace(field, name=prefix + field.name, label=field.title, only_when=only_when)
+    only_with = (prefix + field.only_with[0], field.only_with[1]) if field.only_with else None
+    return dataclasses.replace(
+        field, name=prefix + field.name, label=field.title, only_when=only_when, only_with=only_with
+    )
 
 
 def setting_groups(kind: Kind | None = None) -> tuple[SettingGroup, ...]:

@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from captioner.captions.plan import Plan, PlannedModel
+from captioner.captions.recipe import trigger_of
 from captioner.contract import Readable, Tagger
 from captioner.errors import SettingsError
+from captioner.glitches import Glitch, find_glitch
 from captioner.models import registry
-from captioner.records import MAIN, Layer, Tag
+from captioner.records import MAIN, Layer, Sentence, Tag
 from captioner.settings import Effect
 
 SENTENCE_READ = "sentence"
@@ -21,6 +23,15 @@ OTHERS_READ = "read"
 
 EXISTING_USED = "existing_used"
 """Among them too: what became of the picture's existing caption when this layer was made, as `Recipe.existing` says."""
+
+PROMPT_ASKED = "prompt_asked"
+"""Among them too: what the captioner was asked, word for word."""
+
+REDRAWN = "redrawn"
+"""Among them too: how often an answer that went wrong was drawn again; missing where it could not be."""
+
+_TOLD = (EXISTING_USED, PROMPT_ASKED, REDRAWN)
+"""Run settings that tell of a run and do not make it another one."""
 
 
 def layer_kind(planned: PlannedModel, plan: Plan) -> str:
@@ -151,11 +162,11 @@ def in_reading_order(plan: Plan) -> tuple[PlannedModel, ...]:
 
 
 def what_it_reads(
-    planned: PlannedModel, plan: Plan, layers: Sequence[Layer], name: str = "", existing: str = ""
+    planned: PlannedModel, plan: Plan, layers: Sequence[Layer], name: str = "", existing: str = "", folder: str = ""
 ) -> dict[str, str]:
     """What a planned model would read now, as its layer keeps it; empty where it reads nothing.
 
-    Args: layers: the picture's. name, existing: its file's name, and the caption that came along.
+    Args: layers: the picture's. name, folder, existing: its file's, and the caption that came along.
     """
     read = reads(planned)
     kept = {SENTENCE_READ: sentence_of(layers, plan)} if "sentence" in read else {}
@@ -166,6 +177,10 @@ def what_it_reads(
         others["name"] = name
     if "existing" in read:
         others["existing"] = existing
+    if "folder" in read:
+        others["folder"] = folder
+    if "trigger" in read:
+        others["trigger"] = trigger_of(plan.recipe)
     if others:
         text = json.dumps(others, sort_keys=True, ensure_ascii=True)
         kept[OTHERS_READ] = hashlib.sha256(text.encode()).hexdigest()
@@ -186,18 +201,20 @@ def run_key(planned: PlannedModel, read: Mapping[str, str]) -> tuple[Any, ...]:
     return (planned.family, planned.model, *sorted(values.items()), *sorted(read.items()))
 
 
-def due(layers: Sequence[Layer], plan: Plan, name: str = "", existing: str = "") -> tuple[str, ...]:
+def due(layers: Sequence[Layer], plan: Plan, name: str = "", existing: str = "", folder: str = "") -> tuple[str, ...]:
     """The families whose layer is missing, or was made by another run than the plan's.
 
-    A model that reads others' layers runs again when they do, or when they say something else now.
-    Args: layers: of one picture. name, existing: as `what_it_reads`.
+    A model that reads others' layers runs again when they do, or when they say something else now; a captioner too
+    whose answer went wrong and may be drawn again more often than it was.
+    Args: layers: of one picture. name, existing, folder: as `what_it_reads`.
     """
     current = latest(layers, plan)
     found: list[str] = []
     for planned in in_reading_order(plan):
         layer = current.get(planned.family)
-        read = what_it_reads(planned, plan, layers, name, existing)
-        if layer is None or not is_made_by(layer, planned, read) or read_families(planned, plan) & set(found):
+        read = what_it_reads(planned, plan, layers, name, existing, folder)
+        is_due = layer is None or not is_made_by(layer, planned, read) or _may_be_redrawn(layer, planned)
+        if is_due or read_families(planned, plan) & set(found):
             found.append(planned.family)
     return tuple(found)
 
@@ -207,6 +224,22 @@ def is_made_by(layer: Layer, planned: PlannedModel, read: Mapping[str, str]) -> 
     if layer.model != planned.model or layer.family != planned.family:
         return False
     values = planned.settings.effective(layer.run_settings)
-    values.pop(EXISTING_USED, None)
+    aside = {field.name for field in planned.settings.fields() if field.effect is not Effect.RUN} | set(_TOLD)
+    values = {name: value for name, value in values.items() if name not in aside}
     wanted = {**planned.settings.in_effect(Effect.RUN), **read}
     return values == wanted
+
+
+def glitch_of(sentence: Sentence | None, planned: PlannedModel) -> Glitch | None:
+    """What went wrong in a captioner's sentence as it reaches the caption; None where nothing did, or there is none."""
+    if sentence is None:
+        return None
+    said = registry.captioner_class(planned.family).select(sentence, planned.settings)
+    return find_glitch(said.text, is_cut=said.finish == "length")
+
+
+def _may_be_redrawn(layer: Layer, planned: PlannedModel) -> bool:
+    if layer.sentence is None or REDRAWN not in layer.run_settings:
+        return False
+    wanted = registry.captioner_class(planned.family).redraws(planned.settings)
+    return layer.run_settings[REDRAWN] < wanted and glitch_of(layer.sentence, planned) is not None

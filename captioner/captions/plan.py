@@ -271,11 +271,11 @@ def _captioner(values: Mapping[str, Any], models: str) -> tuple[PlannedModel, tu
     chosen = {**own, **_registered_defaults(name)}
     preset = values.get(PRESET, "")
     if preset != "":
-        known = group.settings.presets()
+        known = group.settings.preset_values()
         if not isinstance(preset, str) or preset not in known:
             names = ", ".join(known) or "none"
             raise SettingsError(f"no preset is called {str(preset)[:80]!r}; the presets are {names}.")
-        chosen = known[preset].to_mapping()
+        chosen |= known[preset]
     given = group.own(values)
     resolved, notes = group.settings.resolve(chosen | given)
     settings = group.settings.from_mapping(resolved)

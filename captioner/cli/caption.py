@@ -320,7 +320,10 @@ def _sources(pictures: Sequence[NamedPicture], existing: Sequence[str | Captione
         if isinstance(text, CaptionerError):
             yield PictureSource(id=str(place), open=_Refused(text), name=picture.path.name)
         else:
-            yield PictureSource(id=str(place), open=_Opener(picture.path), existing=text, name=picture.path.name)
+            opener = _Opener(picture.path)
+            yield PictureSource(
+                id=str(place), open=opener, existing=text, name=picture.path.name, folder=picture.folder
+            )
 
 
 @dataclass(frozen=True, slots=True)

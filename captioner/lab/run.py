@@ -159,7 +159,7 @@ class _Runs:
         seconds = 0.0
         try:
             for planned in in_reading_order(plan):
-                read = what_it_reads(planned, plan, layers, self._shown.name, self._shown.existing)
+                read = what_it_reads(planned, plan, layers, self._shown.name, self._shown.existing, self._shown.folder)
                 key = run_key(planned, read)
                 made = self._made.get(key) or self._remembered(planned, read)
                 if made is None:

@@ -134,7 +134,9 @@ class Jobs:
         todo = []
         for picture_id, layers in self._workspace.layers_of(set_id, views):
             view = views[picture_id]
-            families = tuple(one for one in due(layers, plan, view.name, view.existing) if one not in shared)
+            families = tuple(
+                one for one in due(layers, plan, view.name, view.existing, view.folder) if one not in shared
+            )
             if families or existing_due(layers, plan, view.existing):
                 todo.append((view, families))
         return todo

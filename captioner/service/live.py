@@ -149,7 +149,7 @@ class LivePreview:
         """
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
-        missing = due(stored, plan, view.name, view.existing)
+        missing = due(stored, plan, view.name, view.existing, view.folder)
         at_hand = [layer for layer in of_plan(stored, plan) if layer.family not in missing]
         fresh: list[Layer] = []
         for stage in stages_of(plan, missing):
@@ -203,12 +203,12 @@ class LivePreview:
         layers: list[Layer] = []
         missing: list[str] = []
         by_family = latest(stored, plan)
-        unfit = due(stored, plan, view.name, view.existing)
+        unfit = due(stored, plan, view.name, view.existing, view.folder)
         planned_before = {planned.family: planned for planned in before.running()} if before else {}
         for planned in in_reading_order(plan):
             family = planned.family
             own = by_family.get(family)
-            read = what_it_reads(planned, plan, layers, view.name, view.existing)
+            read = what_it_reads(planned, plan, layers, view.name, view.existing, view.folder)
             if read_families(planned, plan) & set(missing):
                 missing.append(family)  # what it reads is still to come
             elif own is not None and family not in unfit:
