@@ -76,7 +76,7 @@ class Service:
         self.near_equal = NearEqual(workspace)
         self.said_in_all = SaidInAll(workspace, self.rows, self.choices, self.near_equal)
         self.export_scopes = ExportScopes()
-        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self._count)
+        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self.kinds, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.imports = Imports(workspace, self.rows, self.intake)
