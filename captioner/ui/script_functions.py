@@ -98,9 +98,14 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "preview",
-            {**picture, "settings": shown, "before": shown, "is_whole": optional(flag, False)},
+            {**picture, "settings": shown, "before": shown, "is_whole": flag, "is_asked": flag},
             lambda asked: service.live.preview(
-                asked["set"], asked["id"], asked["settings"], asked["before"], is_whole=asked["is_whole"]
+                asked["set"],
+                asked["id"],
+                asked["settings"],
+                asked["before"],
+                is_whole=asked["is_whole"],
+                is_asked=asked["is_asked"],
             ),
         ),
         _function(
