@@ -194,6 +194,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             lambda asked: service.choices.to_download(asked["settings"]),
         ),
         _function(
+            "model_defaults",
+            {"settings": settings, "before": settings},
+            lambda asked: {"values": service.choices.brought_along(asked["settings"], asked["before"])},
+        ),
+        _function(
             "prepare_models",
             {**of_set, "settings": shown, "published": flag},
             lambda asked: service.jobs.start_preparation(asked["set"], asked["settings"], published=asked["published"]),
