@@ -80,9 +80,9 @@ def _demo_shares(judges: Judges, sweep: Sequence[SamplingSettings]) -> tuple[flo
     tried, rivals, near = [], 0, 0
     plain = Reader._try_rivals
 
-    def counted(self: Reader, read: Any, run: Any) -> None:
+    def counted(self: Reader, read: Any, *others: Any) -> None:
         tried.extend(draft.gain > reading.TRIED_FROM for one in read for draft in one.drafts)
-        plain(self, read, run)
+        plain(self, read, *others)
 
     with mock.patch.object(Reader, "_try_rivals", counted):
         for shown in inputs(pictures):
@@ -98,10 +98,10 @@ def _trying(share: float) -> Iterator[list[float]]:
     """Let so many of the rivals be tried, the likeliest. Yields: the seconds that trials took."""
     plain, spent = Reader._try_rivals, list[float]()
 
-    def some(self: Reader, read: Any, run: Any) -> None:
+    def some(self: Reader, read: Any, *others: Any) -> None:
         gains = [draft.gain for one in read for draft in one.drafts]
         with mock.patch.object(reading, "TRIED_FROM", float(np.quantile(gains, 1 - share))):
-            spent.append(timed(lambda: plain(self, read, run), clock=time.process_time)[0])
+            spent.append(timed(lambda: plain(self, read, *others), clock=time.process_time)[0])
 
     with mock.patch.object(Reader, "_try_rivals", some):
         yield spent

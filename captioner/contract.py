@@ -94,6 +94,7 @@ class Model(ABC):
 
     family: see `ModelSpec`. title: as people call the family. about: what it says of a picture, in a line.
     other_names: which names beside the registered ones `spec_for` understands, in words for a person; "" for none.
+    names_with: words in lower case, one of which is in each of those names; () where they may be any.
     names_any_repo: among those names are hub repositories of anybody, which a visitor may name only where the app's
     start says so. is_remote: it runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a
     slider.
@@ -104,6 +105,7 @@ class Model(ABC):
     about: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]]
     other_names: ClassVar[str] = ""
+    names_with: ClassVar[tuple[str, ...]] = ()
     names_any_repo: ClassVar[bool] = False
     is_remote: ClassVar[bool] = False
     is_live: ClassVar[bool] = True

@@ -140,7 +140,7 @@ def test_a_reading_has_the_figures_of_plain_transformers_on_the_demo_model(demo:
     tried = 0
     for number, one in enumerate(shown):
         own = demo.caption([one], SamplingSettings(min_length=12))[0].text
-        captions = [own, "an orange cat, two dogs and a red star on a white background", "a red car"]
+        captions = [own, "an orange cat, two dogs and a red star on a white background", "a red car", "a red star"]
         for reading in demo.read(one, captions, background):
             tried += check_against_plain(reader, reading, number)
     assert tried > 20
@@ -286,6 +286,13 @@ def test_rows_share_what_they_begin_with_and_groups_stay_together() -> None:
     of_two = TokenTree([Row([1, 2]), Row([1, 2], 1), Row([1, 3])])
     assert (of_two.tokens, of_two.pictures) == ([1, 2, 1, 2, 3], [0, 0, 1, 1, 0])
     assert of_two.paths == [[0, 1], [2, 3], [0, 4]]
+    grown = TokenTree([Row([1, 2, 3, 5], known=3), Row([1, 2, 4], known=2), Row([1, 2, 3, 5, 6], known=3)], tree)
+    assert (grown.tokens, grown.positions, grown.paths) == ([5, 4, 6], [3, 2, 4], [[0], [1], [0, 2]])
+    assert grown.sees().tolist() == [
+        [True, True, True, False, True, False, False],
+        [True, True, False, False, False, True, False],
+        [True, True, True, False, True, False, True],
+    ]
     groups = [[Row([number, *range(300)]), Row([number, 7])] for number in range(4)]
     found = list(trees(groups))
     assert [len(part) for _, part in found] == [3, 1]

@@ -391,3 +391,36 @@ def test_it_captions_from_page_and_api_as_any_captioner(server: Server, tmp_path
         plan = service.choices.plan_of_flat({CAPTIONER: "studio"})
         assert service.live.caption_one(set_id, picture_id, plan) == "a red square"
         manager.close()
+
+
+def test_who_waits_for_a_server_holds_up_no_slider_and_no_other_set(server: Server, tmp_path: Any) -> None:
+    may_answer = threading.Event()
+
+    def thinks(speaking: Speaking) -> None:
+        assert may_answer.wait(20)
+        says("a red square")(speaking)
+
+    with (
+        fake_models(tmp_path / "models") as models,
+        Workspace(tmp_path / "work") as workspace,
+        Worker() as worker,
+    ):
+        named(server)
+        manager = ModelManager(models=models, device="cpu")
+        service = Service(workspace, worker, manager)
+        server.answers = [thinks]  # the red picture of the probe waits already
+        far, [picture_id] = set_with(service, RED)
+        near, [other_id] = set_with(service, RED)
+        chosen = {"captioner": "studio", "endpoint_model": "eyes", "wd14_on": True}
+        service.jobs.start(far, None, page_values(service, **chosen))
+        while not server.asked:
+            time.sleep(0.01)
+        service.jobs.start(near, None, page_values(service))
+        assert wait_for_job(service, near)["state"] == "done"
+        assert service.live.preview(near, other_id, page_values(service, num_beams=5))["text"].endswith("beam 5")
+        waiting = service.jobs.newest(far)
+        assert waiting is not None and (waiting["state"], waiting["done"]) == ("running", 0)
+        may_answer.set()
+        assert wait_for_job(service, far)["state"] == "done"
+        assert [layer.family for layer in workspace.layers(far, picture_id)] == ["endpoint", "wd14"]
+        manager.close()

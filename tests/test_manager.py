@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ class WeightlessModel:
     warning = ""
     note = ""
     other_names = ""
+    is_remote: ClassVar[bool] = False
     spec_for = Tagger.spec_for
 
     def __init__(self, name: str, device: str) -> None:
@@ -397,3 +399,29 @@ def test_on_a_card_the_budget_is_most_of_its_memory(models: str, happened: list[
     manager = ModelManager(models=models, device="cuda")
     assert manager.budget_bytes is not None
     assert 0.8 < manager.budget_bytes / torch.cuda.get_device_properties(0).total_memory < 0.9
+
+
+def test_a_model_elsewhere_is_reached_while_no_lock_is_held_and_never_steps_back(
+    models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its server takes to answer nobody here waits for."""
+    manager = ModelManager(models=models, budget_bytes=150)
+    reached: list[str] = []
+    load = WeightlessModel.load.__func__  # type: ignore[attr-defined]
+
+    def far(cls: type[WeightlessModel], place: Path, *, device: str, spec: ModelSpec | None = None) -> Any:
+        with ThreadPoolExecutor(1) as other:  # another thread may use the manager meanwhile
+            other.submit(manager.close).result(10)
+        reached.append(place.name)
+        return load(cls, place, device=device, spec=spec)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WeightlessModel, "is_remote", True)
+        patched.setattr(WeightlessModel, "load", classmethod(far))
+        with manager.use("a", "weightless") as there:
+            there.is_remote, there.size_bytes = True, 0
+    for name in "bc":
+        with manager.use(name, "weightless"):
+            pass
+    assert reached == ["a"]
+    assert states(manager)["a"] == "loaded", "it takes nothing here"

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up. A module knows its own room and those on lower floors, never one on its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("captioner.errors", "captioner.turns", "captioner.phrases"),
+    ("captioner.errors", "captioner.turns", "captioner.phrases", "captioner.job"),
     ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
     ("captioner.settings", "captioner.temporary", "captioner.images", "captioner.readings"),

@@ -72,6 +72,20 @@ def run_cells(
         stored: what models said of it before, which they are not asked again.
         batch_size: how many settings a captioner is given at once.
     """
+    steps = cell_steps(shown, grid, models, stored, picture_id=picture_id, batch_size=batch_size)
+    return (step for step in steps if isinstance(step, CellResult))
+
+
+def cell_steps(
+    shown: PictureInput,
+    grid: Grid,
+    models: ModelUser,
+    stored: Sequence[Layer] = (),
+    *,
+    picture_id: str = "",
+    batch_size: int = BATCH,
+) -> Iterator[CellResult | PlannedModel]:
+    """As `run_cells`, and before a model is asked, which one: so a caller may ask a server on another thread."""
     runs = _Runs(shown, models, stored, picture_id)
     waiting = dict.fromkeys(range(len(grid.cells)))
     while waiting:
@@ -87,6 +101,7 @@ def run_cells(
             del waiting[cell]
             yield _result(cell, grid, shown, found)
         if asked:
+            yield next(iter(asked.values())).planned
             runs.ask([*asked.values()])
 
 

@@ -242,9 +242,13 @@ class ModelManager:
         is_known = self._residents.get(key) is not None
         # A download may take long, and others go on with their models meanwhile: no lock is held.
         source = None if is_known else self._find(key, progress)
+        far = self._reach(key, source) if source is not None and source.load_class().is_remote else None
         with self._lock:
             kept = self._residents.get(key)
-            if kept is None:
+            if kept is None and far is not None:
+                kept = far
+                self._residents.add(key, kept)
+            elif kept is None:
                 source = source or self._find(key, progress)
                 with self._coming(key):
                     kept = self._load(key, source)
@@ -287,6 +291,12 @@ class ModelManager:
         finally:
             with self._table:
                 self._loading.discard(key)
+
+    def _reach(self, key: Key, source: ModelSource) -> Resident:
+        """A model that runs elsewhere: its server may think for a minute, and no lock is held meanwhile."""
+        with self._coming(key):
+            model = source.load_class().load(source.place, device="cpu", spec=source.spec)
+        return Resident(source, model, self._clock())
 
     def _load(self, key: Key, source: ModelSource) -> Resident:
         model_class = source.load_class()

@@ -12,6 +12,7 @@ from typing import Any, cast
 from captioner.contract import Captioner, Kind, Model, ModelSpec, Tagger
 from captioner.errors import ModelNotFound
 from captioner.models.vision_language.captioner import FILES
+from captioner.models.vision_language.florence import FLORENCE_FILES
 
 _BLIP_FILES = (
     "model.safetensors",
@@ -59,8 +60,24 @@ def _clip(
     )
 
 
+def _florence(name: str, repo: str, download_mb: int, stored_bytes: int = 4) -> ModelSpec:
+    is_tuned = "PromptGen" in repo
+    return ModelSpec(
+        name=name,
+        kind="captioner",
+        family="florence",
+        entry="captioner.models.vision_language.florence:FlorenceCaptioner",
+        repo=repo,
+        files=FLORENCE_FILES,
+        licence="MIT",
+        download_mb=download_mb,
+        stored_bytes=stored_bytes,
+        about="captions, tags or both, for training" if is_tuned else "captions of three lengths, quickly",
+    )
+
+
 def _vision_language(
-    name: str, repo: str, download_mb: int, about: str, licence: str, *, stored_bytes: int = 2, **defaults: Any
+    name: str, repo: str, download_mb: int, about: str, licence: str, stored_bytes: int = 2, **defaults: Any
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
@@ -95,6 +112,14 @@ def _wd14(name: str, general_threshold: float, download_mb: int) -> ModelSpec:
 MODELS: tuple[ModelSpec, ...] = (
     _blip("blip-base", "Salesforce/blip-image-captioning-base", 990, "BLIP ViT-B, what EveryDream's auto_caption used"),
     _blip("blip-large", "Salesforce/blip-image-captioning-large", 1880, "BLIP ViT-L, what Smart Pre-Process used"),
+    _florence("florence-2-base", "florence-community/Florence-2-base-ft", 1_080),
+    _florence("florence-2-large", "florence-community/Florence-2-large-ft", 3_290),
+    _florence("florence-2-base-microsoft", "microsoft/Florence-2-base-ft", 464, stored_bytes=2),
+    _florence("florence-2-large-microsoft", "microsoft/Florence-2-large-ft", 1_554, stored_bytes=2),
+    _florence("promptgen-base-v1.5", "MiaoshouAI/Florence-2-base-PromptGen-v1.5", 1_080),
+    _florence("promptgen-large-v1.5", "MiaoshouAI/Florence-2-large-PromptGen-v1.5", 3_290),
+    _florence("promptgen-base-v2.0", "MiaoshouAI/Florence-2-base-PromptGen-v2.0", 1_080),
+    _florence("promptgen-large-v2.0", "MiaoshouAI/Florence-2-large-PromptGen-v2.0", 3_290),
     _vision_language(
         "joycaption-beta-one",
         "fancyfeast/llama-joycaption-beta-one-hf-llava",
@@ -113,28 +138,6 @@ MODELS: tuple[ModelSpec, ...] = (
     _vision_language("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 9_000, "follows instructions; 4B", "Apache-2.0"),
     _vision_language("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", 18_000, "follows instructions; 8B", "Apache-2.0"),
     _vision_language("gemma-4-e4b", "google/gemma-4-E4B-it", 16_000, "follows instructions", "Apache-2.0"),
-    _vision_language(
-        "florence-2-base",
-        "florence-community/Florence-2-base-ft",
-        1_080,
-        "knows tasks instead of questions; tiny",
-        "MIT",
-        stored_bytes=4,
-        prompt="<MORE_DETAILED_CAPTION>",
-        num_beams=3,
-        max_new_tokens=1024,
-    ),
-    _vision_language(
-        "florence-2-large",
-        "florence-community/Florence-2-large-ft",
-        3_290,
-        "knows tasks instead of questions; small",
-        "MIT",
-        stored_bytes=4,
-        prompt="<MORE_DETAILED_CAPTION>",
-        num_beams=3,
-        max_new_tokens=1024,
-    ),
     _clip(
         "clip-v2",
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",

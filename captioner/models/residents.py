@@ -33,6 +33,11 @@ class Resident:
     is_offloaded: bool = False
     is_unwanted: bool = False
 
+    @property
+    def may_step_back(self) -> bool:
+        """Whether it takes something of the device that nobody uses now."""
+        return not self.users and not self.is_offloaded and not self.model.is_remote
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryReport:
@@ -121,7 +126,7 @@ class Residents:
     def would_step_back(self, coming: Key, size_bytes: int) -> list[str]:
         """The names of models that would step back for one that takes so many bytes, the first to go first."""
         budget_bytes = self.budget_bytes
-        there = [(key, kept) for key, kept in self.items() if not kept.is_offloaded]
+        there = [(key, kept) for key, kept in self.items() if not kept.is_offloaded and not kept.model.is_remote]
         if budget_bytes is None or coming in [key for key, _ in there]:
             return []
         too_many = self.used_bytes + size_bytes - budget_bytes
@@ -144,7 +149,7 @@ class Residents:
         for key, kept in self.items():
             if self.used_bytes + more_bytes <= budget_bytes:
                 return
-            if kept.users or kept.is_offloaded:
+            if not kept.may_step_back:
                 continue
             kept.model.release_memory()  # what it remembers is cheaper to make again than the model is to load
             if key != stays and self.used_bytes + more_bytes > budget_bytes:
@@ -193,7 +198,7 @@ class Residents:
         gone = []
         for key, kept in self.items():
             is_due = unused_since is None or kept.last_used <= unused_since
-            if not kept.users and not kept.is_offloaded and is_due:
+            if kept.may_step_back and is_due:
                 gone.append(kept.source.name)
                 self.step_back(key)
         free_cached_memory()

@@ -85,12 +85,18 @@ class Choices:
         return {spec.name for spec in specs if self._is_here(spec)}
 
     def captioner_families(self) -> dict[str, str]:
-        """The family of each captioner that can be chosen, by name; under "" that of names which are typed."""
+        """The family of each captioner that can be chosen, by name.
+
+        Of names which are typed, it is under "*word*" for those with the word in them, under "" for all others.
+        """
         names = {name for _, name in self.model_choices(CAPTIONER)}
         specs = (spec for family in self._families[CAPTIONER] for spec in self._specs(family))
         found = {spec.name: spec.family for spec in specs if spec.name in names}
-        typed = next((family for family in self._families[CAPTIONER] if self._names_in_words(family)), None)
-        return {"": typed, **found} if typed else found
+        typed: dict[str, str] = {}
+        for family in filter(self._names_in_words, self._families[CAPTIONER]):
+            for word in registry.family_class(family).names_with or ("",):
+                typed.setdefault(f"*{word}*" if word else "", family)
+        return {**typed, **found}
 
     def takes_other_names(self, key: str) -> str:
         """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
@@ -106,7 +112,7 @@ class Choices:
         specs = list(registry.of_family(family))
         if registry.family_class(family).names_any_repo:
             named = (registry.named_in_family(name, family) for name in self._allowed_ids if "*" not in name)
-            specs += [spec for spec in named if spec is not None]
+            specs += [spec for spec in named if spec and sources.family_of(spec.name, spec.kind, self.models) == family]
         return specs
 
     # Plans

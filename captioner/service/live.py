@@ -6,6 +6,7 @@ say. Model work goes through the worker, before any job's next step. Knows no jo
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,8 @@ from captioner.service.details import details_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import rewritten
-from captioner.worker import Worker
+from captioner.service.stages import lane_of, stages_of
+from captioner.worker import LOCAL, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
 
@@ -96,7 +98,9 @@ class LivePreview:
         layers, missing = self._layers_at_hand(view, stored, plan, None if is_whole else planned_before)
         idle = [family for family in missing if not registry.family_class(family).is_live]
         layers += [layer for layer in stored if layer.family in idle]
-        missing = [family for family in missing if family not in idle]
+        unsaid = {family for family in idle if all(layer.family != family for layer in stored)}
+        readers = {one.family for one in plan.running() if read_families(one, plan) & unsaid}  # they would ask those
+        missing = [family for family in missing if family not in idle and family not in readers]
         unprepared: dict[str, Forecast] = {}
         if missing:
             fresh, unprepared = self._worker.ask(
@@ -141,13 +145,14 @@ class LivePreview:
         missing = due(stored, plan, view.name, view.existing)
         at_hand = [layer for layer in stored if layer.family not in missing]
         fresh: list[Layer] = []
-        if missing:
-            fresh, unprepared = self._worker.ask(
-                lambda: self._run_prepared(set_id, view, plan, missing, at_hand)
-            ).result()
+        for stage in stages_of(plan, missing):
+            made_before = [*at_hand, *fresh]
+            run = functools.partial(self._run_prepared, set_id, view, plan, stage.families, made_before)
+            made_now, unprepared = self._worker.ask(run, lane=stage.lane).result()
             for name, forecast in unprepared.items():
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
+            fresh += made_now
         made = with_existing_used([*at_hand, *fresh], plan.recipe.existing, created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
@@ -166,6 +171,8 @@ class LivePreview:
         def load() -> None:
             count_tokens("a caption")  # reads CLIP's word list
             for planned in plan.running():
+                if lane_of(planned) != LOCAL:
+                    continue  # a server is asked when a person wants something of it
                 if self._manager.to_download(planned.model, planned.family) is None:  # a download is announced first
                     with self._manager.use(planned.model, planned.family):
                         pass

@@ -27,7 +27,7 @@ from captioner.captions.words import (
     spans,
 )
 from captioner.errors import ModelFailed
-from captioner.models.blip.forced import Forced, Row, trees
+from captioner.models.blip.forced import Forced, Row, TokenTree, trees
 from captioner.readings import CaptionReading, ReadWord, Rival
 
 PROMPT = "a picture of "
@@ -69,7 +69,7 @@ class _Row:
 class _Draft:
     """A rival before it is tried. first: the first place in ids that changes. until: behind the last that counts.
 
-    alone: its gain by itself; `gain` becomes that of the trial.
+    gain: by itself; it becomes that of the trial.
     """
 
     place: int
@@ -83,13 +83,19 @@ class _Draft:
 
 @dataclass(slots=True)
 class _Read:
-    """A row with what the picture says of it. own: log-probabilities of its tokens, (ids,). blank: the background's."""
+    """A row with what the picture says of it.
+
+    own: log-probabilities of its tokens, (ids,). blank: the background's. chances: as `Reader._chances` gives them of
+    its tokens, (ids, 2), and ahead: of each draft's first changed token, (drafts, 2).
+    """
 
     row: _Row
     own: torch.Tensor
     blank: torch.Tensor | None
     overruns: list[float]
     drafts: list[_Draft]
+    chances: torch.Tensor
+    ahead: torch.Tensor
 
 
 class Reader:
@@ -114,9 +120,10 @@ class Reader:
         """
         # In the order of the alphabet those that begin alike come into one tree.
         order = sorted(dict.fromkeys(captions))
-        read = self._read_rows([self._row(caption) for caption in order], run, has_background)
-        self._try_rivals(read, run)
-        readings = {one.row.text: self._reading(one) for one in read}
+        readings: dict[str, CaptionReading] = {}
+        for tree, read in self._read_rows([self._row(caption) for caption in order], run, has_background):
+            self._try_rivals(read, tree, run)
+            readings |= {one.row.text: self._reading(one) for one in read}
         if len(self._ids) > _WORDS:
             self._ids.clear()
         return [readings[caption] for caption in captions]
@@ -164,8 +171,10 @@ class Reader:
 
     # The captions as they are
 
-    def _read_rows(self, rows: Sequence[_Row], run: Forced, has_background: bool) -> list[_Read]:
-        """Each row's log-probabilities, where BLIP would have ended, and the rivals it has in mind."""
+    def _read_rows(
+        self, rows: Sequence[_Row], run: Forced, has_background: bool
+    ) -> Iterator[tuple[TokenTree, list[_Read]]]:
+        """Each row's log-probabilities, where BLIP would have ended, and the rivals it has in mind; with their tree."""
         groups = [
             [
                 self._prompted(row.ids),
@@ -174,15 +183,24 @@ class Reader:
             ]
             for row in rows
         ]
-        read = []
-        for row, (scores, (path, *others)) in zip(rows, self._passes(groups, run), strict=True):
-            nodes = self._predicting(path)[: len(row.ids)]
-            own = self._of_tokens(scores, nodes, row.ids)
-            blank = self._of_tokens(scores, self._predicting(others[-1]), row.ids) if has_background else None
-            overruns = (scores[nodes, self._end] - scores[nodes, row.ids]).tolist() if nodes else []
-            behind = {place: other[-1] for place, other in zip(row.after_article, others, strict=False)}
-            read.append(_Read(row, own, blank, overruns, self._drafts(row, own, scores, nodes, behind)))
-        return read
+        left = iter(rows)
+        for tree, scores, paths in self._passes(groups, run):
+            read = []
+            for (path, *others), row in zip(paths, left, strict=False):
+                nodes = self._predicting(path)[: len(row.ids)]
+                chances = self._chances(scores, nodes, row.ids)
+                own = self._of_tokens(chances, row.ids)
+                blank = None
+                if has_background:
+                    blank = self._of_tokens(self._chances(scores, self._predicting(others[-1]), row.ids), row.ids)
+                overruns = (scores[nodes, self._end] - scores[nodes, row.ids]).tolist() if nodes else []
+                behind = {place: other[-1] for place, other in zip(row.after_article, others, strict=False)}
+                drafts = self._drafts(row, own, scores, nodes, behind)
+                first = [draft.first for draft in drafts]
+                new = [draft.ids[draft.first] for draft in drafts]
+                ahead = self._chances(scores, [nodes[place] for place in first], new)
+                read.append(_Read(row, own, blank, overruns, drafts, chances, ahead))
+            yield tree, read
 
     def _prompted(self, ids: Sequence[int], picture: int = _PICTURE) -> Row:
         """Behind the prompt. The last token is only predicted, so there is no node for it."""
@@ -258,43 +276,62 @@ class Reader:
 
     # The rivals in the sentence
 
-    def _try_rivals(self, read: Sequence[_Read], run: Forced) -> None:
-        tried = [(one, draft) for one in read for draft in one.drafts if draft.gain > TRIED_FROM]
-        passes = self._passes([[self._prompted(draft.ids)] for _, draft in tried], run)
-        for (one, draft), (scores, (path,)) in zip(tried, passes, strict=True):
-            said = self._of_tokens(scores, self._predicting(path), draft.ids)
-            draft.gain = float(said[draft.first :].sum() - one.own[draft.first : draft.until].sum())
+    def _try_rivals(self, read: Sequence[_Read], tree: TokenTree, run: Forced) -> None:
+        """Args: tree: the one of the unchanged captions, whose beginnings are not run again."""
+        tried = [
+            (one, draft, one.ahead[number : number + 1])
+            for one in read
+            for number, draft in enumerate(one.drafts)
+            if draft.gain > TRIED_FROM
+        ]
+        rows = [[Row([*self._prompt, *draft.ids[:-1]], known=len(self._prompt) + draft.first)] for _, draft, _ in tried]
+        left = iter(tried)
+        for _, scores, paths in self._passes(rows, run, tree):
+            for (path,), (one, draft, ahead) in zip(paths, left, strict=False):
+                behind = self._chances(scores, path, draft.ids[draft.first + 1 :])
+                said = self._of_tokens(torch.cat([one.chances[: draft.first], ahead, behind]), draft.ids)
+                draft.gain = float(said[draft.first :].sum() - one.own[draft.first : draft.until].sum())
 
-    def _passes(self, groups: Sequence[Sequence[Row]], run: Forced) -> Iterator[tuple[torch.Tensor, list[list[int]]]]:
-        """For each group of rows the scores of its tree, and the nodes of each row.
+    def _passes(
+        self, groups: Sequence[Sequence[Row]], run: Forced, root: TokenTree | None = None
+    ) -> Iterator[tuple[TokenTree, torch.Tensor, list[list[list[int]]]]]:
+        """Trees of the groups in order, with their scores, and for each group of a tree the nodes of each row.
 
         Raises: ModelFailed: the scores are not numbers.
         """
-        for tree, part in trees(groups):
-            scores = run(tree)
+        for tree, part in trees(groups, root):
+            scores = run(tree) if tree.tokens else torch.empty(0, 0)  # nothing behind what the root knows
             if bool(scores.sum().isnan()):
                 raise ModelFailed(
                     "the model's scores for this picture are not numbers (NaN) when it reads captions; its weights may "
                     "be damaged or overflow in fp16: try --device cpu or another model."
                 )
             paths = iter(tree.paths)
-            for group in part:
-                yield scores, [next(paths) for _ in group]
+            yield tree, scores, [[next(paths) for _ in group] for group in part]
 
-    def _of_tokens(self, scores: torch.Tensor, nodes: Sequence[int], ids: Sequence[int]) -> torch.Tensor:
-        """The log-probabilities of tokens, (ids,) on the CPU; which of a and an it is, the word behind it decides.
+    def _chances(self, scores: torch.Tensor, nodes: Sequence[int], ids: Sequence[int]) -> torch.Tensor:
+        """The log-probabilities of tokens, and of either article in each one's place, (ids, 2) on the CPU.
 
         Args: nodes: for each token the node that predicts it.
         """
         if not ids:
-            return torch.empty(0)
-        found = scores[nodes[: len(ids)], ids]
+            return torch.empty(0, 2)
+        of = torch.tensor(nodes[: len(ids)], device=scores.device)
+        either = torch.stack([scores[of, article] for article in self._articles or ids[:1]], 1).logsumexp(1)
+        return torch.stack([scores[of, torch.tensor(ids, device=scores.device)], either], 1).cpu()
+
+    def _of_tokens(self, chances: torch.Tensor, ids: Sequence[int]) -> torch.Tensor:
+        """The log-probabilities of tokens, (ids,); which of a and an it is, the word behind it decides.
+
+        Args: chances: as `_chances` gives them.
+        """
+        found = chances[:, 0].clone()
         for place in [place for place, token in enumerate(ids) if token in self._articles]:
-            both = torch.logsumexp(scores[nodes[place], self._articles], 0)
+            both = chances[place, 1]
             if place + 1 < len(ids):
                 found[place + 1] += found[place] - both
             found[place] = both
-        return found.cpu()
+        return found
 
     # What comes out
 

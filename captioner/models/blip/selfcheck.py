@@ -59,7 +59,7 @@ def _agrees(what_is: str, difference: Callable[[], float]) -> bool:
 
 def _fast_difference(is_packed: bool) -> float:
     """The largest difference of scores between both models after a prompt, rows that part, and their reordering; and
-    of rows of two pictures that are given as a whole.
+    of rows of two pictures that are given as a whole, with further ones that grow out of them.
 
     Infinite when generate finds other tokens with the fast one.
     """
@@ -70,7 +70,8 @@ def _fast_difference(is_packed: bool) -> float:
     expected = model.text_decoder(rows, encoder_hidden_states=seen_by_row).logits[:, -1]
     first, second, third = rows.tolist()
     given = TokenTree([Row(first), Row(second, 1), Row(third), Row([*second, 9])])
-    expected_given = row_by_row(model.text_decoder, [states, other])(given)
+    grown = TokenTree([Row([*first[:3], 7, 8], known=3), Row([*second, 3], 1, known=2)], given)
+    expected_given, expected_grown = map(row_by_row(model.text_decoder, [states, other]), (given, grown))
     search = {"num_beams": 3, "num_return_sequences": 3, "max_length": 7, "eos_token_id": 2, "pad_token_id": 0}
     expected_rows = model.text_decoder.generate(rows[:1, :2], encoder_hidden_states=states, **search)
     speed_up(model, is_packed)
@@ -87,9 +88,11 @@ def _fast_difference(is_packed: bool) -> float:
     model.text_decoder(rows[:, :2], tree)
     model.text_decoder(torch.tensor([[3], [4], [3]]), tree)
     tree.reorder_cache(torch.tensor([1, 0, 2]))
+    given_whole = in_one_pass(model.text_decoder, both)
     differences = [
         model.text_decoder(rows[:, 3:], tree).logits[:, 0] - expected,
-        in_one_pass(model.text_decoder, both)(given) - expected_given,
+        given_whole(given) - expected_given,
+        given_whole(grown) - expected_grown,
     ]
     return max(float(one.abs().max()) for one in differences)
 

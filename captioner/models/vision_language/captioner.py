@@ -37,6 +37,7 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
     names_any_repo: ClassVar[bool] = True
     is_live: ClassVar[bool] = False
     shares_grid: ClassVar[bool] = True
+    files: ClassVar[tuple[str, ...]] = FILES
 
     def __init__(self, model: VisionLanguageModel) -> None:
         super().__init__(model)
@@ -56,6 +57,11 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
     @classmethod
     def spec_for(cls, name: str) -> ModelSpec | None:
         """A hub id stands for the model of that repository."""
+        return cls.spec_of_repo(name)
+
+    @classmethod
+    def spec_of_repo(cls, name: str) -> ModelSpec | None:
+        """The model of a repository of the hub, None for what is no hub id."""
         if not _REPO.fullmatch(name):
             return None
         return ModelSpec(
@@ -64,7 +70,7 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
             family=cls.family,
             entry=f"{cls.__module__}:{cls.__name__}",
             repo=name,
-            files=FILES,
+            files=cls.files,
             licence="see its page on the hub",
             about="of your choice",
         )

@@ -14,18 +14,12 @@ _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
 
 
-class VisionLanguageSettings(Settings):
-    """What is asked, and how the answer is searched for. Lengths count the answer's tokens alone.
+class SearchSettings(Settings):
+    """How an answer is searched for. Lengths count the answer's tokens alone.
 
     Under beam search with one beam the search is greedy.
     """
 
-    first_fields = ("prompt", "max_new_tokens")
-
-    prompt: str = words(STRAIGHTFORWARD, "What the model is asked.", max_length=MAX_CAPTION_LENGTH)
-    system: str = words(
-        "", "What the model is told about itself, before the question; models that take none get it before the prompt."
-    )
     method: str = choice("beam", ("beam", "nucleus"), "Search for the likeliest answer, or draw one at random.")
     num_beams: int = whole(1, 1, 16, "How many answers are followed at once; 1 is greedy.", only_when=_BEAM)
     max_new_tokens: int = whole(300, 1, 4096, "Answers are cut here.", unit="tokens", label="Longest answer")
@@ -53,6 +47,17 @@ class VisionLanguageSettings(Settings):
                 f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
                 "min_new_tokens must not be above max_new_tokens."
             )
+
+
+class VisionLanguageSettings(SearchSettings):
+    """What is asked, and how the answer is searched for."""
+
+    first_fields = ("prompt", "max_new_tokens")
+
+    prompt: str = words(STRAIGHTFORWARD, "What the model is asked.", max_length=MAX_CAPTION_LENGTH)
+    system: str = words(
+        "", "What the model is told about itself, before the question; models that take none get it before the prompt."
+    )
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
