@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from captioner.captions.plan import Plan
-from captioner.contract import ModelSpec
 from captioner.errors import CaptionerError, ModelNotFound
 from captioner.limits import in_gib, shown
-from captioner.models import listing, sources, verifying
-from captioner.models.forecasts import MemoryForecast, forecast_folder, forecast_known
+from captioner.models import listing, registry, sources, verifying
+from captioner.models.forecasts import forecast_folder, forecast_known
 from captioner.models.manager import ModelManager
+from captioner.service.choices import Choices
 from captioner.worker import Worker
 
 Action = Literal["load", "unload", "download", "stop", "verify", "free"]
@@ -23,20 +23,24 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 class Models:
     """What page and API say of all models, and do with one."""
 
-    def __init__(self, manager: ModelManager, worker: Worker, *, may_manage: bool) -> None:
+    def __init__(self, manager: ModelManager, worker: Worker, choices: Choices, *, may_manage: bool) -> None:
         """Args: may_manage: whether whoever asks may load, free and fetch models; all may look."""
         self._manager = manager
         self._worker = worker
-        self.may_manage = may_manage
+        self._choices = choices
+        self._may_manage = may_manage
+        self._foreseen: dict[tuple[str, str], int | None] = {}  # bytes, of models whose files are here
 
     def report(self) -> dict[str, Any]:
         """Returns: {"models": rows as `listing.rows`, each with "needs_bytes" (what it takes, or would, null where that
-        is not known) and "steps_back" (who would for it); "memory": null while no model was used, else {"device",
-        "used_bytes", "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}; "may_manage"}.
+        is not known), "steps_back" (who would for it) and "can_download"; "memory": null while no model is in memory,
+        else {"device", "used_bytes", "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}; "may_manage"}.
         """
         rows = listing.rows(self._manager)
+        fetches = self._manager.models in ("auto", "hub")
         memory = self._manager.memory_report() if self._manager.report() else None
         for row in rows:
+            row["can_download"] = bool(fetches and row["repo"] and not row["is_here"] and row["state"] != "downloading")
             row["needs_bytes"] = row["size_bytes"] or self._needs_bytes(row["name"], row["family"])
             row["steps_back"] = (
                 self._manager.would_step_back(row["name"], row["family"], row["needs_bytes"])
@@ -44,7 +48,7 @@ class Models:
                 else []
             )
         answer = memory and {name: getattr(memory, name) for name in memory.__slots__}
-        return {"models": rows, "memory": answer, "may_manage": self.may_manage}
+        return {"models": rows, "memory": answer, "may_manage": self._may_manage}
 
     def act(self, action: str, name: str = "") -> dict[str, Any]:
         """Do something with a model; what takes long goes on after the answer, and shows in `report`.
@@ -52,7 +56,7 @@ class Models:
         Args: action: one of `ACTIONS`; free takes all models off the device. Returns: {"said": what was done}.
         Raises: CaptionerError: it may not be done here, or not with this model.
         """
-        if not self.may_manage:
+        if not self._may_manage:
             raise CaptionerError(
                 "models are looked after by who runs this app; it must ask for a login before others may.",
                 code="not_allowed",
@@ -83,20 +87,30 @@ class Models:
             return {"said": f"The download of {name} stops; what is here stays."}
         return {"said": verified(self._manager, name, family)}
 
-    def tight(self, plan: Plan) -> str:
-        """What a person should know where a plan's models cannot all be in memory; "" where they can.
+    def warnings(self, set_id: str) -> list[str]:
+        """What loaded models of the set's settings have to say about how they run, and that they do not fit together.
 
-        Nothing is asked of a device that no model was on yet.
+        Raises: UnknownSet.
         """
-        if not self._manager.report() or (budget_bytes := self._manager.budget_bytes) is None:
-            return ""
-        planned = {(one.model, one.family): self._needs_bytes(one.model, one.family) or 0 for one in plan.running()}
-        taken = sum(planned.values())
-        if len(planned) < 2 or taken <= budget_bytes:
+        reports = self._manager.report()
+        if not reports or (self._manager.budget_bytes is None and not any(report.warning for report in reports)):
+            return []
+        plan = self._choices.stored_plan(set_id)
+        warned = {(report.name, report.family): report.warning for report in reports if report.warning}
+        said = [warned[key] for one in plan.running() if (key := (one.model, one.family)) in warned]
+        tight = self._tight(plan)
+        return [*said, *([tight] if tight else [])]
+
+    def _tight(self, plan: Plan) -> str:
+        """What a person should know where a plan's models cannot all be in memory; "" where they can."""
+        budget_bytes = self._manager.budget_bytes
+        needs = [self._needs_bytes(one.model, one.family) or 0 for one in plan.running()]
+        taken = sum(needs)
+        if budget_bytes is None or len(needs) < 2 or taken <= budget_bytes:
             return ""
         return (
-            f"The models that are on take {in_gib(taken)} GiB and may take {in_gib(budget_bytes)} GiB: they step back for "
-            "each other, which is slow. Switch one off or choose a smaller one."
+            f"The models that are on take {in_gib(taken)} GiB and may take {in_gib(budget_bytes)} GiB: they step back "
+            "for each other, which is slow. Switch one off or choose a smaller one."
         )
 
     def _load(self, name: str, family: str) -> dict[str, Any]:
@@ -115,10 +129,19 @@ class Models:
         measured = next((one for one in self._manager.report() if (one.name, one.family) == (name, family)), None)
         if measured is not None:
             return measured.size_bytes
+        if (name, family) in self._foreseen:
+            return self._foreseen[name, family]
         device = self._manager.device if self._manager.report() else "cpu"
-        spec = next((spec for spec in listing.registry.MODELS if (spec.name, spec.family) == (name, family)), None)
-        found = _forecast(spec, name, family, self._manager.models, device)
-        return found.weights_bytes if found else None
+        try:
+            source = sources.find_model(name, family, _here(self._manager.models))
+        except CaptionerError:
+            spec = next((spec for spec in registry.of_family(family) if spec.name == name), None)
+            known = forecast_known(spec, device) if spec is not None else None
+            return known.weights_bytes if known else None
+        found = forecast_folder(source.folder, device).weights_bytes if source.folder is not None else None
+        if self._manager.report():  # else the device was a guess
+            self._foreseen[name, family] = found
+        return found
 
 
 def verified(manager: ModelManager, name: str, family: str) -> str:
@@ -126,18 +149,15 @@ def verified(manager: ModelManager, name: str, family: str) -> str:
 
     Raises: CaptionerError: it is not here, or there is nothing to compare it with.
     """
-    source = sources.find_model(name, family, "auto" if manager.models == "hub" else manager.models)
+    source = sources.find_model(name, family, _here(manager.models))
     if source.spec is None or source.folder is None:
         raise CaptionerError(f"{name} is on no hub, so there is nothing to compare it with.", code="no_hub")
     return verifying.verdict(source.spec, list(verifying.verify_steps(source.spec, source.folder)))
 
 
-def _forecast(spec: ModelSpec | None, name: str, family: str, models: str, device: str) -> MemoryForecast | None:
-    try:
-        source = sources.find_model(name, family, "auto" if models == "hub" else models)
-    except CaptionerError:
-        return forecast_known(spec, device) if spec is not None else None
-    return forecast_folder(source.folder, device) if source.folder is not None else None
+def _here(models: str) -> str:
+    """Where models come from, without a download."""
+    return "auto" if models == "hub" else models
 
 
 def _names(names: list[str]) -> str:
