@@ -128,7 +128,7 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
                 row["family"],
                 row["source"],
                 row["licence"],
-                f"{row['download_mb']} MB" if row["repo"] else "-",
+                (f"{row['download_mb']} MB" if row["download_mb"] else "not known") if row["repo"] else "-",
                 row["state"],
                 row["about"],
             )
