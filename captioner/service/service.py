@@ -6,10 +6,10 @@ captions, `pictures` pictures to look at, `rows` captions as the page shows them
 `made_otherwise` captions of other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all`
 a set at a glance, `exports` sets on their way out, `imports` sets of others on their way in, `live` one picture while a
 person waits, `jobs` captioning a set and preparing models, `lab` settings compared side by side, `suggest` settings
-found on a sample, `models` what takes memory. None of them holds a person's work (the workspace does) or a model (the manager does), only what can
-be made again. Whoever calls has checked that values have
-the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
-and no HTTP; what a person can mend is a CaptionerError.
+found on a sample, `models` what takes memory. None of them holds a person's work (the workspace does) or a model (the
+manager does), only what can be made again. Whoever calls has checked that values have the declared types and lengths
+(`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can
+mend is a CaptionerError.
 """
 
 from __future__ import annotations
