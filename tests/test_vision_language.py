@@ -19,12 +19,10 @@ from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import BadModel, MissingPackage, ModelFailed, SettingsError
 from captioner.models.manager import ModelManager
-from captioner.models.questions import filled_in
 from captioner.models.vision_language import VisionLanguageCaptioner
 from captioner.models.vision_language.answering import VisionLanguageModel
 from captioner.models.vision_language.settings import VisionLanguageSettings, wanted_by_folder
 from captioner.pipeline import make_layers
-from captioner.records import Tag
 from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -252,18 +250,6 @@ def test_scores_that_are_not_numbers_fail_the_picture(folders: dict[str, Path]) 
         model._model.lm_head.weight.fill_(torch.nan)
     with pytest.raises(ModelFailed, match="NaN"):
         model.answer([PICTURES[0]], [QUESTION], WAYS["greedy"], [0])
-
-
-def test_variables_in_a_prompt_are_filled_in_and_read() -> None:
-    shown = PictureInput(
-        PICTURES[0], name="my cat.png", existing="a pet", tags=(Tag("long_hair", 0.9, "general", "wd14"),)
-    )
-    prompt = 'Tags: {tags}. File {name}, before: {existing}. As {"json": 1}.'
-    assert filled_in(prompt, shown) == 'Tags: long hair. File my cat, before: a pet. As {"json": 1}.'
-    reads = VisionLanguageCaptioner.reads
-    assert set(reads(WAYS["greedy"].replaced(prompt=prompt))) == {"tags", "name", "existing"}
-    assert reads(WAYS["greedy"]) == ()
-    assert filled_in("{name}", PictureInput(PICTURES[0], name="{tags}.png")) == "{tags}"
 
 
 # Folders
