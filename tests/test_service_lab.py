@@ -117,7 +117,7 @@ def test_words_that_differ_are_marked_and_equal_captions_have_a_letter_and_a_rea
     assert other["caption"][start:end] == other["caption"].split()[-1]
     assert base["marks"] == []
     assert by_cell[0]["group"] == by_cell[2]["group"] != ""
-    assert "top_k has an effect only under nucleus" in read["groups"][ids[0]][by_cell[0]["group"]]
+    assert "Top k has an effect only where Method is nucleus" in read["groups"][ids[0]][by_cell[0]["group"]]
 
 
 def test_only_what_changed_since_the_cursor_is_sent(service: Service) -> None:
@@ -314,6 +314,27 @@ def test_a_rating_paints_every_cell_with_the_same_words_also_of_another_sweep(se
     ]
 
 
+def test_a_rating_stays_under_another_trigger_word_also_one_of_all_of_the_caption(service: Service) -> None:
+    set_id, ids = set_with(service, RED)
+    first = started(service, set_id, ids, prefix="ohwx, ")
+    whole = {place[1]: caption for place, caption in captions(finished(service, set_id, first)).items()}
+    call(service, "rate", set=set_id, sweep=first, picture=ids[0], cell=0, rating="green")
+    [stored] = service.workspace.lab.ratings(set_id).whole
+    assert whole[0] == f"ohwx, {stored.caption}"
+    service.workspace.lab.rate(set_id, ids[0], whole[1], "red", {})  # as earlier versions stored it
+    service.workspace.lab.rate(set_id, ids[0], whole[2], "yellow", {})
+    call(service, "rate", set=set_id, sweep=first, picture=ids[0], cell=2, rating=None)
+
+    def ratings(sweep: str) -> list[str | None]:
+        return [cell["rating"] for cell in call(service, "read_sweep", set=set_id, sweep=sweep, since=None)["cells"]]
+
+    assert ratings(first) == ["green", "red", None]
+    second = started(service, set_id, ids, prefix="sks")
+    finished(service, set_id, second)
+    assert ratings(second) == ["green", None, None]
+    assert [one["rated"] for one in call(service, "sweeps", set=set_id)["sweeps"]] == [1, 2]
+
+
 def test_a_summary_counts_over_all_pictures(service: Service) -> None:
     set_id, ids = set_with(service, RED, BLUE)
     sweep = started(service, set_id, ids, [*BEAMS, {"name": "prefix", "values": ["a", "b"]}])
@@ -325,10 +346,11 @@ def test_a_summary_counts_over_all_pictures(service: Service) -> None:
     def counts(rows: list[dict[str, Any]]) -> list[tuple[int, ...]]:
         return [tuple(row[name] for name in ("green", "yellow", "red", "unrated")) for row in rows]
 
-    assert counts(summary["columns"]) == [(1, 1, 1, 1), (0, 0, 0, 4), (0, 0, 1, 3)]
+    # A rating is of the caption without its prefix, and the last one counts.
+    assert counts(summary["columns"]) == [(2, 2, 0, 0), (0, 0, 0, 4), (0, 0, 2, 2)]
     assert [(row["axis"], row["value"]) for row in summary["rows"]] == [("prefix", "a"), ("prefix", "b")]
-    assert counts(summary["rows"]) == [(1, 0, 2, 3), (0, 1, 0, 5)]
-    assert counts(summary["cells"])[0] == (1, 0, 1, 0)
+    assert counts(summary["rows"]) == [(1, 1, 1, 3), (1, 1, 1, 3)]
+    assert counts(summary["cells"])[0] == (1, 1, 0, 0)
     assert summary["cells"][0]["scores"]["tokens"] > 5
     assert 0 < summary["columns"][0]["diversity"]["distinct_2"] < 1
     assert (summary["agreement"], summary["slope"]) == ([], None)

@@ -10,12 +10,11 @@ from captioner.captions.groups import CAPTIONER, PRESET, SettingGroup, group_of
 from captioner.captions.plan import Plan
 from captioner.contract import Captioner, Model, Tagger
 from captioner.errors import CaptionerError
-from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_axis, make_grid
+from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_axis, make_grid, title_of
 from captioner.lab.presets import NamedGrid, offered
 from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
-from captioner.service.sweep_grids import title_of
 from captioner.settings import Field
 
 _SUGGESTED = 5
