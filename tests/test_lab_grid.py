@@ -204,7 +204,7 @@ def test_equal_settings_are_said_to_be_equal_and_why() -> None:
     grid = grid_of("q_factor=0.01,1,20,100,200", base=Plan.from_flat({"preset": "everydream-nucleus"}, "demo"))
     letters, reasons = compare(grid, ["a dog", *["a cat"] * 4])
     assert letters == ("", "A", "A", "A", "A")
-    assert "Q factor is Top p here, where these values mean the same" in reasons["A"]
+    assert "Repetition penalty (q_factor) is Top p here, where these values mean the same" in reasons["A"]
     assert "Top p (q_factor) 20; Top p (q_factor) 100" in reasons["A"]
     assert len(grid.notes) == 3
 

@@ -51,8 +51,8 @@ class ReadSweep:
 
     sweep, swept: as it was stored and asked for. cells: those that are there. ratings: by picture and caption. shown:
     each cell as reports have it but for its doubts, and the version at which that changed last. reasons: by picture,
-    why captions are equal. version: up to which all this is known. weights, has_percentages: how doubts are reckoned, and whether they
-    may be told as percentages.
+    why captions are equal. version: up to which all this is known. weights, has_percentages: how doubts are reckoned,
+    and whether they may be told as percentages.
     """
 
     def __init__(self, sweep: StoredSweep, swept: SweptGrid) -> None:

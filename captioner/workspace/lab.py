@@ -195,10 +195,11 @@ def _find(db: sqlite3.Connection, set_id: str, sweep_id: str) -> int:
 
 # A rating is of the caption without what stands around every caption of the set; in earlier sets it was of all of it.
 _TEXT = "CASE WHEN json_valid(sweep_cells.content) THEN json_extract(sweep_cells.content, '$.text') END"
+_OF_CELL = "FROM ratings WHERE ratings.picture_key = sweep_cells.picture_key AND ratings.caption ="
 _RATED = (
-    "SELECT COUNT(*) FROM sweep_cells WHERE sweep_key = sweeps.key AND (SELECT rating FROM ratings"
-    f" WHERE ratings.picture_key = sweep_cells.picture_key AND ratings.caption IN ({_TEXT}, sweep_cells.caption)"
-    f" ORDER BY ratings.caption = ({_TEXT}) DESC LIMIT 1) IS NOT NULL"
+    "SELECT COUNT(*) FROM sweep_cells WHERE sweep_key = sweeps.key AND CASE"
+    f" WHEN EXISTS (SELECT 1 {_OF_CELL} {_TEXT}) THEN (SELECT rating {_OF_CELL} {_TEXT})"
+    f" ELSE (SELECT rating {_OF_CELL} sweep_cells.caption) END IS NOT NULL"
 )
 
 

@@ -105,7 +105,7 @@ function startMarkup() {
   const download = downloadWords();
   const size = wrong || `${sizeWords(wanted.ids.length, cellsOf(wanted.axes))}.`;
   const asked = offer.asked?.length
-    ? `Scored by ${offer.asked.join(', ')}.`
+    ? html`<span title="${offer.asked.join(', ')}">Scored by ${offer.asked_titles.join(', ')}.</span>`
     : 'No model here can score captions; tokens and repetition are counted.';
   return html`<div class="cw-compare-start">
     <p id="cw-compare-size" role="status"><b>${size}</b> <span class="cw-quiet">${asked}</span></p>
