@@ -337,7 +337,7 @@ def test_a_rating_stays_under_another_trigger_word_also_one_of_all_of_the_captio
 
 def test_a_summary_counts_over_all_pictures(service: Service) -> None:
     set_id, ids = set_with(service, RED, BLUE)
-    sweep = started(service, set_id, ids, [*BEAMS, {"name": "prefix", "values": ["a", "b"]}])
+    sweep = started(service, set_id, ids, [*BEAMS, {"name": "prefix", "values": ["sks", "ohwx"]}])
     finished(service, set_id, sweep)
     for picture, cell, rating in [(ids[0], 0, "green"), (ids[1], 0, "red"), (ids[1], 3, "yellow"), (ids[0], 2, "red")]:
         call(service, "rate", set=set_id, sweep=sweep, picture=picture, cell=cell, rating=rating)
@@ -348,7 +348,7 @@ def test_a_summary_counts_over_all_pictures(service: Service) -> None:
 
     # A rating is of the caption without its prefix, and the last one counts.
     assert counts(summary["columns"]) == [(2, 2, 0, 0), (0, 0, 0, 4), (0, 0, 2, 2)]
-    assert [(row["axis"], row["value"]) for row in summary["rows"]] == [("prefix", "a"), ("prefix", "b")]
+    assert [(row["axis"], row["value"]) for row in summary["rows"]] == [("prefix", "sks"), ("prefix", "ohwx")]
     assert counts(summary["rows"]) == [(1, 1, 1, 3), (1, 1, 1, 3)]
     assert counts(summary["cells"])[0] == (1, 1, 0, 0)
     assert summary["cells"][0]["scores"]["tokens"] > 5

@@ -283,11 +283,13 @@ class Lab:
             self._check_cell(known, cell)
             tried = known.cells.get((picture_id, cell))
             settings = known.swept.settings_of(cell)
+            is_of_whole = tried is not None and known.is_rated_as_a_whole(picture_id, tried)
         if tried is None or tried.caption is None:
             raise SettingsError("this cell has no caption to rate; wait until it is there, or continue the comparison.")
         made_by = {"settings": settings, "model": tried.model, "model_revision": tried.model_revision}
         label = f"Rate: {rating}" if rating else "Take a rating back"
-        self._workspace.lab.rate(set_id, picture_id, tried.text, rating, made_by, label=label)
+        rated = tried.caption if rating is None and is_of_whole else tried.text
+        self._workspace.lab.rate(set_id, picture_id, rated, rating, made_by, label=label)
         known = self.sweeps.of(set_id, sweep_id)
         with known.lock:
             return {

@@ -69,14 +69,17 @@ class ReadSweep:
         self.has_percentages = False
 
     def rating_of(self, place: Place) -> str:
-        """A cell's colour, "" for none: that of its caption without prefix and suffix.
-
-        In earlier sets a rating was of all of the caption.
-        """
+        """A cell's colour, "" for none: that of its caption without prefix and suffix."""
         cell = self.cells[place]
         if cell.caption is None:
             return ""
-        return self.ratings.get((place[0], cell.text), self.ratings.get((place[0], cell.caption), ""))
+        text = cell.caption if self.is_rated_as_a_whole(place[0], cell) else cell.text
+        return self.ratings.get((place[0], text), "")
+
+    def is_rated_as_a_whole(self, picture_id: str, cell: ReadCell) -> bool:
+        """Whether a rating is of all of the caption, as in earlier sets, and none is of it without its frame."""
+        is_of_text = (picture_id, cell.text) in self.ratings
+        return not is_of_text and cell.caption is not None and (picture_id, cell.caption) in self.ratings
 
     def told(self) -> Told:
         """How doubts are told: by where words stand among all of the sweep, where that is all that is known."""
