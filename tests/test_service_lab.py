@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from captioner.lab.grid import make_axis
+from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.service import Service
 from captioner.ui.routes import add_routes
@@ -312,6 +313,19 @@ def test_a_rating_paints_every_cell_with_the_same_words_also_of_another_sweep(se
         (other, 2, 3, 1),
         (sweep, 2, 4, 2),
     ]
+
+
+def test_models_that_are_not_here_are_named_first_and_downloaded_when_that_is_asked_for(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, ids = set_with(service, RED)
+    spec = dataclasses.replace(registry.MODELS[0], name="large-blip", download_mb=990)
+    monkeypatch.setattr(ModelManager, "to_download", lambda self, name, family: spec if name == "fake-blip" else None)
+    asked = {"set": set_id, "ids": ids, "axes": BEAMS, "settings": page_values(service)}
+    assert call(service, "start_sweep", **asked) == {"missing": [{"name": "large-blip", "download_mb": 990}]}
+    assert call(service, "sweeps", set=set_id) == {"sweeps": []}
+    sweep = call(service, "start_sweep", **asked, downloads=True)["sweep"]
+    assert finished(service, set_id, sweep)["sweep"]["done"] == 3
 
 
 def test_a_rating_stays_under_another_trigger_word_also_one_of_all_of_the_caption(service: Service) -> None:

@@ -65,11 +65,7 @@ export function cellMarkup(found, cell) {
     return html`${where}<p class="cw-compare-text cw-quiet" aria-hidden="true">${isFilling() ? '…' : '–'}</p>`;
   if (found.error) return html`${where}<p class="cw-compare-text cw-failed"><b>Failed.</b> ${found.error}</p>`;
   const pieces = piecesOf(found.caption, found.marks, found.doubts ?? []);
-  const base =
-    cell === open.sweep.base_cell
-      ? html`<span class="cw-base" title="Marked words differ from this cell's">base</span> `
-      : '';
-  return html`${where}<p class="cw-compare-text">${base}${found.caption ? captionMarkup(pieces) : '(empty)'}</p>${foot(found)}`;
+  return html`${where}<p class="cw-compare-text">${found.caption ? captionMarkup(pieces) : '(empty)'}</p>${foot(found)}`;
 }
 
 /** The mean of a score over a row or a column, as the summary has it. */
