@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from captioner.captions.plan import Plan
 from captioner.contract import Model, ModelUser
 from captioner.models import registry
-from captioner.models.download import download_steps
 from captioner.records import Forecast, Preparing
 from captioner.settings import Settings
 
@@ -36,6 +35,18 @@ def forecasts(
                 yield name, family, found
 
 
+def fetch_steps(plan: Plan, manager: ModelUser, *, only: Collection[str] | None = None) -> Iterator[Preparing]:
+    """Fetch the plan's models that are not on this machine, in small steps; what is there takes none.
+
+    Args: only: as in `forecasts`. Yields: how far a download is.
+    """
+    for name, family, _ in _models_of(plan, only):
+        spec = manager.to_download(name, family)
+        if spec is not None:
+            for done, total in manager.fetch_steps(spec):
+                yield Preparing(done // 1_000_000, total // 1_000_000 or spec.download_mb, "MB")
+
+
 def prepare_steps(
     plan: Plan, manager: ModelUser, *, only: Collection[str] | None = None, published: bool = False
 ) -> Iterator[tuple[str, Preparing]]:
@@ -47,10 +58,8 @@ def prepare_steps(
     Yields: the model's name, and how far it is.
     """
     for name, family, settings in _models_of(plan, only):
-        spec = manager.to_download(name, family)
-        if spec is not None:
-            for done, total in download_steps(spec):
-                yield name, Preparing(done // 1_000_000, total // 1_000_000 or spec.download_mb, "MB")
+        for step in fetch_steps(plan, manager, only={family}):
+            yield name, step
         if _prepares(family):
             with manager.use(name, family) as model:
                 for step in model.prepare_steps(settings, published=published):

@@ -34,6 +34,10 @@ class Turns(Generic[Party]):
         self._used = {one: used for one, used in self._used.items() if used > self._reached}
         return party
 
+    def order(self, waiting: Sequence[Party]) -> list[Party]:
+        """Whose turn would be next, and who comes after; changes nothing."""
+        return sorted(waiting, key=self._used_by)
+
     def charge(self, party: Party, seconds: float) -> None:
         """Count a turn that took so long."""
         self._used[party] = self._used_by(party) + seconds / self._shares.get(party, 1.0)

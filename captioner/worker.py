@@ -1,128 +1,50 @@
-"""The one thread that runs model work: what a person waits for comes before jobs, and jobs go in small steps.
+"""The threads that run model work: what a person waits for comes before jobs, and jobs go in small steps.
 
 Two browsers cannot collide in a model, a moved slider never waits for a whole "caption all", a job goes on when its tab
-closes, and no job stands still while others ask without pause. Knows no model, no picture and no page: it runs
+closes, and no job stands still while others ask without pause. Work that takes nothing of this machine's models (a
+server that thinks, a download) has lanes of its own beside theirs. Knows no model, no picture and no page: it runs
 functions and iterators.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from captioner.job import LOCAL, Job, JobState, MoveTo, Pause, PreparationProgress
 from captioner.turns import Turns
 
-_log = logging.getLogger(__name__)
+__all__ = ["LOCAL", "Job", "JobState", "MoveTo", "Pause", "Place", "PreparationProgress", "Worker"]
 
 Result = TypeVar("Result")
-JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
-FINISHED: tuple[JobState, ...] = ("done", "cancelled", "failed")
-Lane = Literal["asks", "jobs"]
+Part = Literal["asks", "jobs"]
 
 JOBS_SHARE = 1 / 8
-"""What all jobs together get of the worker's time while asks never pause: the tenth that is promised, and some more."""
+"""What all jobs together get of a lane's time while asks never pause: the tenth that is promised, and some more."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreparationProgress:
-    """What a step yields that only leads up to the steps that count, such as a model being prepared.
+class Place(NamedTuple):
+    """Where a job stands among those that share its lane.
 
-    text: how far that is, in few words. title: what it is. done, total: as text, for a bar. seconds_left: None while it
-    cannot be told.
+    number: whose turn its next step is, 1 for the next one. jobs: how many take turns, itself among them.
     """
 
-    text: str
-    title: str
-    done: int
-    total: int
-    seconds_left: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """What a step yields when the job cannot go on before another job has: the job takes no turn meanwhile.
-
-    aside: what it waits for. until: asked on the worker's thread, before the job's turn would come; whether it is over.
-    """
-
-    aside: PreparationProgress
-    until: Callable[[], bool]
-
-
-class Job:
-    """A long piece of work in steps, as the page watches it. Made by `Worker.start`; its fields only the worker writes.
-
-    done: steps that ended without an error. failed: steps that reported one (see `Worker.start`). total: steps
-    expected; the iterator decides how many there are. message: the last error in words, or "". aside: what is going on
-    before the first step that counts, or between them. counting_since: when the steps that count began.
-    started_at, ended_at: seconds since 1970; None before. kind: what it is to its owner, in a word of the owner's. Jobs
-    compare by identity.
-    """
-
-    def __init__(self, job_id: str, owner: str, steps: Iterable[Any], total: int, kind: str = "") -> None:
-        self.id = job_id
-        self.owner = owner
-        self.kind = kind
-        self.total = total
-        self.state: JobState = "waiting"
-        self.done = 0
-        self.failed = 0
-        self.message = ""
-        self.aside: PreparationProgress | None = None
-        self.counting_since: float | None = None
-        self.started_at: float | None = None
-        self.ended_at: float | None = None
-        self._steps: Iterable[Any] | None = steps
-        self._iterator: Iterator[Any] | None = None
-        self._pause: Pause | None = None
-        self._is_cancel_asked = False
-        self._has_ended = threading.Event()
-
-    @property
-    def is_finished(self) -> bool:
-        """Nothing more will happen."""
-        return self.state in FINISHED
-
-    def cancel(self) -> None:
-        """Stop before the next step, whichever job's it is. What is done stays done; a finished job stays as it is."""
-        self._is_cancel_asked = True
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """True when the job ended within the time. Never call it from the worker's own thread."""
-        return self._has_ended.wait(timeout_s)
-
-    def _end(self, state: JobState, message: str = "") -> None:
-        iterator = self._iterator
-        self._steps = self._iterator = self._pause = None  # and with them the pictures that they hold
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            try:
-                close()  # a generator's `finally` blocks run now, on this thread
-            except Exception as error:  # noqa: BLE001 - the caller's clean-up must not end the worker
-                _log.exception("a job's clean-up failed")
-                state, message = "failed", _in_words(error)
-        self.state = state
-        self.aside = None
-        self.message = message or self.message
-        self.ended_at = time.time()
-        self._has_ended.set()
+    number: int
+    jobs: int
 
 
 class Worker:
-    """One daemon thread that runs asks in their order and, when none waits, steps of jobs.
+    """Lanes of one daemon thread each, which run asks in their order and, when none waits, steps of jobs.
 
-    While asks never pause, jobs get `JOBS_SHARE` of the time: after a step, asks come first until they have used seven
-    times what it took. Where a step takes a seventh of an ask or more, an ask is thus held up by one step at most;
-    shorter steps follow each other until they have had their share. Owners take turns step by step, so that each gets
-    the same time; an owner's own jobs go one after the other.
+    While asks never pause, jobs get `JOBS_SHARE` of a lane's time: after a step, asks come first until they have used
+    seven times what it took. Where a step takes a seventh of an ask or more, an ask is thus held up by one step at
+    most; shorter steps follow each other until they have had their share. Owners take turns step by step, so that each
+    gets the same time; an owner's own jobs go one after the other.
 
     Use as a context manager or call `close`.
     """
@@ -131,18 +53,17 @@ class Worker:
         """Args: kept_jobs: how many finished jobs are remembered for `jobs`. clock: seconds, to measure turns by."""
         self._kept_jobs = kept_jobs
         self._clock = clock
-        self._lanes: Turns[Lane] = Turns({"asks": 1 - JOBS_SHARE, "jobs": JOBS_SHARE})
-        self._owners: Turns[str] = Turns()
-        self._asks: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._jobs: list[Job] = []
+        self._stepped: set[Job] = set()  # those of which a step runs now
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
         self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="captioner-worker", daemon=True)
-        self._thread.start()
+        self._lanes: dict[str, _Lane] = {}
+        with self._changed:
+            self._lane(LOCAL)
 
-    def ask(self, function: Callable[[], Result]) -> Future[Result]:
-        """Run `function` on the worker's thread, before any further job step that is not due (see `Worker`).
+    def ask(self, function: Callable[[], Result], *, lane: str = LOCAL) -> Future[Result]:
+        """Run `function` on a lane's thread, before any further job step there that is not due (see `Worker`).
 
         Returns: a future with its result or its exception. While it is queued, `Future.cancel` drops it: the way to
         forget a request that a newer one has made pointless.
@@ -151,23 +72,35 @@ class Worker:
         future: Future[Result] = Future()
         with self._changed:
             self._refuse_when_closing()
-            self._asks.append((future, function))
+            self._lane(lane).asks.append((future, function))
             self._changed.notify_all()
         return future
 
-    def start(self, steps: Iterable[Any], *, total: int, owner: str, kind: str = "") -> Job:
+    def start(
+        self,
+        steps: Iterable[Any],
+        *,
+        total: int,
+        owner: str,
+        kind: str = "",
+        job_id: str = "",
+        on_end: Callable[[Job], None] | None = None,
+    ) -> Job:
         """Run a job: each `next` on `steps` is one step, and asks and other owners' steps run in between.
 
         A step that yields an exception object instead of raising it counts as failed, and the job goes on; one that
-        yields a `PreparationProgress` or a `Pause` does not count; one that raises ends the job as failed with that
-        message. What earlier steps stored stays.
+        yields a `PreparationProgress`, a `Pause` or a `MoveTo` does not count; one that raises ends the job as failed
+        with that message. What earlier steps stored stays.
 
         Args: total: expected steps. owner: whose job it is, for `jobs` and for the turns. kind: as `Job.kind`.
+            job_id: a name that no other job has; "" for the next number. on_end: told once how the job ended, before
+            `Job.wait` returns, on the thread that ended it.
         Raises: RuntimeError: the worker is closed.
         """
         with self._changed:
             self._refuse_when_closing()
-            job = Job(str(next(self._numbers)), owner, steps, total, kind)
+            name = job_id or str(next(self._numbers))
+            job = Job(name, owner, steps, total, kind, on_end=on_end, wake=self._wake)
             self._jobs.append(job)
             finished = [old for old in self._jobs if old.is_finished]
             for old in finished[: max(0, len(finished) - self._kept_jobs)]:
@@ -180,13 +113,23 @@ class Worker:
         with self._changed:
             return [job for job in self._jobs if owner in (None, job.owner)]
 
+    def place(self, job: Job) -> Place | None:
+        """Where a job stands in its lane; None when it has ended."""
+        with self._changed:
+            if job.is_finished:
+                return None
+            return self._lane(job.lane).place(job)
+
     def close(self, timeout_s: float | None = 30.0) -> None:
-        """Finish the step that runs, cancel everything else, and end the thread. May be called twice."""
+        """Finish the steps that run, cancel everything else, and end the threads. May be called twice."""
         with self._changed:
             self._is_closing = True
+            lanes = list(self._lanes.values())
             self._changed.notify_all()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout_s)
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        for lane in lanes:
+            if threading.current_thread() is not lane.thread:
+                lane.thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
     def __enter__(self) -> Worker:
         return self
@@ -198,49 +141,112 @@ class Worker:
         if self._is_closing:
             raise RuntimeError("the worker is closed")
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._is_closing and (turn := self._next_turn()) is None:
-                    self._changed.wait()
-                if self._is_closing:
-                    break
-            assert turn is not None
-            lane, owner, action = turn
-            start = self._clock()
-            action()
-            seconds = self._clock() - start
-            self._lanes.charge(lane, seconds)
-            if owner is not None:
-                self._owners.charge(owner, seconds)
-            del turn, action  # else the last pictures stay in memory until the next request
+    def _wake(self) -> None:
         with self._changed:
-            for future, _ in self._asks:
-                future.cancel()
-            self._asks.clear()
-            unfinished = [job for job in self._jobs if not job.is_finished]
-        for job in unfinished:
-            job._end("cancelled")
+            self._changed.notify_all()
 
-    def _next_turn(self) -> tuple[Lane, str | None, Callable[[], None]] | None:
-        """The lane that is next, the owner when it is a job's, and what to do; None when nothing is to be done."""
-        first_jobs: dict[str, Job] = {}
-        for job in self._jobs:
-            if job.is_finished:
-                continue
-            if job._is_cancel_asked:  # ends at once, whoever's turn it is: it must not look undecided
-                return "jobs", job.owner, functools.partial(_step, job)
-            first_jobs.setdefault(job.owner, job)
-        ready = {owner: job for owner, job in first_jobs.items() if job._pause is None or job._pause.until()}
+    def _lane(self, name: str) -> _Lane:
+        """A lane, made when it is first needed; called with the lock."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane(self, name)
+            lane.thread.start()
+        return lane
+
+
+class _Turn(NamedTuple):
+    """What a lane does next: an ask's future and function, or a job's step."""
+
+    part: Part
+    job: Job | None = None
+    future: Future[Any] | None = None
+    function: Callable[[], Any] | None = None
+
+
+class _Lane:
+    """One thread, and what it does next."""
+
+    def __init__(self, worker: Worker, name: str) -> None:
+        self.asks: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._worker = worker
+        self._name = name
+        self._parts: Turns[Part] = Turns({"asks": 1 - JOBS_SHARE, "jobs": JOBS_SHARE})
+        self._owners: Turns[str] = Turns()
+        title = "captioner-worker" if name == LOCAL else f"captioner-worker {name}"
+        self.thread = threading.Thread(target=self._run, name=title, daemon=True)
+
+    def place(self, job: Job) -> Place:
+        """See `Worker.place`; called with the lock."""
+        owners = list(self._first_jobs())
+        order = self._owners.order(owners if job.owner in owners else [*owners, job.owner])
+        return Place(order.index(job.owner) + 1, len(order))
+
+    def _run(self) -> None:
+        worker = self._worker
+        while True:
+            with worker._changed:
+                while not worker._is_closing and (turn := self._next_turn()) is None:
+                    worker._changed.wait()
+                if worker._is_closing:
+                    break
+                assert turn is not None
+                if turn.job is not None:
+                    worker._stepped.add(turn.job)
+            start = worker._clock()
+            if turn.job is not None:
+                turn.job.step()
+            else:
+                assert turn.future is not None and turn.function is not None
+                _answer(turn.future, turn.function)
+            seconds = worker._clock() - start
+            with worker._changed:
+                self._parts.charge(turn.part, seconds)
+                if turn.job is not None:
+                    self._owners.charge(turn.job.owner, seconds)
+                    worker._stepped.discard(turn.job)
+                    if turn.job.lane not in worker._lanes and not worker._is_closing:
+                        worker._lane(turn.job.lane)
+                    worker._changed.notify_all()  # it may go on in another lane, or others may now
+            del turn  # else the last pictures stay in memory until the next request
+        self._end_all()
+
+    def _end_all(self) -> None:
+        """Cancel what waits in this lane. A job of which another lane runs a step now is ended there."""
+        worker = self._worker
+        with worker._changed:
+            for future, _ in self.asks:
+                future.cancel()
+            self.asks.clear()
+            left = [job for job in worker._jobs if not job.is_finished and job not in worker._stepped]
+            worker._stepped.update(left)
+        for job in left:
+            job.end("cancelled")
+
+    def _first_jobs(self) -> dict[str, Job]:
+        """By owner, the first job that is not over, of those whose turn is in this lane."""
+        found: dict[str, Job] = {}
+        for job in self._worker._jobs:
+            if not job.is_finished:
+                found.setdefault(job.owner, job)
+        return {owner: job for owner, job in found.items() if job.lane == self._name}
+
+    def _next_turn(self) -> _Turn | None:
+        """What to do next; None when nothing is to be done. Called with the lock."""
+        stepped = self._worker._stepped
+        for job in self._worker._jobs:
+            is_ours = job.lane == self._name or self._name == LOCAL  # another lane may be busy for long
+            if job.is_cancel_asked and is_ours and not job.is_finished and job not in stepped:
+                return _Turn("jobs", job)  # ends at once, whoever's turn it is: it must not look undecided
+        ready = {owner: job for owner, job in self._first_jobs().items() if job not in stepped and job.may_go_on()}
         owner = self._owners.next(list(ready))
-        waiting: list[Lane] = ["asks"] if self._asks else []
-        lane = self._lanes.next([*waiting, "jobs"] if owner is not None else waiting)
-        if lane == "asks":
-            future, function = self._asks.popleft()
-            return lane, None, functools.partial(_answer, future, function)
+        waiting: list[Part] = ["asks"] if self.asks else []
+        part = self._parts.next([*waiting, "jobs"] if owner is not None else waiting)
+        if part == "asks":
+            future, function = self.asks.popleft()
+            return _Turn(part, future=future, function=function)
         if owner is None:
             return None
-        return "jobs", owner, functools.partial(_step, ready[owner])
+        return _Turn("jobs", ready[owner])
 
 
 def _answer(future: Future[Any], function: Callable[[], Any]) -> None:
@@ -252,37 +258,3 @@ def _answer(future: Future[Any], function: Callable[[], Any]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
-
-
-def _step(job: Job) -> None:
-    if job._is_cancel_asked:
-        job._end("cancelled")
-        return
-    try:
-        if job._iterator is None:
-            assert job._steps is not None
-            job.state = "running"
-            job.started_at = job.counting_since = time.time()
-            job._iterator = iter(job._steps)
-        result = next(job._iterator)
-    except StopIteration:
-        job._end("done")
-    except Exception as error:  # noqa: BLE001 - recorded in the job; the worker must live on
-        _log.warning("a job failed", exc_info=error)
-        job._end("failed", _in_words(error))
-    else:
-        job._pause = result if isinstance(result, Pause) else None
-        job.aside = (
-            result.aside if isinstance(result, Pause) else result if isinstance(result, PreparationProgress) else None
-        )
-        if job.aside is not None:
-            job.counting_since = time.time()
-        elif isinstance(result, BaseException):
-            job.failed += 1
-            job.message = _in_words(result)
-        else:
-            job.done += 1
-
-
-def _in_words(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -350,12 +350,12 @@ def test_a_model_that_does_not_see_is_found_out_by_a_red_picture(server: Server)
 
 def test_one_picture_that_fails_costs_itself_and_a_dead_server_all(server: Server) -> None:
     named(server)
-    plan = Plan.from_flat({CAPTIONER: "studio", "endpoint_model": "eyes"})
+    plan = Plan.from_flat({CAPTIONER: "studio", "endpoint_model": "eyes", "endpoint_redraws": 0})
     manager = ModelManager(models="auto", device="cpu")
     server.answers = [says("red"), says("one"), says(""), says("three")]
     given = [(name, PictureInput(PICTURE, name=name)) for name in "abc"]
     results = [result for batch in make_layers(given, plan, manager) for result in batch]
-    assert [result.error.code if result.error else "" for result in results] == ["", "model_failed", ""]
+    assert [result.error.code if result.error else "" for result in results] == ["", "no_caption", ""]
     assert [layer.sentence.text for result in results for layer in result.layers] == ["one", "three"]
     server.answers = [fails(401, {"error": "no"})]
     with pytest.raises(CaptionerError, match="refuses the key"):
@@ -390,4 +390,37 @@ def test_it_captions_from_page_and_api_as_any_captioner(server: Server, tmp_path
         assert (layer.family, layer.sentence.text) == ("endpoint", "a red square")  # type: ignore[union-attr]
         plan = service.choices.plan_of_flat({CAPTIONER: "studio"})
         assert service.live.caption_one(set_id, picture_id, plan) == "a red square"
+        manager.close()
+
+
+def test_who_waits_for_a_server_holds_up_no_slider_and_no_other_set(server: Server, tmp_path: Any) -> None:
+    may_answer = threading.Event()
+
+    def thinks(speaking: Speaking) -> None:
+        assert may_answer.wait(20)
+        says("a red square")(speaking)
+
+    with (
+        fake_models(tmp_path / "models") as models,
+        Workspace(tmp_path / "work") as workspace,
+        Worker() as worker,
+    ):
+        named(server)
+        manager = ModelManager(models=models, device="cpu")
+        service = Service(workspace, worker, manager)
+        server.answers = [thinks]  # the red picture of the probe waits already
+        far, [picture_id] = set_with(service, RED)
+        near, [other_id] = set_with(service, RED)
+        chosen = {"captioner": "studio", "endpoint_model": "eyes", "wd14_on": True}
+        service.jobs.start(far, None, page_values(service, **chosen))
+        while not server.asked:
+            time.sleep(0.01)
+        service.jobs.start(near, None, page_values(service))
+        assert wait_for_job(service, near)["state"] == "done"
+        assert service.live.preview(near, other_id, page_values(service, num_beams=5))["text"].endswith("beam 5")
+        waiting = service.jobs.newest(far)
+        assert waiting is not None and (waiting["state"], waiting["done"]) == ("running", 0)
+        may_answer.set()
+        assert wait_for_job(service, far)["state"] == "done"
+        assert [layer.family for layer in workspace.layers(far, picture_id)] == ["endpoint", "wd14"]
         manager.close()

@@ -62,6 +62,10 @@ def test_a_repository_of_the_hub_is_chosen_only_where_the_start_allows_it(
         assert ("ann/net (not here)", "ann/net") in named.model_choices("captioner")
         assert (named.captioner_families()["ann/net"], open_.captioner_families()[""]) == ("vlm", "vlm")
         assert "" not in closed.captioner_families()
+        assert open_.captioner_families()["*promptgen*"] == "florence"
+        florence = Choices("auto", workspace, ("ann/Florence-2-flux",))
+        assert [name for _, name in florence.model_choices("captioner")].count("ann/Florence-2-flux") == 1
+        assert florence.captioner_families()["ann/Florence-2-flux"] == "florence"
         assert Choices("demo", workspace, ("*",)).takes_other_names("captioner") == ""
 
         (tmp_path / "ann" / "net").mkdir(parents=True)

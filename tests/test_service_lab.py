@@ -220,7 +220,7 @@ def test_numbers_that_are_none_cost_the_likelihood_only(service: Service, monkey
 def test_a_job_that_fails_as_a_whole_says_so_and_can_go_on(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     set_id, ids = set_with(service, RED)
     with monkeypatch.context() as patched:
-        patched.setattr("captioner.service.sweep_run.run_cells", lambda *_, **__: 1 / 0)
+        patched.setattr("captioner.service.sweep_run.cell_steps", lambda *_, **__: 1 / 0)
         sweep = started(service, set_id, ids)
         about = finished(service, set_id, sweep)["sweep"]
     assert (about["state"], about["message"]) == ("failed", "Division by zero")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from captioner.worker import Job, PreparationProgress, Worker
+from captioner.worker import LOCAL, Job, PreparationProgress, Worker
 
 SOON_S = 10.0
 
@@ -81,6 +81,7 @@ def test_a_bug_in_an_ask_goes_to_whoever_asked_and_the_worker_lives_on(worker: W
 def test_what_leads_up_to_the_steps_is_shown_and_not_counted(worker: Worker) -> None:
     seen: list[tuple[PreparationProgress | None, int]] = []
     known: list[Job] = []
+    paces: list[float | None] = []
     one, two = (
         PreparationProgress("1 of 2 labels", "Preparing", 1, 2),
         PreparationProgress("2 of 2 labels", "Preparing", 2, 2, 3.0),
@@ -89,6 +90,7 @@ def test_what_leads_up_to_the_steps_is_shown_and_not_counted(worker: Worker) -> 
     def steps() -> Iterator[PreparationProgress | None]:
         for result in (one, two, None, None):
             seen.append((known[0].aside, known[0].done))
+            paces.append(known[0].pace)
             yield result
         seen.append((known[0].aside, known[0].done))
 
@@ -99,8 +101,8 @@ def test_what_leads_up_to_the_steps_is_shown_and_not_counted(worker: Worker) -> 
     assert known[0].wait(SOON_S)
     assert seen == [(None, 0), (one, 0), (two, 0), (None, 1), (None, 2)]
     assert (known[0].state, known[0].done, known[0].aside) == ("done", 2, None)
-    assert known[0].counting_since is not None and known[0].started_at is not None
-    assert known[0].counting_since > known[0].started_at
+    assert paces[:3] == [None] * 3, "what leads up to the steps is not counted into their pace"
+    assert paces[3] is not None and known[0].pace is not None
 
 
 def test_a_job_counts_its_steps(worker: Worker) -> None:
@@ -251,7 +253,7 @@ def test_close_ends_the_running_step_and_cancels_the_rest() -> None:
     assert (running.state, running.done, waiting.state) == ("cancelled", 1, "cancelled")
     assert steps.is_closed
     assert asked.cancelled()
-    assert not worker._thread.is_alive()
+    assert not worker._lanes[LOCAL].thread.is_alive()
 
 
 def test_a_closed_worker_says_so() -> None:

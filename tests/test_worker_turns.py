@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from captioner.worker import Pause, PreparationProgress, Worker
+from captioner.worker import LOCAL, MoveTo, Pause, Place, PreparationProgress, Worker
 
 SOON_S = 10.0
 
@@ -174,6 +175,111 @@ def test_a_stopped_job_ends_before_the_asks_that_wait(scene: Scene) -> None:
     job.cancel()
     scene.play()
     assert scene.happened == ["cancelled"]
+
+
+def test_a_lane_that_waits_for_a_server_keeps_nobody_else_waiting() -> None:
+    may_answer = threading.Event()
+    threads: list[str] = []
+
+    def steps() -> Iterator[MoveTo | None]:
+        threads.append(threading.current_thread().name)
+        yield MoveTo("server far")
+        threads.append(threading.current_thread().name)
+        assert may_answer.wait(SOON_S)
+        yield None
+        yield MoveTo(LOCAL)
+        threads.append(threading.current_thread().name)
+        yield None
+
+    with Worker() as worker:
+        away = worker.start(steps(), total=2, owner="one")
+        here = worker.start([1, 2, 3], total=3, owner="other")
+        assert here.wait(SOON_S)
+        assert worker.ask(lambda: "a slider").result(SOON_S) == "a slider"
+        assert (away.state, away.done) == ("running", 0)
+        may_answer.set()
+        assert away.wait(SOON_S)
+    assert (away.state, away.done, away.total) == ("done", 2, 2)
+    assert threads == ["captioner-worker", "captioner-worker server far", "captioner-worker"]
+
+
+def test_two_sets_that_ask_one_server_take_turns_there() -> None:
+    now_s = 0.0
+    happened: list[str] = []
+    are_both_there = threading.Event()
+
+    def steps(name: str) -> Iterator[MoveTo | None]:
+        nonlocal now_s
+        yield MoveTo("server far")
+        for _ in range(4):
+            now_s += 1.0
+            happened.append(name)
+            yield None
+
+    with Worker(clock=lambda: now_s) as worker:
+        worker.ask(lambda: are_both_there.wait(SOON_S), lane="server far")
+        jobs = [worker.start(steps(owner), total=4, owner=owner) for owner in "ab"]
+        while any(job.lane == LOCAL for job in jobs):
+            assert not jobs[0].wait(0.005)
+        are_both_there.set()
+        assert all(job.wait(SOON_S) for job in jobs)
+    assert happened == ["a", "b"] * 4
+
+
+def test_a_job_that_is_stopped_while_it_waits_for_a_busy_server_ends_at_once() -> None:
+    may_answer = threading.Event()
+
+    def steps(wait: bool) -> Iterator[MoveTo | bool]:
+        yield MoveTo("server far")
+        yield not wait or may_answer.wait(SOON_S)
+
+    with Worker() as worker:
+        busy = worker.start(steps(True), total=1, owner="one")
+        waiting = worker.start(steps(False), total=1, owner="other")
+        while waiting.lane == LOCAL:
+            assert not waiting.wait(0.005)
+        waiting.cancel()
+        assert waiting.wait(SOON_S)
+        assert (waiting.state, busy.state) == ("cancelled", "running")
+        may_answer.set()
+        assert busy.wait(SOON_S)
+
+
+def test_an_ask_waits_for_one_small_batch_of_two_sets_jobs_and_they_get_equal_shares(scene: Scene) -> None:
+    waited_s: list[float] = []
+
+    def ask_again(since_s: float) -> None:
+        waited_s.append(scene.now_s - since_s)
+        scene.take("ask", 0.05)
+
+    def steps(name: str) -> Iterator[None]:
+        for number in range(100):
+            if number % 5 == 0:
+                scene.worker.ask(
+                    functools.partial(ask_again, scene.now_s)
+                )  # a person moves a slider while a step begins
+            yield from scene.steps(name, [0.5])
+
+    for owner in ("one", "other"):
+        scene.worker.start(steps(owner), total=100, owner=owner)
+    scene.play()
+    middle = Counter(name for name in scene.happened[:100] if name != "ask")
+    assert abs(middle["one"] - middle["other"]) <= 1
+    assert max(waited_s) <= 0.5 + 0.05, "one step, and an ask that came before"
+
+
+def test_a_job_knows_its_place_among_those_that_share_its_lane(scene: Scene) -> None:
+    seen: list[list[Place | None]] = []
+
+    def look() -> Iterator[None]:
+        seen.append([scene.worker.place(job) for job in jobs])
+        yield None
+
+    jobs = [scene.worker.start(scene.steps(owner, [1.0] * 2), total=2, owner=owner) for owner in "ab"]
+    jobs.append(scene.worker.start(look(), total=1, owner="c"))
+    scene.play()
+    assert seen == [[Place(2, 3), Place(3, 3), Place(1, 3)]]
+    assert [scene.worker.place(job) for job in jobs] == [None] * 3
 
 
 def test_twenty_visitors_who_ask_without_pause_leave_a_job_its_tenth() -> None:

@@ -376,9 +376,9 @@ def mistral3() -> tuple[Any, Any]:
     return _spiced(hf.Mistral3ForConditionalGeneration(config)), processor
 
 
-def florence2() -> tuple[Any, Any]:
+def florence2(words: Any = None) -> tuple[Any, Any]:
     """An encoder-decoder that knows task tokens instead of questions."""
-    words = tokenizer(["<image>", *(f"<loc_{place}>" for place in range(1000))], image_token="<image>")
+    words = words or tokenizer(["<image>", *(f"<loc_{place}>" for place in range(1000))], image_token="<image>")
     ends = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
     config = hf.Florence2Config(
         text_config=hf.BartConfig(

@@ -19,6 +19,7 @@ from captioner.cli.flags import (
     flat_settings,
     notes_without_effect,
 )
+from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures, opened
 from captioner.cli.progress import Progress
@@ -102,6 +103,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_model_flags(models)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
+    add_memory_flags(models)
     add_setting_flags(parser)
 
 
@@ -190,9 +192,7 @@ def _judges(arguments: argparse.Namespace, plan: Plan) -> Plan | None:
 
 
 def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: Sequence[NamedPicture]) -> int:
-    from captioner.models.manager import ModelManager
-
-    manager = ModelManager(models=arguments.models, device=arguments.device)
+    manager = manager_of(arguments)
     swept: list[SweptPicture] = []
     failed = 0
     is_stopped = False
@@ -251,7 +251,7 @@ def _put_together(files: SweepFiles, place: int, record: SweepRecord, may_overwr
 def _swept(sweep: _Sweep, picture: NamedPicture, manager: ModelManager, voices: Voices | None) -> SweptPicture:
     """The grid on one picture. Raises: CaptionerError: all cells failed, or the picture did."""
     image = images.open_picture(picture.path, follow_links=True).image
-    shown = PictureInput(image, name=picture.path.name)
+    shown = PictureInput(image, name=picture.path.name, folder=picture.folder)
     results = sweep_cells(shown, sweep.grid, manager)
     failures = [result.error for result in results if result.error]
     if len(failures) == len(results):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from captioner.captions.layers import in_reading_order, is_made_by, run_key, what_it_reads
+from captioner.captions.layers import as_of_plan, in_reading_order, is_made_by, run_key, what_it_reads
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.review import Reading
 from captioner.contract import Captioner, Model, ModelUser, PictureInput
@@ -72,6 +72,20 @@ def run_cells(
         stored: what models said of it before, which they are not asked again.
         batch_size: how many settings a captioner is given at once.
     """
+    steps = cell_steps(shown, grid, models, stored, picture_id=picture_id, batch_size=batch_size)
+    return (step for step in steps if isinstance(step, CellResult))
+
+
+def cell_steps(
+    shown: PictureInput,
+    grid: Grid,
+    models: ModelUser,
+    stored: Sequence[Layer] = (),
+    *,
+    picture_id: str = "",
+    batch_size: int = BATCH,
+) -> Iterator[CellResult | PlannedModel]:
+    """As `run_cells`, and before a model is asked, which one: so a caller may ask a server on another thread."""
     runs = _Runs(shown, models, stored, picture_id)
     waiting = dict.fromkeys(range(len(grid.cells)))
     while waiting:
@@ -87,6 +101,7 @@ def run_cells(
             del waiting[cell]
             yield _result(cell, grid, shown, found)
         if asked:
+            yield next(iter(asked.values())).planned
             runs.ask([*asked.values()])
 
 
@@ -144,7 +159,7 @@ class _Runs:
         seconds = 0.0
         try:
             for planned in in_reading_order(plan):
-                read = what_it_reads(planned, plan, layers, self._shown.name, self._shown.existing)
+                read = what_it_reads(planned, plan, layers, self._shown.name, self._shown.existing, self._shown.folder)
                 key = run_key(planned, read)
                 made = self._made.get(key) or self._remembered(planned, read)
                 if made is None:
@@ -154,7 +169,7 @@ class _Runs:
                 made.seconds = 0.0
                 if isinstance(made.answer, CaptionerError):
                     raise made.answer
-                layers.append(made.answer)
+                layers.append(as_of_plan(made.answer, planned, plan))
         except CaptionerError as error:
             return _Found(tuple(layers), seconds, error)
         return _Found(tuple(layers), seconds)

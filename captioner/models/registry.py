@@ -12,6 +12,7 @@ from typing import Any, cast
 from captioner.contract import Captioner, Kind, Model, ModelSpec, Tagger
 from captioner.errors import ModelNotFound
 from captioner.models.vision_language.captioner import FILES
+from captioner.models.vision_language.florence import FLORENCE_FILES
 
 _BLIP_FILES = (
     "model.safetensors",
@@ -59,8 +60,24 @@ def _clip(
     )
 
 
+def _florence(name: str, repo: str, download_mb: int, stored_bytes: int = 4) -> ModelSpec:
+    is_tuned = "PromptGen" in repo
+    return ModelSpec(
+        name=name,
+        kind="captioner",
+        family="florence",
+        entry="captioner.models.vision_language.florence:FlorenceCaptioner",
+        repo=repo,
+        files=FLORENCE_FILES,
+        licence="MIT",
+        download_mb=download_mb,
+        stored_bytes=stored_bytes,
+        about="captions, tags or both, for training" if is_tuned else "captions of three lengths, quickly",
+    )
+
+
 def _vision_language(
-    name: str, repo: str, download_mb: int, about: str, licence: str, *, stored_bytes: int = 2, **defaults: Any
+    name: str, repo: str, download_mb: int, about: str, licence: str, stored_bytes: int = 2, **defaults: Any
 ) -> ModelSpec:
     return ModelSpec(
         name=name,
@@ -92,9 +109,34 @@ def _wd14(name: str, general_threshold: float, download_mb: int) -> ModelSpec:
     )
 
 
+def _onnx(
+    name: str, repo: str, files: tuple[str, str], licence: str, about: str, thresholds: tuple[float, float]
+) -> ModelSpec:
+    """thresholds: of general and character tags, as the authors' own demo or card has them."""
+    return ModelSpec(
+        name=name,
+        kind="tagger",
+        family="onnx",
+        entry="taggers.described:DescribedTagger",
+        repo=repo,
+        files=files,
+        licence=licence,
+        about=about,
+        defaults={"general_threshold": thresholds[0], "character_threshold": thresholds[1]},
+    )
+
+
 MODELS: tuple[ModelSpec, ...] = (
     _blip("blip-base", "Salesforce/blip-image-captioning-base", 990, "BLIP ViT-B, what EveryDream's auto_caption used"),
     _blip("blip-large", "Salesforce/blip-image-captioning-large", 1880, "BLIP ViT-L, what Smart Pre-Process used"),
+    _florence("florence-2-base", "florence-community/Florence-2-base-ft", 1_080),
+    _florence("florence-2-large", "florence-community/Florence-2-large-ft", 3_290),
+    _florence("florence-2-base-microsoft", "microsoft/Florence-2-base-ft", 464, stored_bytes=2),
+    _florence("florence-2-large-microsoft", "microsoft/Florence-2-large-ft", 1_554, stored_bytes=2),
+    _florence("promptgen-base-v1.5", "MiaoshouAI/Florence-2-base-PromptGen-v1.5", 1_080),
+    _florence("promptgen-large-v1.5", "MiaoshouAI/Florence-2-large-PromptGen-v1.5", 3_290),
+    _florence("promptgen-base-v2.0", "MiaoshouAI/Florence-2-base-PromptGen-v2.0", 1_080),
+    _florence("promptgen-large-v2.0", "MiaoshouAI/Florence-2-large-PromptGen-v2.0", 3_290),
     _vision_language(
         "joycaption-beta-one",
         "fancyfeast/llama-joycaption-beta-one-hf-llava",
@@ -113,27 +155,32 @@ MODELS: tuple[ModelSpec, ...] = (
     _vision_language("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 9_000, "follows instructions; 4B", "Apache-2.0"),
     _vision_language("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", 18_000, "follows instructions; 8B", "Apache-2.0"),
     _vision_language("gemma-4-e4b", "google/gemma-4-E4B-it", 16_000, "follows instructions", "Apache-2.0"),
+    # Older ones, whose sizes are their numbers times four bytes; an empty prompt lets them describe what they see.
+    _vision_language("git-base-coco", "microsoft/git-base-coco", 710, "short captions; tiny", "MIT", 4, prompt=""),
+    _vision_language("git-large-coco", "microsoft/git-large-coco", 1_580, "short captions; small", "MIT", 4, prompt=""),
     _vision_language(
-        "florence-2-base",
-        "florence-community/Florence-2-base-ft",
-        1_080,
-        "knows tasks instead of questions; tiny",
-        "MIT",
-        stored_bytes=4,
-        prompt="<MORE_DETAILED_CAPTION>",
-        num_beams=3,
-        max_new_tokens=1024,
+        "blip2-opt-2.7b", "Salesforce/blip2-opt-2.7b", 15_000, "short captions; 3.7B", "MIT", 4, prompt="a photo of"
     ),
     _vision_language(
-        "florence-2-large",
-        "florence-community/Florence-2-large-ft",
-        3_290,
-        "knows tasks instead of questions; small",
+        "blip2-flan-t5-xl", "Salesforce/blip2-flan-t5-xl", 15_800, "short captions; 3.9B", "MIT", 4, prompt="a photo of"
+    ),
+    _vision_language(
+        "instructblip-flan-t5-xl",
+        "Salesforce/instructblip-flan-t5-xl",
+        16_100,
+        "answers questions, at some length; 4B",
         "MIT",
-        stored_bytes=4,
-        prompt="<MORE_DETAILED_CAPTION>",
-        num_beams=3,
-        max_new_tokens=1024,
+        4,
+        prompt="Describe this picture in detail.",
+    ),
+    _vision_language(
+        "kosmos-2",
+        "microsoft/kosmos-2-patch14-224",
+        6_660,
+        "continues a sentence; 1.7B",
+        "MIT",
+        4,
+        prompt="Describe this image in detail:",
     ),
     _clip(
         "clip-v2",
@@ -171,6 +218,30 @@ MODELS: tuple[ModelSpec, ...] = (
         licence="MIT",
         download_mb=644,
         about="anime tags, older than WD14",
+    ),
+    _onnx(
+        "joytag",
+        "fancyfeast/joytag",
+        ("model.onnx", "top_tags.txt"),
+        "Apache-2.0",
+        "photos and drawings by Danbooru's tags, without categories",
+        (0.4, 0.4),
+    ),
+    _onnx(
+        "camie-tagger-v2",
+        "Camais03/camie-tagger-v2",
+        ("camie-tagger-v2.onnx", "camie-tagger-v2-metadata.json"),
+        "GPL-3.0",
+        "anime tags, 70,000 of them, artists and series too",
+        (0.614, 0.614),
+    ),
+    _onnx(
+        "cl-tagger-1.02",
+        "cella110n/cl_tagger",
+        ("cl_tagger_1_02/model.onnx", "cl_tagger_1_02/tag_mapping.json"),
+        "Apache-2.0",
+        "anime tags, quality and artists too",
+        (0.55, 0.6),
     ),
     ModelSpec(
         name="blip-itm-base",

@@ -33,6 +33,11 @@ class Resident:
     is_offloaded: bool = False
     is_unwanted: bool = False
 
+    @property
+    def may_step_back(self) -> bool:
+        """Whether it takes something of the device that nobody uses now."""
+        return not self.users and not self.is_offloaded and not self.model.is_remote
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryReport:
@@ -52,11 +57,11 @@ class MemoryReport:
 class Residents:
     """All models in memory, least recently used first."""
 
-    def __init__(self, device: Callable[[], str], budget_bytes: int | None, ram_bytes: int | None) -> None:
+    def __init__(self, device: Callable[[], str], vram_bytes: int | None, ram_bytes: int | None) -> None:
         """Args: as `ModelManager`; device: asked when it is first needed."""
         self._device = device
-        self._budget_wish = budget_bytes
-        self._ram_wish = ram_bytes
+        self._vram_bytes = vram_bytes
+        self._ram_bytes = ram_bytes
         self._kept: OrderedDict[Key, Resident] = OrderedDict()
         self._table = threading.Lock()  # held for a moment around changes, so that who only looks never waits
 
@@ -98,9 +103,7 @@ class Residents:
     @property
     def given_bytes(self) -> int | None:
         """The budget that somebody gave for the device."""
-        if self.memory.is_card:
-            return self._budget_wish
-        return min((wish for wish in (self._budget_wish, self._ram_wish) if wish is not None), default=None)
+        return self._vram_bytes if self.memory.is_card else self._ram_bytes
 
     @property
     def budget_bytes(self) -> int | None:
@@ -115,13 +118,13 @@ class Residents:
             used_bytes=self.used_bytes,
             budget_bytes=self.budget_bytes,
             offloaded_bytes=sum(kept.model.size_bytes for _, kept in self.items() if kept.is_offloaded),
-            ram_budget_bytes=self._ram_wish,
+            ram_budget_bytes=self._ram_bytes,
         )
 
     def would_step_back(self, coming: Key, size_bytes: int) -> list[str]:
         """The names of models that would step back for one that takes so many bytes, the first to go first."""
         budget_bytes = self.budget_bytes
-        there = [(key, kept) for key, kept in self.items() if not kept.is_offloaded]
+        there = [(key, kept) for key, kept in self.items() if not kept.is_offloaded and not kept.model.is_remote]
         if budget_bytes is None or coming in [key for key, _ in there]:
             return []
         too_many = self.used_bytes + size_bytes - budget_bytes
@@ -144,7 +147,7 @@ class Residents:
         for key, kept in self.items():
             if self.used_bytes + more_bytes <= budget_bytes:
                 return
-            if kept.users or kept.is_offloaded:
+            if not kept.may_step_back:
                 continue
             kept.model.release_memory()  # what it remembers is cheaper to make again than the model is to load
             if key != stays and self.used_bytes + more_bytes > budget_bytes:
@@ -193,7 +196,7 @@ class Residents:
         gone = []
         for key, kept in self.items():
             is_due = unused_since is None or kept.last_used <= unused_since
-            if not kept.users and not kept.is_offloaded and is_due:
+            if kept.may_step_back and is_due:
                 gone.append(kept.source.name)
                 self.step_back(key)
         free_cached_memory()
@@ -207,13 +210,13 @@ class Residents:
 
     def _has_ram_for(self, kept: Resident) -> bool:
         """Whether it may wait in the processor's memory; models that wait there longer make way for it."""
-        if self._ram_wish is None:
+        if self._ram_bytes is None:
             return True
         waiting = [(key, other) for key, other in self.items() if other.is_offloaded]
         taken = sum(other.model.size_bytes for _, other in waiting)
         for key, other in waiting:
-            if taken + kept.model.size_bytes <= self._ram_wish:
+            if taken + kept.model.size_bytes <= self._ram_bytes:
                 break
             taken -= other.model.size_bytes
             self.drop(key)
-        return taken + kept.model.size_bytes <= self._ram_wish
+        return taken + kept.model.size_bytes <= self._ram_bytes

@@ -19,7 +19,7 @@ from captioner.contract import Tagger
 from captioner.errors import CaptionerError, UnknownPicture, UnknownSet, UnknownSweep
 from captioner.lab.doubts import to_content
 from captioner.lab.grid import Grid
-from captioner.lab.run import CellResult, run_cells
+from captioner.lab.run import CellResult, cell_steps
 from captioner.lab.scores import Weights, score_caption
 from captioner.lab.voices import ALONE, Captioned, Heard, Voices
 from captioner.models import registry
@@ -28,8 +28,9 @@ from captioner.service.doubt import names_of
 from captioner.service.jobs import Jobs
 from captioner.service.pictures import Pictures
 from captioner.service.readers import Reader, Readers
+from captioner.service.stages import lane_of
 from captioner.service.sweep_grids import SweptGrid
-from captioner.worker import PreparationProgress
+from captioner.worker import LOCAL, MoveTo, PreparationProgress
 from captioner.workspace import Workspace
 from captioner.workspace.records import StoredCell, View
 
@@ -129,9 +130,13 @@ class SweepRun:
                 self._put([_failed(picture_id, cell, told) for cell in cells])
                 yield from (told for _ in cells)
                 continue
-            for result in run_cells(shown, grid, self._manager, stored, picture_id=picture_id):
-                self._put([_stored(picture_id, cells[result.cell], grid.cells[result.cell], result)])
-                yield result.error
+            for step in cell_steps(shown, grid, self._manager, stored, picture_id=picture_id):
+                if isinstance(step, PlannedModel):
+                    yield MoveTo(lane_of(step))
+                    continue
+                self._put([_stored(picture_id, cells[step.cell], grid.cells[step.cell], step)])
+                yield step.error
+        yield MoveTo(LOCAL)
 
     # Scores
 
@@ -169,7 +174,7 @@ class SweepRun:
         taggers = {planned.family: planned for planned in base.taggers}
         for report in self._manager.report():
             if report.family not in taggers and issubclass(registry.family_class(report.family), Tagger):
-                settings = default_settings(report.family, report.name)
+                settings = default_settings(report.family, report.name, self._manager.models)
                 taggers[report.family] = PlannedModel(family=report.family, model=report.name, settings=settings)
         return replace(base, taggers=tuple(taggers.values()))
 

@@ -6,6 +6,7 @@ lacks tensors is refused, where transformers fills them with random numbers and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from captioner.errors import BadModel, CaptionerError, MissingPackage
 from captioner.limits import shown
 from captioner.models.descriptions import read_description
 from captioner.models.memory import is_out_of_memory
+from captioner.models.vision_language import published_florence
 from captioner.models.weights import INDEX, check_weights, fingerprint, weights_files
 
 transformers_logging.disable_progress_bar()  # its bars would stand between our own lines
@@ -31,6 +33,11 @@ def load(folder: Path, device: str) -> tuple[Any, Any, Any]:
     Raises: BadModel: files missing or damaged, a pickle, code of its own, no model of this kind, or tensors missing.
         MissingPackage: it needs a package that is not installed.
     """
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    if published_florence.is_published(folder):
+        model, told, processor = _made(folder, "model", lambda: published_florence.load(folder, dtype))
+        _refuse_missing(folder, told)
+        return model.to(device).eval(), processor, processor.image_processor
     for name in ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json"):
         if name == "config.json" or (folder / name).is_file():
             read_description(folder / name)
@@ -40,7 +47,7 @@ def load(folder: Path, device: str) -> tuple[Any, Any, Any]:
     pictures = getattr(processor, "image_processor", None)
     if pictures is None:
         pictures = _made(folder, "picture processor", lambda: AutoImageProcessor.from_pretrained(folder, **_NO_CODE))
-    model = _model(folder, torch.float32 if device == "cpu" else torch.bfloat16)
+    model = _model(folder, dtype)
     model.generation_config = _emptied(model.generation_config)
     return model.to(device).eval(), processor, pictures
 
@@ -56,9 +63,20 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
         folder,
         "model",
         lambda: AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **_NO_CODE
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told of, and refused below
+            **_NO_CODE,
         ),
     )
+    _refuse_missing(folder, told)
+    return model
+
+
+def _refuse_missing(folder: Path, told: Mapping[str, Any]) -> None:
+    """Raises: BadModel: there are tensors that were in no file. Args: told: transformers' own report of the loading."""
     missing = sorted({*told["missing_keys"], *(str(key) for key, *_ in told.get("mismatched_keys", ()))})
     if missing:
         some = ", ".join(shown(name, max_length=80) for name in missing[:3])
@@ -66,7 +84,6 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
             f"{folder} lacks {len(missing):,} of the tensors that its config.json asks for ({some}); transformers "
             "would fill them with random numbers. Download it again, or take a copy made for transformers."
         )
-    return model
 
 
 def _made(folder: Path, what: str, make: Any) -> Any:

@@ -37,6 +37,17 @@ function inUse(values) {
   return Object.keys(isOn).filter((tab) => isOn[tab]);
 }
 
+/** The family of a captioner: a listed one, else by a word in the name that was typed. */
+function familyOf(name) {
+  const typed = Object.keys(families).find(
+    (key) => /^\*.+\*$/.test(key) && name.toLowerCase().includes(key.slice(1, -1)),
+  );
+  return families[name] ?? families[typed ?? ''];
+}
+
+/** Whether a field's value is as another one needs it: one of several, or a text that has a word. */
+const isMet = (value, needed) => (Array.isArray(needed) ? needed.includes(value) : !!value?.includes(needed));
+
 /**
  * Shows only the fields that apply: a field may depend on another one's value, a family's on the chosen
  * captioner, a model's on its switch; and marks the tabs in use. These
@@ -45,8 +56,8 @@ function inUse(values) {
 function showApplying(values) {
   const hidden = [];
   for (const [name, [other, needed]] of Object.entries(onlyWhen))
-    if (!needed.includes(values[other])) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
-  const chosen = families[values.captioner] ?? families['']; // a name that was typed
+    if (!isMet(values[other], needed)) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
+  const chosen = familyOf(values.captioner ?? '');
   for (const family of new Set(Object.values(families))) if (chosen !== family) hidden.push(`#family-${family}`);
   for (const key of keys) if (!values[`${key}_on`]) hidden.push(`#body-${key}`);
   const dotted = inUse(values).map((tab) => `#tab-${tab}-button`);
