@@ -175,6 +175,15 @@ class Controls:
             " return names.map((name, index) => name in chosenValues ? chosenValues[name] : values[index]); }"
         )
 
+    def brought_js(self, function: str) -> str:
+        """A script function from all values to all values, those replaced that a function of the workbench gives."""
+        return (
+            f"async (...values) => {{ const names = {json.dumps(self.names)};"
+            " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
+            f" const brought = window.captioner ? await (await window.captioner).{function}(named) : {{}};"
+            " return names.map((name, index) => name in brought ? brought[name] : values[index]); }"
+        )
+
     def replacing_js(self, values: Mapping[str, Any]) -> str:
         """A script function from all values to all values, these replaced."""
         return (

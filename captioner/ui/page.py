@@ -230,6 +230,11 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
     def look_for_models() -> list[Any]:
         return [gr.update(choices=choices.model_choices(key)) for key in models]
 
+    # What another model wants stands where its predecessor's defaults stood; a captioner that was fetched says it then.
+    for key in choices.model_keys:
+        controls.components[key].input(None, components, components, js=controls.brought_js("modelChosen"), **private)
+    arrived = gr.Button("Take the model's defaults", visible="hidden", elem_id="cw-take-defaults")
+    arrived.click(None, components, components, js=controls.brought_js("modelArrived"), **private)
     come = gr.Button("Look for models", visible="hidden", elem_id="cw-look-for-models")
     gr.on([come.click, page.load], look_for_models, None, list(models.values()), queue=False, **private)
     # And this when the real models shall stand in the place of the demo ones.

@@ -38,6 +38,7 @@ from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
 from captioner.ui.import_functions import import_functions
 from captioner.ui.lab_functions import lab_functions
+from captioner.ui.model_functions import model_functions
 from captioner.ui.suggest_functions import suggest_functions
 
 _MAX_RECIPE_LENGTH = 1_000_000  # the page leaves out what a recipe says of pictures
@@ -100,9 +101,14 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "preview",
-            {**picture, "settings": shown, "before": shown, "is_whole": optional(flag, False)},
+            {**picture, "settings": shown, "before": shown, "is_whole": flag, "is_asked": flag},
             lambda asked: service.live.preview(
-                asked["set"], asked["id"], asked["settings"], asked["before"], is_whole=asked["is_whole"]
+                asked["set"],
+                asked["id"],
+                asked["settings"],
+                asked["before"],
+                is_whole=asked["is_whole"],
+                is_asked=asked["is_asked"],
             ),
         ),
         _function(
@@ -201,6 +207,11 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             lambda asked: service.choices.to_download(asked["settings"]),
         ),
         _function(
+            "model_defaults",
+            {"settings": settings, "before": settings},
+            lambda asked: {"values": service.choices.brought_along(asked["settings"], asked["before"])},
+        ),
+        _function(
             "prepare_models",
             {**of_set, "settings": shown, "published": flag},
             lambda asked: service.jobs.start_preparation(asked["set"], asked["settings"], published=asked["published"]),
@@ -214,6 +225,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         *lab_functions(service),
         *import_functions(service),
         *suggest_functions(service),
+        *model_functions(service),
         # The last one: nothing of the set is left after it.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
     ]
