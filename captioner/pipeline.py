@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +73,13 @@ class PictureSource:
 class Captioned:
     """What became of a picture: a caption, or the error that prevented it.
 
-    was_kept: the caption is the existing one, and no model was asked.
+    was_kept: the caption is the existing one, and no model was asked. kinds: the captions of other kinds, where a run
+        makes several.
     """
 
     picture_id: str
     caption: Caption | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
     error: CaptionerError | None = None
     was_kept: bool = False
