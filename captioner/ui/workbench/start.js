@@ -31,6 +31,7 @@ import './dialogs/overview.js';
 import './dialogs/said.js';
 import './dialogs/suggest.js';
 import './dialogs/sets.js';
+import './dialogs/who.js';
 import './dialogs/download.js';
 import './dialogs/import.js';
 import './dialogs/recipe.js';
