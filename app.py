@@ -4,7 +4,7 @@ python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DI
               [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
               [--auth-header NAME --trusted-proxy ADDRESS ...] [--root-path /PATH] [--upload-gib N] [--set-pictures N]
               [--user-jobs N]
-              [--allow-model ID ...]
+              [--allow-model ID ...] [--vram-gib N] [--ram-gib N] [--idle-minutes N]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner import temporary
+from captioner.cli.memory import add_memory_flags, in_bytes, positive
 from captioner.errors import CaptionerError
 from captioner.limits import shown
 from captioner.ui.address import ServedNames, is_loopback
@@ -58,6 +59,9 @@ class AppConfig:
     upload_gib: float | None = None
     set_pictures: int | None = None
     user_jobs: int | None = None
+    vram_gib: float | None = None
+    ram_gib: float | None = None
+    idle_minutes: float | None = None
 
 
 def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
@@ -115,6 +119,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         "may be given several times (all, where only this machine reaches the app)",
     )
     _add_team_flags(parser)
+    add_memory_flags(parser)
+    parser.add_argument(
+        "--idle-minutes",
+        type=positive,
+        metavar="N",
+        help="let a model that nobody has used for so long leave the card, or on a CPU the memory; it comes back when "
+        "it is used",
+    )
     flags = parser.parse_args(arguments)
     if not 0 <= flags.port <= 65_535:
         raise CaptionerError(f"--port is {flags.port}; it must be between 0 and 65535.")
@@ -134,6 +146,9 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         upload_gib=_positive(flags.upload_gib, "--upload-gib"),
         set_pictures=_positive(flags.set_pictures, "--set-pictures"),
         user_jobs=_positive(flags.user_jobs, "--user-jobs"),
+        vram_gib=flags.vram_gib,
+        ram_gib=flags.ram_gib,
+        idle_minutes=flags.idle_minutes,
     )
     ServedNames.of(config.host, config.allowed_hosts)  # says what is wrong with them
     has_login = config.login is not None or config.proxy is not None
@@ -195,8 +210,14 @@ def _allowed_models(flags: argparse.Namespace) -> tuple[str, ...]:
     for text in flags.allow_model:
         if not re.fullmatch(r"\*|[A-Za-z0-9][\w.-]*/(?:\*|[A-Za-z0-9][\w.-]*)", text):
             raise CaptionerError(f"--allow-model is {shown(text)!r}; it must be owner/name, owner/* or *.")
-    is_alone = is_loopback(flags.host) and not (flags.allow_host or flags.auth_header)  # a proxy brings others
-    return tuple(flags.allow_model) or (("*",) if is_alone else ())
+    return tuple(flags.allow_model) or (
+        ("*",) if is_alone(flags.host, (*flags.allow_host, *flags.trusted_proxy)) else ()
+    )
+
+
+def is_alone(host: str, allowed_hosts: Sequence[str]) -> bool:
+    """Whether only who uses this machine reaches the app; a proxy, which needs a name of its own, brings others."""
+    return is_loopback(host) and not allowed_hosts
 
 
 def _login(flags: argparse.Namespace) -> tuple[str, str] | UserFile | None:
@@ -261,11 +282,19 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     add_plug_ins()
     for said in add_named_servers(config.endpoints):
         print(f"app.py: {said}", file=sys.stderr)
-    manager = ModelManager(models=config.models, device=config.device)
+    manager = ModelManager(
+        models=config.models,
+        device=config.device,
+        vram_bytes=in_bytes(config.vram_gib),
+        ram_bytes=in_bytes(config.ram_gib),
+        idle_s=None if config.idle_minutes is None else 60 * config.idle_minutes,
+    )
     has_users = config.proxy is not None or isinstance(config.login, UserFile)
     with contextlib.ExitStack() as stack, Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
+        # Whoever reaches the app may look after its models where that is one person, or all have logged in.
+        may_manage = config.login is not None or has_users or is_alone(config.host, config.allowed_hosts)
         owners = stack.enter_context(Owners(workspace.folder)) if has_users else None
         shares = Shares(
             workspace,
@@ -274,7 +303,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             jobs_a_user=config.user_jobs,
             owner_of=owners.user_of if owners else lambda set_id: None,
         )
-        service = Service(workspace, worker, manager, config.allowed_models, shares)
+        service = Service(workspace, worker, manager, config.allowed_models, shares, may_manage=may_manage)
         app = page.mount(FastAPI(openapi_url=None), service, root_path=config.root_path)
         visitors = Visitors(
             login=Login(config.login) if config.login is not None else None,

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from captioner.settings import Settings
 
 Kind = Literal["captioner", "tagger"]
-Readable = Literal["sentence", "tags", "name", "existing"]
+Readable = Literal["sentence", "tags", "name", "folder", "existing", "trigger"]
 """What a model may read beside the picture: the captioner's sentence, the tags that taggers would put into the caption,
-the file's name, the caption that came along with it."""
+the file's name and its folder, the caption that came along with it, the trigger word of the captions."""
+REDRAWS = 2
+"""How often a glitch is drawn again where a family's settings do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class PictureInput:
     """A picture as a model gets it; beside the image only what its `reads` names, the rest is empty.
 
     image: RGB, any size. name: the file's name, data and never a path. existing: the caption that came along.
-    sentence: what the captioner said. tags: as the caption would have them, each tagger's best first.
+    sentence: what the captioner said. tags: as the caption would have them, each tagger's best first. folder: where it
+    lies within its set, with "/" between folders; "" at the top. trigger: the captions' trigger word.
     """
 
     image: Image
@@ -41,6 +44,8 @@ class PictureInput:
     existing: str = ""
     sentence: str = ""
     tags: tuple[Tag, ...] = ()
+    folder: str = ""
+    trigger: str = ""
 
 
 def inputs(pictures: Sequence[Image], sentences: Sequence[str] = ()) -> list[PictureInput]:
@@ -241,6 +246,21 @@ class Captioner(Model):
         """Whether `draw` may say other sentences under these settings."""
         return False
 
+    @staticmethod
+    def asked(shown: PictureInput, settings: Any) -> str:
+        """What it is asked about a picture, word for word; "" where it takes no question."""
+        return ""
+
+    @classmethod
+    def drawing(cls, settings: Any) -> Any:
+        """The settings under which an answer that went wrong is drawn again; None where chance changes nothing."""
+        return settings if cls.can_draw(settings) else None
+
+    @staticmethod
+    def redraws(settings: Any) -> int:
+        """How often an answer that went wrong is drawn again at most; 0 leaves it as it is."""
+        return int(getattr(settings, "redraws", REDRAWS))
+
     def draw(self, shown: PictureInput, settings: Any, *, skip: int, count: int) -> list[Alternative]:
         """Further sentences for a picture by chance, where `can_draw` says so; some may be equal.
 
@@ -322,3 +342,6 @@ class ModelUser(Protocol):
 
     def to_download(self, name: str, family: str, /) -> ModelSpec | None:
         """The hub model that must be fetched before this one is used, None where it is here."""
+
+    def fetch_steps(self, spec: ModelSpec, /) -> Iterator[tuple[int, int]]:
+        """Fetch it, in steps of bytes so far and bytes in all (0 while unknown); closing them stops it."""

@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up. A module knows its own room and those on lower floors, never one on its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("captioner.errors", "captioner.turns", "captioner.phrases", "captioner.job"),
+    ("captioner.errors", "captioner.turns", "captioner.phrases", "captioner.glitches", "captioner.job"),
     ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
     ("captioner.settings", "captioner.users", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),
-    ("captioner.lab.suggest",),
+    ("captioner.lab.suggest", "captioner.redrawing"),
+    ("captioner.models.resuming",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     (
         *("captioner.models.descriptions", "captioner.models.torch_front", "captioner.models.byte_cache"),
@@ -27,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),
     ("captioner.models.registry", "captioner.plugin"),
     ("captioner.models.plug_ins", "captioner.models.named_servers", "captioner.models.sources"),
-    ("captioner.models.downloads", "captioner.models.devices"),
+    ("captioner.models.downloads", "captioner.models.devices", "captioner.models.verifying"),
     ("captioner.models.residents",),
     ("captioner.models.manager",),
     ("captioner.models.listing",),

@@ -19,18 +19,16 @@ from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import BadModel, MissingPackage, ModelFailed, SettingsError
 from captioner.models.manager import ModelManager
-from captioner.models.questions import filled_in
 from captioner.models.vision_language import VisionLanguageCaptioner
 from captioner.models.vision_language.answering import VisionLanguageModel
 from captioner.models.vision_language.settings import VisionLanguageSettings, wanted_by_folder
 from captioner.pipeline import make_layers
-from captioner.records import Tag
 from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.service_makers import added, page_values, wait_for_job
-from tests.tiny_vlm import BUILDERS, save
+from tests.tiny_vlm import BUILDERS, save, want
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # transformers' own
 
@@ -254,18 +252,6 @@ def test_scores_that_are_not_numbers_fail_the_picture(folders: dict[str, Path]) 
         model.answer([PICTURES[0]], [QUESTION], WAYS["greedy"], [0])
 
 
-def test_variables_in_a_prompt_are_filled_in_and_read() -> None:
-    shown = PictureInput(
-        PICTURES[0], name="my cat.png", existing="a pet", tags=(Tag("long_hair", 0.9, "general", "wd14"),)
-    )
-    prompt = 'Tags: {tags}. File {name}, before: {existing}. As {"json": 1}.'
-    assert filled_in(prompt, shown) == 'Tags: long hair. File my cat, before: a pet. As {"json": 1}.'
-    reads = VisionLanguageCaptioner.reads
-    assert set(reads(WAYS["greedy"].replaced(prompt=prompt))) == {"tags", "name", "existing"}
-    assert reads(WAYS["greedy"]) == ()
-    assert filled_in("{name}", PictureInput(PICTURES[0], name="{tags}.png")) == "{tags}"
-
-
 # Folders
 
 
@@ -364,9 +350,7 @@ SAMPLING = {"do_sample": True, "temperature": 1e-6, "repetition_penalty": 3.0, "
 @pytest.fixture
 def sampling(folders: dict[str, Path], tmp_path: Path) -> Path:
     """A folder whose generation_config.json asks for sampling and penalties."""
-    folder = copied(folders, "qwen2_vl", tmp_path / "sampling")
-    rewrite(folder / "generation_config.json", **SAMPLING)
-    return folder
+    return want(copied(folders, "qwen2_vl", tmp_path / "sampling"), **SAMPLING)
 
 
 def test_what_a_folder_asks_for_is_the_default_of_its_settings_and_given_values_win(

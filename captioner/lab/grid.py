@@ -176,9 +176,9 @@ def changed(base: Plan, settings: Mapping[str, Any], models: str = "auto") -> Pl
             for name, value in group.to_flat(own).items():
                 if flat[name] == value:
                     del flat[name]
-        if group.kind == "captioner" and settings.get(PRESET) in group.settings.presets():
-            for name in group.to_flat(planned.settings.to_mapping()):
-                flat.pop(name, None)
+        presets = group.settings.preset_values() if group.kind == "captioner" else {}
+        for name in group.to_flat(presets.get(settings.get(PRESET, ""), {})):
+            flat.pop(name, None)
     return replace(Plan.from_flat({**flat, **settings}, models), carried=base.carried)
 
 
@@ -214,6 +214,26 @@ def target_field(name: str, plan: Plan) -> str:
         if group and name in {alias.name for alias in group.aliases()}:
             values = planned.settings.to_mapping()
             return group.prefix + planned.settings.alias_target(name.removeprefix(group.prefix), values)
+    return name
+
+
+def title_of(name: str, plans: Sequence[Plan]) -> str:
+    """What the page calls an axis of these plans. An alias has the title of what it stands for in all of them."""
+    targets = {target_field(name, plan) for plan in plans}
+    target = targets.pop() if len(targets) == 1 else name
+    return declared_title(name) if target == name else f"{declared_title(target)} ({name})"
+
+
+def declared_title(name: str) -> str:
+    """What the page calls a setting of the flat mapping, models and preset among them."""
+    if name == PRESET:
+        return "Preset"
+    for group in setting_groups():
+        if name == group.key and group.kind is not None:
+            return "Captioner" if group.kind == "captioner" else group.title
+        for field in (*group.fields(), *group.aliases()):
+            if field.name == name:
+                return field.title
     return name
 
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from captioner.captions.kind_readings import other_readings
 from captioner.captions.layers import (
+    as_of_plan,
     due,
     existing_due,
+    existing_policy,
     in_reading_order,
+    latest,
+    of_plan,
     read_families,
     run_key,
     what_it_read,
@@ -34,7 +39,7 @@ from captioner.pipeline import can_draw, draw_sentences, make_layers
 from captioner.preparation import forecast_text, forecasts
 from captioner.records import Alternative, Forecast, Layer
 from captioner.service.choices import Choices
-from captioner.service.details import details_of
+from captioner.service.details import details_of, kinds_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import rewritten
@@ -46,6 +51,8 @@ from captioner.workspace.records import View
 _log = logging.getLogger(__name__)
 
 DRAWN_AT_ONCE = 4
+_QUICK_S = 2.0
+"""A model that took less for its last answer is asked again without a press on a button, once the settings rest."""
 
 
 class _Drawn(NamedTuple):
@@ -68,6 +75,7 @@ class LivePreview:
         self._pictures = pictures
         self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
         self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
+        self._took_s: dict[tuple[str, str], float] = {}  # a model that is not live for its last answer, once loaded
         self._has_warmed = False
 
     def preview(
@@ -78,17 +86,19 @@ class LivePreview:
         before: Mapping[str, Any] | None = None,
         *,
         is_whole: bool = False,
+        is_asked: bool = False,
     ) -> dict[str, Any]:
         """What the page's settings make of one picture; stores nothing.
 
         A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
         on scores that are there. A model that must be prepared for longer than a person waits is left out.
-        A model that is not live (`contract.Model.is_live`) runs only when captioning: what it said last serves.
+        A model that is not live (`contract.Model.is_live`) runs only when a person asks: what it said last serves.
         Args: before: the settings as they were before they were moved, the set's where it is None. is_whole: run what
-            other settings made too, whatever was moved.
+            other settings made too, whatever was moved. is_asked: run models that are not live too.
         Returns: {"text": without the frame, "caption": with it, "details": as `details`, "unprepared": None, or of the
             models left out {"text": what is missing, "action": what a button says or "", "download_mb": what
-            fetching published parts instead takes, 0 where there are none}}.
+            fetching published parts instead takes, 0 where there are none}, "untried": None, or of models that wait
+            to be asked {"text": which, "is_quick": whether they may be asked once the settings rest}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._choices.plan_of(values)
@@ -96,24 +106,33 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, None if is_whole else planned_before)
-        idle = [family for family in missing if not registry.family_class(family).is_live]
-        layers += [layer for layer in stored if layer.family in idle]
-        unsaid = {family for family in idle if all(layer.family != family for layer in stored)}
+        idle = [] if is_asked else [family for family in missing if not registry.family_class(family).is_live]
+        own = of_plan(stored, plan)
+        layers += [layer for layer in own if layer.family in idle]
+        unsaid = {family for family in idle if all(layer.family != family for layer in own)}
         readers = {one.family for one in plan.running() if read_families(one, plan) & unsaid}  # they would ask those
         missing = [family for family in missing if family not in idle and family not in readers]
         unprepared: dict[str, Forecast] = {}
-        if missing:
-            fresh, unprepared = self._worker.ask(
-                lambda: self._run_prepared(set_id, view, plan, missing, layers)
-            ).result()
-            layers += fresh
+        for left_out in self._run_in_lanes(set_id, view, plan, missing, layers):
+            unprepared |= left_out
         reading = Reading(layers, plan, view.existing)
         caption = reading.suggestion or reading.caption
         return {
             "text": caption.inner,
             "caption": caption.text,
-            "details": self._details(view, reading, plan),
+            "details": self._details(set_id, view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
+            "untried": self._untried(plan, idle) if idle else None,
+        }
+
+    def _untried(self, plan: Plan, families: Sequence[str]) -> dict[str, Any]:
+        """What `preview` says of models that wait to be asked."""
+        waiting = [planned for planned in plan.running() if planned.family in families]
+        names = " and ".join(planned.model for planned in waiting)
+        is_quick = all(self._took_s.get((one.family, one.model), _QUICK_S) < _QUICK_S for one in waiting)
+        return {
+            "text": f"{names} {'is' if len(waiting) == 1 else 'are'} asked about this picture when you say so.",
+            "is_quick": is_quick and not any(registry.family_class(family).is_remote for family in families),
         }
 
     def use_preview(self, set_id: str, picture_id: str, values: Mapping[str, Any], seen: str, base: int) -> bool:
@@ -129,7 +148,8 @@ class LivePreview:
         said = Reading(layers, plan, view.existing).suggestion
         if said is None or said.inner != seen or view.revision != base:
             return False
-        policy = "ignore" if plan.recipe.existing == "keep" else plan.recipe.existing  # it takes the kept one's place
+        policy = existing_policy(self._workspace.layers(set_id, picture_id), plan)
+        policy = "ignore" if policy == "keep" and not plan.kind else policy  # it takes the kept one's place
         own = [replace(layer, picture_id=view.id) for layer in layers]  # an equal picture may have been asked
         own = with_existing_used(own, policy, created_at=time.time())
         self._workspace.put_layers(set_id, own, label="Use", replaces_edits=True)
@@ -142,18 +162,14 @@ class LivePreview:
         """
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
-        missing = due(stored, plan, view.name, view.existing)
-        at_hand = [layer for layer in stored if layer.family not in missing]
-        fresh: list[Layer] = []
-        for stage in stages_of(plan, missing):
-            made_before = [*at_hand, *fresh]
-            run = functools.partial(self._run_prepared, set_id, view, plan, stage.families, made_before)
-            made_now, unprepared = self._worker.ask(run, lane=stage.lane).result()
+        missing = due(stored, plan, view.name, view.existing, view.folder)
+        at_hand = [layer for layer in of_plan(stored, plan) if layer.family not in missing]
+        layers = list(at_hand)
+        for unprepared in self._run_in_lanes(set_id, view, plan, missing, layers):
             for name, forecast in unprepared.items():
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
-            fresh += made_now
-        made = with_existing_used([*at_hand, *fresh], plan.recipe.existing, created_at=time.time())
+        made = with_existing_used(layers, existing_policy(stored, plan), created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
             lost = rewritten([view], {view.id: stored}, changed, plan)
@@ -195,19 +211,19 @@ class LivePreview:
         """
         layers: list[Layer] = []
         missing: list[str] = []
-        by_family = {layer.family: layer for layer in stored}
-        unfit = due(stored, plan, view.name, view.existing)
+        by_family = latest(stored, plan)
+        unfit = due(stored, plan, view.name, view.existing, view.folder)
         planned_before = {planned.family: planned for planned in before.running()} if before else {}
         for planned in in_reading_order(plan):
             family = planned.family
             own = by_family.get(family)
-            read = what_it_reads(planned, plan, layers, view.name, view.existing)
+            read = what_it_reads(planned, plan, layers, view.name, view.existing, view.folder)
             if read_families(planned, plan) & set(missing):
                 missing.append(family)  # what it reads is still to come
             elif own is not None and family not in unfit:
                 layers.append(own)
             elif (tried := self._previewed.get((view.digest, run_key(planned, read)))) is not None:
-                layers.append(tried)
+                layers.append(as_of_plan(tried, planned, plan))
             elif (
                 own is not None
                 and family in planned_before
@@ -217,6 +233,19 @@ class LivePreview:
             else:
                 missing.append(family)
         return layers, missing
+
+    def _run_in_lanes(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], layers: list[Layer]
+    ) -> Iterator[dict[str, Forecast]]:
+        """Run families' models, each where its turn is, and add what they say to the picture's other layers.
+
+        Yields: after those of a lane, the ones that are not prepared and what they have to prepare, by name.
+        """
+        for stage in stages_of(plan, families):
+            run = functools.partial(self._run_prepared, set_id, view, plan, stage.families, tuple(layers))
+            fresh, unprepared = self._worker.ask(run, lane=stage.lane).result()
+            layers += fresh
+            yield unprepared
 
     def _run_prepared(
         self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
@@ -233,9 +262,17 @@ class LivePreview:
     ) -> list[Layer]:
         """Runs on the worker's thread. Args: at_hand: the picture's other layers. Raises: what went wrong with it."""
         picture = (view.id, self._pictures.shown(set_id, view))
+        asked = [planned for planned in plan.running() if planned.family in families]
+        slow = [planned for planned in asked if not registry.family_class(planned.family).is_live]
+        for planned in slow:
+            with self._manager.use(planned.model, planned.family):  # loading is no part of what an answer takes
+                pass
+        start_s = time.perf_counter()
         [[result]] = list(make_layers([picture], plan, self._manager, only=families, stored={view.id: at_hand}))
         if result.error is not None:
             raise result.error
+        for planned in slow:
+            self._took_s[planned.family, planned.model] = time.perf_counter() - start_s
         by_family = {planned.family: planned for planned in plan.running()}
         for layer in result.layers:
             key = run_key(by_family[layer.family], what_it_read(layer))
@@ -252,11 +289,19 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         plan = self._choices.stored_plan(set_id)
         reading = Reading.at_rest(self._workspace.layers(set_id, picture_id), plan, view.existing)
-        return self._details(view, reading, plan)
+        return self._details(set_id, view, reading, plan)
 
-    def _details(self, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
+    def _details(self, set_id: str, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
         drawn = self._drawn.get((view.digest, run_key(plan.captioner, {})))
-        return details_of(reading, plan, drawn.sentences if drawn else ())
+        plan = self._choices.knowing_kinds(set_id, plan)
+        others: Mapping[str, Reading] = {}
+        if plan.kinds:
+            layers, edits = (
+                self._workspace.layers(set_id, view.id),
+                self._workspace.kind_texts.of_picture(set_id, view.id),
+            )
+            others = other_readings(layers, plan, view.existing, edits)
+        return {**details_of(reading, plan, drawn.sentences if drawn else ()), "kinds": kinds_of(others)}
 
     def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
@@ -270,9 +315,9 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
         reading = Reading(layers, plan, view.existing)
-        known = len(self._details(view, reading, plan)["sentences"])
+        known = len(self._details(set_id, view, reading, plan)["sentences"])
         self._worker.ask(lambda: self._draw(set_id, view, plan)).result()
-        details = self._details(view, reading, plan)
+        details = self._details(set_id, view, reading, plan)
         return {"details": details, "new": len(details["sentences"]) - known}
 
     def _draw(self, set_id: str, view: View, plan: Plan) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from captioner.captions.layers import due, existing_due
+from captioner.captions.layers import due, existing_due, of_plan
 from captioner.captions.plan import Plan
 from captioner.records import Layer
 from captioner.service.choices import Choices
@@ -48,9 +48,9 @@ class MadeOtherwise:
 
 
 def _is_made_otherwise(layers: Sequence[Layer], plan: Plan, view: View) -> bool:
-    if not layers:
+    if not of_plan(layers, plan):
         return False
     if existing_due(layers, plan, view.existing):
         return True
     is_kept = bool(view.existing.strip()) and plan.recipe.existing == "keep"  # the caption is not a model's
-    return not is_kept and bool(due(layers, plan, view.name, view.existing))
+    return not is_kept and bool(due(layers, plan, view.name, view.existing, view.folder))

@@ -1,15 +1,15 @@
 """What the page asks of the product, answered in plain JSON values: the service joins the parts that answer.
 
 Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
-`bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
-pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
-other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance, `exports`
-sets on their way out, `imports` sets of others on their way in, `live` one picture while a person waits, `jobs`
-captioning a set and preparing models, `lab` settings compared side by side, `suggest` settings found on a
-sample. None of them holds a person's work (the
-workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have
-the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
-and no HTTP; what a person can mend is a CaptionerError.
+`bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `kinds` kinds of
+captions, `pictures` pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark,
+`made_otherwise` captions of other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all`
+a set at a glance, `exports` sets on their way out, `imports` sets of others on their way in, `live` one picture while a
+person waits, `jobs` captioning a set and preparing models, `lab` settings compared side by side, `suggest` settings
+found on a sample, `models` what takes memory. None of them holds a person's work (the workspace does) or a model (the
+manager does), only what can be made again. Whoever calls has checked that values have the declared types and lengths
+(`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can
+mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ from captioner.service.imports import Imports
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
+from captioner.service.kinds import Kinds
 from captioner.service.lab import Lab
 from captioner.service.live import LivePreview
 from captioner.service.made_otherwise import MadeOtherwise
+from captioner.service.models import Models
 from captioner.service.near_equal import NearEqual
 from captioner.service.overview import Overview
 from captioner.service.pictures import Pictures
@@ -64,15 +66,18 @@ class Service:
         manager: ModelManager,
         allowed_ids: Sequence[str] = (),
         shares: Shares | None = None,
+        *,
+        may_manage: bool = True,
     ) -> None:
-        """Args: allowed_ids: as `Choices`. shares: what each may take; None for no limits."""
+        """Args: allowed_ids: as `Choices`. shares: what each may take; None for no limits. may_manage: as `Models`."""
         shares = shares or Shares(workspace, worker)
         self.workspace = workspace
-        self._manager = manager
         self._counted: Recent[bytes, int] = Recent(100_000)
         self.choices = Choices(manager.models, workspace, allowed_ids)
+        self.models = Models(manager, worker, self.choices, may_manage=may_manage)
         self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
+        self.kinds = Kinds(workspace, self.choices)
         self.rows = Rows(workspace, self.choices)
         self.reviews = Reviews(workspace, self.rows)
         self.bulk = BulkChanges(workspace, self.rows, self.choices)
@@ -81,7 +86,7 @@ class Service:
         self.near_equal = NearEqual(workspace)
         self.said_in_all = SaidInAll(workspace, self.rows, self.choices, self.near_equal)
         self.export_scopes = ExportScopes()
-        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self._count)
+        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self.kinds, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live, shares)
         self.imports = Imports(workspace, self.rows, self.intake, shares)
@@ -120,7 +125,7 @@ class Service:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
-            changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings;
+            changed, of all others what depends on them only; removed; name; undo, redo; job; kinds; warnings;
             notices: of the workspace itself.
         """
         changes = self.workspace.changes_since(set_id, since)
@@ -141,17 +146,10 @@ class Service:
             "undo": changes.undo.label if changes.undo else None,
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
-            "warnings": self._warnings(set_id),
+            "kinds": self.kinds.of_set(set_id),
+            "warnings": self.models.warnings(set_id),
             "notices": list(self.workspace.notices),
         }
-
-    def _warnings(self, set_id: str) -> list[str]:
-        """What loaded models of the set's settings have to say about how they run."""
-        warned = {(report.name, report.family): report.warning for report in self._manager.report() if report.warning}
-        if not warned:
-            return []
-        running = [(planned.model, planned.family) for planned in self.choices.stored_plan(set_id).running()]
-        return [warned[model] for model in running if model in warned]
 
     def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
         """Take pictures out of the set; undo brings them back."""
@@ -183,15 +181,27 @@ class Service:
     # Captions
 
     def save_caption(
-        self, set_id: str, picture_id: str, text: str | None, base: int, *, is_step: bool = False
+        self,
+        set_id: str,
+        picture_id: str,
+        text: str | None,
+        base: int,
+        *,
+        kind: str | None = None,
+        is_step: bool = False,
     ) -> dict[str, Any]:
         """Store an edit unless the stored one changed since revision `base`.
 
-        Args: is_step: a button made the text, so that undo brings back what was typed before it.
+        Args: kind: of caption that it was written for, in front or not; None for the one in front. is_step: a button
+            made the text, so that undo brings back what was typed before it.
         Returns: {"ok": True, "revision", "row"} or {"ok": False, "conflict", "revision", "row"}, where conflict is the
             stored edit, None if it was removed.
         Raises: UnknownSet, UnknownPicture, SettingsError, StoreError.
         """
+        if kind is not None and kind != self.choices.stored_plan(set_id).kind:
+            view = self.workspace.view(set_id, picture_id)
+            row = self.rows.of_views(set_id, [view])[0]
+            return {"ok": False, "revision": view.revision, "row": row, "conflict": view.text}
         saved = self.workspace.save_edit(set_id, picture_id, text, base, is_autosave=text is not None and not is_step)
         answer = {"ok": saved.ok, "revision": saved.revision, "row": self.rows.of_picture(set_id, picture_id)}
         return answer if saved.ok else {**answer, "conflict": saved.conflict}
@@ -236,6 +246,7 @@ class Service:
         Raises: SettingsError, UnknownSet, ...
         """
         plan, before = self.choices.plan_of(values), self.choices.stored_plan(set_id)
+        plan = plan.with_kinds(before.all_kinds())
         self.choices.store(set_id, plan)
         is_same = all(getattr(before.recipe, name) == getattr(plan.recipe, name) for name in compose.REWRITING)
         return {
@@ -309,6 +320,7 @@ class Service:
 def _compose_part(plan: Plan) -> tuple[Any, ...]:
     """What decides how layers that are there become text."""
     return (
+        plan.kind,
         bool(plan.captioner.model),
         plan.recipe,
         *((planned.family, planned.settings.to_mapping(Effect.COMPOSE)) for planned in plan.running()),

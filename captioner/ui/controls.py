@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 
 from captioner.captions.groups import SettingGroup
+from captioner.records import KIND, MAIN
 from captioner.service.choices import SWITCH
 from captioner.settings import Condition, Field, Settings
 
@@ -23,6 +24,13 @@ _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, 
 _RADIO_LIMIT = 5
 CUSTOM = "custom"
 """What the box of presets shows where the fields are as in none."""
+_KIND_HTML = (
+    '<div class="cw-kinds" title="A set may hold several captions a picture"><label for="cw-kind">Kind</label>'
+    '<select id="cw-kind"><option value="">main</option></select>'
+    '<button type="button" class="cw-button cw-small" id="cw-kind-add" title="One more caption for each picture, by a '
+    'captioner and settings of its own">Add…</button>'
+    '<button type="button" class="cw-button cw-small" id="cw-kind-remove" hidden>Remove</button></div>'
+)
 _KEPT_FILE_JS = (
     "(async () => { while (!window.captioner) await new Promise((next) => setTimeout(next, 10));"
     " (await window.captioner).keptFile(element); })();"
@@ -53,7 +61,7 @@ class Controls:
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
         self.combinations: list[Combination] = []
-        self._only_when: dict[str, Condition] = {}
+        self._only_when: dict[str, Condition | tuple[str, str]] = {}
         self._keys: list[str] = []
         self._recipe: dict[str, Any] = {}
         self._families: dict[str, str] = {}
@@ -64,8 +72,8 @@ class Controls:
         if declared.keeper:
             gr.HTML(_kept_file_html(declared), js_on_load=_KEPT_FILE_JS, apply_default_css=False, padding=False)
         self._keep(declared.name, component)
-        if declared.only_when is not None:
-            self._only_when[declared.name] = declared.only_when
+        if (needed := declared.only_when or declared.only_with) is not None:
+            self._only_when[declared.name] = needed
         return component
 
     def settings(self, group: SettingGroup, defaults: Settings) -> None:
@@ -102,6 +110,11 @@ class Controls:
             interactive=True,
         )
         self._keep(key + SWITCH, box)
+
+    def kind(self) -> None:
+        """Which kind of caption is in front; kinds.js fills the box, and changes kinds."""
+        self._keep(KIND, gr.Textbox(value=MAIN, visible="hidden", elem_id=f"setting-{KIND}"))
+        gr.HTML(_KIND_HTML, js_on_load=None, apply_default_css=False, padding=False)
 
     def model(self, key: str, offered: Offered) -> None:
         """The box of a model's name, hidden while there is nothing to choose."""
@@ -162,6 +175,15 @@ class Controls:
             " return names.map((name, index) => name in chosenValues ? chosenValues[name] : values[index]); }"
         )
 
+    def brought_js(self, function: str) -> str:
+        """A script function from all values to all values, those replaced that a function of the workbench gives."""
+        return (
+            f"async (...values) => {{ const names = {json.dumps(self.names)};"
+            " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
+            f" const brought = window.captioner ? await (await window.captioner).{function}(named) : {{}};"
+            " return names.map((name, index) => name in brought ? brought[name] : values[index]); }"
+        )
+
     def replacing_js(self, values: Mapping[str, Any]) -> str:
         """A script function from all values to all values, these replaced."""
         return (
@@ -195,9 +217,9 @@ class Controls:
                 interactive=True,
             )
             self.combinations.append(Combination(box, table, None))
-        presets = group.settings.presets()
+        presets = group.settings.preset_values()
         if presets:
-            table = {name: group.to_flat(preset.to_mapping()) for name, preset in presets.items()}
+            table = {name: group.to_flat(fields) for name, fields in presets.items()}
             box = gr.Dropdown(
                 choices=[(group.settings.preset_title(name), name) for name in table] + [("Custom", CUSTOM)],
                 value=_named_in(table, values) or CUSTOM,

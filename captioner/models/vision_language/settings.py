@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from captioner.errors import SettingsError
-from captioner.limits import MAX_CAPTION_LENGTH
-from captioner.models.questions import PROMPTS, STRAIGHTFORWARD, preset_title
-from captioner.settings import Settings, choice, real, whole, words
+from captioner.models.questions import QuestionSettings, RedrawnSettings
+from captioner.settings import choice, real, whole
 
 _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
 
 
-class SearchSettings(Settings):
+class SearchSettings(RedrawnSettings):
     """How an answer is searched for. Lengths count the answer's tokens alone.
 
     Under beam search with one beam the search is greedy.
@@ -42,6 +41,7 @@ class SearchSettings(Settings):
 
     def check_together(self) -> None:
         """Raises: SettingsError: min_new_tokens is above max_new_tokens."""
+        super().check_together()
         if self.min_new_tokens > self.max_new_tokens:
             raise SettingsError(
                 f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
@@ -49,28 +49,16 @@ class SearchSettings(Settings):
             )
 
 
-class VisionLanguageSettings(SearchSettings):
+class VisionLanguageSettings(SearchSettings, QuestionSettings):
     """What is asked, and how the answer is searched for."""
 
-    first_fields = ("prompt", "max_new_tokens")
-
-    prompt: str = words(STRAIGHTFORWARD, "What the model is asked.", max_length=MAX_CAPTION_LENGTH)
-    system: str = words(
-        "", "What the model is told about itself, before the question; models that take none get it before the prompt."
-    )
+    first_fields = ("prompt", "wishes", "word_count", "system", "max_new_tokens")
+    preset_fields = ("prompt", "max_new_tokens")
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
         """A question for each purpose, all else at its default."""
-        defaults = cls.from_mapping({})
-        return {
-            name: defaults.replaced(prompt=prompt, max_new_tokens=count) for name, (prompt, count) in PROMPTS.items()
-        }
-
-    @classmethod
-    def preset_title(cls, name: str) -> str:
-        """The purpose, in words."""
-        return preset_title(name)
+        return cls.asking(length="max_new_tokens")
 
 
 _SAME = (

@@ -16,6 +16,7 @@ let families = {};
 let keys = [];
 let recipe = {};
 let known = '';
+let earlier = null; // the settings before other models were chosen last
 let isStoring = false;
 let isStoringWanted = false;
 
@@ -45,6 +46,9 @@ function familyOf(name) {
   return families[name] ?? families[typed ?? ''];
 }
 
+/** Whether a field's value is as another one needs it: one of several, or a text that has a word. */
+const isMet = (value, needed) => (Array.isArray(needed) ? needed.includes(value) : !!value?.includes(needed));
+
 /**
  * Shows only the fields that apply: a field may depend on another one's value, a family's on the chosen
  * captioner, a model's on its switch; and marks the tabs in use. These
@@ -53,7 +57,7 @@ function familyOf(name) {
 function showApplying(values) {
   const hidden = [];
   for (const [name, [other, needed]] of Object.entries(onlyWhen))
-    if (!needed.includes(values[other])) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
+    if (!isMet(values[other], needed)) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
   const chosen = familyOf(values.captioner ?? '');
   for (const family of new Set(Object.values(families))) if (chosen !== family) hidden.push(`#family-${family}`);
   for (const key of keys) if (!values[`${key}_on`]) hidden.push(`#body-${key}`);
@@ -71,7 +75,7 @@ function showApplying(values) {
 export const waitForSettings = () => {
   byId('cw-side').inert = true;
 };
-const letSettingsMove = () =>
+export const letSettingsMove = () =>
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
       byId('cw-side').inert = false;
@@ -113,6 +117,24 @@ async function store() {
 /** The part of the settings that names models and switches them on. */
 export const modelsIn = (values) => JSON.stringify(keys.map((key) => values[`${key}_on`] && values[key]));
 
+/** What the chosen models want where their predecessors' defaults stand. Returns: values by name. */
+async function brought(values, before) {
+  if (!before) return {};
+  try {
+    return (await ask('model_defaults', { settings: values, before })).values;
+  } catch (error) {
+    throwBug(error); // what is wrong with the settings is said beside them
+    return {};
+  }
+}
+
+/** As `brought`, for another model that a person chose; whether or not `settingsChanged` was told already. */
+export const modelChosen = (values) =>
+  brought(values, page.settings && modelsIn(page.settings) === modelsIn(values) ? earlier : page.settings);
+
+/** As `brought`, for a captioner that came to this machine, and only now says what it wants. */
+export const modelArrived = (values) => brought(values, { ...values, captioner_on: false });
+
 /** All controls' values by name, each time one of them changes. */
 export function settingsChanged(values) {
   showApplying(values);
@@ -121,6 +143,7 @@ export function settingsChanged(values) {
   if (text !== known) {
     known = text;
     const before = page.settings;
+    if (!isFirst && modelsIn(before) !== modelsIn(values)) earlier = before;
     page.settings = values;
     if (isFirst) letSettingsMove();
     else store();
