@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
 
+from captioner import pipeline
 from captioner.captions.caption_kinds import kind_of_title, own_names
 from captioner.captions.groups import CAPTIONER, PRESET, setting_groups
 from captioner.captions.layers import due
@@ -20,7 +21,7 @@ from captioner.cli.parser import WrongUse
 from captioner.contract import ModelUser, PictureInput
 from captioner.errors import CaptionerError
 from captioner.models import registry
-from captioner.pipeline import Captioned, PictureSource, caption_pictures, make_layers
+from captioner.pipeline import Captioned, PictureSource, make_layers
 from captioner.records import Layer
 
 AT_ONCE = 16  # pictures that one kind's models look at before the next kind's do, which may have to be loaded first
@@ -77,11 +78,11 @@ def caption_all_kinds(
     """
     others = [one for one in plan.of_all_kinds() if one.kind != plan.kind and one.running()]
     if not others:
-        yield from caption_pictures(sources, plan, manager, batch_size=batch_size)
+        yield from pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size)
         return
     left = iter(sources)
     while chunk := list(islice(left, AT_ONCE)):
-        done = list(caption_pictures(chunk, plan, manager, batch_size=batch_size))
+        done = list(pipeline.caption_pictures(chunk, plan, manager, batch_size=batch_size))
         for other in others:
             done = _with_kind(chunk, done, other, manager, batch_size)
         yield from done
