@@ -46,6 +46,7 @@ def test_flags_fill_the_config(shell: Shell) -> None:
     flags = ["--base-model", "sd15", "--repeats", "7", "--set-folder", "/data/cats"]
     ran = shell.caption("photos", "--format", "Kohya_SS", "--zip", "set.zip", *flags)
     assert (ran.status, ran.out) == (0, f"photos/a.png: {RED}\n")
+    assert "1 captioned, 0 failed, written to set.zip\n" in ran.err
     with zipfile.ZipFile(shell.folder / "set.zip") as archive:
         config = archive.read("set/dataset.toml").decode()
         start = archive.read("set/START.txt").decode()

@@ -141,7 +141,8 @@ def run(arguments: argparse.Namespace) -> int:
         repeat = Repeat(recipe)
         for text in repeat.look(pictures):
             note(f"note: {text}")
-        run = _Run(len(pictures), is_incomplete=found.is_incomplete)
+        place = (arguments.zip or arguments.out) if target_of(arguments) else ""
+        run = _Run(len(pictures), found.is_incomplete, place)
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
@@ -170,11 +171,13 @@ def run(arguments: argparse.Namespace) -> int:
 class _Run:
     """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
 
-    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder.
+    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder. place: where a whole
+    set goes.
     """
 
     total: int
     is_incomplete: bool = False
+    place: str = ""
     done: int = 0
     failed: int = 0
     has_begun: bool = False
@@ -185,7 +188,8 @@ class _Run:
         if self.is_stopped:
             left = self.total - self.done - self.failed
             note(f"captioner: stopped; {left} pictures were not reached.")
-        note(f"{self.done} captioned, {self.failed} failed")
+        where = f", written to {self.place}" if self.place and self.done else ""
+        note(f"{self.done} captioned, {self.failed} failed{where}")
         if self.is_stopped:
             return 130
         return 1 if self.failed or self.is_incomplete else 0
