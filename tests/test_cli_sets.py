@@ -55,6 +55,18 @@ def test_flags_fill_the_config(shell: Shell) -> None:
     assert "train_network.py" in start and "to train SD 1.5" in start and "FIRST" not in start
 
 
+@pytest.mark.parametrize(("model", "count", "said"), [("sdxl", 40, False), ("sdxl", 80, True), ("flux1", 80, False)])
+def test_start_speaks_of_the_token_limit_where_a_caption_is_over_it(
+    shell: Shell, model: str, count: int, said: bool
+) -> None:
+    shell.picture("photos/a.png")
+    words = " ".join(["photograph"] * count)
+    ran = shell.caption("photos", "--format", "kohya", "--base-model", model, "--prefix", words, "--out", "set")
+    assert ran.status == 0, ran.err
+    start = (shell.folder / "set/START.txt").read_text()
+    assert ("raise the limit with --max_token_length 150 or 225" in start) == said
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [

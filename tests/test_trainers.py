@@ -161,16 +161,6 @@ def test_start_says_which_path_to_change_and_how_to_start(tmp_path: Path, name: 
         assert "Wherever" not in (tmp_path / f"out {model}" / START_NAME).read_text()
 
 
-@pytest.mark.parametrize(("model", "count", "said"), [("sdxl", 60, False), ("sdxl", 80, True), ("flux1", 80, False)])
-def test_kohya_s_start_speaks_of_the_token_limit_where_a_caption_is_over_it(
-    tmp_path: Path, model: str, count: int, said: bool
-) -> None:
-    items = items_in(tmp_path / "own", [("a", ".png", "", " ".join(["photograph"] * count))])
-    write_folder("kohya", items, tmp_path / "set", base_model=model)
-    start = (tmp_path / "set" / START_NAME).read_text()
-    assert (f"The longest caption has {count} tokens: add --max_token_length 150" in start) == said
-
-
 @pytest.mark.parametrize("name", TRAINERS)
 def test_start_says_where_pictures_would_be_trained_lying(tmp_path: Path, name: str) -> None:
     write_folder(name, items_in(tmp_path / "own", [("a", ".png", "", "x")]), tmp_path / "set", conversion="none")

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from captioner.captions.tokens import USABLE_TOKENS, count_tokens
 from captioner.formats.trainers.quoting import lines_bytes, quoted, shell_word
 from captioner.formats.trainers.target import MANY_FIELDS, MadeSet, Target
 
@@ -78,12 +77,4 @@ class Kohya(Target):
             f"In the kohya_ss page, the image folder is {made.path('img')}, the one that holds the numbered folders,",
             "and the caption extension is .txt.",
         ]
-        longest = max(
-            (count_tokens(text) for row in made.rows for text in row.texts if len(text) > USABLE_TOKENS), default=0
-        )
-        if model in ("sd15", "sdxl") and longest > USABLE_TOKENS:
-            limit = 150 if longest <= 150 else 225
-            lines.append(
-                f"The longest caption has {longest} tokens: add --max_token_length {limit}, or only 75 are read."
-            )
         return [*lines, *([_MORE[model]] if model in _MORE else [])]
