@@ -60,7 +60,7 @@ def test_start_speaks_of_the_token_limit_where_a_caption_is_over_it(
     shell: Shell, model: str, count: int, said: bool
 ) -> None:
     shell.picture("photos/a.png")
-    words = " ".join(["photograph"] * count)
+    words = " ".join(["cat"] * count)
     ran = shell.caption("photos", "--format", "kohya", "--base-model", model, "--prefix", words, "--out", "set")
     assert ran.status == 0, ran.err
     start = (shell.folder / "set/START.txt").read_text()
