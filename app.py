@@ -196,7 +196,10 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     with Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
-        app = page.mount(FastAPI(openapi_url=None), Service(workspace, worker, manager, config.allowed_models))
+        service = Service(workspace, worker, manager, config.allowed_models)
+        for said in service.jobs.history.sentences:
+            print(f"app.py: {said}", file=sys.stderr)
+        app = page.mount(FastAPI(openapi_url=None), service)
         guarded = Guard(
             app,
             names=ServedNames.of(config.host, config.allowed_hosts),

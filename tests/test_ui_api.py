@@ -63,6 +63,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
+        *("/jobs", "/resume_job", "/retry_failed"),
         *("/suggest", "/suggested", "/start_sweep", "/sweep", "/rate"),
         *("/score_captions", "/scores", "/captions", "/save_caption", "/import_set", "/export_set"),
         "/delete_set",
@@ -325,6 +326,8 @@ def test_a_set_is_deleted(client: Client, files: list[Path]) -> None:
         ("start_captioning", ("SET", ["num_beams"]), "Settings are list; they must be a mapping"),
         ("job", ("SET.99",), "There is no such job"),
         ("job", ("1",), "There is no such job"),
+        ("resume_job", ("SET.99",), "There is no such job to go on with"),
+        ("jobs", ("nobody",), "There is no caption set"),
         ("save_caption", ("SET", "nobody", "x" * 10_001, 0), "The caption has 10,001 characters"),
         ("save_caption", ("SET", "nobody", "a", 10**400), "base_revision is a number of about 400 digits"),
         ("start_captioning", ("SET", {"q_factor": 10**400}), "q_factor is a number of about 400 digits"),

@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from captioner.errors import BadPicture, CaptionerError, SettingsError
+from captioner.errors import BadPicture, CaptionerError, SettingsError, UnknownSet
 from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
 from captioner.formats.format import path_of
@@ -45,7 +45,6 @@ from captioner.ui.asked import (
     whole,
     word,
 )
-from captioner.worker import Job
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
 from captioner.workspace.lab import COLOURS
 
@@ -82,6 +81,9 @@ _SHAPES: Mapping[str, Shape] = {
     ),
     "job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
+    "jobs": Shape(set_id=identifier),
+    "resume_job": Shape(job_id=text(MAX_NAME_LENGTH)),
+    "retry_failed": Shape(set_id=identifier),
     "captions": Shape(set_id=identifier),
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
     "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
@@ -215,14 +217,40 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return service.lab.rate(set_id, sweep_id, picture_id, cell, rating)  # type: ignore[arg-type]  # the shape's
 
     def job(job_id: str) -> dict:  # type: ignore[type-arg]
-        """How far a job is: {"state": "waiting|running|done|cancelled|failed", "done", "total", "failed"}."""
+        """How far a job is: {"state", "done", "total", "failed", "place", "seconds_left"}; done counts no failed ones.
+
+        state: waiting, running, done, cancelled or failed; of a job that the app's end cut off interrupted, then
+        resumed or left. place: null or {"number": whose turn it is, 1 for the next, "jobs": how many share the machine,
+        or the server, itself among them}. seconds_left: a forecast, null where there is none.
+        """
         found = _job(service, job_id)
-        return {"state": found.state, "done": found.done, "total": found.total, "failed": found.failed}
+        plain = {name: found.get(name) for name in ("state", "total", "failed", "place", "seconds_left")}
+        return {**plain, "done": found["done"] - found["failed"]}
 
     def cancel_job(job_id: str) -> dict:  # type: ignore[type-arg]
         """Stops a job before its next picture; what is done stays. Returns what `/job` returns."""
-        _job(service, job_id).cancel()
+        _job(service, job_id)
+        service.jobs.cancel(*_parts(job_id))
         return job(job_id)
+
+    def jobs(set_id: str) -> list:  # type: ignore[type-arg]
+        """The set's last 100 jobs, the newest first: [{"id", "kind", "state", "done", "total", "failed", "message",
+        "started_at", "ended_at", "models", "settings": those that differ from the defaults}].
+
+        kind: caption, prepare, read, suggest or sweep. done counts the failed ones too. Times are seconds since 1970.
+        """
+        return [{**row, "id": f"{set_id}.{row['id']}"} for row in service.jobs.told(set_id)["jobs"]]
+
+    def resume_job(job_id: str) -> str:
+        """Goes on with the set's last job that the app's end cut off; returns the new job's id, "" if all is done."""
+        set_id, number = _parts(job_id)
+        begun = service.jobs.resume(set_id, number)["job"]
+        return f"{set_id}.{begun['id']}" if begun else ""
+
+    def retry_failed(set_id: str) -> str:
+        """Captions the pictures that failed once more, under the set's settings; the job's id, "" if none failed."""
+        begun = service.jobs.retry_failed(set_id)["job"]
+        return f"{set_id}.{begun['id']}" if begun else ""
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
         """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision"}].
@@ -284,7 +312,19 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(suggest, suggested, start_sweep, sweep, rate),
-        *(scores, job, cancel_job, captions, save_caption, import_set, export_set, delete_set),
+        *(
+            scores,
+            job,
+            cancel_job,
+            jobs,
+            resume_job,
+            retry_failed,
+            captions,
+            save_caption,
+            import_set,
+            export_set,
+            delete_set,
+        ),
     )
 
 
@@ -328,11 +368,19 @@ def _name(file: Any) -> str:
     return path_of(folder, name[:MAX_NAME_LENGTH])
 
 
-def _job(service: Service, job_id: str) -> Job:
+def _parts(job_id: str) -> tuple[str, str]:
+    """The ids of a job's set, and of the job in it."""
     set_id, _, number = job_id.rpartition(".")
-    found = service.jobs.find(set_id, number)
+    return set_id, number
+
+
+def _job(service: Service, job_id: str) -> dict[str, Any]:
+    try:
+        found = service.jobs.report(*_parts(job_id))
+    except UnknownSet:
+        found = None
     if found is None:
-        raise CaptionerError("there is no such job; jobs are forgotten when the app ends.", code="unknown_job")
+        raise CaptionerError("there is no such job; the last hundred of each set are kept.", code="unknown_job")
     return found
 
 
