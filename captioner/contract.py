@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from captioner.settings import Settings
 
 Kind = Literal["captioner", "tagger"]
-Readable = Literal["sentence", "tags", "name", "existing"]
+Readable = Literal["sentence", "tags", "name", "folder", "existing", "trigger"]
 """What a model may read beside the picture: the captioner's sentence, the tags that taggers would put into the caption,
-the file's name, the caption that came along with it."""
+the file's name and its folder, the caption that came along with it, the trigger word of the captions."""
+REDRAWS = 2
+"""How often a glitch is drawn again where a family's settings do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class PictureInput:
     """A picture as a model gets it; beside the image only what its `reads` names, the rest is empty.
 
     image: RGB, any size. name: the file's name, data and never a path. existing: the caption that came along.
-    sentence: what the captioner said. tags: as the caption would have them, each tagger's best first.
+    sentence: what the captioner said. tags: as the caption would have them, each tagger's best first. folder: where it
+    lies within its set, with "/" between folders; "" at the top. trigger: the captions' trigger word.
     """
 
     image: Image
@@ -41,6 +44,8 @@ class PictureInput:
     existing: str = ""
     sentence: str = ""
     tags: tuple[Tag, ...] = ()
+    folder: str = ""
+    trigger: str = ""
 
 
 def inputs(pictures: Sequence[Image], sentences: Sequence[str] = ()) -> list[PictureInput]:
@@ -96,8 +101,8 @@ class Model(ABC):
     other_names: which names beside the registered ones `spec_for` understands, in words for a person; "" for none.
     names_with: words in lower case, one of which is in each of those names; () where they may be any.
     names_any_repo: among those names are hub repositories of anybody, which a visitor may name only where the app's
-    start says so. is_remote: it runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a
-    slider.
+    start says so. defaults_file: the file of a model's folder that `defaults_from` reads, "" for none. is_remote: it
+    runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a slider.
     """
 
     family: ClassVar[str]
@@ -107,6 +112,7 @@ class Model(ABC):
     other_names: ClassVar[str] = ""
     names_with: ClassVar[tuple[str, ...]] = ()
     names_any_repo: ClassVar[bool] = False
+    defaults_file: ClassVar[str] = ""
     is_remote: ClassVar[bool] = False
     is_live: ClassVar[bool] = True
 
@@ -134,6 +140,11 @@ class Model(ABC):
     def accepts(cls, folder: Path) -> bool:
         """Whether a folder of somebody's own looks like a model of this family, from its small files."""
         return False
+
+    @classmethod
+    def defaults_from(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Values of settings fields that a folder wants by its `defaults_file`, each allowed; of those it names."""
+        return {}
 
     @staticmethod
     def reads(settings: Any) -> Sequence[Readable]:
@@ -234,6 +245,21 @@ class Captioner(Model):
     def can_draw(settings: Any) -> bool:
         """Whether `draw` may say other sentences under these settings."""
         return False
+
+    @staticmethod
+    def asked(shown: PictureInput, settings: Any) -> str:
+        """What it is asked about a picture, word for word; "" where it takes no question."""
+        return ""
+
+    @classmethod
+    def drawing(cls, settings: Any) -> Any:
+        """The settings under which an answer that went wrong is drawn again; None where chance changes nothing."""
+        return settings if cls.can_draw(settings) else None
+
+    @staticmethod
+    def redraws(settings: Any) -> int:
+        """How often an answer that went wrong is drawn again at most; 0 leaves it as it is."""
+        return int(getattr(settings, "redraws", REDRAWS))
 
     def draw(self, shown: PictureInput, settings: Any, *, skip: int, count: int) -> list[Alternative]:
         """Further sentences for a picture by chance, where `can_draw` says so; some may be equal.

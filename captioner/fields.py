@@ -1,6 +1,6 @@
 """A settings field: its name, range, default and help, declared once for slider, flag and API.
 
-A field is made by `whole`, `real`, `switch`, `choice`, `words` and `kept_file`. Knows no settings class.
+A field is made by `whole`, `real`, `switch`, `choice`, `several`, `words` and `kept_file`. Knows no settings class.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from captioner.limits import MAX_CAPTION_LENGTH, check_text, is_finite, value_sh
 Condition = tuple[str, tuple[str, ...]]
 """Another field and those of its values beside which a field has an effect."""
 
+Meanings = tuple[tuple[str, str], ...]
+"""Words that a text may have, each with what it means."""
+
 
 class Effect(Enum):
-    """What changing a field costs: RUN asks the model again, COMPOSE only makes the text again from stored layers."""
+    """What changing a field costs: RUN asks the model again, COMPOSE only makes the text again from stored layers.
+
+    CONDUCT is how a run goes about it (a time limit, how often it tries again): what was made stays as it is.
+    """
 
     RUN = "run"
     COMPOSE = "compose"
+    CONDUCT = "conduct"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,9 @@ class Field:
     not a constraint on values. options: the words a choice may take. label: None means made from the name.
     off_value: the value that switches the thing off, named in the help (top_k 0), or None.
     only_when: (other field, its values): the field has an effect only beside these, so the page hides it otherwise.
+    only_with: (a text field, a word): it has an effect only where that text has the word.
+    lines: how high a text's box is at least. insertable: words that mean something in a text, offered beside its box.
+    picks: words of which any number may be named, separated by commas; empty where the text is free.
     help: what stands between backticks is shown as code; at most one star, since pages read two as emphasis.
     keeper: for a `kept_file`, the module that keeps such files.
     """
@@ -51,6 +61,10 @@ class Field:
     label: str = ""
     effect: Effect = Effect.RUN
     only_when: Condition | None = None
+    only_with: tuple[str, str] | None = None
+    lines: int = 1
+    insertable: Meanings = ()
+    picks: Meanings = ()
     keeper: str = ""
 
     def load_keeper(self) -> Any:
@@ -72,6 +86,8 @@ class Field:
         """What values are allowed, in words, for errors and help."""
         if self.options:
             return "one of " + ", ".join(self.options)
+        if self.picks:
+            return "any of " + ", ".join(word for word, _ in self.picks)
         if self.kind is bool:
             return "true or false"
         if self.kind is str:
@@ -80,7 +96,14 @@ class Field:
         return f"{number} between {self.minimum:g} and {self.maximum:g}" + (f" {self.unit}" if self.unit else "")
 
     def is_idle(self, values: Mapping[str, Any]) -> bool:
-        """Whether the field changes nothing beside these values, by its `only_when`. Args: values: by field name."""
+        """Whether the field changes nothing beside these values, by its `only_when` and `only_with`.
+
+        Args: values: by field name.
+        """
+        if self.only_with is not None:
+            text, word = self.only_with
+            if text in values and word not in str(values[text]):
+                return True
         if self.only_when is None:
             return False
         other, needed = self.only_when
@@ -88,7 +111,9 @@ class Field:
 
     @property
     def needed_text(self) -> str:
-        """The values that `only_when` names, in words: "chain or best"; "" for none."""
+        """What `only_when` and `only_with` ask for, in words: "chain or best"; "" for nothing."""
+        if self.only_with:
+            return f"a {self.only_with[0]} with {self.only_with[1]}"
         return " or ".join(self.only_when[1]) if self.only_when else ""
 
     @property
@@ -124,7 +149,8 @@ class Field:
                 or (self.options and value not in self.options)
             ):
                 raise self._refuse(value)
-            return check_text(value, self.name, max_length=self.max_length)
+            text = check_text(value, self.name, max_length=self.max_length)
+            return self._picked(text) if self.picks else text
         if not is_finite(value):
             raise self._refuse(value)
         if self.kind is int and value != int(value):
@@ -133,6 +159,15 @@ class Field:
         if not self.minimum <= value <= self.maximum:
             raise self._refuse(value)
         return self.kind(value)
+
+    def _picked(self, text: str) -> str:
+        """The named words in the order in which they are offered, each once. Raises: SettingsError: an unknown one."""
+        named = {word.strip().lower() for word in text.split(",")} - {""}
+        known = [word for word, _ in self.picks]
+        unknown = sorted(named - set(known))
+        if unknown:
+            raise SettingsError(f"{self.name} names {value_shown(unknown[0])}; it takes {self.range_text}.")
+        return ", ".join(word for word in known if word in named)
 
     def parse(self, text: str) -> Any:
         """The checked value of a command-line word ("0.35", "true", "beam").
@@ -171,6 +206,7 @@ def whole(
     label: str = "",
     effect: Effect = Effect.RUN,
     only_when: Condition | None = None,
+    only_with: tuple[str, str] | None = None,
 ) -> Any:
     """A whole number from minimum to maximum, both included."""
     return _declare(
@@ -185,6 +221,7 @@ def whole(
             label=label,
             effect=effect,
             only_when=only_when,
+            only_with=only_with,
         ),
     )
 
@@ -244,6 +281,11 @@ def choice(
     return _declare(default, declared)
 
 
+def several(picks: Meanings, help: str, *, label: str = "", effect: Effect = Effect.RUN) -> Any:
+    """Any number of words, named with commas between; none at first."""
+    return _declare("", Field(kind=str, picks=tuple(picks), help=help, label=label, effect=effect))
+
+
 def words(
     default: str,
     help: str,
@@ -251,9 +293,14 @@ def words(
     max_length: int = MAX_CAPTION_LENGTH,
     label: str = "",
     effect: Effect = Effect.RUN,
+    lines: int = 1,
+    insertable: Meanings = (),
 ) -> Any:
-    """Free text."""
-    return _declare(default, Field(kind=str, max_length=max_length, help=help, label=label, effect=effect))
+    """Free text. Args: lines, insertable: see `Field`."""
+    declared = Field(
+        kind=str, max_length=max_length, help=help, label=label, effect=effect, lines=lines, insertable=insertable
+    )
+    return _declare(default, declared)
 
 
 def kept_file(

@@ -16,6 +16,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from captioner.captions.layers import (
+    PROMPT_ASKED,
+    REDRAWN,
+    as_of_plan,
     in_reading_order,
     latest,
     read_families,
@@ -25,12 +28,14 @@ from captioner.captions.layers import (
     what_it_reads,
 )
 from captioner.captions.plan import Plan, PlannedModel
+from captioner.captions.recipe import trigger_of
 from captioner.captions.review import Reading
 from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
 from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory
 from captioner.limits import shown as as_shown
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
+from captioner.redrawing import redrawn
 from captioner.settings import Effect, Settings
 
 if TYPE_CHECKING:
@@ -54,12 +59,14 @@ class PictureLayers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSource:
-    """A picture still to be opened. existing: the caption it brings along. name: its file's name."""
+    """A picture still to be opened. existing: the caption it brings along. name, folder: its file's, see
+    `PictureInput`."""
 
     id: str
     open: Callable[[], Image]
     existing: str = ""
     name: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +106,8 @@ def caption_pictures(
                 waiting.append((source, Captioned(picture_id=source.id, error=error)))
             else:
                 waiting.append((source, None))
-                yield source.id, PictureInput(image, name=source.name, existing=source.existing)
+                shown = PictureInput(image, name=source.name, existing=source.existing, folder=source.folder)
+                yield source.id, shown
 
     for batch in make_layers(opened(), plan, manager, batch_size=batch_size):
         for answer in batch:
@@ -190,7 +198,7 @@ def _ask_models(
         if planned.family not in wanted:
             if planned.family not in read_by_wanted:
                 continue
-            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()))]
+            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()), plan)]
         if todo:
             _ask(planned, todo, plan, manager, stored, layers, errors)
     return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
@@ -210,7 +218,7 @@ def _ask(
     for picture_id, shown in todo:
         at_hand = (*stored.get(picture_id, ()), *layers[picture_id])
         inputs.append(input_for(planned, shown, plan, at_hand))
-        marks.append(what_it_reads(planned, plan, at_hand, shown.name, shown.existing))
+        marks.append(what_it_reads(planned, plan, at_hand, shown.name, shown.existing, shown.folder))
     with manager.use(planned.model, planned.family) as model:
         size = model.batch_size
         answers = [
@@ -218,11 +226,13 @@ def _ask(
             for start in range(0, len(inputs), size)
             for answer in _answers(model, inputs[start : start + size], planned.settings)
         ]
-        for (picture_id, _), read, answer in zip(todo, marks, answers, strict=True):
-            if isinstance(answer, CaptionerError):
-                errors[picture_id] = answer
-            else:
-                layers[picture_id].append(made_layer(picture_id, planned, model.revision, read, answer))
+        for (picture_id, _), given, read, answer in zip(todo, inputs, marks, answers, strict=True):
+            try:
+                with failures_on_picture(model):
+                    made = answered_layer(picture_id, planned, model, given, read, answer)
+                layers[picture_id].append(as_of_plan(made, planned, plan))
+            except (ModelFailed, BadPicture) as error:
+                errors[picture_id] = error
 
 
 def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Sequence[Layer]) -> PictureInput:
@@ -234,6 +244,8 @@ def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Se
         existing=shown.existing if "existing" in read else "",
         sentence=sentence_of(layers, plan) if "sentence" in read else "",
         tags=tuple(selected_tags(layers, plan, but=planned.family)) if "tags" in read else (),
+        folder=shown.folder if "folder" in read else "",
+        trigger=trigger_of(plan.recipe) if "trigger" in read else "",
     )
 
 
@@ -288,18 +300,54 @@ def _failure(model: Model, error: Exception) -> CaptionerError:
     return ModelFailed(f"{name} failed on this picture ({reason}); leave it out. The log says where it failed.")
 
 
-def made_layer(
-    picture_id: str, planned: PlannedModel, revision: str, read: Mapping[str, str], answer: Sentence | tuple[Tag, ...]
+def answered_layer(
+    picture_id: str,
+    planned: PlannedModel,
+    model: Model,
+    given: PictureInput,
+    read: Mapping[str, str],
+    answer: Sentence | tuple[Tag, ...] | CaptionerError,
 ) -> Layer:
-    """A model's answer as it is kept. Args: read: what it read beside the picture, as `layers.what_it_reads`."""
+    """A model's answer as it is kept; one that went wrong is asked for again, see `redrawing`.
+
+    Args: given, read: what the model read beside the picture, itself and as `layers.what_it_reads`.
+    Raises: CaptionerError: the answer is that it failed; as `Captioner.draw`.
+    """
+    if not isinstance(model, Captioner):
+        if isinstance(answer, CaptionerError):
+            raise answer
+        return made_layer(picture_id, planned, model.revision, read, answer)
+    assert not isinstance(answer, tuple)
+    found = redrawn(model, given, planned.settings, answer)
+    told: dict[str, Any] = {} if found.draws is None else {REDRAWN: found.draws}
+    if asked := model.asked(given, planned.settings):
+        told[PROMPT_ASKED] = asked
+    return made_layer(picture_id, planned, model.revision, {**read, **told}, found.sentence, seeds_on=found.kept)
+
+
+def made_layer(
+    picture_id: str,
+    planned: PlannedModel,
+    revision: str,
+    read: Mapping[str, Any],
+    answer: Sentence | tuple[Tag, ...],
+    *,
+    seeds_on: int = 0,
+) -> Layer:
+    """A model's answer as it is kept.
+
+    Args: read: what it read beside the picture, as `layers.what_it_reads`, and what else there is to tell of the run.
+        seeds_on: how many seeds behind the settings' own the one lies that drew it.
+    """
     run_settings = {**planned.settings.to_mapping(Effect.RUN), **read}
+    seed = run_settings.get("seed")
     return Layer(
         picture_id=picture_id,
         model=planned.model,
         family=planned.family,
         model_revision=revision,
         run_settings=run_settings,
-        seed=run_settings.get("seed"),
+        seed=seed if seed is None else (seed + seeds_on) % 2**31,
         created_at=time.time(),
         sentence=_with_best_alternatives(answer) if isinstance(answer, Sentence) else None,
         tags=None if isinstance(answer, Sentence) else answer,

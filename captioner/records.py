@@ -31,7 +31,7 @@ class Tag:
     name: as the model's own list spells it (WD14's underscores are kept; `compose` turns them into spaces).
     score: a probability for WD14 and DeepDanbooru, a cosine similarity for CLIP.
     category: the tagger's own word: general, character, rating; for CLIP the vocabulary (flavors, mediums, ...).
-    source: the tagger's family: clip, wd14, deepdanbooru.
+    source: the tagger's family: clip, wd14, deepdanbooru, onnx, ...
     """
 
     name: str

@@ -1,8 +1,8 @@
 """The machinery every settings class shares: a field declares its range once; slider, flag and API field follow.
 
 A settings class is a small frozen keyword-only dataclass derived from `Settings`, beside the code that reads it, whose
-fields are made by `whole`, `real`, `switch`, `choice`, `words` and `kept_file`. Everything is checked on creation, so
-an instance is always valid. Knows no model, no page and no command line.
+fields are made by `whole`, `real`, `switch`, `choice`, `several`, `words` and `kept_file`. Everything is checked on
+creation, so an instance is always valid. Knows no model, no page and no command line.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from captioner.errors import SettingsError
-from captioner.fields import Condition, Effect, Field, choice, kept_file, real, switch, whole, words
+from captioner.fields import Condition, Effect, Field, Meanings, choice, kept_file, real, several, switch, whole, words
 
 __all__ = [
     "Condition",
     "Effect",
     "Field",
     "Levels",
+    "Meanings",
     "Settings",
     "choice",
     "kept_file",
     "real",
+    "several",
     "switch",
     "whole",
     "words",
@@ -43,17 +45,19 @@ class Levels:
 
 
 @dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(whole, real, switch, choice, words, kept_file)
+    frozen_default=True, kw_only_default=True, field_specifiers=(whole, real, switch, choice, several, words, kept_file)
 )
 class Settings:
     """Base of every settings class; deriving from it makes a frozen keyword-only dataclass.
 
     first_fields: names of those that a page shows at once, in its order; the others are for who looks for more.
+    preset_fields: names of those that a preset sets, the others staying as they are; () for all of them.
 
     Raises: SettingsError: on creation, for the first field whose value is not allowed.
     """
 
     first_fields: ClassVar[tuple[str, ...]] = ()
+    preset_fields: ClassVar[tuple[str, ...]] = ()
     _fields: ClassVar[tuple[Field, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -96,6 +100,12 @@ class Settings:
     def presets(cls) -> Mapping[str, Self]:
         """Known combinations of values by name; a class that has some overrides this."""
         return {}
+
+    @classmethod
+    def preset_values(cls) -> dict[str, dict[str, Any]]:
+        """What each preset sets, by its name: field names and values."""
+        named = cls.preset_fields or tuple(field.name for field in cls._fields)
+        return {preset: {name: getattr(values, name) for name in named} for preset, values in cls.presets().items()}
 
     @classmethod
     def preset_title(cls, name: str) -> str:

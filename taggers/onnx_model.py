@@ -1,6 +1,6 @@
 """An ONNX picture tagger as a file: session, provider, batches, labels. Knows no particular model's preprocessing.
 
-WD14 and DeepDanbooru share it. onnxruntime falls back from CUDA to the CPU in silence, eight times slower; here the
+The taggers share it. onnxruntime falls back from CUDA to the CPU in silence, eight times slower; here the
 provider really in use is asked for after loading and reported, and a fall back is a warning that the person gets.
 """
 
@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,38 +36,58 @@ _BATCH = {_CUDA: 16, _CPU: 1}
 _MAX_EDGE_PX = 2048
 _MAX_FIXED_BATCH = 64
 
+# What the input may be, and where a graph over 2 GB has its weights.
+_FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_DATA_ENDS = ("_data", ".data")
+
 Prepare = Callable[["Image", int], NDArray[np.float32]]
+Activation = Literal["none", "sigmoid", "softmax"]
+"""What makes probabilities of a network's output."""
 
 _log = logging.getLogger(__name__)
 
 
 class OnnxModel:
-    """A session with one picture input of a square edge and one output of scores.
+    """A session with one picture input of a square edge and an output of scores.
 
-    edge_px: the input's edge, read from the graph. fixed_batch: the batch axis where the file fixes it, else None.
+    edge_px: the input's edge. fixed_batch: the batch axis where the file fixes it, else None.
     """
 
-    def __init__(self, path: Path, *, device: str, is_channels_first: bool = False, gives_logits: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        is_channels_first: bool = False,
+        activation: Activation = "none",
+        output: str | int = 0,
+        edge_px: int = 0,
+    ) -> None:
         """
         Args: device: "cpu", "cuda", "cuda:1"; CUDA falls back to the CPU with a `warning`. is_channels_first: the input
-            is (batch, 3, edge, edge) instead of (batch, edge, edge, 3). gives_logits: scores are yet to become
-            probabilities, by a sigmoid.
+            is (batch, 3, edge, edge) instead of (batch, edge, edge, 3). activation: what makes probabilities of the
+            output. output: which one, by its name or its place. edge_px: where the graph leaves the edge open.
         Raises: MissingPackage, or BadModel for a file that is damaged or takes another kind of input.
         """
         self.path = path
         self._is_channels_first = is_channels_first
-        self._gives_logits = gives_logits
+        self._activation = activation
         self._open(device)
         taken, given = self._session.get_inputs(), self._session.get_outputs()
         shape = list(taken[0].shape)
         channels, edge = (1, 2) if is_channels_first else (3, 1)
+        if len(shape) == 4 and edge_px:
+            shape = [size if isinstance(size, int) or not place else edge_px for place, size in enumerate(shape)]
+            shape[channels] = shape[channels] if isinstance(taken[0].shape[channels], int) else 3
         is_pictures = len(shape) == 4 and shape[channels] == 3 and isinstance(shape[edge], int)
-        if len(taken) != 1 or not is_pictures or shape[edge] != shape[edge + 1] or taken[0].type != "tensor(float)":
+        kind = _FLOATS.get(taken[0].type)
+        if len(taken) != 1 or not is_pictures or shape[edge] != shape[edge + 1] or kind is None:
             wanted = "(batch, 3, edge, edge)" if is_channels_first else "(batch, edge, edge, 3)"
             raise BadModel(
                 f"{path} takes {taken[0].type} of shape {shape}; expected one input of square pictures as float32, "
                 f"shape {wanted}. It is not a tagger of this family."
             )
+        self._float: type[np.floating[Any]] = kind
         self.edge_px = int(shape[edge])
         self.fixed_batch = shape[0] if isinstance(shape[0], int) else None
         if not 1 <= self.edge_px <= _MAX_EDGE_PX:
@@ -80,10 +100,15 @@ class OnnxModel:
                 f"{path} takes {self.fixed_batch:,} pictures at once; a tagger takes 1 to {_MAX_FIXED_BATCH}. "
                 "Take another model."
             )
-        outputs = given[0].shape[-1]
+        chosen = next((one for place, one in enumerate(given) if output in (place, one.name)), None)
+        if chosen is None:
+            names = ", ".join(one.name for one in given)
+            raise BadModel(f"{path} has no output {output!r}; its outputs are {names}, counted from 0.")
+        outputs = chosen.shape[-1] if chosen.shape else None
         self.output_count = outputs if isinstance(outputs, int) else None
-        self.input_name, self.output_name = taken[0].name, given[0].name
-        self.size_bytes = sum(p.stat().st_size for p in (path, path.with_name(path.name + "_data")) if p.is_file())
+        self.input_name, self.output_name = taken[0].name, chosen.name
+        parts = (path, *(path.with_name(path.name + end) for end in _DATA_ENDS))
+        self.size_bytes = sum(part.stat().st_size for part in parts if part.is_file())
 
     @property
     def provider(self) -> str:
@@ -116,20 +141,23 @@ class OnnxModel:
             at_once=self.fixed_batch or _BATCH.get(self.provider, 1),
         )
         found = np.asarray(rows, dtype=np.float32)
-        if self._gives_logits:
+        if self._activation == "sigmoid":
             found = 1 / (1 + np.exp(-found.clip(-80, 80)))
+        elif self._activation == "softmax":
+            raised = np.exp(found - found.max(axis=-1, keepdims=True))
+            found = raised / raised.sum(axis=-1, keepdims=True)
         if found.ndim != 2 or np.nanmin(found, initial=0) < 0 or np.nanmax(found, initial=0) > 1.001:
             raise ModelFailed(f"{self.path} gave values that are not probabilities; it is not a tagger of this family.")
         return found
 
     def _scores(self, inputs: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
         """What the network gives for at most a batch of (edge, edge, 3)."""
-        batch = np.stack(inputs)
+        batch = np.stack(inputs).astype(self._float, copy=False)
         if self._is_channels_first:
             batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
         if self.fixed_batch and len(inputs) < self.fixed_batch:
-            batch = np.concatenate([batch, np.zeros((self.fixed_batch - len(inputs), *batch.shape[1:]), np.float32)])
-        scores: NDArray[np.float32] = self._session.run([self.output_name], {self.input_name: batch})[0]
+            batch = np.concatenate([batch, np.zeros((self.fixed_batch - len(inputs), *batch.shape[1:]), self._float)])
+        scores: NDArray[Any] = self._session.run([self.output_name], {self.input_name: batch})[0]
         return list(scores[: len(inputs)])
 
     def _open(self, device: str) -> None:
@@ -167,7 +195,7 @@ class OnnxModel:
 
 
 class OnnxTagger(Tagger):
-    """What WD14 and DeepDanbooru share: a `Tagger` but for settings, preprocessing and `select`."""
+    """What ONNX taggers share: a `Tagger` but for settings, preprocessing and `select`."""
 
     family: ClassVar[str]
     weights_name: ClassVar[str]
@@ -175,7 +203,7 @@ class OnnxTagger(Tagger):
     categories: ClassVar[Mapping[str, str]] = CATEGORIES
     """What the label file writes as a category -> this tagger's word for it."""
     is_channels_first: ClassVar[bool] = False
-    gives_logits: ClassVar[bool] = False
+    activation: ClassVar[Activation] = "none"
     """See `OnnxModel`."""
     subfolder: ClassVar[str] = ""
     """Where the hub's repository has the files; a local folder may have them there or at its top."""
@@ -196,9 +224,7 @@ class OnnxTagger(Tagger):
         weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
         check_weights(weights)
         labels = cls.read_labels(labels_path)
-        model = OnnxModel(
-            weights, device=device, is_channels_first=cls.is_channels_first, gives_logits=cls.gives_logits
-        )
+        model = OnnxModel(weights, device=device, is_channels_first=cls.is_channels_first, activation=cls.activation)
         check_fit(model, labels, labels_path)
         return cls(model, labels, fingerprint(weights))
 
@@ -265,8 +291,8 @@ class OnnxTagger(Tagger):
         scores = self._model.run([shown.image for shown in inputs], self.to_input)
         if inputs and scores.shape[1] != len(self._labels):
             raise BadModel(
-                f"{self._model.path} gives {scores.shape[1]:,} scores but {self.labels_name} names "
-                f"{len(self._labels):,} tags; download both again."
+                f"{self._model.path} gives {scores.shape[1]:,} scores but its label file names {len(self._labels):,} "
+                "tags; download both again."
             )
         return [to_tags(row, self._labels, self.family) for row in scores]
 

@@ -103,7 +103,7 @@ class OddTagger(OnnxTagger):
     weights_name = "odd.onnx"
     labels_name = "odd.txt"
     is_channels_first = True
-    gives_logits = True
+    activation = "sigmoid"
 
     @classmethod
     def read_labels(cls, path: Path) -> tuple[Label, ...]:

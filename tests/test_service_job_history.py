@@ -109,7 +109,7 @@ def test_every_kind_of_job_is_gone_on_with_by_whoever_began_it(start: Started) -
         plan = service.choices.plan_of(page_values(service))
         jobs = service.jobs
         for kind, asked in {
-            "caption": {"settings": plan.to_flat(), "pictures": None, "downloads": False},
+            "caption": {"settings": plan.to_flat(), "pictures": None, "downloads": False, "all_kinds": False},
             "prepare": {"settings": plan.to_flat(), "published": False},
         }.items():
             jobs.resumes[kind](set_id, asked)

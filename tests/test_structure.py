@@ -12,12 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up. A module knows its own room and those on lower floors, never one on its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("captioner.errors", "captioner.turns", "captioner.phrases", "captioner.job"),
+    ("captioner.errors", "captioner.turns", "captioner.phrases", "captioner.glitches", "captioner.job"),
     ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
     ("captioner.settings", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),
-    ("captioner.lab.suggest",),
+    ("captioner.lab.suggest", "captioner.redrawing"),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     (
         *("captioner.models.descriptions", "captioner.models.torch_front", "captioner.models.byte_cache"),

@@ -19,12 +19,10 @@ from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import BadModel, MissingPackage, ModelFailed, SettingsError
 from captioner.models.manager import ModelManager
-from captioner.models.questions import filled_in
 from captioner.models.vision_language import VisionLanguageCaptioner
 from captioner.models.vision_language.answering import VisionLanguageModel
-from captioner.models.vision_language.settings import VisionLanguageSettings
+from captioner.models.vision_language.settings import VisionLanguageSettings, wanted_by_folder
 from captioner.pipeline import make_layers
-from captioner.records import Tag
 from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -254,18 +252,6 @@ def test_scores_that_are_not_numbers_fail_the_picture(folders: dict[str, Path]) 
         model.answer([PICTURES[0]], [QUESTION], WAYS["greedy"], [0])
 
 
-def test_variables_in_a_prompt_are_filled_in_and_read() -> None:
-    shown = PictureInput(
-        PICTURES[0], name="my cat.png", existing="a pet", tags=(Tag("long_hair", 0.9, "general", "wd14"),)
-    )
-    prompt = 'Tags: {tags}. File {name}, before: {existing}. As {"json": 1}.'
-    assert filled_in(prompt, shown) == 'Tags: long hair. File my cat, before: a pet. As {"json": 1}.'
-    reads = VisionLanguageCaptioner.reads
-    assert set(reads(WAYS["greedy"].replaced(prompt=prompt))) == {"tags", "name", "existing"}
-    assert reads(WAYS["greedy"]) == ()
-    assert filled_in("{name}", PictureInput(PICTURES[0], name="{tags}.png")) == "{tags}"
-
-
 # Folders
 
 
@@ -358,17 +344,65 @@ def test_a_package_that_a_model_needs_is_named(folders: dict[str, Path], monkeyp
         load(folders["llava"])
 
 
-def test_the_folder_s_sampling_does_not_stay_in_force(folders: dict[str, Path], tmp_path: Path) -> None:
+SAMPLING = {"do_sample": True, "temperature": 1e-6, "repetition_penalty": 3.0, "top_k": 3, "min_length": 9}
+
+
+@pytest.fixture
+def sampling(folders: dict[str, Path], tmp_path: Path) -> Path:
+    """A folder whose generation_config.json asks for sampling and penalties."""
     folder = copied(folders, "qwen2_vl", tmp_path / "sampling")
-    rewrite(
-        folder / "generation_config.json",
-        do_sample=True,
-        temperature=2.0,
-        repetition_penalty=3.0,
-        top_k=3,
-        min_length=9,
+    rewrite(folder / "generation_config.json", **SAMPLING)
+    return folder
+
+
+def test_what_a_folder_asks_for_is_the_default_of_its_settings_and_given_values_win(
+    folders: dict[str, Path], sampling: Path
+) -> None:
+    plan = Plan.from_flat({CAPTIONER: str(sampling), "vlm_top_p": 0.5})
+    wanted = {"method": "nucleus", "temperature": 0.05, "repetition_penalty": 3.0, "top_k": 3, "top_p": 0.5}
+    settings = plan.captioner.settings.to_mapping()
+    assert {name: settings[name] for name in wanted} == wanted
+    assert settings["max_new_tokens"] == VisionLanguageSettings().max_new_tokens
+    assert plan.notes == (
+        f"{sampling} asks for method nucleus, repetition penalty 3.0, top k 3, temperature 0.05 itself, in its folder; "
+        "a flag of yours wins.",
     )
-    plain, loaded = load(folders["qwen2_vl"]), load(folder)
+    assert Plan.from_flat(plan.to_flat()).notes == (), "what is written out is nobody's default"
+    greedy = Plan.from_flat({CAPTIONER: str(sampling), "vlm_method": "beam", "vlm_repetition_penalty": 1.0})
+    assert (greedy.captioner.settings.method, greedy.notes) == ("beam", ())  # type: ignore[attr-defined]
+    plain = Plan.from_flat({CAPTIONER: str(folders["qwen2_vl"])})
+    assert (plain.captioner.settings, plain.notes) == (VisionLanguageSettings(), ())
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ({"do_sample": True}, {"method": "nucleus", "temperature": 1.0, "top_p": 1.0, "top_k": 50}),
+        (
+            {"do_sample": True, "top_k": 0, "top_p": 0.8, "temperature": 9},
+            {"top_k": 0, "top_p": 0.8, "temperature": 2.0},
+        ),
+        ({"do_sample": True, "temperature": 0}, {}),
+        (
+            {"temperature": 0.1, "top_k": 5, "num_beams": 4, "max_new_tokens": 64},
+            {"num_beams": 4, "max_new_tokens": 64},
+        ),
+        ({"min_new_tokens": 900, "length_penalty": 0, "num_beams": None, "top_p": "x"}, {"length_penalty": 0.0}),
+        (
+            {"repetition_penalty": float("nan"), "no_repeat_ngram_size": True, "max_new_tokens": 10**400},
+            {"max_new_tokens": 4096},
+        ),
+    ],
+)
+def test_a_generation_config_in_our_words(content: dict[str, Any], wanted: dict[str, Any]) -> None:
+    found = wanted_by_folder(content)
+    drawing = {"method": "nucleus", "temperature": 1.0, "top_p": 1.0, "top_k": 50} if "method" in found else {}
+    assert found == {**drawing, **wanted}
+    VisionLanguageSettings.from_mapping(found)
+
+
+def test_the_folder_s_sampling_does_not_stay_in_force(folders: dict[str, Path], sampling: Path) -> None:
+    plain, loaded = load(folders["qwen2_vl"]), load(sampling)
     for settings in WAYS.values():
         said = [one.caption([PictureInput(PICTURES[0])], settings)[0].text for one in (plain, loaded)]
         assert said[0] == said[1]

@@ -3,7 +3,6 @@
 import math
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -212,7 +211,7 @@ def test_a_fall_back_to_the_cpu_is_seen_on_the_command_line_and_told_to_the_page
     tiny_wd14(tmp_path / "models" / "wd-vit-tagger-v3")
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
     monkeypatch.setattr("captioner.models.manager.resolve_device", lambda wish: "cuda")
-    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=1 << 33))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (1 << 33, 1 << 33))
     monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
     words = ["caption", str(tmp_path / "a.png"), str(tmp_path / "a.png"), "--captioner", "", "--wd14", "default"]
     assert main([*words, "--models", str(tmp_path / "models")]) == 0

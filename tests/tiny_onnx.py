@@ -32,12 +32,16 @@ def save_onnx(
     bias: NDArray[np.float32] | None = None,
     sigmoid: bool = True,
     is_channels_first: bool = False,
+    is_edge_open: bool = False,
+    first_output: NDArray[np.float32] | None = None,
 ) -> None:
     """A graph: (batch, edge, edge, 3) float32 -> mean over the picture -> @ weights (3, outputs) + bias -> sigmoid.
 
-    Args: is_channels_first: (batch, 3, edge, edge) instead.
+    Args: is_channels_first: (batch, 3, edge, edge) instead. is_edge_open: the graph does not say how large the edge is.
+        first_output: weights of another output "first", which comes before it.
     """
-    shape = [batch, 3, edge_px, edge_px] if is_channels_first else [batch, edge_px, edge_px, 3]
+    height, width = ("height", "width") if is_edge_open else (edge_px, edge_px)
+    shape = [batch, 3, height, width] if is_channels_first else [batch, height, width, 3]
     outputs = weights.shape[1]
     bias = np.zeros(outputs, np.float32) if bias is None else bias
     last = "logits" if sigmoid else "output"
@@ -48,12 +52,17 @@ def save_onnx(
     ]
     if sigmoid:
         nodes.append(helper.make_node("Sigmoid", ["logits"], ["output"]))
+    given = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [batch, outputs])]
+    if first_output is not None:
+        nodes.append(helper.make_node("MatMul", ["mean", "first_weights"], ["first"]))
+        given.insert(0, helper.make_tensor_value_info("first", TensorProto.FLOAT, [batch, first_output.shape[1]]))
     graph = helper.make_graph(
         nodes,
         "tiny",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [batch, outputs])],
+        given,
         [
+            *([] if first_output is None else [numpy_helper.from_array(first_output, "first_weights")]),
             numpy_helper.from_array(np.array([2, 3] if is_channels_first else [1, 2], np.int64), "axes"),
             numpy_helper.from_array(weights.astype(np.float32), "weights"),
             numpy_helper.from_array(bias.astype(np.float32), "bias"),

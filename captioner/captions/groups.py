@@ -3,7 +3,8 @@
     {"captioner": "blip-base", "num_beams": 8, "wd14": "wd-vit-tagger-v3", "general_threshold": 0.4, "separator": ", "}
 
 Field names are unique across the product's own classes; those of other packages begin with their family's name. So
-every key is a model's ("captioner" or a tagger's family), "preset", or a field of one class. Loads no model.
+every key is a model's ("captioner" or a tagger's family), "preset", "kind", "kinds", or a field of one class. Loads no
+model.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from typing import Any
 from captioner.captions.recipe import Recipe
 from captioner.contract import Kind
 from captioner.models import plug_ins, registry
+from captioner.records import KIND
 from captioner.settings import Field, Settings
 
 CAPTIONER = "captioner"
 PRESET = "preset"
 DEFAULT = "default"
 RECIPE = "recipe"
+KINDS = "kinds"
+"""The kinds of captions beside the one in front (`records.KIND`), each with what it has of its own; see `plan`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,10 @@ def _aliases(settings: type[Settings], prefix: str) -> tuple[Field, ...]:
 
 def _renamed(field: Field, prefix: str) -> Field:
     only_when = (prefix + field.only_when[0], field.only_when[1]) if field.only_when else None
-    return dataclasses.replace(field, name=prefix + field.name, label=field.title, only_when=only_when)
+    only_with = (prefix + field.only_with[0], field.only_with[1]) if field.only_with else None
+    return dataclasses.replace(
+        field, name=prefix + field.name, label=field.title, only_when=only_when, only_with=only_with
+    )
 
 
 def setting_groups(kind: Kind | None = None) -> tuple[SettingGroup, ...]:
@@ -108,4 +115,4 @@ def known_names() -> list[str]:
     names = [CAPTIONER, PRESET, *registry.families("tagger")]
     for group in setting_groups():
         names += [field.name for field in (*group.fields(), *group.aliases())]
-    return names
+    return [*names, KIND, KINDS]

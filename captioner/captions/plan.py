@@ -2,22 +2,37 @@
 
 The flat mapping is the form in which the HTTP API, a stored caption set and the command line hold settings. `captioner`
 and each tagger family name a model, its folder or its address; "" switches it off and "default" takes the default. A
-tagger is off unless it is named; the captioner is on unless it is "". Runs no model; knows no page and no store.
+tagger is off unless it is named; the captioner is on unless it is "". `kinds` holds, by name, what further kinds of
+captions have of their own (`caption_kinds.own_names`), and `kind` names the one in front: one of `kinds`, beside which
+the mapping is the main one's; or another, which the mapping itself is, while "" in `kinds` is the main one. Runs no
+model; knows no page and no store.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from captioner.captions.groups import CAPTIONER, DEFAULT, PRESET, SettingGroup, group_of, known_names, setting_groups
+from captioner.captions.caption_kinds import MAX_KINDS, in_order, kind_of_title, own_names, title_of
+from captioner.captions.groups import (
+    CAPTIONER,
+    DEFAULT,
+    KINDS,
+    PRESET,
+    SettingGroup,
+    group_of,
+    known_names,
+    setting_groups,
+)
 from captioner.captions.recipe import Recipe
+from captioner.captions.stored_settings import drop_refused, drop_unknown_model, kept_note
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
-from captioner.limits import without_halves
+from captioner.limits import check_mapping, without_halves
 from captioner.models import registry, sources
 from captioner.models.download import Progress
+from captioner.records import KIND, MAIN
 from captioner.settings import Settings
 
 
@@ -31,13 +46,35 @@ class PlannedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionKind:
+    """A kind of caption, as it waits behind the one in front: its captioner, and (family, model) of its taggers.
+
+    carried: as `Plan.carried`.
+    """
+
+    name: str
+    captioner: PlannedModel
+    taggers: tuple[tuple[str, str], ...] = ()
+    carried: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def to_flat(self) -> dict[str, Any]:
+        """What the kind has of its own, by the names of the flat mapping."""
+        group = group_of(self.captioner.family, "captioner")
+        own = group.to_flat(self.captioner.settings.to_mapping())
+        off = dict.fromkeys(registry.families("tagger"), "")
+        return {**self.carried, CAPTIONER: self.captioner.model, **own, **off, **dict(self.taggers)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to run and how to make captions of it.
 
     captioner: its model is "" when none writes a sentence. taggers: those that are on, in registry order. switched_off:
     all other families, whose settings are checked and remembered, so that switching one on brings its values back.
     carried: what stored settings hold that means nothing here (of a package that is not installed, of a newer version):
-    it is stored again as it was. notes: what was understood differently from how it was written, in sentences.
+    it is stored again as it was. notes: what was understood differently from how it was written, in sentences. given:
+    the mapping that `from_flat` made it of. kind: of the captions that these models make. kinds: the others, see
+    `of_kind`.
     """
 
     captioner: PlannedModel
@@ -46,9 +83,12 @@ class Plan:
     recipe: Recipe = field(default_factory=lambda: Recipe.from_mapping({}))
     carried: Mapping[str, Any] = field(default_factory=dict, hash=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    kind: str = MAIN
+    kinds: tuple[CaptionKind, ...] = ()
 
     @classmethod
-    def from_flat(cls, values: Mapping[str, Any], models: str = "auto") -> Self:
+    def from_flat(cls, values: Mapping[str, Any], models: str = "auto") -> Plan:
         """The plan that a flat mapping describes. Whether a model's files are here, `check_models` says.
 
         A preset's values replace the captioner's defaults, and single fields given beside it win over it. A model's
@@ -60,6 +100,9 @@ class Plan:
             ModelNotFound: a model name of the wrong kind, or no default model in a folder of models.
         """
         _check_names(values)
+        if given := check_mapping(values.get(KINDS, {}), KINDS, max_entries=MAX_KINDS):
+            plan = _with_given_kinds(cls.from_flat(_but(values, KINDS), models), given, values, models)
+            return replace(plan, given=dict(values))
         captioner, notes = _captioner(values, models)
         taggers = [_tagger(values, family, models) for family in registry.families("tagger")]
         return cls(
@@ -68,17 +111,21 @@ class Plan:
             recipe=Recipe.from_mapping(_own_fields(values, Recipe)),
             switched_off=(
                 *(
-                    PlannedModel(family=family, model="", settings=_settings(values, group_of(family, "captioner"), ""))
+                    PlannedModel(
+                        family=family, model="", settings=_settings(values, group_of(family, "captioner"), "", models)
+                    )
                     for family in registry.families("captioner")
                     if family != captioner.family
                 ),
                 *(tagger for tagger in taggers if not tagger.model),
             ),
             notes=notes,
+            given=dict(values),
+            kind=kind_of_title(values.get(KIND, MAIN)),
         )
 
     @classmethod
-    def from_stored(cls, values: Mapping[str, Any], models: str = "auto") -> Self:
+    def from_stored(cls, values: Mapping[str, Any], models: str = "auto") -> Plan:
         """The plan of settings that were stored, perhaps by another version or with other models installed.
 
         Read field by field: what is not known is carried along, a value that is not allowed is left at its default, and
@@ -86,23 +133,23 @@ class Plan:
         """
         # Half a character, which an earlier version stored, would keep the set from being shown at all.
         values = {name: without_halves(value) if isinstance(value, str) else value for name, value in values.items()}
+        if KINDS in values:
+            return _with_stored_kinds(cls.from_stored(_but(values, KINDS), models), values, models)
         known = set(known_names())
         carried = {name: value for name, value in values.items() if name not in known}
         usable = {name: value for name, value in values.items() if name in known}
-        notes = [_kept_note(carried)] if carried else []
+        notes = [kept_note(carried)] if carried else []
         for group in setting_groups():
-            notes += _drop_refused(usable, group)
+            notes += drop_refused(usable, group)
+        try:
+            kind_of_title(usable.get(KIND, MAIN))
+        except SettingsError as error:
+            notes.append(f"The stored kind is left aside: {error}")
+            del usable[KIND]
         for key in (CAPTIONER, *registry.families("tagger")):
-            notes += _drop_unknown_model(usable, key, models)
+            notes += drop_unknown_model(usable, key, models)
         plan = cls.from_flat(usable, models)
-        return cls(
-            captioner=plan.captioner,
-            taggers=plan.taggers,
-            switched_off=plan.switched_off,
-            recipe=plan.recipe,
-            carried=carried,
-            notes=(*notes, *plan.notes),
-        )
+        return replace(plan, carried=carried, notes=(*notes, *plan.notes))
 
     def to_flat(self) -> dict[str, Any]:
         """The mapping that makes this plan again, with every field written out; JSON can hold it."""
@@ -113,24 +160,78 @@ class Plan:
             flat |= group.to_flat(planned.settings.to_mapping())
             if group.kind == "tagger":
                 flat[planned.family] = planned.model
+        if self.kind or self.kinds:
+            flat[KIND] = self.kind
+        if self.kinds:
+            flat[KINDS] = {kind.name: kind.to_flat() for kind in self.kinds}
         return flat | self.recipe.to_mapping()
+
+    @property
+    def kind_names(self) -> list[str]:
+        """All kinds that there are, the main one first."""
+        return in_order([self.kind, *(kind.name for kind in self.kinds)])
+
+    def of_all_kinds(self) -> tuple[Self, ...]:
+        """The plans that make captions of each kind, the main one first."""
+        return tuple(self.of_kind(name) for name in self.kind_names)
+
+    def all_kinds(self) -> tuple[CaptionKind, ...]:
+        """All kinds with what each has of its own, that in front too."""
+        taggers = tuple((tagger.family, tagger.model) for tagger in self.taggers)
+        own = CaptionKind(name=self.kind, captioner=self.captioner, taggers=taggers)
+        return tuple(sorted((*self.kinds, own), key=lambda kind: kind.name))
+
+    def with_kinds(self, kinds: Iterable[CaptionKind]) -> Self:
+        """The same plan that knows further kinds; those that it knows already stay as they are."""
+        new = {kind.name: kind for kind in (*kinds, *self.kinds) if kind.name != self.kind}
+        return replace(self, kinds=tuple(new[name] for name in in_order(new)))
+
+    def of_kind(self, name: str) -> Self:
+        """The plan that makes captions of another kind, which is in front then. Raises: SettingsError: no such kind."""
+        if name == self.kind:
+            return self
+        found = next((kind for kind in self.kinds if kind.name == name), None)
+        if found is None:
+            names = ", ".join(map(title_of, self.kind_names))
+            raise SettingsError(f"there is no kind of caption called {title_of(name)}; the kinds are {names}.")
+        settings = {planned.family: planned.settings for planned in (*self.taggers, *self.switched_off)}
+        on = dict(found.taggers)
+        taggers = [
+            PlannedModel(family=family, model=on.get(family, ""), settings=settings[family])
+            for family in registry.families("tagger")
+        ]
+        own = found.captioner.family
+        captioners = {planned.family: planned for planned in (*self.switched_off, self.captioner)}
+        off = [replace(captioners[family], model="") for family in registry.families("captioner") if family != own]
+        return replace(
+            self,
+            kind=name,
+            captioner=found.captioner,
+            taggers=tuple(tagger for tagger in taggers if tagger.model),
+            switched_off=(*off, *(tagger for tagger in taggers if not tagger.model)),
+            kinds=tuple(kind for kind in self.all_kinds() if kind.name != name),
+            given=_given_to(self.given, name),
+        )
 
     def running(self) -> tuple[PlannedModel, ...]:
         """What would run, the captioner first."""
         return (*((self.captioner,) if self.captioner.model else ()), *self.taggers)
 
-    def check_models(self, models: str = "auto", *, progress: Progress | None = None) -> None:
+    def check_models(self, models: str = "auto", *, progress: Progress | None = None) -> Plan:
         """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
 
+        Returns: the plan, with what a model that was downloaded wants for what nobody gave.
         Raises: ModelNotFound, BadModel, MissingPackage: as `sources.find_model`.
         """
         for planned in self.running():
             sources.find_model(planned.model, planned.family, models, progress=progress)
+        fresh = type(self).from_flat(self.given, models).with_kinds(self.kinds) if self.given else self
+        return fresh if fresh.running() != self.running() else self
 
 
-def default_settings(family: str, model: str) -> Settings:
-    """A family's settings as a model wants them: the class's defaults, then the model's own."""
-    return registry.family_class(family).Settings.from_mapping(_model_defaults(model))
+def default_settings(family: str, model: str, models: str = "auto") -> Settings:
+    """A family's settings as a model wants them: the class's defaults, its folder's, then the registry's for it."""
+    return registry.family_class(family).Settings.from_mapping(_model_defaults(model, family, models))
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
@@ -166,16 +267,21 @@ def _captioner(values: Mapping[str, Any], models: str) -> tuple[PlannedModel, tu
     family = first if name in ("", DEFAULT) else sources.family_of(name, "captioner", models) or first
     name = _default_model(family, models) if name == DEFAULT else name
     group = group_of(family, "captioner")
-    chosen = dict(_model_defaults(name))
+    own = sources.own_defaults(name, family, models)
+    chosen = {**own, **_registered_defaults(name)}
     preset = values.get(PRESET, "")
     if preset != "":
-        known = group.settings.presets()
+        known = group.settings.preset_values()
         if not isinstance(preset, str) or preset not in known:
             names = ", ".join(known) or "none"
             raise SettingsError(f"no preset is called {str(preset)[:80]!r}; the presets are {names}.")
-        chosen = known[preset].to_mapping()
-    resolved, notes = group.settings.resolve(chosen | group.own(values))
-    return PlannedModel(family=family, model=name, settings=group.settings.from_mapping(resolved)), notes
+        chosen |= known[preset]
+    given = group.own(values)
+    resolved, notes = group.settings.resolve(chosen | given)
+    settings = group.settings.from_mapping(resolved)
+    if brought := _brought(own, settings, given):
+        notes = (*notes, f"{name} asks for {brought} itself, in its folder; a flag of yours wins.")
+    return PlannedModel(family=family, model=name, settings=settings), notes
 
 
 def _tagger(values: Mapping[str, Any], family: str, models: str) -> PlannedModel:
@@ -186,11 +292,11 @@ def _tagger(values: Mapping[str, Any], family: str, models: str) -> PlannedModel
     if spec is not None and spec.family != family:
         names = ", ".join(spec.name for spec in registry.of_family(family))
         raise ModelNotFound(f"{name} is a {spec.family} model; {family} takes one of {names}, or a folder.")
-    return PlannedModel(family=family, model=name, settings=_settings(values, group_of(family, "tagger"), name))
+    return PlannedModel(family=family, model=name, settings=_settings(values, group_of(family, "tagger"), name, models))
 
 
-def _settings(values: Mapping[str, Any], group: SettingGroup, model: str) -> Settings:
-    resolved, _ = group.settings.resolve({**_model_defaults(model), **group.own(values)})
+def _settings(values: Mapping[str, Any], group: SettingGroup, model: str, models: str) -> Settings:
+    resolved, _ = group.settings.resolve({**_model_defaults(model, group.family, models), **group.own(values)})
     return group.settings.from_mapping(resolved)
 
 
@@ -198,62 +304,87 @@ def _own_fields(values: Mapping[str, Any], settings: type[Settings]) -> dict[str
     return {declared.name: values[declared.name] for declared in settings.fields() if declared.name in values}
 
 
-def _model_defaults(model: str) -> Mapping[str, Any]:
+def _model_defaults(model: str, family: str, models: str) -> dict[str, Any]:
+    return {**sources.own_defaults(model, family, models), **_registered_defaults(model)}
+
+
+def _brought(own: Mapping[str, Any], settings: Settings, given: Mapping[str, Any]) -> str:
+    """What a model's folder made otherwise than its family's defaults, in words; "" where that is nothing."""
+    heeded = settings.in_effect()
+    found = [
+        f"{field.title.lower()} {own[field.name]}"
+        for field in settings.fields()
+        if field.name in own
+        and field.name in heeded
+        and field.name not in given
+        and heeded[field.name] == own[field.name] != field.default
+    ]
+    return ", ".join(found)
+
+
+def _registered_defaults(model: str) -> Mapping[str, Any]:
     return next((spec.defaults for spec in registry.MODELS if spec.name == model), {})
 
 
-# Reading what was stored
+# Kinds of captions
 
 
-def _kept_note(carried: Mapping[str, Any]) -> str:
-    names = ", ".join(sorted(carried)[:10]) + (f" and {len(carried) - 10} more" if len(carried) > 10 else "")
-    return f"Not known here and kept as stored: {names}. They belong to another version or a package not installed."
+def _but(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
-def _drop_refused(usable: dict[str, Any], group: SettingGroup) -> list[str]:
-    """Take a class's values that it refuses out of the mapping. Returns: a sentence for each."""
-    notes = []
-    for declared in (*group.fields(), *group.aliases()):
-        if declared.name in usable:
-            try:
-                declared.check(usable[declared.name])
-            except SettingsError as error:
-                notes.append(f"A stored setting is left at its default: {error}")
-                del usable[declared.name]
-    try:
-        group.settings.from_mapping(group.own(usable))
-    except SettingsError as error:  # each is allowed, but not beside the others
-        own = group.own(usable)
-        names = next(([name] for name in own if _is_allowed(group, own, without=name)), list(own))
-        notes.append(f"A stored setting ({', '.join(names)}) is left at its default: {error}")
-        for name in group.to_flat(dict.fromkeys(names)):
-            del usable[name]
-    return notes
+def _of_kind(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat mapping of a kind: its own, the models of the mapping where it names none, what all kinds share."""
+    owned = own_names()
+    shared = {name: value for name, value in _but(values, KIND, KINDS).items() if name not in owned}
+    models = {key: values[key] for key in (CAPTIONER, *registry.families("tagger")) if key in values}
+    return {**shared, **models, **own}
 
 
-def _is_allowed(group: SettingGroup, own: Mapping[str, Any], *, without: str) -> bool:
-    try:
-        group.settings.from_mapping({name: value for name, value in own.items() if name != without})
-    except SettingsError:
-        return False
-    return True
+def _given_to(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The mapping that makes the plan of another kind; empty where a mapping does not say what that has of its own."""
+    kinds = given.get(KINDS, {})
+    is_there = MAIN not in kinds and name in (MAIN, *kinds)
+    return {**given, KIND: name} if is_there else {}
 
 
-def _drop_unknown_model(usable: dict[str, Any], key: str, models: str) -> list[str]:
-    """Take a model's name that nobody knows out of the mapping. Returns: a sentence where that was so."""
-    name = usable.get(key)
-    if name in (None, "", DEFAULT):
-        return []
-    try:
-        if isinstance(name, str) and (
-            sources.family_of(name, "captioner", models)
-            if key == CAPTIONER
-            else sources.family_of(name, "tagger", models) == key
-        ):
-            return []
-        reason = f"no {key} model of that name is here"
-    except CaptionerError as error:
-        reason = str(error).rstrip(".")
-    del usable[key]
-    does = "the default stands in for it" if key == CAPTIONER else "it is off"
-    return [f"The stored model {str(name)[:80]!r} is left aside ({reason}): {does}."]
+def _as_kind(name: str, plan: Plan) -> CaptionKind:
+    [kind] = replace(plan, kind=name, kinds=()).all_kinds()
+    return replace(kind, carried=plan.carried)
+
+
+def _with_given_kinds(plan: Plan, given: Mapping[str, Any], values: Mapping[str, Any], models: str) -> Plan:
+    """Raises: SettingsError, ModelNotFound: as `Plan.from_flat`, of a kind."""
+    kinds: dict[str, CaptionKind] = {}
+    for title, own in given.items():
+        name = kind_of_title(title)
+        for key in check_mapping(own, f"the settings of the kind {title_of(name)}"):
+            if key in known_names() and key not in own_names():
+                raise SettingsError(
+                    f"the kind {title_of(name)} has {key}, which all kinds share; give it once, outside."
+                )
+        try:
+            kinds[name] = _as_kind(name, Plan.from_flat(_of_kind(values, own), models))
+        except CaptionerError as error:
+            refused = ModelNotFound if isinstance(error, ModelNotFound) else SettingsError
+            raise refused(f"the kind {title_of(name)}: {error}") from error
+    if plan.kind not in kinds:
+        return plan.with_kinds(kinds.values())
+    if MAIN in kinds:
+        raise SettingsError(f"kind is {title_of(plan.kind)}, which stands in kinds too; leave one of them out.")
+    return replace(plan, kind=MAIN).with_kinds(kinds.values()).of_kind(plan.kind)
+
+
+def _with_stored_kinds(plan: Plan, values: Mapping[str, Any], models: str) -> Plan:
+    """As `_with_given_kinds`, read as `Plan.from_stored` reads."""
+    kinds, notes, stored = [], list(plan.notes), values[KINDS]
+    for title, own in stored.items() if isinstance(stored, Mapping) else ():
+        try:
+            name = kind_of_title(title)
+            found = Plan.from_stored(_of_kind(values, check_mapping(own, f"the settings of the kind {title}")), models)
+        except SettingsError as error:
+            notes.append(f"A stored kind of caption is left aside: {error}")
+            continue
+        kinds.append(replace(_as_kind(name, found), carried=_but(found.carried, *plan.carried)))
+        notes += [f"Kind {title_of(name)}: {note}" for note in found.notes if note not in plan.notes]
+    return replace(plan.with_kinds(kinds), notes=tuple(notes))

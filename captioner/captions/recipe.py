@@ -123,6 +123,11 @@ class Recipe(Settings):
             )
 
 
+def trigger_of(recipe: Recipe) -> str:
+    """The trigger word that stands before captions, without what joins it to them."""
+    return recipe.prefix.strip().rstrip(",;:").rstrip()
+
+
 @lru_cache(maxsize=64)
 def kinds_of(leave_out: str) -> frozenset[str]:
     """The kinds that a list names. Raises: SettingsError: one that nobody knows."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 from captioner.captions.compose import compose, ignored_by, pieces_in, spell, written
 from captioner.captions.frame import Frame
-from captioner.captions.layers import existing_used, latest, selected_tags
+from captioner.captions.layers import existing_used, latest, of_plan, own_existing, selected_tags
 from captioner.captions.plan import Plan
 from captioner.captions.recipe import Recipe
 from captioner.captions.tag_rules import piece_key
@@ -60,13 +60,14 @@ class Reading:
     """One picture's layers, read under a plan."""
 
     def __init__(self, layers: Sequence[Layer], plan: Plan, existing: str = "", edit: str | None = None) -> None:
-        """Args: layers: the newest of each family counts, families that are off do not. existing: the caption that the
-        picture brought along. edit: what the person wrote instead, None where nothing."""
-        self._layers = layers
+        """Args: layers: the newest of each family counts, families that are off and other kinds of captions do not.
+        existing: the caption that the picture brought along; it is a main one. edit: what the person wrote instead,
+        None where nothing."""
+        self._layers = layers = of_plan(layers, plan)
         self._plan = plan
-        self._existing = existing
+        self._existing = own_existing(existing, plan)
         self._edit = edit
-        self._latest = latest(layers)
+        self._latest = latest(layers, plan)
         said = self._latest.get(plan.captioner.family) if plan.captioner.model else None
         self._said = said.sentence if said else None
         self._sentence = self._selected(self._said) if self._said else None
@@ -75,9 +76,10 @@ class Reading:
     def at_rest(cls, layers: Sequence[Layer], plan: Plan, existing: str = "", edit: str | None = None) -> Reading:
         """As the picture stands: what becomes of its existing caption was decided when it was captioned last, so that
         a setting about it changes no text at rest, and it stays where the layers say nothing."""
+        existing = own_existing(existing, plan)
         if not existing.strip():
             return cls(layers, plan, existing, edit)
-        reading = cls(layers, _using(plan, existing_used(layers, plan.recipe.existing)), existing, edit)
+        reading = cls(layers, _using(plan, existing_used(layers, plan)), existing, edit)
         return reading if reading.composed.text else cls(layers, _using(plan, "keep"), existing, edit)
 
     @property

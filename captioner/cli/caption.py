@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
-                plan.check_models(arguments.models, progress=Download())
+                plan = plan.check_models(arguments.models, progress=Download())
                 _caption(arguments, plan, pictures, output, run, repeat)
         except ExportError as error:
             if not run.has_begun:
@@ -320,7 +320,10 @@ def _sources(pictures: Sequence[NamedPicture], existing: Sequence[str | Captione
         if isinstance(text, CaptionerError):
             yield PictureSource(id=str(place), open=_Refused(text), name=picture.path.name)
         else:
-            yield PictureSource(id=str(place), open=_Opener(picture.path), existing=text, name=picture.path.name)
+            opener = _Opener(picture.path)
+            yield PictureSource(
+                id=str(place), open=opener, existing=text, name=picture.path.name, folder=picture.folder
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,12 +137,13 @@ def notes_without_effect(flat: dict[str, Any], plan: Plan, *, varied: Collection
         values = group.to_flat(own.to_mapping())
         for field in group.fields():
             if field.name in flat and field.name not in varied and field.is_idle(values):
-                other = field.only_when[0] if field.only_when else ""
+                other, _ = field.only_when or field.only_with or ("", ())
                 if other not in varied:
                     given = _as_written(field, flat[field.name])
-                    notes.append(
-                        f"{given} has no effect under {flag_of(other)} {values[other]}, only under {field.needed_text}."
-                    )
+                    effect = f"under {flag_of(other)} {values[other]}, only under {field.needed_text}"
+                    if field.only_with:
+                        effect = f"without {field.only_with[1]} in {flag_of(other)}"
+                    notes.append(f"{given} has no effect {effect}.")
         for alias in group.aliases():
             target = group.prefix + own.alias_target(alias.name.removeprefix(group.prefix), own.to_mapping())
             if alias.name in flat and target in flat:
@@ -200,7 +201,7 @@ def _range(field: Field) -> str:
         is_text = field.kind is str and not field.options
         shown = repr(field.default) if is_text else field.default if field.options else _number(field.default)
         parts.append(f"default {shown}")
-    if field.only_when:
+    if field.needed_text:
         parts.append(f"only under {field.needed_text}")
     return f" ({', '.join(parts)})" if parts else ""
 

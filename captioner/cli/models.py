@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
                 row["family"],
                 row["source"],
                 row["licence"],
-                f"{row['download_mb']} MB" if row["repo"] else "-",
+                (f"{row['download_mb']} MB" if row["download_mb"] else "not known") if row["repo"] else "-",
                 row["state"],
                 row["about"],
             )

@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise WrongUse(
                 f"none of {len(found.pictures)} pictures has a caption beside it (NAME.txt); nothing to score."
             )
-        plan.check_models(arguments.models, progress=Download())
+        plan = plan.check_models(arguments.models, progress=Download())
         _score(arguments, plan, captioned, result)
         return result.end()
 

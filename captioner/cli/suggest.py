@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         for text in (*plan.notes, *found.notes()):
             note(f"note: {text}")
         paths = _sample([picture.path for picture in found.pictures], arguments.sample)
-        plan.check_models(arguments.models, progress=Download())
+        plan = plan.check_models(arguments.models, progress=Download())
         return _search(arguments, plan, trials, paths, is_incomplete=found.is_incomplete)
 
 

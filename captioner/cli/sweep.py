@@ -249,7 +249,7 @@ def _put_together(files: SweepFiles, place: int, record: SweepRecord, may_overwr
 def _swept(sweep: _Sweep, picture: NamedPicture, manager: ModelManager, voices: Voices | None) -> SweptPicture:
     """The grid on one picture. Raises: CaptionerError: all cells failed, or the picture did."""
     image = images.open_picture(picture.path, follow_links=True).image
-    shown = PictureInput(image, name=picture.path.name)
+    shown = PictureInput(image, name=picture.path.name, folder=picture.folder)
     results = sweep_cells(shown, sweep.grid, manager)
     failures = [result.error for result in results if result.error]
     if len(failures) == len(results):

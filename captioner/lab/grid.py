@@ -172,13 +172,13 @@ def changed(base: Plan, settings: Mapping[str, Any], models: str = "auto") -> Pl
         if planned is None:
             continue
         if group.key in settings:
-            own = default_settings(group.family, planned.model).to_mapping()
+            own = default_settings(group.family, planned.model, models).to_mapping()
             for name, value in group.to_flat(own).items():
                 if flat[name] == value:
                     del flat[name]
-        if group.kind == "captioner" and settings.get(PRESET) in group.settings.presets():
-            for name in group.to_flat(planned.settings.to_mapping()):
-                flat.pop(name, None)
+        presets = group.settings.preset_values() if group.kind == "captioner" else {}
+        for name in group.to_flat(presets.get(settings.get(PRESET, ""), {})):
+            flat.pop(name, None)
     return replace(Plan.from_flat({**flat, **settings}, models), carried=base.carried)
 
 

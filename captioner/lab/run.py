@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from captioner.captions.layers import in_reading_order, is_made_by, run_key, what_it_reads
+from captioner.captions.layers import as_of_plan, in_reading_order, is_made_by, run_key, what_it_reads
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.review import Reading
 from captioner.contract import Captioner, Model, ModelUser, PictureInput
@@ -159,7 +159,7 @@ class _Runs:
         seconds = 0.0
         try:
             for planned in in_reading_order(plan):
-                read = what_it_reads(planned, plan, layers, self._shown.name, self._shown.existing)
+                read = what_it_reads(planned, plan, layers, self._shown.name, self._shown.existing, self._shown.folder)
                 key = run_key(planned, read)
                 made = self._made.get(key) or self._remembered(planned, read)
                 if made is None:
@@ -169,7 +169,7 @@ class _Runs:
                 made.seconds = 0.0
                 if isinstance(made.answer, CaptionerError):
                     raise made.answer
-                layers.append(made.answer)
+                layers.append(as_of_plan(made.answer, planned, plan))
         except CaptionerError as error:
             return _Found(tuple(layers), seconds, error)
         return _Found(tuple(layers), seconds)

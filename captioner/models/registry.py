@@ -109,6 +109,23 @@ def _wd14(name: str, general_threshold: float, download_mb: int) -> ModelSpec:
     )
 
 
+def _onnx(
+    name: str, repo: str, files: tuple[str, str], licence: str, about: str, thresholds: tuple[float, float]
+) -> ModelSpec:
+    """thresholds: of general and character tags, as the authors' own demo or card has them."""
+    return ModelSpec(
+        name=name,
+        kind="tagger",
+        family="onnx",
+        entry="taggers.described:DescribedTagger",
+        repo=repo,
+        files=files,
+        licence=licence,
+        about=about,
+        defaults={"general_threshold": thresholds[0], "character_threshold": thresholds[1]},
+    )
+
+
 MODELS: tuple[ModelSpec, ...] = (
     _blip("blip-base", "Salesforce/blip-image-captioning-base", 990, "BLIP ViT-B, what EveryDream's auto_caption used"),
     _blip("blip-large", "Salesforce/blip-image-captioning-large", 1880, "BLIP ViT-L, what Smart Pre-Process used"),
@@ -138,6 +155,33 @@ MODELS: tuple[ModelSpec, ...] = (
     _vision_language("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 9_000, "follows instructions; 4B", "Apache-2.0"),
     _vision_language("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", 18_000, "follows instructions; 8B", "Apache-2.0"),
     _vision_language("gemma-4-e4b", "google/gemma-4-E4B-it", 16_000, "follows instructions", "Apache-2.0"),
+    # Older ones, whose sizes are their numbers times four bytes; an empty prompt lets them describe what they see.
+    _vision_language("git-base-coco", "microsoft/git-base-coco", 710, "short captions; tiny", "MIT", 4, prompt=""),
+    _vision_language("git-large-coco", "microsoft/git-large-coco", 1_580, "short captions; small", "MIT", 4, prompt=""),
+    _vision_language(
+        "blip2-opt-2.7b", "Salesforce/blip2-opt-2.7b", 15_000, "short captions; 3.7B", "MIT", 4, prompt="a photo of"
+    ),
+    _vision_language(
+        "blip2-flan-t5-xl", "Salesforce/blip2-flan-t5-xl", 15_800, "short captions; 3.9B", "MIT", 4, prompt="a photo of"
+    ),
+    _vision_language(
+        "instructblip-flan-t5-xl",
+        "Salesforce/instructblip-flan-t5-xl",
+        16_100,
+        "answers questions, at some length; 4B",
+        "MIT",
+        4,
+        prompt="Describe this picture in detail.",
+    ),
+    _vision_language(
+        "kosmos-2",
+        "microsoft/kosmos-2-patch14-224",
+        6_660,
+        "continues a sentence; 1.7B",
+        "MIT",
+        4,
+        prompt="Describe this image in detail:",
+    ),
     _clip(
         "clip-v2",
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
@@ -174,6 +218,30 @@ MODELS: tuple[ModelSpec, ...] = (
         licence="MIT",
         download_mb=644,
         about="anime tags, older than WD14",
+    ),
+    _onnx(
+        "joytag",
+        "fancyfeast/joytag",
+        ("model.onnx", "top_tags.txt"),
+        "Apache-2.0",
+        "photos and drawings by Danbooru's tags, without categories",
+        (0.4, 0.4),
+    ),
+    _onnx(
+        "camie-tagger-v2",
+        "Camais03/camie-tagger-v2",
+        ("camie-tagger-v2.onnx", "camie-tagger-v2-metadata.json"),
+        "GPL-3.0",
+        "anime tags, 70,000 of them, artists and series too",
+        (0.614, 0.614),
+    ),
+    _onnx(
+        "cl-tagger-1.02",
+        "cella110n/cl_tagger",
+        ("cl_tagger_1_02/model.onnx", "cl_tagger_1_02/tag_mapping.json"),
+        "Apache-2.0",
+        "anime tags, quality and artists too",
+        (0.55, 0.6),
     ),
     ModelSpec(
         name="blip-itm-base",

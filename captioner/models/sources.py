@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from captioner.contract import Kind, Model, ModelSpec
 from captioner.errors import BadModel, CaptionerError, ModelNotFound
+from captioner.limits import read_json
 from captioner.models import registry
 from captioner.models.download import Progress, cached_folder, download_model
 
 DEMO_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "demo"
 _WORDS = ("auto", "hub", "demo")
+_MAX_DEFAULTS_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +248,26 @@ def family_of(name: str, kind: Kind, models: str = "auto") -> str | None:
         if model_class.accepts(folder) if folder else model_class.spec_for(name) is not None:
             return family
     return None
+
+
+def own_defaults(name: str, family: str, models: str = "auto") -> dict[str, Any]:
+    """Settings fields that a model itself wants otherwise than its family, by a file of its folder where that is here.
+
+    Downloads nothing; what cannot be read gives nothing, for loading the model says so. The registry's word for a model
+    (`ModelSpec.defaults`) is not in it.
+    """
+    model_class = registry.family_class(family)
+    if not name or not model_class.defaults_file:
+        return {}
+    try:
+        folder = find_model(name, family, "auto" if models == "hub" else models).folder
+        path = (folder or Path()) / model_class.defaults_file
+        if folder is None or not path.is_file() or path.stat().st_size > _MAX_DEFAULTS_BYTES:
+            return {}
+        content = read_json(path.read_bytes(), path.name)
+    except (CaptionerError, OSError):
+        return {}
+    return dict(model_class.defaults_from(content)) if isinstance(content, dict) else {}
 
 
 def to_download(name: str, family: str, models: str = "auto") -> ModelSpec | None:

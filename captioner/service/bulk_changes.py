@@ -118,7 +118,7 @@ def _said(layers: Sequence[Layer], plan: Plan) -> Said:
     parts = suggestion.parts if suggestion else ()
     sentence = next((part.text for part in parts if plan.captioner.family in part.source.split("+")), "")
     places: dict[str, tuple[int, float]] = {}
-    newest = latest(whole)
+    newest = latest(whole, plan)
     for place, planned in enumerate(plan.taggers):
         layer = newest.get(planned.family)
         for tag in (layer.tags or ()) if layer else ():

@@ -10,9 +10,9 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from captioner.captions.layers import with_existing_used
+from captioner.captions.layers import existing_policy, with_existing_used
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import CaptionerError
@@ -23,7 +23,7 @@ from captioner.service.pictures import Pictures
 from captioner.service.preparing import Preparations
 from captioner.service.reviews import rewritten
 from captioner.service.stages import Stage, stages_of
-from captioner.worker import MoveTo
+from captioner.worker import LOCAL, MoveTo
 from captioner.workspace import Workspace
 from captioner.workspace.records import Failure, View
 
@@ -31,6 +31,15 @@ Todo = tuple[View, tuple[str, ...]]
 """A picture, and the families that must run for it."""
 
 GPU_BATCH = 8  # on the CPU pictures go one by one, so that a moved slider waits for one picture at most
+
+
+class Run(NamedTuple):
+    """What a job does to a set. front: the plan of the captions that are shown, which may be of another kind."""
+
+    set_id: str
+    plan: Plan
+    run_id: str
+    front: Plan
 
 
 class Captioning:
@@ -44,24 +53,25 @@ class Captioning:
         self._pictures = pictures
         self._preparations = preparations
 
-    def steps(self, set_id: str, todo: Sequence[Todo], plan: Plan, run_id: str) -> Iterator[Any]:
+    def steps(self, todo: Sequence[Todo], run: Run) -> Iterator[Any]:
         """First what models must prepare; then one step that counts a picture: None, or the error it failed with."""
-        yield from self._preparations.steps(plan, only={family for _, families in todo for family in families})
+        yield MoveTo(LOCAL)  # captions of another kind may have come from a server before
+        yield from self._preparations.steps(run.plan, only={family for _, families in todo for family in families})
         waiting = deque(todo)
         while waiting:
             families = waiting[0][1]
             if not families:  # only what becomes of the existing caption is another thing now
                 chunk = _taken(waiting, self._size_here)
-                self._say_again(set_id, chunk, plan, run_id)
+                self._say_again(chunk, run)
                 yield from (None for _ in chunk)
                 continue
-            stages = stages_of(plan, families)
+            stages = stages_of(run.plan, families)
             size = self._size_here
             for stage in stages:
                 if stage.is_remote:
                     yield MoveTo(stage.lane)  # to ask for its size is to reach the server
                     size = self._size_there(stage)
-            yield from self._chunk(set_id, _taken(waiting, size), stages, plan, run_id)
+            yield from self._chunk(_taken(waiting, size), stages, run)
 
     @property
     def _size_here(self) -> int:
@@ -73,28 +83,26 @@ class Captioning:
         with self._manager.use(planned.model, planned.family) as model:
             return int(model.batch_size)
 
-    def _say_again(self, set_id: str, views: Sequence[View], plan: Plan, run_id: str) -> None:
+    def _say_again(self, views: Sequence[View], run: Run) -> None:
         """Store the layers of pictures as they are, but that the existing caption is used as the plan has it."""
-        kept = {view.id: self._workspace.layers(set_id, view.id) for view in views}
+        kept = {view.id: self._workspace.layers(run.set_id, view.id) for view in views}
         whole = [layer for layers in kept.values() for layer in layers if not layer.is_damaged]
-        said = with_existing_used(whole, plan.recipe.existing, created_at=time.time())
-        lost = rewritten(views, kept, said, plan)
-        self._workspace.put_layers(set_id, said, run_id=run_id, unreviewed=lost)
+        said = with_existing_used(whole, run.plan.recipe.existing, created_at=time.time())
+        lost = rewritten(views, kept, said, run.front)
+        self._workspace.put_layers(run.set_id, said, run_id=run.run_id, unreviewed=lost)
 
-    def _chunk(
-        self, set_id: str, views: Sequence[View], stages: Sequence[Stage], plan: Plan, run_id: str
-    ) -> Iterator[Any]:
+    def _chunk(self, views: Sequence[View], stages: Sequence[Stage], run: Run) -> Iterator[Any]:
         """All stages of a few pictures; what a stage made is stored before the next."""
-        chunk = self._opened(set_id, views, {family for stage in stages for family in stage.families})
+        chunk = self._opened(run.set_id, views, {family for stage in stages for family in stage.families})
         if chunk.errors:
-            self._store(set_id, [], chunk, plan, run_id)
+            self._store([], chunk, run)
         for stage in stages:
             size = len(views) if stage.is_remote else self._size_here
             whole = [view for view in views if view.id not in chunk.errors]
             for start in range(0, len(whole), size):
                 yield MoveTo(stage.lane)  # others have their turn before it
                 pictures = [(view.id, chunk.opened[view.id]) for view in whole[start : start + size]]
-                self._ask(set_id, pictures, stage, chunk, plan, run_id)
+                self._ask(pictures, stage, chunk, run)
         yield from (chunk.errors.get(view.id) for view in views)
 
     def _opened(self, set_id: str, views: Sequence[View], families: Collection[str]) -> _Chunk:
@@ -109,35 +117,29 @@ class Captioning:
                 chunk.errors[view.id] = error
         return chunk
 
-    def _ask(
-        self,
-        set_id: str,
-        pictures: Sequence[tuple[str, PictureInput]],
-        stage: Stage,
-        chunk: _Chunk,
-        plan: Plan,
-        run_id: str,
-    ) -> None:
+    def _ask(self, pictures: Sequence[tuple[str, PictureInput]], stage: Stage, chunk: _Chunk, run: Run) -> None:
         layers: list[Layer] = []
         for batch in make_layers(
-            pictures, plan, self._manager, only=stage.families, stored=chunk.at_hand, batch_size=len(pictures)
+            pictures, run.plan, self._manager, only=stage.families, stored=chunk.at_hand, batch_size=len(pictures)
         ):
             for result in batch:
-                layers += result.layers
+                policy = existing_policy(chunk.kept.get(result.picture_id, ()), run.plan)
+                layers += with_existing_used(result.layers, policy)
                 if result.error is not None:
                     chunk.errors[result.picture_id] = result.error
-        layers = with_existing_used(layers, plan.recipe.existing)
-        self._store(set_id, layers, chunk, plan, run_id)
+        self._store(layers, chunk, run)
         for layer in layers:
             chunk.at_hand[layer.picture_id] = [*chunk.at_hand[layer.picture_id], layer]
-            others = [one for one in chunk.kept[layer.picture_id] if one.family != layer.family]
+            others = [one for one in chunk.kept[layer.picture_id] if one.key != layer.key]
             chunk.kept[layer.picture_id] = [*others, layer]
 
-    def _store(self, set_id: str, layers: Sequence[Layer], chunk: _Chunk, plan: Plan, run_id: str) -> None:
+    def _store(self, layers: Sequence[Layer], chunk: _Chunk, run: Run) -> None:
         """Store what was made and why pictures failed."""
         failures = {picture_id: Failure(error.code, str(error)) for picture_id, error in chunk.errors.items()}
-        lost = rewritten(chunk.views, chunk.kept, layers, plan)
-        self._workspace.put_layers(set_id, layers, run_id=run_id, label="Caption", failures=failures, unreviewed=lost)
+        lost = rewritten(chunk.views, chunk.kept, layers, run.front)
+        self._workspace.put_layers(
+            run.set_id, layers, run_id=run.run_id, label="Caption", failures=failures, unreviewed=lost
+        )
 
 
 @dataclass(slots=True)

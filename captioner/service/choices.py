@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from captioner.captions.groups import CAPTIONER, setting_groups
+from captioner.captions.caption_kinds import title_of
+from captioner.captions.groups import CAPTIONER, KINDS, setting_groups
 from captioner.captions.plan import Plan
 from captioner.contract import ModelSpec
 from captioner.errors import ModelNotFound, SettingsError
@@ -127,7 +128,7 @@ class Choices:
         flat = to_flat(check_mapping(values, "settings"), self.model_keys)
         for key in self.model_keys:
             flat[key] = self.checked_model(key, flat.get(key, ""))
-        return Plan.from_flat({**self.default_flat, **flat}, self.models)
+        return Plan.from_flat(self._with_checked_kinds({**self.default_flat, **flat}), self.models)
 
     def plan_of_flat(self, flat: Mapping[str, Any]) -> Plan:
         """The plan of a flat mapping as programs send it (see `pipeline`): what it does not name has its default.
@@ -139,7 +140,21 @@ class Choices:
             if named.get(key) == "default":
                 named[key] = self.model_name(key)
             named[key] = self.checked_model(key, named.get(key, ""))
-        return Plan.from_flat(named, self.models)
+        return Plan.from_flat(self._with_checked_kinds(named), self.models)
+
+    def _with_checked_kinds(self, flat: Mapping[str, Any]) -> dict[str, Any]:
+        """The same mapping, the models that further kinds of captions name checked as its own are."""
+        kinds = flat.get(KINDS)
+        if not isinstance(kinds, Mapping):
+            return dict(flat)
+        checked = {}
+        for title, own in kinds.items():
+            checked[title] = own
+            if isinstance(own, Mapping):
+                named = {key: own[key] for key in self.model_keys if key in own}
+                chosen = {key: self.model_name(key) if name == "default" else name for key, name in named.items()}
+                checked[title] = {**own, **{key: self.checked_model(key, name) for key, name in chosen.items()}}
+        return {**flat, KINDS: checked}
 
     def stored_plan(self, set_id: str) -> Plan:
         """The plan of the set's stored settings, the defaults where it has none; see `Plan.from_stored`.
@@ -153,14 +168,23 @@ class Choices:
         plan = self._plans.get(key)
         if plan is None:
             plan = Plan.from_stored(stored, self.models)
-            if all(stored.get(name, "") in known for name in self.model_keys):
+            waiting = stored.get(KINDS) or {}
+            if all(own.get(name, "") in known for own in (stored, *waiting.values()) for name in self.model_keys):
                 self._plans.put(key, plan)
         return plan
 
-    def store(self, set_id: str, plan: Plan, *, label: str = "Settings") -> None:
-        """Make a plan the set's settings; what is stored and means nothing here stays. Raises: as `set_settings`."""
-        carried = Plan.from_stored(self._workspace.settings(set_id), self.models).carried
-        self._workspace.set_settings(set_id, {**carried, **plan.to_flat()}, label=label)
+    def knowing_kinds(self, set_id: str, plan: Plan) -> Plan:
+        """A plan with the kinds of captions that the set has and it does not name. Raises: UnknownSet."""
+        return plan.with_kinds(self.stored_plan(set_id).all_kinds())
+
+    def store(self, set_id: str, plan: Plan, *, label: str = "Settings", without: str = "") -> None:
+        """Make a plan the set's settings; what is stored and means nothing here stays, and so do kinds that it does not
+        name. Args: without: a kind that goes. Raises: as `set_settings`."""
+        stored = Plan.from_stored(self._workspace.settings(set_id), self.models)
+        others = [kind for kind in stored.all_kinds() if kind.name != without or not without]
+        label = f"Kind: {title_of(plan.kind)}" if label == "Settings" and plan.kind != stored.kind else label
+        new = plan.with_kinds(others)
+        self._workspace.set_settings(set_id, {**stored.carried, **new.to_flat()}, label=label)
 
     def store_own(self, set_id: str, values: Mapping[str, Any], *, label: str) -> None:
         """Replace what the set has of its own beside its plan (`SET_OWN`), as one step. Raises: as `set_settings`."""

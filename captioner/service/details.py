@@ -5,9 +5,10 @@ Decides nothing: `findings` does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from captioner.captions.caption_kinds import title_of
 from captioner.captions.groups import setting_groups
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading, TagFinding
@@ -20,7 +21,7 @@ def details_of(reading: Reading, plan: Plan, drawn: Sequence[Alternative] = ()) 
 
     Returns: {"sources": [{"source", "title", "categories": [{"category", "tags"}]}],
         "said": the sentence as captions write it, "sentences": the others [{"text", "score", "caption"}],
-        "can_draw": whether a sentence is there and others can be drawn}.
+        "can_draw": whether a sentence is there and others can be drawn}; `kinds_of` stands beside them.
         A tag is a row [name, text, score, standing, is_near, entries that ignore it], since there may be a thousand.
     """
     titles = {group.family: group.title for group in setting_groups()}
@@ -44,6 +45,18 @@ def details_of(reading: Reading, plan: Plan, drawn: Sequence[Alternative] = ()) 
         ],
         "can_draw": reading.has_sentence and can_draw(plan),
     }
+
+
+def kinds_of(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
+    """What a picture has of other kinds of captions: [{"name", "title", "caption": without the frame}].
+
+    Args: readings: by kind, as `kind_readings.other_readings` gives them.
+    """
+    return [
+        {"name": kind, "title": title_of(kind), "caption": reading.caption.inner}
+        for kind, reading in readings.items()
+        if reading.caption.inner.strip()
+    ]
 
 
 def _row(finding: TagFinding) -> list[Any]:

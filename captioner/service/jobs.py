@@ -11,19 +11,21 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
-from captioner.captions.layers import due, existing_due
+from captioner.captions.layers import due, existing_due, layer_kind
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, SettingsError
 from captioner.models.manager import ModelManager
-from captioner.service.captioning import Captioning
+from captioner.service.captioning import Captioning, Run, Todo
 from captioner.service.choices import Choices
 from captioner.service.job_history import RESUMED, JobHistory
 from captioner.service.pictures import Pictures
 from captioner.service.preparing import Preparations
 from captioner.worker import Job, MoveTo, Pause, PreparationProgress, Worker
 from captioner.workspace import Workspace
+from captioner.workspace.records import View
 
 JobKind = Literal["caption", "prepare", "read", "suggest", "sweep"]
 Resume = Callable[[str, Mapping[str, Any]], Any]
@@ -53,7 +55,11 @@ class Jobs:
         self.history = JobHistory(workspace, choices)
         self.resumes: dict[JobKind, Resume] = {
             "caption": lambda set_id, asked: self.start_plan(
-                set_id, asked["pictures"], self._stored(asked), downloads=asked["downloads"]
+                set_id,
+                asked["pictures"],
+                self._stored(asked),
+                downloads=asked["downloads"],
+                all_kinds=asked["all_kinds"],
             ),
             "prepare": lambda set_id, asked: self._prepare(set_id, self._stored(asked), published=asked["published"]),
         }
@@ -65,11 +71,13 @@ class Jobs:
         values: Mapping[str, Any] | None,
         *,
         downloads: bool = False,
+        all_kinds: bool = False,
     ) -> dict[str, Any]:
         """Caption all pictures of a set (None) or some; goes on when the page is closed.
 
         Pictures whose layers these settings made already are passed over. Edits stay; the new text stands beside them.
-        Args: downloads: fetch models that are not on this machine first, as the person was asked.
+        Args: downloads: fetch models that are not on this machine first, as the person was asked. all_kinds: make the
+            captions of every kind that the set has; else of the one in front.
         Returns: {"job": as `newest`, None when there was nothing to do}.
         Raises: CaptionerError: a job of this set is going on already, or a model is not there.
         """
@@ -78,6 +86,7 @@ class Jobs:
             picture_ids,
             self._choices.stored_plan(set_id) if values is None else self._choices.plan_of(values),
             downloads=downloads,
+            all_kinds=all_kinds,
         )
 
     def start_preparation(self, set_id: str, values: Mapping[str, Any], *, published: bool) -> dict[str, Any]:
@@ -122,34 +131,42 @@ class Jobs:
         return _job_report(self._worker, job)
 
     def start_plan(
-        self, set_id: str, picture_ids: Sequence[str] | None, plan: Plan, *, downloads: bool = False
+        self,
+        set_id: str,
+        picture_ids: Sequence[str] | None,
+        plan: Plan,
+        *,
+        downloads: bool = False,
+        all_kinds: bool = False,
     ) -> dict[str, Any]:
         """As `start`, for a plan."""
-        if not plan.running():
+        plans = self._choices.knowing_kinds(set_id, plan).of_all_kinds() if all_kinds else (plan,)
+        plans = tuple(one for one in plans if one.running())
+        if not plans:
             raise SettingsError("every model is switched off; switch on the captioner or a tagger.")
         if self._choices.models != "hub" and not (downloads and self._choices.models == "auto"):  # else the job does it
-            plan.check_models(self._choices.models)
+            for one in plans:
+                one.check_models(self._choices.models)
         wanted = None if picture_ids is None else set(picture_ids)
         with self._starting:
             self._refuse_second_job(set_id)
             self._choices.store(set_id, plan)
             views = {view.id: view for view in self._workspace.views(set_id) if wanted is None or view.id in wanted}
-            todo = []
-            for picture_id, layers in self._workspace.layers_of(set_id, views):
-                view = views[picture_id]
-                families = due(layers, plan, view.name, view.existing)
-                if families or existing_due(layers, plan, view.existing):
-                    todo.append((view, families))
-            if not todo:
+            todo = [(one, self._todo(set_id, views, one, plans[:place])) for place, one in enumerate(plans)]
+            total = sum(len(items) for _, items in todo)
+            if not total:
                 return {"job": None}
             run_id = f"{set_id}/{time.time_ns()}"
-            steps = self._captioning.steps(set_id, todo, plan, run_id)
+            steps = chain.from_iterable(
+                self._captioning.steps(items, Run(set_id, one, run_id, front=plan)) for one, items in todo
+            )
             request = {
                 "settings": plan.to_flat(),
                 "pictures": picture_ids and list(picture_ids),
                 "downloads": downloads,
+                "all_kinds": all_kinds,
             }
-            return {"job": self._begin(set_id, "caption", steps, len(todo), request)}
+            return {"job": self._begin(set_id, "caption", steps, total, request)}
 
     # After the app ended
 
@@ -182,6 +199,24 @@ class Jobs:
         return Plan.from_stored(asked["settings"], self._choices.models)
 
     # Going on
+
+    def _todo(self, set_id: str, views: Mapping[str, View], plan: Plan, before: Sequence[Plan]) -> list[Todo]:
+        """The pictures that a plan's models must look at, and which. Args: before: plans of other kinds of captions
+        that are done then: what all kinds share is there by then."""
+        shared = {
+            one.family
+            for one in plan.running()
+            if not layer_kind(one, plan) and any(one in other.running() for other in before)
+        }
+        todo = []
+        for picture_id, layers in self._workspace.layers_of(set_id, views):
+            view = views[picture_id]
+            families = tuple(
+                one for one in due(layers, plan, view.name, view.existing, view.folder) if one not in shared
+            )
+            if families or existing_due(layers, plan, view.existing):
+                todo.append((view, families))
+        return todo
 
     def _refuse_second_job(self, set_id: str) -> None:
         running = [job for job in self._worker.jobs(set_id) if not job.is_finished]

@@ -14,10 +14,15 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from captioner.captions.kind_readings import other_readings
 from captioner.captions.layers import (
+    as_of_plan,
     due,
     existing_due,
+    existing_policy,
     in_reading_order,
+    latest,
+    of_plan,
     read_families,
     run_key,
     what_it_read,
@@ -34,7 +39,7 @@ from captioner.pipeline import can_draw, draw_sentences, make_layers
 from captioner.preparation import forecast_text, forecasts
 from captioner.records import Alternative, Forecast, Layer
 from captioner.service.choices import Choices
-from captioner.service.details import details_of
+from captioner.service.details import details_of, kinds_of
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import rewritten
@@ -97,8 +102,9 @@ class LivePreview:
         stored = self._workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, None if is_whole else planned_before)
         idle = [family for family in missing if not registry.family_class(family).is_live]
-        layers += [layer for layer in stored if layer.family in idle]
-        unsaid = {family for family in idle if all(layer.family != family for layer in stored)}
+        own = of_plan(stored, plan)
+        layers += [layer for layer in own if layer.family in idle]
+        unsaid = {family for family in idle if all(layer.family != family for layer in own)}
         readers = {one.family for one in plan.running() if read_families(one, plan) & unsaid}  # they would ask those
         missing = [family for family in missing if family not in idle and family not in readers]
         unprepared: dict[str, Forecast] = {}
@@ -112,7 +118,7 @@ class LivePreview:
         return {
             "text": caption.inner,
             "caption": caption.text,
-            "details": self._details(view, reading, plan),
+            "details": self._details(set_id, view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
         }
 
@@ -129,7 +135,8 @@ class LivePreview:
         said = Reading(layers, plan, view.existing).suggestion
         if said is None or said.inner != seen or view.revision != base:
             return False
-        policy = "ignore" if plan.recipe.existing == "keep" else plan.recipe.existing  # it takes the kept one's place
+        policy = existing_policy(self._workspace.layers(set_id, picture_id), plan)
+        policy = "ignore" if policy == "keep" and not plan.kind else policy  # it takes the kept one's place
         own = [replace(layer, picture_id=view.id) for layer in layers]  # an equal picture may have been asked
         own = with_existing_used(own, policy, created_at=time.time())
         self._workspace.put_layers(set_id, own, label="Use", replaces_edits=True)
@@ -142,8 +149,8 @@ class LivePreview:
         """
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
-        missing = due(stored, plan, view.name, view.existing)
-        at_hand = [layer for layer in stored if layer.family not in missing]
+        missing = due(stored, plan, view.name, view.existing, view.folder)
+        at_hand = [layer for layer in of_plan(stored, plan) if layer.family not in missing]
         fresh: list[Layer] = []
         for stage in stages_of(plan, missing):
             made_before = [*at_hand, *fresh]
@@ -153,7 +160,7 @@ class LivePreview:
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
             fresh += made_now
-        made = with_existing_used([*at_hand, *fresh], plan.recipe.existing, created_at=time.time())
+        made = with_existing_used([*at_hand, *fresh], existing_policy(stored, plan), created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
             lost = rewritten([view], {view.id: stored}, changed, plan)
@@ -195,19 +202,19 @@ class LivePreview:
         """
         layers: list[Layer] = []
         missing: list[str] = []
-        by_family = {layer.family: layer for layer in stored}
-        unfit = due(stored, plan, view.name, view.existing)
+        by_family = latest(stored, plan)
+        unfit = due(stored, plan, view.name, view.existing, view.folder)
         planned_before = {planned.family: planned for planned in before.running()} if before else {}
         for planned in in_reading_order(plan):
             family = planned.family
             own = by_family.get(family)
-            read = what_it_reads(planned, plan, layers, view.name, view.existing)
+            read = what_it_reads(planned, plan, layers, view.name, view.existing, view.folder)
             if read_families(planned, plan) & set(missing):
                 missing.append(family)  # what it reads is still to come
             elif own is not None and family not in unfit:
                 layers.append(own)
             elif (tried := self._previewed.get((view.digest, run_key(planned, read)))) is not None:
-                layers.append(tried)
+                layers.append(as_of_plan(tried, planned, plan))
             elif (
                 own is not None
                 and family in planned_before
@@ -252,11 +259,19 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         plan = self._choices.stored_plan(set_id)
         reading = Reading.at_rest(self._workspace.layers(set_id, picture_id), plan, view.existing)
-        return self._details(view, reading, plan)
+        return self._details(set_id, view, reading, plan)
 
-    def _details(self, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
+    def _details(self, set_id: str, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
         drawn = self._drawn.get((view.digest, run_key(plan.captioner, {})))
-        return details_of(reading, plan, drawn.sentences if drawn else ())
+        plan = self._choices.knowing_kinds(set_id, plan)
+        others: Mapping[str, Reading] = {}
+        if plan.kinds:
+            layers, edits = (
+                self._workspace.layers(set_id, view.id),
+                self._workspace.kind_texts.of_picture(set_id, view.id),
+            )
+            others = other_readings(layers, plan, view.existing, edits)
+        return {**details_of(reading, plan, drawn.sentences if drawn else ()), "kinds": kinds_of(others)}
 
     def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a few more sentences for a picture under nucleus sampling; they are stored nowhere.
@@ -270,9 +285,9 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
         reading = Reading(layers, plan, view.existing)
-        known = len(self._details(view, reading, plan)["sentences"])
+        known = len(self._details(set_id, view, reading, plan)["sentences"])
         self._worker.ask(lambda: self._draw(set_id, view, plan)).result()
-        details = self._details(view, reading, plan)
+        details = self._details(set_id, view, reading, plan)
         return {"details": details, "new": len(details["sentences"]) - known}
 
     def _draw(self, set_id: str, view: View, plan: Plan) -> None:

@@ -53,4 +53,4 @@ def _is_made_otherwise(layers: Sequence[Layer], plan: Plan, view: View) -> bool:
     if existing_due(layers, plan, view.existing):
         return True
     is_kept = bool(view.existing.strip()) and plan.recipe.existing == "keep"  # the caption is not a model's
-    return not is_kept and bool(due(layers, plan, view.name, view.existing))
+    return not is_kept and bool(due(layers, plan, view.name, view.existing, view.folder))

@@ -37,8 +37,9 @@ class Pictures:
         return image
 
     def shown(self, set_id: str, view: View) -> PictureInput:
-        """A picture as models get it, with its name and existing caption. Raises: as `open`."""
-        return PictureInput(self.open(set_id, view.id, view.digest), name=view.name, existing=view.existing)
+        """A picture as models get it, with its name, folder and existing caption. Raises: as `open`."""
+        image = self.open(set_id, view.id, view.digest)
+        return PictureInput(image, name=view.name, existing=view.existing, folder=view.folder)
 
     def preview_bytes(self, set_id: str, picture_id: str) -> bytes:
         """The picture re-encoded as WebP at a size to look at. Raises: UnknownSet, UnknownPicture, StoreError."""

@@ -50,11 +50,11 @@ def rewritten(
     """
     found = []
     for view in views:
-        new = {layer.family: layer for layer in fresh if layer.picture_id == view.id}
+        new = {layer.key: layer for layer in fresh if layer.picture_id == view.id}
         if not new:
             continue
         before = stored.get(view.id, ())
-        after = [*(layer for layer in before if layer.family not in new), *new.values()]
+        after = [*(layer for layer in before if layer.key not in new), *new.values()]
         texts = [Reading.at_rest(layers, plan, view.existing).composed.text for layers in (before, after)]
         if texts[0] != texts[1]:
             found.append(view.id)

@@ -1,13 +1,13 @@
 """What the page asks of the product, answered in plain JSON values: the service joins the parts that answer.
 
 Its own: sets, edits, the ignore list, undo. For the rest whoever asks names the part: `intake` files that come in,
-`bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `pictures`
-pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark, `made_otherwise` captions of
-other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all` a set at a glance, `exports`
-sets on their way out, `imports` sets of others on their way in, `live` one picture while a person waits, `jobs`
-captioning a set and preparing models, `lab` settings compared side by side, `suggest` settings found on a
-sample. None of them holds a person's work (the
-workspace does) or a model (the manager does), only what can be made again. Whoever calls has checked that values have
+`bulk` one change to many captions, `choices` what can be chosen, `kept_files` files that are settings, `kinds` kinds of
+captions, `pictures` pictures to look at, `rows` captions as the page shows them, `reviews` the reviewer's mark,
+`made_otherwise` captions of other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all`
+a set at a glance, `exports` sets on their way out, `imports` sets of others on their way in, `live` one picture while a
+person waits, `jobs` captioning a set and preparing models, `lab` settings compared side by side, `suggest` settings
+found on a sample. None of them holds a person's work (the workspace does) or a model (the manager does), only what can
+be made again. Whoever calls has checked that values have
 the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
 and no HTTP; what a person can mend is a CaptionerError.
 """
@@ -36,6 +36,7 @@ from captioner.service.imports import Imports
 from captioner.service.intake import Intake
 from captioner.service.jobs import Jobs
 from captioner.service.kept_files import KeptFiles
+from captioner.service.kinds import Kinds
 from captioner.service.lab import Lab
 from captioner.service.live import LivePreview
 from captioner.service.made_otherwise import MadeOtherwise
@@ -66,6 +67,7 @@ class Service:
         self.choices = Choices(manager.models, workspace, allowed_ids)
         self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
+        self.kinds = Kinds(workspace, self.choices)
         self.rows = Rows(workspace, self.choices)
         self.reviews = Reviews(workspace, self.rows)
         self.bulk = BulkChanges(workspace, self.rows, self.choices)
@@ -113,7 +115,7 @@ class Service:
         """What changed since a cursor that an earlier answer gave; all of it for a cursor that is none of this set's.
 
         Returns: cursor; whole (rows are all there are); rows: whole ones of changed pictures, and where the settings
-            changed, of all others what depends on them only; removed; name; settings; undo, redo; job; warnings;
+            changed, of all others what depends on them only; removed; name; undo, redo; job; kinds; warnings;
             notices: of the workspace itself.
         """
         changes = self.workspace.changes_since(set_id, since)
@@ -135,6 +137,7 @@ class Service:
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
             "interrupted": self.jobs.history.interrupted(set_id),
+            "kinds": self.kinds.of_set(set_id),
             "warnings": self._warnings(set_id),
             "notices": list(self.workspace.notices),
         }
@@ -230,6 +233,7 @@ class Service:
         Raises: SettingsError, UnknownSet, ...
         """
         plan, before = self.choices.plan_of(values), self.choices.stored_plan(set_id)
+        plan = plan.with_kinds(before.all_kinds())
         self.choices.store(set_id, plan)
         is_same = all(getattr(before.recipe, name) == getattr(plan.recipe, name) for name in compose.REWRITING)
         return {
@@ -303,6 +307,7 @@ class Service:
 def _compose_part(plan: Plan) -> tuple[Any, ...]:
     """What decides how layers that are there become text."""
     return (
+        plan.kind,
         bool(plan.captioner.model),
         plan.recipe,
         *((planned.family, planned.settings.to_mapping(Effect.COMPOSE)) for planned in plan.running()),

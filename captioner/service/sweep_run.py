@@ -174,7 +174,7 @@ class SweepRun:
         taggers = {planned.family: planned for planned in base.taggers}
         for report in self._manager.report():
             if report.family not in taggers and issubclass(registry.family_class(report.family), Tagger):
-                settings = default_settings(report.family, report.name)
+                settings = default_settings(report.family, report.name, self._manager.models)
                 taggers[report.family] = PlannedModel(family=report.family, model=report.name, settings=settings)
         return replace(base, taggers=tuple(taggers.values()))
 

@@ -53,7 +53,7 @@ class Controls:
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
         self.combinations: list[Combination] = []
-        self._only_when: dict[str, Condition] = {}
+        self._only_when: dict[str, Condition | tuple[str, str]] = {}
         self._keys: list[str] = []
         self._recipe: dict[str, Any] = {}
         self._families: dict[str, str] = {}
@@ -64,8 +64,8 @@ class Controls:
         if declared.keeper:
             gr.HTML(_kept_file_html(declared), js_on_load=_KEPT_FILE_JS, apply_default_css=False, padding=False)
         self._keep(declared.name, component)
-        if declared.only_when is not None:
-            self._only_when[declared.name] = declared.only_when
+        if (needed := declared.only_when or declared.only_with) is not None:
+            self._only_when[declared.name] = needed
         return component
 
     def settings(self, group: SettingGroup, defaults: Settings) -> None:
@@ -195,9 +195,9 @@ class Controls:
                 interactive=True,
             )
             self.combinations.append(Combination(box, table, None))
-        presets = group.settings.presets()
+        presets = group.settings.preset_values()
         if presets:
-            table = {name: group.to_flat(preset.to_mapping()) for name, preset in presets.items()}
+            table = {name: group.to_flat(fields) for name, fields in presets.items()}
             box = gr.Dropdown(
                 choices=[(group.settings.preset_title(name), name) for name in table] + [("Custom", CUSTOM)],
                 value=_named_in(table, values) or CUSTOM,

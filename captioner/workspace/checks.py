@@ -63,10 +63,12 @@ def check_folder(folder: Any) -> str:
 def settings_json(settings: Mapping[str, Any]) -> str:
     """Flat settings as JSON in a fixed order, so that equal settings are equal text.
 
-    Raises: SettingsError: a value that is no text, finite number, true or false.
+    A value may be such a mapping itself. Raises: SettingsError: one that is no text, finite number, true or false.
     """
     for name, value in settings.items():
-        if not isinstance(name, str) or not isinstance(value, str | int | float):
+        if isinstance(name, str) and isinstance(value, Mapping):
+            settings_json(value)
+        elif not isinstance(name, str) or not isinstance(value, str | int | float):
             raise SettingsError(f"{name} is {value!r}; a stored setting must be text, a number, true or false.")
         if isinstance(value, float) and not math.isfinite(value):
             raise SettingsError(f"{name} is {value}; a stored setting must be a finite number.")

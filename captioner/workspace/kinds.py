@@ -33,6 +33,13 @@ class KindTexts:
                 found[kind] = dict(texts.values())
         return found
 
+    def of_picture(self, set_id: str, picture_id: str) -> dict[str, str]:
+        """By kind, the edits of a picture that are put away. Raises: UnknownSet, UnknownPicture."""
+        with self._database.read() as db:
+            key = reading.find_picture(db, set_id, picture_id)
+            rows = db.execute("SELECT kind, text, checksum FROM kind_texts WHERE picture_key = ?", (key,)).fetchall()
+        return {kind: text for kind, text, stored in rows if stored == checksum(key, kind, text)}
+
 
 def exchanged(db: sqlite3.Connection, set_key: int, before: str, after: str) -> list[Step]:
     """The steps that change one kind's edits for another's; none where the kind stays. Args: before, after: settings

@@ -131,10 +131,11 @@ class BlipCaptioner(TorchFront, Captioner):
 
     @staticmethod
     def select(sentence: Sentence, settings: SamplingSettings) -> Sentence:
-        """The same, but one that was cut at max_length ends at its last whole phrase where the settings say so."""
+        """The same, but one that was cut at max_length ends at its last whole phrase where the settings say so, and
+        counts as ended then."""
         if sentence.finish != "length" or not settings.whole_phrases:
             return sentence
-        return replace(sentence, text=whole_phrases(sentence.text))
+        return replace(sentence, text=whole_phrases(sentence.text), finish="stop")
 
     @staticmethod
     def can_draw(settings: SamplingSettings) -> bool:

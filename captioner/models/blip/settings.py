@@ -50,6 +50,15 @@ class SamplingSettings(Settings):
         "a picture of ", "What the sentence begins with; it is taken off the result again.", max_length=200
     )
     seed: int = whole(0, 0, 2**31 - 1, "The same seed draws the same sentence again.", only_when=_NUCLEUS)
+    redraws: int = whole(
+        2,
+        0,
+        10,
+        "How often a sentence that went wrong (going round in circles, one character again and again) is drawn again "
+        "with the next seed under nucleus sampling; under beam search the next best sentence takes its place. 0 leaves "
+        "it as it is.",
+        effect=Effect.CONDUCT,
+    )
     whole_phrases: bool = switch(
         True,
         "A sentence that is cut at its maximum length ends at its last whole phrase.",
@@ -204,6 +213,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            redraws=2,
             whole_phrases=False,
         ),
         # Its --nucleus: q_factor 1.0 goes to top_p (no filter) and its lengths are not passed on, so that BLIP's own
@@ -222,6 +232,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            redraws=2,
             whole_phrases=False,
         ),
         # The sliders of the Smart Pre-Process extension as they start: 8 beams, 30 to 50 tokens (with BLIP ViT-L).
@@ -239,6 +250,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            redraws=2,
             whole_phrases=False,
         ),
         # The BLIP paper's captioning evaluation: 3 beams, 5 to 20 tokens.
@@ -256,6 +268,7 @@ PRESETS: Mapping[str, SamplingSettings] = MappingProxyType(
             temperature=1.0,
             prompt="a picture of ",
             seed=0,
+            redraws=2,
             whole_phrases=True,
         ),
     }

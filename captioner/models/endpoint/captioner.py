@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
+from captioner.contract import ModelSpec, PictureInput
 from captioner.errors import BadModel, MissingPackage, ModelNotFound
 from captioner.models.endpoint import addresses
 from captioner.models.endpoint.settings import EndpointSettings
-from captioner.models.questions import filled_in, read_by
-from captioner.records import Sentence
+from captioner.models.questions import AskedCaptioner
+from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PROBE = "Which colour is this picture? Answer with the name of the colour alone."
 
 
-class EndpointCaptioner(Captioner):
+class EndpointCaptioner(AskedCaptioner):
     """Asks a server about each picture, one after the other; a thin front of `client.Client`."""
 
     family: ClassVar[str] = "endpoint"
@@ -69,11 +69,6 @@ class EndpointCaptioner(Captioner):
                 "see pictures. Load one that does there (for llama.cpp, with its mmproj file)."
             )
 
-    @staticmethod
-    def reads(settings: EndpointSettings) -> Sequence[Readable]:
-        """What the prompt's variables name."""
-        return read_by(settings.prompt)
-
     @property
     def device(self) -> str:
         """It takes none of this machine."""
@@ -117,4 +112,23 @@ class EndpointCaptioner(Captioner):
 
         Raises: CaptionerError: it concerns all pictures (nobody there, a wrong key). ModelFailed: of these pictures.
         """
-        return [self._client.ask(shown.image, filled_in(settings.prompt, shown), settings) for shown in inputs]
+        return [self._client.ask(shown.image, settings.asked(shown), settings) for shown in inputs]
+
+    @staticmethod
+    def can_draw(settings: EndpointSettings) -> bool:
+        """At temperature 0 the likeliest answer comes again."""
+        return settings.temperature > 0
+
+    @classmethod
+    def drawing(cls, settings: EndpointSettings) -> EndpointSettings:
+        """At the usual temperature where the settings have none."""
+        usual = EndpointSettings.from_mapping({}).temperature
+        return settings if cls.can_draw(settings) else settings.replaced(temperature=usual)
+
+    def draw(self, shown: PictureInput, settings: EndpointSettings, *, skip: int, count: int) -> list[Alternative]:
+        """The answers of the seeds that follow the settings' own, as far as the server heeds them. Raises: as
+        `caption`."""
+        seeds = [(settings.seed + skip + number) % 2**31 for number in range(count)]
+        prompt = settings.asked(shown)
+        drawn = [self._client.ask(shown.image, prompt, settings.replaced(seed=seed)) for seed in seeds]
+        return [Alternative(one.text, one.score, one.finish) for one in drawn]

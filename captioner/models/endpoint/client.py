@@ -178,7 +178,8 @@ class Client:
         if not text or is_thinking:
             why = "it thought aloud until the limit" if is_cut or is_thinking else "its answer is empty"
             raise ModelFailed(
-                f"{self._name} gave no caption: {why}; raise the longest answer, or take a model that does not think."
+                f"{self._name} gave no caption: {why}; raise the longest answer, or take a model that does not think.",
+                code="no_caption",
             )
         return Sentence(text, finish="length" if is_cut else "stop")
 

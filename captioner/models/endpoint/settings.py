@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-from captioner.models.questions import PROMPTS, STRAIGHTFORWARD, preset_title
-from captioner.settings import Settings, real, whole, words
+from captioner.models.questions import QuestionSettings
+from captioner.settings import Effect, real, whole, words
 
 
-class EndpointSettings(Settings):
+class EndpointSettings(QuestionSettings):
     """A question, how the server may draw its answer, and what it gets of the picture."""
 
-    first_fields = ("prompt", "max_tokens")
+    first_fields = ("prompt", "wishes", "word_count", "system", "max_tokens")
+    preset_fields = ("prompt", "max_tokens")
 
-    prompt: str = words(STRAIGHTFORWARD, "What the model is asked.")
-    system: str = words("", "What the model is told about itself, before the question.")
     model: str = words("", "The model's name on the server; empty takes the first that it lists.", max_length=200)
     max_tokens: int = whole(300, 1, 4096, "Answers are cut here.", unit="tokens", label="Longest answer")
     temperature: float = real(
@@ -26,15 +25,11 @@ class EndpointSettings(Settings):
     longest_edge: int = whole(
         1024, 128, 4096, "Pictures are sent no larger than this; a model sees little more.", step=64, unit="px"
     )
-    timeout_s: int = whole(180, 5, 3600, "How long one picture may take.", unit="s", label="Time limit")
+    timeout_s: int = whole(
+        180, 5, 3600, "How long one picture may take.", unit="s", label="Time limit", effect=Effect.CONDUCT
+    )
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
         """A question for each purpose, all else at its default."""
-        defaults = cls.from_mapping({})
-        return {name: defaults.replaced(prompt=prompt, max_tokens=count) for name, (prompt, count) in PROMPTS.items()}
-
-    @classmethod
-    def preset_title(cls, name: str) -> str:
-        """The purpose, in words."""
-        return preset_title(name)
+        return cls.asking(length="max_tokens")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
+from captioner.contract import ModelSpec, PictureInput
 from captioner.errors import CaptionerError
 from captioner.limits import read_json
-from captioner.models.questions import filled_in, read_by
+from captioner.models.questions import AskedCaptioner
 from captioner.models.torch_front import TorchFront, needing
-from captioner.models.vision_language.settings import VisionLanguageSettings
+from captioner.models.vision_language.settings import VisionLanguageSettings, wanted_by_folder
 from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
 
@@ -26,7 +26,7 @@ FILES = ("config.json", "tokenizer_config.json", "*.safetensors", "*.json", "*.m
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
-class VisionLanguageCaptioner(TorchFront, Captioner):
+class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
     """Answers a question about each picture; a thin front of `answering.VisionLanguageModel`."""
 
     family: ClassVar[str] = "vlm"
@@ -35,6 +35,7 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
     Settings: ClassVar[type[Settings]] = VisionLanguageSettings
     other_names: ClassVar[str] = "the hub id of an image-text-to-text model (owner/name)"
     names_any_repo: ClassVar[bool] = True
+    defaults_file: ClassVar[str] = "generation_config.json"
     is_live: ClassVar[bool] = False
     shares_grid: ClassVar[bool] = True
     files: ClassVar[tuple[str, ...]] = FILES
@@ -88,10 +89,10 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
         writes = "ConditionalGeneration" in text or "CausalLM" in text or "EncoderDecoder" in text
         return writes and any("vision" in key or key in ("encoder", "image_token_id") for key in config)
 
-    @staticmethod
-    def reads(settings: VisionLanguageSettings) -> Sequence[Readable]:
-        """What the prompt's variables name."""
-        return read_by(settings.prompt)
+    @classmethod
+    def defaults_from(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How the folder wants answers to be searched for, in our words; see `settings.wanted_by_folder`."""
+        return wanted_by_folder(content)
 
     @property
     def note(self) -> str:
@@ -109,7 +110,7 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
         Raises: SettingsError: the prompt holds a word that stands for the picture. ModelFailed, OutOfMemory.
         """
         self._model.check(settings)
-        prompts = [filled_in(settings.prompt, shown) for shown in inputs]
+        prompts = [settings.asked(shown) for shown in inputs]
         return self._model.answer([shown.image for shown in inputs], prompts, settings, [settings.seed] * len(inputs))
 
     def caption_grid(self, shown: PictureInput, grid: Sequence[VisionLanguageSettings]) -> list[Sentence]:
@@ -124,7 +125,7 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
         said: dict[int, Sentence] = {}
         for settings, places in alike.items():
             seeds = [grid[place].seed for place in places]
-            prompt = filled_in(settings.prompt, shown)
+            prompt = settings.asked(shown)
             count = len(places) if self.can_draw(settings) else 1
             found = self._model.answer(
                 [shown.image] * count, [prompt] * count, settings, seeds[:count], is_again=len(grid) > 1
@@ -137,11 +138,16 @@ class VisionLanguageCaptioner(TorchFront, Captioner):
         """Nucleus sampling draws; beam search finds the same again."""
         return settings.method == "nucleus"
 
+    @classmethod
+    def drawing(cls, settings: VisionLanguageSettings) -> VisionLanguageSettings:
+        """By nucleus sampling, whatever found the answer that went wrong."""
+        return settings.replaced(method="nucleus")
+
     def draw(
         self, shown: PictureInput, settings: VisionLanguageSettings, *, skip: int, count: int
     ) -> list[Alternative]:
         """The answers of the seeds that follow the settings' own. Raises: as `caption`."""
         seeds = [(settings.seed + skip + number) % 2**31 for number in range(count)]
-        prompt = filled_in(settings.prompt, shown)
+        prompt = settings.asked(shown)
         drawn = self._model.answer([shown.image] * count, [prompt] * count, settings, seeds)
         return [Alternative(one.text, one.score, one.finish) for one in drawn]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from captioner.errors import SettingsError
-from captioner.limits import MAX_CAPTION_LENGTH
-from captioner.models.questions import PROMPTS, STRAIGHTFORWARD, preset_title
-from captioner.settings import Settings, choice, real, whole, words
+from captioner.models.questions import QuestionSettings, RedrawnSettings
+from captioner.settings import choice, real, whole
 
 _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
 
 
-class SearchSettings(Settings):
+class SearchSettings(RedrawnSettings):
     """How an answer is searched for. Lengths count the answer's tokens alone.
 
     Under beam search with one beam the search is greedy.
@@ -42,6 +41,7 @@ class SearchSettings(Settings):
 
     def check_together(self) -> None:
         """Raises: SettingsError: min_new_tokens is above max_new_tokens."""
+        super().check_together()
         if self.min_new_tokens > self.max_new_tokens:
             raise SettingsError(
                 f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
@@ -49,25 +49,48 @@ class SearchSettings(Settings):
             )
 
 
-class VisionLanguageSettings(SearchSettings):
+class VisionLanguageSettings(SearchSettings, QuestionSettings):
     """What is asked, and how the answer is searched for."""
 
-    first_fields = ("prompt", "max_new_tokens")
-
-    prompt: str = words(STRAIGHTFORWARD, "What the model is asked.", max_length=MAX_CAPTION_LENGTH)
-    system: str = words(
-        "", "What the model is told about itself, before the question; models that take none get it before the prompt."
-    )
+    first_fields = ("prompt", "wishes", "word_count", "system", "max_new_tokens")
+    preset_fields = ("prompt", "max_new_tokens")
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:
         """A question for each purpose, all else at its default."""
-        defaults = cls.from_mapping({})
-        return {
-            name: defaults.replaced(prompt=prompt, max_new_tokens=count) for name, (prompt, count) in PROMPTS.items()
-        }
+        return cls.asking(length="max_new_tokens")
 
-    @classmethod
-    def preset_title(cls, name: str) -> str:
-        """The purpose, in words."""
-        return preset_title(name)
+
+_SAME = (
+    "num_beams",
+    "max_new_tokens",
+    "min_new_tokens",
+    "repetition_penalty",
+    "length_penalty",
+    "no_repeat_ngram_size",
+)
+_OF_DRAWING = ("temperature", "top_p", "top_k")
+
+
+def wanted_by_folder(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A folder's generation_config.json as values of our settings; what is outside a field's range, at its end.
+
+    Where it asks for sampling and names no top_k, transformers draws from 50 tokens, and so it is meant.
+    """
+    is_drawn = content.get("do_sample") is True and content.get("temperature") != 0
+    wanted = {name: content.get(name) for name in _SAME}
+    if is_drawn:
+        given = {name: content[name] for name in _OF_DRAWING if content.get(name) is not None}
+        wanted |= {"temperature": 1.0, "top_p": 1.0, "top_k": 50, **given}
+    found: dict[str, Any] = {"method": "nucleus"} if is_drawn else {}
+    for field in VisionLanguageSettings.fields():
+        value, lowest, highest = wanted.get(field.name), field.minimum, field.maximum
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
+        if is_number and lowest is not None and highest is not None:
+            held = min(max(value, lowest), highest)  # type: ignore[type-var]
+            found[field.name] = field.kind(held)
+    if found.get("min_new_tokens", 0) > found.get(
+        "max_new_tokens", VisionLanguageSettings.from_mapping({}).max_new_tokens
+    ):
+        del found["min_new_tokens"]
+    return found

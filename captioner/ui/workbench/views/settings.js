@@ -45,6 +45,9 @@ function familyOf(name) {
   return families[name] ?? families[typed ?? ''];
 }
 
+/** Whether a field's value is as another one needs it: one of several, or a text that has a word. */
+const isMet = (value, needed) => (Array.isArray(needed) ? needed.includes(value) : !!value?.includes(needed));
+
 /**
  * Shows only the fields that apply: a field may depend on another one's value, a family's on the chosen
  * captioner, a model's on its switch; and marks the tabs in use. These
@@ -53,7 +56,7 @@ function familyOf(name) {
 function showApplying(values) {
   const hidden = [];
   for (const [name, [other, needed]] of Object.entries(onlyWhen))
-    if (!needed.includes(values[other])) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
+    if (!isMet(values[other], needed)) hidden.push(`#setting-${name}`, `[data-field="${name}"]`);
   const chosen = familyOf(values.captioner ?? '');
   for (const family of new Set(Object.values(families))) if (chosen !== family) hidden.push(`#family-${family}`);
   for (const key of keys) if (!values[`${key}_on`]) hidden.push(`#body-${key}`);

@@ -1,0 +1,55 @@
+"""Kinds of captions that a set holds side by side (short, long, tags, ...): their names, and what each has of its own.
+
+Every set has the main kind; others have names. A kind has a captioner with its settings, and which taggers are on. What
+taggers keep and how text is made of it, the recipe, all kinds share. Runs no model.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from captioner.captions.groups import CAPTIONER, PRESET, setting_groups
+from captioner.errors import SettingsError
+from captioner.limits import value_shown
+from captioner.models import registry
+from captioner.records import MAIN
+
+MAIN_TITLE = "main"
+"""What people call the main kind."""
+
+MAX_KINDS = 8
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}")
+
+
+def title_of(kind: str) -> str:
+    """What a kind is called where people read it."""
+    return kind or MAIN_TITLE
+
+
+def kind_of_title(text: Any) -> str:
+    """The kind that somebody names, in any case; "main" and "" are the main one.
+
+    Raises: SettingsError: nothing can be called so.
+    """
+    name = text.strip().lower() if isinstance(text, str) else text
+    if name in (MAIN, MAIN_TITLE):
+        return MAIN
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"a kind of caption is called {value_shown(text)}; give 1 to 24 letters a to z, digits, - and _."
+        )
+    return name
+
+
+def own_names() -> frozenset[str]:
+    """The names in the flat mapping of what each kind has for itself."""
+    names = {CAPTIONER, PRESET, *registry.families("tagger")}
+    for group in setting_groups("captioner"):
+        names |= {field.name for field in (*group.fields(), *group.aliases())}
+    return frozenset(names)
+
+
+def in_order(names: Any) -> list[str]:
+    """Kinds as they are listed: the main one first, the others by name."""
+    return sorted(set(names))

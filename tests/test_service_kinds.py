@@ -1,0 +1,143 @@
+"""Several kinds of captions of one set, as page and programs use them. The models are fakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captioner.errors import SettingsError
+from captioner.service.service import Service
+from tests.fakes import FakeModel
+from tests.service_makers import RED, added, page_values, png, set_with, wait_for_job
+
+LONG, SHORT = "a red picture 40 wide under beam 3", "a red picture 40 wide under beam 1"
+
+
+def captioned(service: Service, set_id: str, **changes: Any) -> dict[str, Any]:
+    """Caption all with the page's values of the set."""
+    front = service.kinds.of_set(set_id)["front"]
+    service.jobs.start(set_id, None, page_values(service, kind=front, **changes))
+    return wait_for_job(service, set_id)
+
+
+def texts(service: Service, set_id: str) -> list[str]:
+    return [row["text"] for row in service.open_set(set_id)["rows"]]
+
+
+@pytest.fixture
+def two(service: Service) -> tuple[str, str]:
+    """A set of one picture with a main and a short caption, the short one in front."""
+    set_id, [picture] = set_with(service, RED)
+    captioned(service, set_id)
+    service.kinds.add(set_id, "short", page_values(service))
+    captioned(service, set_id, num_beams=1)
+    return set_id, picture
+
+
+def test_a_picture_holds_a_caption_of_each_kind(service: Service, two: tuple[str, str]) -> None:
+    set_id, picture = two
+    assert texts(service, set_id) == [SHORT]
+    found = service.kinds.of_set(set_id)
+    assert found["front"] == "short"
+    assert [(one["name"], one["title"]) for one in found["all"]] == [("", "main"), ("short", "short")]
+    assert service.live.details(set_id, picture)["kinds"] == [{"name": "", "title": "main", "caption": LONG}]
+    service.kinds.choose(set_id, "main")
+    assert texts(service, set_id) == [LONG]
+    assert service.choices.stored_plan(set_id).to_flat()["num_beams"] == 3
+    assert service.live.details(set_id, picture)["kinds"][0] == {"name": "short", "title": "short", "caption": SHORT}
+    assert service.jobs.start(set_id, None, None) == {"job": None}  # what each says is known
+
+
+def test_each_kind_remembers_its_settings_and_shares_the_text_ones(service: Service, two: tuple[str, str]) -> None:
+    set_id, _ = two
+    service.kinds.choose(set_id, "", page_values(service, kind="short", num_beams=2, prefix="sks"))
+    flat = service.choices.stored_plan(set_id).to_flat()
+    assert (flat["num_beams"], flat["prefix"], flat["kinds"]["short"]["num_beams"]) == (3, "sks", 2)
+    service.settings_changed(set_id, page_values(service, kind="", num_beams=5))
+    service.kinds.choose(set_id, "short")
+    assert service.choices.stored_plan(set_id).to_flat()["num_beams"] == 2
+
+
+def test_a_moved_slider_of_a_kind_asks_no_other_kinds_layers(service: Service, two: tuple[str, str]) -> None:
+    set_id, picture = two
+    FakeModel.calls.clear()
+    shown = service.live.preview(set_id, picture, page_values(service, kind="short", num_beams=1))
+    assert (shown["text"], FakeModel.calls) == (SHORT, [])
+    shown = service.live.preview(set_id, picture, page_values(service, kind="short", num_beams=2))
+    assert shown["text"] == "a red picture 40 wide under beam 2"
+    changed = service.settings_changed(set_id, page_values(service, kind="short", num_beams=1))
+    assert not changed["is_changed"]
+
+
+def test_one_job_makes_the_captions_of_all_kinds(service: Service) -> None:
+    set_id, _ = set_with(service, RED, (20, 20, 220))
+    service.kinds.add(set_id, "short", page_values(service, wd14_on=True))
+    service.settings_changed(set_id, page_values(service, kind="short", num_beams=1, wd14_on=True))
+    service.kinds.choose(set_id, "main")
+    FakeModel.calls.clear()
+    values = page_values(service, wd14_on=True)
+    service.jobs.start(set_id, None, values, all_kinds=True)
+    job = wait_for_job(service, set_id)
+    assert (job["state"], job["done"], job["total"]) == ("done", 4, 4)
+    assert len(FakeModel.calls) == 6  # two pictures by two captioners, and the tagger once
+    found = service.kinds.captions(set_id, service.workspace.views(set_id))
+    assert [list(kinds) for kinds in found.values()] == [["short"], ["short"]]
+    assert all("beam 1" in kinds["short"] and "long hair" in kinds["short"] for kinds in found.values())
+    assert service.jobs.start(set_id, None, values, all_kinds=True) == {"job": None}
+
+
+def test_edits_belong_to_their_kind(service: Service, two: tuple[str, str]) -> None:
+    set_id, picture = two
+    revision = service.save_caption(set_id, picture, "my short one", 0)["revision"]
+    service.kinds.choose(set_id, "main")
+    assert texts(service, set_id) == [LONG]
+    assert service.kinds.captions(set_id, service.workspace.views(set_id)) == {picture: {"short": "my short one"}}
+    assert not service.save_caption(set_id, picture, "typed for the short one", revision)["ok"]
+    service.travel(set_id, is_undo=True)
+    assert (service.kinds.of_set(set_id)["front"], texts(service, set_id)) == ("short", ["my short one"])
+
+
+def test_a_kind_is_taken_away_and_comes_back(service: Service, two: tuple[str, str]) -> None:
+    set_id, picture = two
+    service.save_caption(set_id, picture, "my short one", 0)
+    assert service.kinds.remove(set_id, "short")["front"] == ""
+    assert [one["name"] for one in service.kinds.of_set(set_id)["all"]] == [""]
+    assert texts(service, set_id) == [LONG]
+    service.travel(set_id, is_undo=True)
+    assert texts(service, set_id) == ["my short one"]
+
+
+@pytest.mark.parametrize(
+    ("act", "name", "why"),
+    [
+        ("add", "main", "there is a kind called main"),
+        ("add", "Kurz!", "a kind of caption is called 'Kurz!'; give 1 to 24 letters a to z, digits, - and _."),
+        ("add", "SHORT", "there is a kind called short"),
+        ("choose", "long", "there is no kind of caption called long; the kinds are main, short."),
+        ("remove", "main", "the main kind cannot be removed"),
+        ("remove", "long", "there is no kind of caption called long"),
+    ],
+)
+def test_what_cannot_be_is_said(service: Service, two: tuple[str, str], act: str, name: str, why: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        getattr(service.kinds, act)(two[0], name)
+    assert str(refused.value).startswith(why)
+
+
+def test_a_visitor_names_no_folder_for_a_kind(service: Service, tmp_path: Path) -> None:
+    for plan_of in (service.choices.plan_of_flat, service.choices.plan_of):
+        with pytest.raises(SettingsError, match=r"captioner is .*; it must be one of"):
+            plan_of({"kinds": {"short": {"captioner": str(tmp_path)}}})
+
+
+def test_a_caption_that_came_along_stays_the_main_one(service: Service) -> None:
+    set_id = service.new_set()["set"]
+    picture = added(service, set_id, "1.png", png(RED), "it came along")
+    service.kinds.add(set_id, "short", page_values(service, existing="ignore"))
+    captioned(service, set_id, existing="ignore")
+    assert texts(service, set_id) == [LONG]
+    service.kinds.choose(set_id, "main")
+    row = service.rows.of_picture(set_id, picture)
+    assert (row["text"], row["state"]) == ("it came along", "existing")
