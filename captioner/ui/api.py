@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from captioner.errors import BadPicture, CaptionerError, SettingsError, UnknownSet
+from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
 from captioner.formats.format import path_of
@@ -28,6 +28,7 @@ from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt
 from captioner.service.exports import ExportWish
 from captioner.service.lab import AskedAxis
 from captioner.service.messages import message_of
+from captioner.service.models import ACTIONS
 from captioner.service.service import Service
 from captioner.ui.asked import (
     Shape,
@@ -45,6 +46,7 @@ from captioner.ui.asked import (
     whole,
     word,
 )
+from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
 from captioner.workspace.lab import COLOURS
 
@@ -79,16 +81,14 @@ _SHAPES: Mapping[str, Shape] = {
         cell=whole,
         rating=optional(one_of(COLOURS)),
     ),
-    "job": Shape(job_id=text(MAX_NAME_LENGTH)),
-    "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
-    "jobs": Shape(set_id=identifier),
-    "resume_job": Shape(job_id=text(MAX_NAME_LENGTH)),
-    "retry_failed": Shape(set_id=identifier),
     "captions": Shape(set_id=identifier),
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
     "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
     "export_set": Shape(set_id=identifier, export=settings),
     "delete_set": Shape(set_id=identifier),
+    **JOB_SHAPES,
+    "models": Shape(),
+    "act_on_model": Shape(action=one_of(ACTIONS), name=optional(label, "")),
 }
 """What each endpoint takes, by the names of its function's parameters."""
 
@@ -216,42 +216,6 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return service.lab.rate(set_id, sweep_id, picture_id, cell, rating)  # type: ignore[arg-type]  # the shape's
 
-    def job(job_id: str) -> dict:  # type: ignore[type-arg]
-        """How far a job is: {"state", "done", "total", "failed", "place", "seconds_left"}; done counts no failed ones.
-
-        state: waiting, running, done, cancelled or failed; of a job that the app's end cut off interrupted, then
-        resumed or left. place: null or {"number": whose turn it is, 1 for the next, "jobs": how many share the machine,
-        or the server, itself among them}. seconds_left: a forecast, null where there is none.
-        """
-        found = _job(service, job_id)
-        plain = {name: found.get(name) for name in ("state", "total", "failed", "place", "seconds_left")}
-        return {**plain, "done": found["done"] - found["failed"]}
-
-    def cancel_job(job_id: str) -> dict:  # type: ignore[type-arg]
-        """Stops a job before its next picture; what is done stays. Returns what `/job` returns."""
-        _job(service, job_id)
-        service.jobs.cancel(*_parts(job_id))
-        return job(job_id)
-
-    def jobs(set_id: str) -> list:  # type: ignore[type-arg]
-        """The set's last 100 jobs, the newest first: [{"id", "kind", "state", "done", "total", "failed", "message",
-        "started_at", "ended_at", "models", "settings": those that differ from the defaults}].
-
-        kind: caption, prepare, read, suggest or sweep. done counts the failed ones too. Times are seconds since 1970.
-        """
-        return [{**row, "id": f"{set_id}.{row['id']}"} for row in service.jobs.told(set_id)["jobs"]]
-
-    def resume_job(job_id: str) -> str:
-        """Goes on with the set's last job that the app's end cut off; returns the new job's id, "" if all is done."""
-        set_id, number = _parts(job_id)
-        begun = service.jobs.resume(set_id, number)["job"]
-        return f"{set_id}.{begun['id']}" if begun else ""
-
-    def retry_failed(set_id: str) -> str:
-        """Captions the pictures that failed once more, under the set's settings; the job's id, "" if none failed."""
-        begun = service.jobs.retry_failed(set_id)["job"]
-        return f"{set_id}.{begun['id']}" if begun else ""
-
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
         """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision"}].
 
@@ -309,22 +273,28 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""
         return service.delete_set(set_id)
 
+    def models() -> dict:  # type: ignore[type-arg]
+        """What models there are: {"models": [{"name", "family", "kind", "source", "licence", "state":
+        "absent|downloading|downloaded|loading|resident|offloaded|failed", "device", "precision", "runtime",
+        "size_bytes", "needs_bytes", "steps_back": names, "last_used", "failure", "download": null or {"done_bytes",
+        "total_bytes", "bytes_a_second", "seconds_left"}, ...}], "memory": null or {"device", "used_bytes",
+        "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}, "may_manage"}. steps_back: who would for this one.
+        """
+        return service.models.report()
+
+    def act_on_model(action: str, name: str = "") -> dict:  # type: ignore[type-arg]
+        """Loads, unloads, downloads or verifies a model, stops its download, or frees the device of all (no name).
+
+        action: load, unload, download, stop, verify or free. Returns {"said"} at once; /models tells how it went on.
+        """
+        return service.models.act(action, name)
+
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(suggest, suggested, start_sweep, sweep, rate),
-        *(
-            scores,
-            job,
-            cancel_job,
-            jobs,
-            resume_job,
-            retry_failed,
-            captions,
-            save_caption,
-            import_set,
-            export_set,
-            delete_set,
-        ),
+        *(scores, captions, save_caption, import_set, export_set, delete_set),
+        *(models, act_on_model),
+        *job_functions(service),
     )
 
 
@@ -366,22 +336,6 @@ def _name(file: Any) -> str:
         name = path.rpartition("/")[2] if isinstance(path, str) else ""
     folder, _, name = spelt_out(name[:MAX_PATH_LENGTH]).rpartition("/")
     return path_of(folder, name[:MAX_NAME_LENGTH])
-
-
-def _parts(job_id: str) -> tuple[str, str]:
-    """The ids of a job's set, and of the job in it."""
-    set_id, _, number = job_id.rpartition(".")
-    return set_id, number
-
-
-def _job(service: Service, job_id: str) -> dict[str, Any]:
-    try:
-        found = service.jobs.report(*_parts(job_id))
-    except UnknownSet:
-        found = None
-    if found is None:
-        raise CaptionerError("there is no such job; the last hundred of each set are kept.", code="unknown_job")
-    return found
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
