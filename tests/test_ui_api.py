@@ -223,7 +223,11 @@ def test_a_job_runs_is_watched_and_can_be_cancelled(client: Client, files: list[
     until = time.monotonic() + 30
     while (job := _call(client, "job", job_id))["state"] not in ("done", "failed") and time.monotonic() < until:
         time.sleep(0.1)
-    assert job == {"state": "done", "done": 2, "total": 2, "failed": 0}
+    over = {"place": None, "seconds_left": None}
+    assert job == {"state": "done", "done": 2, "total": 2, "failed": 0, **over}
+    [kept] = _call(client, "jobs", set_id)
+    assert (kept["id"], kept["kind"], kept["state"], kept["models"]) == (job_id, "caption", "done", ["fake-blip"])
+    assert kept["settings"]["num_beams"] == 16 and kept["started_at"] <= kept["ended_at"]
     assert [row["caption"] for row in _call(client, "captions", set_id)] == [
         "a red picture 40 wide under beam 16",
         "a blue picture 40 wide under beam 16",
@@ -250,7 +254,8 @@ def test_captions_are_read_for_doubtful_words(tmp_path: Path) -> None:
         until = time.monotonic() + 60
         while _call(client, "job", job_id)["state"] not in ("done", "failed") and time.monotonic() < until:
             time.sleep(0.1)
-        assert _call(client, "job", job_id) == {"state": "done", "done": 1, "total": 1, "failed": 0}
+        ended = _call(client, "job", job_id)
+        assert (ended["state"], ended["done"], ended["total"], ended["failed"]) == ("done", 1, 1, 0)
         [scored] = _call(client, "scores", set_id)
         assert (scored["id"], scored["is_stale"], scored["score"] > 0.5) == (first, False, True)
         assert [(doubt["word"], doubt["better"]) for doubt in scored["doubts"]] == [("cats", "hearts")]
