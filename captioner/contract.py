@@ -64,7 +64,7 @@ class ModelSpec:
     that is not known. stored_bytes: what a number takes in its weights file. defaults: settings fields whose best value
     differs for this model. tag: open_clip's pair of architecture and pretrained. is_demo: shipped with the product in
     assets/demo/<name>, trained on drawn scenes. sends_to: the machine that pictures are sent to, "" where they stay on
-    this one.
+    this one. near: of a repository that is not registered, those with like names, in case that it is not there.
     """
 
     name: str
@@ -81,6 +81,7 @@ class ModelSpec:
     tag: tuple[str, str] | None = None
     is_demo: bool = False
     sends_to: str = ""
+    near: tuple[str, ...] = ()
 
     @property
     def has_folder(self) -> bool:

@@ -46,7 +46,10 @@ def download_model(
     A connection that breaks is taken up again where it broke; after a failure the next call fetches only the files
     that are not complete (huggingface_hub 2.4 keeps no part of a file between two calls).
 
-    Raises: ModelNotFound: the server cannot be reached or has no such model, or the disk is full; says which.
+    Raises:
+        ModelNotFound: the server cannot be reached, or the disk is full; code "unknown_model": it has no such model,
+            "gated_model": it gives it only to those who accepted its licence. Says which and what to do.
+        BadModel: the repository lacks what the model needs.
     """
     library = _huggingface_hub()
     assert spec.repo is not None
@@ -54,6 +57,10 @@ def download_model(
         folder = Path(
             library.snapshot_download(spec.repo, allow_patterns=list(spec.files), tqdm_class=_progress_bar(progress))
         )
+    except library.errors.GatedRepoError as error:
+        raise ModelNotFound(_gated(spec, library), code="gated_model") from error
+    except library.errors.RepositoryNotFoundError as error:
+        raise ModelNotFound(_unknown(spec), code="unknown_model") from error
     except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
         detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelNotFound(
@@ -66,7 +73,29 @@ def download_model(
             f"the repository {spec.repo} has no {' and no '.join(missing)}, which {spec.name} needs; pickles are not "
             "taken instead. Choose another model."
         )
+    if "*.safetensors" in spec.files and not any(folder.glob("*.safetensors")):
+        raise BadModel(
+            f"the repository {spec.repo} has no weights as safetensors; pickles, which can run code, are not taken "
+            "instead. Choose another model, or a copy of it in safetensors."
+        )
     return folder
+
+
+def _gated(spec: ModelSpec, library: Any) -> str:
+    pages = library.constants.ENDPOINT
+    return (
+        f"{spec.name} is given only to those who accepted its licence: accept it at {pages}/{spec.repo}, make a token "
+        f"for reading at {pages}/settings/tokens, put it into the environment variable HF_TOKEN (or run `hf auth "
+        "login`), and start again."
+    )
+
+
+def _unknown(spec: ModelSpec) -> str:
+    like = f"the nearest known ones are {', '.join(spec.near)}" if spec.near else "look its name up there"
+    return (
+        f"there is no model {spec.repo} on the hub, or it is private (then a token in the environment variable "
+        f"HF_TOKEN opens it); {like}."
+    )
 
 
 def download_steps(

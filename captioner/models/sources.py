@@ -102,8 +102,10 @@ def find_model(
     spec = registry.named_in_family(name_or_folder, family)
     if spec is not None:
         return _named_source(spec, models, download, progress)
+    near = registry.near_names(name_or_folder, registry.of_family(family)[0].kind)
+    meant = f"did you mean {' or '.join(near)}? Otherwise " if near else ""
     raise ModelNotFound(
-        f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are "
+        f"no {family} model is called {name_or_folder!r} and there is no such folder; {meant}the names are "
         f"{registry.names_in_words(family)}."
     )
 
