@@ -190,9 +190,8 @@ def test_a_download_that_failed_is_told_and_is_not_taken_for_a_model(server: Hub
 def test_a_repository_that_is_not_there_is_told(server: HubServer, tmp_path: Path) -> None:
     server.repositories.clear()
     code, message = answer(FIND.format(models="hub"), tmp_path / "home", server)
-    assert code == "model_not_found"
-    assert "could not be downloaded" in message
-    assert "404" in message
+    assert code == "unknown_model"
+    assert message.startswith("there is no model Salesforce/blip-image-captioning-base on the hub, or it is private")
 
 
 def test_a_repository_without_the_weights_is_a_bad_model(tmp_path: Path) -> None:
