@@ -19,6 +19,7 @@ from captioner.cli.flags import (
     flat_settings,
     notes_without_effect,
 )
+from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures, opened
 from captioner.cli.progress import Progress
@@ -100,6 +101,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_model_flags(models)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
+    add_memory_flags(models)
     add_setting_flags(parser)
 
 
@@ -188,9 +190,7 @@ def _judges(arguments: argparse.Namespace, plan: Plan) -> Plan | None:
 
 
 def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: Sequence[NamedPicture]) -> int:
-    from captioner.models.manager import ModelManager
-
-    manager = ModelManager(models=arguments.models, device=arguments.device)
+    manager = manager_of(arguments)
     swept: list[SweptPicture] = []
     failed = 0
     is_stopped = False
