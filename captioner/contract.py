@@ -138,6 +138,11 @@ class Model(ABC):
         return None
 
     @classmethod
+    def name_warning(cls, name: str) -> str:
+        """What who chose this name or folder should know before it is used, a sentence; "" when all is well."""
+        return ""
+
+    @classmethod
     def accepts(cls, folder: Path) -> bool:
         """Whether a folder of somebody's own looks like a model of this family, from its small files."""
         return False

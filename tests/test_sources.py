@@ -337,8 +337,8 @@ def test_a_download_in_steps_ends_as_any_other(server: HubServer, tmp_path: Path
     assert is_seen and "model.safetensors" in files
     server.repositories.clear()
     code, message = answer(STEPS.format(stop_at=0), tmp_path / "empty", server)
-    assert code == "model_not_found"
-    assert message.endswith("Try again (files that are complete are kept), or do without.")
+    assert code == "unknown_model"
+    assert message.startswith("there is no model Salesforce/blip-image-captioning-base on the hub")
 
 
 def test_a_download_in_steps_stops_when_nobody_wants_it_any_more(tiny: Path, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
         raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
     check_set_flags(arguments, target_of(arguments))
-    for text in (*plan.notes, *notes_without_effect(flat, plan)):
+    for text in (*plan.notes, *plan.warnings(), *notes_without_effect(flat, plan)):
         note(f"note: {text}")
     return plan
 
