@@ -221,7 +221,7 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     check_set_flags(arguments, target_of(arguments))
     is_written = arguments.out or arguments.zip or arguments.beside
     kinds = kinds_note(plan, target_of(arguments), getattr(arguments, "captions", "one")) if is_written else ""
-    for text in (*plan.notes, *filter(None, [kinds]), *notes_without_effect(flat, plan)):
+    for text in (*plan.notes, *plan.warnings(), *filter(None, [kinds]), *notes_without_effect(flat, plan)):
         note(f"note: {text}")
     return plan
 
