@@ -602,3 +602,22 @@ def test_a_folder_of_models_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (dict(choice.names), choice.is_demo) == ({"blip": "blip-large"}, False)
     with pytest.raises(ModelNotFound, match="there is no model in"):
         sources.choose_trio(str(tmp_path / "blip-large"))
+
+
+def test_a_gated_repository_says_which_licence_to_accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+    import huggingface_hub
+    from huggingface_hub.errors import GatedRepoError
+
+    from captioner.models import download
+
+    def refuse(*_: Any, **__: Any) -> None:
+        response = httpx.Response(403, request=httpx.Request("GET", "https://huggingface.co"))
+        raise GatedRepoError("403 Client Error. Access to model google/gemma is restricted.", response=response)
+
+    monkeypatch.setattr(download, "fetch_large", lambda *_: 0)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(
+        ModelNotFound, match=r"accept its licence: do so at https://huggingface\.co/google/gemma-4-E4B-it, "
+    ):
+        download.download_model(registry.find("gemma-4-e4b"))

@@ -47,7 +47,8 @@ def download_model(
     A connection that breaks is taken up again where it broke; after a failure or a stop the next call fetches only what
     is not here, of large files the rest (`resuming`).
 
-    Raises: ModelNotFound: the server cannot be reached or has no such model, or the disk is full; says which.
+    Raises: ModelNotFound: the server cannot be reached or has no such model, its licence was not accepted, or the disk
+        is full; says which.
     """
     library = _huggingface_hub()
     assert spec.repo is not None
@@ -58,6 +59,11 @@ def download_model(
         bar = _progress_bar(lambda done, total: note(large_bytes + done, large_bytes + total))
         folder = Path(library.snapshot_download(spec.repo, allow_patterns=patterns, tqdm_class=bar))
     except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
+        if any(isinstance(one, library.errors.GatedRepoError) for one in (error, error.__cause__, error.__context__)):
+            raise ModelNotFound(
+                f"{spec.name} is given only to those who accept its licence: do so at "
+                f"https://huggingface.co/{spec.repo}, log in on this machine (hf auth login), and try again."
+            ) from error
         raise ModelNotFound(
             f"{spec.name}{f' ({spec.download_mb} MB)' if spec.download_mb else ''} could not be downloaded from "
             f"{spec.repo}: {_in_a_line(error)}. Try again (files that are complete are kept), {otherwise}."
