@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.errors", "captioner.turns", "captioner.phrases", "captioner.glitches", "captioner.job"),
     ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
-    ("captioner.settings", "captioner.temporary", "captioner.images", "captioner.readings"),
+    ("captioner.settings", "captioner.users", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),
     ("captioner.lab.suggest", "captioner.redrawing"),
     ("captioner.models.resuming",),

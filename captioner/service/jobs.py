@@ -21,6 +21,7 @@ from captioner.service.captioning import Captioning, Run, Todo
 from captioner.service.choices import Choices
 from captioner.service.pictures import Pictures
 from captioner.service.preparing import Preparations
+from captioner.service.shares import Shares
 from captioner.worker import Job, MoveTo, Pause, PreparationProgress, Worker
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -39,8 +40,15 @@ class Jobs:
     """The jobs of all sets since the app started."""
 
     def __init__(
-        self, workspace: Workspace, worker: Worker, manager: ModelManager, choices: Choices, pictures: Pictures
+        self,
+        workspace: Workspace,
+        worker: Worker,
+        manager: ModelManager,
+        choices: Choices,
+        pictures: Pictures,
+        shares: Shares,
     ) -> None:
+        self._shares = shares
         self._workspace = workspace
         self._worker = worker
         self._choices = choices
@@ -146,6 +154,7 @@ class Jobs:
         if running:
             doing = _DOING[running[0].kind]
             raise CaptionerError(f"this set is being {doing} already; wait for it or stop it.", code="busy")
+        self._shares.check_jobs(set_id)
 
     def newest(self, set_id: str) -> dict[str, Any] | None:
         """The newest job of a set, None where it has none since the app started."""
