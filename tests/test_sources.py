@@ -191,9 +191,8 @@ def test_a_download_that_failed_is_told_and_is_not_taken_for_a_model(server: Hub
 def test_a_repository_that_is_not_there_is_told(server: HubServer, tmp_path: Path) -> None:
     server.repositories.clear()
     code, message = answer(FIND.format(models="hub"), tmp_path / "home", server)
-    assert code == "model_not_found"
-    assert "could not be downloaded" in message
-    assert "404" in message
+    assert code == "unknown_model"
+    assert message.startswith("there is no model Salesforce/blip-image-captioning-base on the hub, or it is private")
 
 
 def test_a_repository_without_the_weights_is_a_bad_model(tmp_path: Path) -> None:
@@ -338,8 +337,8 @@ def test_a_download_in_steps_ends_as_any_other(server: HubServer, tmp_path: Path
     assert is_seen and "model.safetensors" in files
     server.repositories.clear()
     code, message = answer(STEPS.format(stop_at=0), tmp_path / "empty", server)
-    assert code == "model_not_found"
-    assert message.endswith("Try again (files that are complete are kept), or do without.")
+    assert code == "unknown_model"
+    assert message.startswith("there is no model Salesforce/blip-image-captioning-base on the hub")
 
 
 def test_a_download_in_steps_stops_when_nobody_wants_it_any_more(tiny: Path, tmp_path: Path) -> None:
@@ -602,22 +601,3 @@ def test_a_folder_of_models_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (dict(choice.names), choice.is_demo) == ({"blip": "blip-large"}, False)
     with pytest.raises(ModelNotFound, match="there is no model in"):
         sources.choose_trio(str(tmp_path / "blip-large"))
-
-
-def test_a_gated_repository_says_which_licence_to_accept(monkeypatch: pytest.MonkeyPatch) -> None:
-    import httpx
-    import huggingface_hub
-    from huggingface_hub.errors import GatedRepoError
-
-    from captioner.models import download
-
-    def refuse(*_: Any, **__: Any) -> None:
-        response = httpx.Response(403, request=httpx.Request("GET", "https://huggingface.co"))
-        raise GatedRepoError("403 Client Error. Access to model google/gemma is restricted.", response=response)
-
-    monkeypatch.setattr(download, "fetch_large", lambda *_: 0)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    with pytest.raises(
-        ModelNotFound, match=r"accept its licence: do so at https://huggingface\.co/google/gemma-4-E4B-it, "
-    ):
-        download.download_model(registry.find("gemma-4-e4b"))
