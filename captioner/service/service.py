@@ -27,6 +27,7 @@ from captioner.captions.recipe_file import RecipeFile
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
+from captioner.records import MAIN
 from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
 from captioner.service.doubt import Doubt
@@ -112,8 +113,9 @@ class Service:
     # Sets and pictures
 
     def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
-        """A new set with the settings that the page shows."""
-        set_id = self.workspace.create_set(name, self.choices.plan_of(values).to_flat())
+        """A new set with the settings that the page shows; its captions are main ones, of whatever kind those are."""
+        plan = replace(self.choices.plan_of(values), kind=MAIN, kinds=())
+        set_id = self.workspace.create_set(name, plan.to_flat())
         return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
 
     def open_set(self, set_id: str) -> dict[str, Any]:
