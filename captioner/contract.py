@@ -235,7 +235,8 @@ class Captioner(Model):
         """One sentence a picture, in order; the size of the batch never changes a result.
 
         Args: settings: an instance of this class's `Settings`.
-        Raises: ModelFailed, OutOfMemory: of the whole call: whoever asks goes on picture by picture.
+        Raises: ModelFailed, OutOfMemory: of the whole call: whoever asks goes on picture by picture. SomeFailed: with
+            what the others gave, where asking again would cost.
         """
 
     def caption_grid(self, shown: PictureInput, grid: Sequence[Any]) -> list[Sentence]:
