@@ -67,6 +67,7 @@ class Lab:
         self._jobs = jobs
         self._readers = readers
         self._job_ids: Recent[str, str] = Recent(1_000)  # by sweep
+        jobs.resumes["sweep"] = lambda set_id, asked: self.resume(set_id, asked["sweep"])
         self.sweeps = Sweeps(workspace, choices)
         self.offer = Offer(choices, manager, MAX_PICTURES)
         self.files = SweepFiles(workspace, pictures, self.sweeps)
@@ -93,6 +94,7 @@ class Lab:
         wanted = list(dict.fromkeys(picture_ids))
         if not 1 <= len(wanted) <= MAX_PICTURES:
             raise SettingsError(f"{len(wanted)} pictures are chosen; a comparison takes 1 to {MAX_PICTURES}.")
+        plan = self._choices.knowing_kinds(set_id, plan)
         grid = self.grid(axes, plan)
         self._check_models(grid, downloads=downloads)
         views = [self._workspace.view(set_id, picture_id) for picture_id in wanted]
@@ -159,7 +161,8 @@ class Lab:
         )
         todo = run.todo()
         total = sum(len(cells) for cells in todo.values())
-        job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total)["job"]
+        request = {"sweep": sweep_id}
+        job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total, request=request)["job"]
         self._job_ids.put(sweep_id, job["id"])
 
     def _job(self, set_id: str, sweep_id: str) -> Job | None:

@@ -17,6 +17,8 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from captioner.captions.caption_kinds import kind_title
+from captioner.captions.groups import KINDS
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
@@ -46,7 +48,7 @@ from captioner.ui.asked import (
     whole,
     word,
 )
-from captioner.worker import Job
+from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
 from captioner.workspace.lab import COLOURS
 
@@ -81,13 +83,12 @@ _SHAPES: Mapping[str, Shape] = {
         cell=whole,
         rating=optional(one_of(COLOURS)),
     ),
-    "job": Shape(job_id=text(MAX_NAME_LENGTH)),
-    "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "captions": Shape(set_id=identifier),
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
     "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
     "export_set": Shape(set_id=identifier, export=settings),
     "delete_set": Shape(set_id=identifier),
+    **JOB_SHAPES,
     "models": Shape(),
     "act_on_model": Shape(action=one_of(ACTIONS), name=optional(label, "")),
 }
@@ -143,8 +144,14 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return service.live.caption_one(set_id, picture_id, service.choices.plan_of_flat(settings))
 
     def start_captioning(set_id: str, settings: dict) -> str:  # type: ignore[type-arg]
-        """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already."""
-        job = service.jobs.start_plan(set_id, None, service.choices.plan_of_flat(settings))["job"]
+        """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already.
+
+        settings: as for caption_picture. kinds among them, {"short": {"captioner": "blip-base", "max_length": 12}},
+        are further captions of each picture, with a captioner and taggers of their own, and are made too; kind names
+        the one in front, which exports take where a format has one caption a picture.
+        """
+        plan = service.choices.plan_of_flat(settings)
+        job = service.jobs.start_plan(set_id, None, plan, all_kinds=KINDS in settings)["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
     def score_captions(set_id: str) -> str:
@@ -189,8 +196,8 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
 
         axes: one to three settings with the values to try, {"q_factor": [0.6, 1, 1.4], "min_length": [5, 10, 15]}, x
-        first; models (captioner, wd14, ...) and preset may be axes too, at most 400 cells. settings: of what is on no
-        axis, as for caption_picture.
+        first; models (captioner, wd14, ...), preset and kind may be axes too, at most 400 cells. settings: of what is
+        on no axis, as for caption_picture.
         """
         asked = [AskedAxis(setting, values) for setting, values in axes.items()]
         started = service.lab.start(set_id, picture_ids, asked, service.choices.plan_of_flat(settings), name)
@@ -217,28 +224,22 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return service.lab.rate(set_id, sweep_id, picture_id, cell, rating)  # type: ignore[arg-type]  # the shape's
 
-    def job(job_id: str) -> dict:  # type: ignore[type-arg]
-        """How far a job is: {"state": "waiting|running|done|cancelled|failed", "done", "total", "failed"}."""
-        found = _job(service, job_id)
-        return {"state": found.state, "done": found.done, "total": found.total, "failed": found.failed}
-
-    def cancel_job(job_id: str) -> dict:  # type: ignore[type-arg]
-        """Stops a job before its next picture; what is done stays. Returns what `/job` returns."""
-        _job(service, job_id).cancel()
-        return job(job_id)
-
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
-        """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision"}].
+        """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision",
+        "kinds": {name: caption} of the kinds that are not in front}].
 
         caption is as exported, with prefix and suffix; text is without them, and what save_caption takes. state is
         empty, existing (the caption came along with the picture), generated, edited or failed.
         """
+        rows = service.open_set(set_id)["rows"]
+        kinds = service.kinds.captions(set_id, service.workspace.views(set_id))
         return [
             {
                 **{name: row[name] for name in ("id", "name", "folder", "caption", "text", "state", "revision")},
                 "edited": row["state"] == "edited",
+                "kinds": {kind_title(kind): text for kind, text in kinds.get(row["id"], {}).items()},
             }
-            for row in service.open_set(set_id)["rows"]
+            for row in rows
         ]
 
     def save_caption(set_id: str, picture_id: str, text: str, base_revision: int) -> dict:  # type: ignore[type-arg]
@@ -303,8 +304,9 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(suggest, suggested, start_sweep, sweep, rate),
-        *(scores, job, cancel_job, captions, save_caption, import_set, export_set, delete_set),
+        *(scores, captions, save_caption, import_set, export_set, delete_set),
         *(models, act_on_model),
+        *job_functions(service),
     )
 
 
@@ -346,14 +348,6 @@ def _name(file: Any) -> str:
         name = path.rpartition("/")[2] if isinstance(path, str) else ""
     folder, _, name = spelt_out(name[:MAX_PATH_LENGTH]).rpartition("/")
     return path_of(folder, name[:MAX_NAME_LENGTH])
-
-
-def _job(service: Service, job_id: str) -> Job:
-    set_id, _, number = job_id.rpartition(".")
-    found = service.jobs.find(set_id, number)
-    if found is None:
-        raise CaptionerError("there is no such job; jobs are forgotten when the app ends.", code="unknown_job")
-    return found
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
