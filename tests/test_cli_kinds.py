@@ -115,7 +115,7 @@ def test_a_sweep_compares_kinds_where_an_axis_does(shell: Shell) -> None:
     own = ("--models", shell.models, "--device", "cpu")
     ran = shell("sweep", "a.png", "--out", "out", *KIND, "--x", "kind=main,short", *own)
     assert ran.status == 0, ran.err
-    cells = json.loads((shell.folder / "out/a.json").read_text())["cells"]
-    assert [cell["caption"] for cell in cells] == [LONG, SHORT]
+    [swept] = json.loads((shell.folder / "out/a.json").read_text())["pictures"]
+    assert [cell["caption"] for cell in swept["cells"]] == [LONG, SHORT]
     ran = shell("sweep", "a.png", "--out", "two", *KIND, "--x", "num_beams=1,2", *own)
     assert "--kind has no effect: no axis compares kinds of captions; add --x kind=main,short." in ran.err
