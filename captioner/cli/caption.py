@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from captioner import images
-from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
 from captioner.captions.variants import variants
@@ -27,9 +26,10 @@ from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.recipes import RecipeWriter, Repeat, read_recipe
+from captioner.cli.results import Tally, show_result
 from captioner.cli.set_flags import add_set_flags, check_set_flags, target_of, with_pictures
 from captioner.cli.sets import set_output
-from captioner.cli.terminal import Download, check_device, note, quiet, say, say_json
+from captioner.cli.terminal import Download, check_device, note, quiet
 from captioner.errors import BadPicture, CaptionerError, ExportError, FileInTheWay
 from captioner.formats.folders import OutputPicture
 from captioner.formats.format import ExportItem
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         repeat = Repeat(recipe)
         for text in repeat.look(pictures):
             note(f"note: {text}")
-        run = _Run(len(pictures), is_incomplete=found.is_incomplete)
+        run = Tally(len(pictures), is_incomplete=found.is_incomplete)
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
@@ -164,31 +164,6 @@ def run(arguments: argparse.Namespace) -> int:
         if stop is not None:
             note(f"captioner: {stop}")
         return run.end()
-
-
-@dataclass(slots=True)
-class _Run:
-    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
-
-    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder.
-    """
-
-    total: int
-    is_incomplete: bool = False
-    done: int = 0
-    failed: int = 0
-    has_begun: bool = False
-    is_stopped: bool = False
-
-    def end(self) -> int:
-        """Print the last lines on stderr. Returns: the exit status."""
-        if self.is_stopped:
-            left = self.total - self.done - self.failed
-            note(f"captioner: stopped; {left} pictures were not reached.")
-        note(f"{self.done} captioned, {self.failed} failed")
-        if self.is_stopped:
-            return 130
-        return 1 if self.failed or self.is_incomplete else 0
 
 
 def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
@@ -220,7 +195,7 @@ def _caption(
     plan: Plan,
     pictures: Sequence[NamedPicture],
     output: Output,
-    run: _Run,
+    run: Tally,
     repeat: Repeat,
 ) -> None:
     """Caption and write, counting in `run`. After Ctrl+C it ends as ever, or with KeyboardInterrupt if nothing is done.
@@ -257,7 +232,7 @@ def _caption(
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
                     note(f"note: {warning}")
                     told.add(warning)
-                _show(pictures[place].path, captioned, plan, as_json=arguments.json)
+                run.glitches += show_result(pictures[place].path, captioned, plan, as_json=arguments.json)
                 run.done += captioned.error is None
                 run.failed += captioned.error is not None
                 kept += captioned.was_kept
@@ -340,27 +315,6 @@ class _Refused:
 
     def __call__(self) -> Image:
         raise self.error
-
-
-def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> None:
-    """One picture's result: a line of text, its error on stderr; or one JSON object on stdout either way."""
-    error, caption = captioned.error, captioned.caption
-    if not as_json:
-        if error is not None:
-            note(f"{path}: {error}")
-        elif caption is not None:
-            say(f"{path}: {' '.join(caption.text.split())}")
-        return
-    sentence = next((layer.sentence.text for layer in captioned.layers if layer.sentence is not None), None)
-    tags = selected_tags(captioned.layers, plan)
-    shown: dict[str, Any] = {
-        "picture": str(path),
-        "caption": caption.text if caption else None,
-        "sentence": sentence,
-        "tags": [{"name": tag.name, "score": round(tag.score, 6), "source": tag.source} for tag in tags],
-        "error": {"code": error.code, "message": str(error)} if error else None,
-    }
-    say_json(shown)
 
 
 @contextmanager

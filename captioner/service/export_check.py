@@ -61,6 +61,7 @@ def _checked(view: View, row: Mapping[str, Any], count: Callable[[str], int]) ->
         tokens=count(text) if text else 0,
         picture_error=row["error"] if row["is_damaged"] else "",
         notes=view.notes,
+        glitch=row["glitch"],
     )
 
 

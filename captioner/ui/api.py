@@ -225,14 +225,19 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return job(job_id)
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
-        """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision"}].
+        """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision",
+        "glitch"}].
 
         caption is as exported, with prefix and suffix; text is without them, and what save_caption takes. state is
-        empty, existing (the caption came along with the picture), generated, edited or failed.
+        empty, existing (the caption came along with the picture), generated, edited or failed. glitch is what is wrong
+        with what the captioner said: empty, thinking, refusal, character, loop or cut; "" where nothing is.
         """
         return [
             {
-                **{name: row[name] for name in ("id", "name", "folder", "caption", "text", "state", "revision")},
+                **{
+                    name: row[name]
+                    for name in ("id", "name", "folder", "caption", "text", "state", "revision", "glitch")
+                },
                 "edited": row["state"] == "edited",
             }
             for row in service.open_set(set_id)["rows"]

@@ -33,6 +33,7 @@ _STYLES = (
     "said",
     "suggest",
     "settings",
+    "prompts",
     "results",
     "first_steps",
     "lab",

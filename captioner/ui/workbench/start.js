@@ -3,6 +3,7 @@
 
 import './set/place.js';
 import './views/grid.js';
+import './views/glitch.js';
 import './views/filter.js';
 import './views/look.js';
 import './views/editor.js';
@@ -51,6 +52,7 @@ import { page, takeRows } from './set/pictures.js';
 import { replay } from './set/unsaved.js';
 import { tellGone } from './views/gone.js';
 import { bringToLife } from './views/kept_files.js';
+import { insertable, picks } from './views/prompts.js';
 import { offerRecent } from './views/recent.js';
 import { describe, settingsChanged, waitForSettings } from './views/settings.js';
 
@@ -93,5 +95,5 @@ export function start({ server, settings }) {
   opening.then((isHere) => {
     if (isHere) bench().dataset.ready = 'true';
   });
-  return { settingsChanged, keptFile: bringToLife };
+  return { settingsChanged, keptFile: bringToLife, insertable, picks };
 }
