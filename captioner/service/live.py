@@ -91,9 +91,9 @@ class LivePreview:
         A model that is not live (`contract.Model.is_live`) runs only when captioning: what it said last serves.
         Args: before: the settings as they were before they were moved, the set's where it is None. is_whole: run what
             other settings made too, whatever was moved.
-        Returns: {"text": without the frame, "caption": with it, "details": as `details`, "unprepared": None, or of the
-            models left out {"text": what is missing, "action": what a button says or "", "download_mb": what
-            fetching published parts instead takes, 0 where there are none}}.
+        Returns: {"text": without the frame, "caption": with it, "glitch": as in `Rows.of_views`, "details": as
+            `details`, "unprepared": None, or of the models left out {"text": what is missing, "action": what a button
+            says or "", "download_mb": what fetching published parts instead takes, 0 where there are none}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._choices.plan_of(values)
@@ -118,6 +118,7 @@ class LivePreview:
         return {
             "text": caption.inner,
             "caption": caption.text,
+            "glitch": reading.glitch or "",
             "details": self._details(set_id, view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
         }

@@ -56,9 +56,9 @@ const FIELDS = {
     return { test: ({ isReviewed }) => isReviewed === (value === 'yes') };
   },
   is: (value) => {
-    const test = { glitch: ({ isGlitch }) => isGlitch, reviewed: ({ isReviewed }) => isReviewed }[value];
-    if (!test) throw new Unreadable('is: takes glitch or reviewed.');
-    return { test };
+    const fact = { glitch: 'isGlitch', reviewed: 'isReviewed' }[value];
+    if (!fact) throw new Unreadable('is: takes glitch or reviewed.');
+    return { test: (picture) => picture[fact] === true };
   },
   score: (value) => ({ test: figure('score', value, (picture) => picture.score) }),
 };
