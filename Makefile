@@ -17,7 +17,7 @@ test: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	cd captioner/ui/workbench && $(CURDIR)/$(BIN)/biome check --error-on-warnings .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20
 
 nightly: $(VENV)/.development
 	$(BIN)/python -m pytest -m slow

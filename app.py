@@ -2,7 +2,7 @@
 
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
               [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
-              [--allow-model ID ...]
+              [--allow-model ID ...] [--vram-gib N] [--ram-gib N] [--idle-minutes N]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import temporary
+from captioner.cli.memory import add_memory_flags, in_bytes, positive
 from captioner.errors import CaptionerError
 from captioner.limits import shown
 from captioner.ui.address import ServedNames, is_loopback
@@ -46,6 +47,9 @@ class AppConfig:
     allowed_hosts: tuple[str, ...]
     endpoints: tuple[str, ...] = ()
     allowed_models: tuple[str, ...] = ()
+    vram_gib: float | None = None
+    ram_gib: float | None = None
+    idle_minutes: float | None = None
 
 
 def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
@@ -102,6 +106,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         help="let visitors choose this model of the hub beside the listed ones, owner/name, owner/* or * for all; "
         "may be given several times (all, where only this machine reaches the app)",
     )
+    add_memory_flags(parser)
+    parser.add_argument(
+        "--idle-minutes",
+        type=positive,
+        metavar="N",
+        help="let a model that nobody has used for so long leave the card, or on a CPU the memory; it comes back when "
+        "it is used",
+    )
     flags = parser.parse_args(arguments)
     if not 0 <= flags.port <= 65_535:
         raise CaptionerError(f"--port is {flags.port}; it must be between 0 and 65535.")
@@ -116,6 +128,9 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         allowed_hosts=tuple(flags.allow_host),
         endpoints=tuple(flags.endpoint),
         allowed_models=_allowed_models(flags),
+        vram_gib=flags.vram_gib,
+        ram_gib=flags.ram_gib,
+        idle_minutes=flags.idle_minutes,
     )
     ServedNames.of(config.host, config.allowed_hosts)  # says what is wrong with them
     if not is_loopback(config.host) and config.login is None and not config.is_open:
@@ -129,8 +144,12 @@ def _allowed_models(flags: argparse.Namespace) -> tuple[str, ...]:
     for text in flags.allow_model:
         if not re.fullmatch(r"\*|[A-Za-z0-9][\w.-]*/(?:\*|[A-Za-z0-9][\w.-]*)", text):
             raise CaptionerError(f"--allow-model is {shown(text)!r}; it must be owner/name, owner/* or *.")
-    is_alone = is_loopback(flags.host) and not flags.allow_host  # a proxy brings others
-    return tuple(flags.allow_model) or (("*",) if is_alone else ())
+    return tuple(flags.allow_model) or (("*",) if is_alone(flags.host, flags.allow_host) else ())
+
+
+def is_alone(host: str, allowed_hosts: Sequence[str]) -> bool:
+    """Whether only who uses this machine reaches the app; a proxy, which needs a name of its own, brings others."""
+    return is_loopback(host) and not allowed_hosts
 
 
 def _login(flags: argparse.Namespace) -> tuple[str, str] | None:
@@ -192,11 +211,20 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     add_plug_ins()
     for said in add_named_servers(config.endpoints):
         print(f"app.py: {said}", file=sys.stderr)
-    manager = ModelManager(models=config.models, device=config.device)
+    manager = ModelManager(
+        models=config.models,
+        device=config.device,
+        vram_bytes=in_bytes(config.vram_gib),
+        ram_bytes=in_bytes(config.ram_gib),
+        idle_s=None if config.idle_minutes is None else 60 * config.idle_minutes,
+    )
     with Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
-        app = page.mount(FastAPI(openapi_url=None), Service(workspace, worker, manager, config.allowed_models))
+        # Whoever reaches the app may look after its models where that is one person, or all have logged in.
+        may_manage = config.login is not None or is_alone(config.host, config.allowed_hosts)
+        service = Service(workspace, worker, manager, config.allowed_models, may_manage=may_manage)
+        app = page.mount(FastAPI(openapi_url=None), service)
         guarded = Guard(
             app,
             names=ServedNames.of(config.host, config.allowed_hosts),

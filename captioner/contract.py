@@ -342,3 +342,6 @@ class ModelUser(Protocol):
 
     def to_download(self, name: str, family: str, /) -> ModelSpec | None:
         """The hub model that must be fetched before this one is used, None where it is here."""
+
+    def fetch_steps(self, spec: ModelSpec, /) -> Iterator[tuple[int, int]]:
+        """Fetch it, in steps of bytes so far and bytes in all (0 while unknown); closing them stops it."""

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from captioner.captions.plan import Plan
 from captioner.contract import Model, ModelUser
 from captioner.models import registry
-from captioner.models.download import download_steps
 from captioner.records import Forecast, Preparing
 from captioner.settings import Settings
 
@@ -44,7 +43,7 @@ def fetch_steps(plan: Plan, manager: ModelUser, *, only: Collection[str] | None 
     for name, family, _ in _models_of(plan, only):
         spec = manager.to_download(name, family)
         if spec is not None:
-            for done, total in download_steps(spec):
+            for done, total in manager.fetch_steps(spec):
                 yield Preparing(done // 1_000_000, total // 1_000_000 or spec.download_mb, "MB")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LARGE = (".safetensors", ".onnx")  # kept in LFS
 
 
 class HubServer:
@@ -78,19 +79,8 @@ class HubServer:
             if path == f"/api/models/{name}/revision/main":
                 siblings = [{"rfilename": file.relative_to(folder).as_posix()} for file in files]
                 return self._send_json(request, {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings})
-            if path == f"/api/models/{name}/tree/{COMMIT}":
-                return self._send_json(
-                    request,
-                    [
-                        {
-                            "type": "file",
-                            "path": file.relative_to(folder).as_posix(),
-                            "size": file.stat().st_size,
-                            "oid": _etag(file),
-                        }
-                        for file in files
-                    ],
-                )
+            if path in [f"/api/models/{name}/tree/{revision}" for revision in ("main", COMMIT)]:
+                return self._send_json(request, [_entry(file, folder) for file in files])
             for revision in ("main", COMMIT):
                 prefix = f"/{name}/resolve/{revision}/"
                 if path.startswith(prefix) and folder / path.removeprefix(prefix) in files:
@@ -141,4 +131,15 @@ class HubServer:
 
 
 def _etag(file: Path) -> str:
-    return hashlib.sha1(file.read_bytes()).hexdigest()
+    """As the real hub's: sha256 of what it keeps in LFS, git's digest of the rest."""
+    data = file.read_bytes()
+    if file.suffix in LARGE:
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _entry(file: Path, folder: Path) -> dict[str, Any]:
+    """A file as the tree lists it."""
+    digest, size = _etag(file), file.stat().st_size
+    entry = {"type": "file", "path": file.relative_to(folder).as_posix(), "size": size, "oid": digest}
+    return entry | ({"lfs": {"oid": digest, "size": size, "pointerSize": 134}} if file.suffix in LARGE else {})

@@ -226,3 +226,23 @@ def test_only_what_reads_captions_offers_it(capsys: pytest.CaptureFixture[str], 
     shown = " ".join(capsys.readouterr().out.split())
     assert ("--matching NAME|DIR asked in place of CLIP: blip-itm-base" in shown) is is_offered
     assert ("matching" in shown) is is_offered
+
+
+def test_a_sweep_is_judged_by_it_and_words_have_their_place_among_all_where_nothing_was_measured(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PICTURE.save(tmp_path / "a.png")
+    words = ["sweep", str(tmp_path / "a.png"), "--models", "demo", "--device", "cpu", "--out", str(tmp_path / "grid")]
+    many = ",".join(map(str, range(5, 60, 5)))
+    axes = ["--x", "q_factor=0.6,1,1.4", "--y", f"min_length={many}", "--max-length", "64"]
+    assert main([*words, *axes, "--score", "--judge", str(folder)]) == 0
+    told = json.loads((tmp_path / "grid" / "a.json").read_text())
+    assert told["scored_by"] == ["blip-demo", str(folder)]
+    assert any("never measured" in note for note in told["notes"])
+    cells = told["pictures"][0]["cells"]
+    doubts = [doubt for cell in cells for doubt in cell["doubts"]]
+    assert any("BLIP matching " in doubt["why"] for doubt in doubts)
+    assert {doubt["probability"] for doubt in doubts} == {None}
+    assert all(0 < doubt["share"] <= 0.05 for doubt in doubts)
+    assert not any("0." in cell["parts"]["false_words"] for cell in cells)
+    assert f"note: scored by blip-demo, {folder}." in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from captioner.lab.doubts import Told, doubts_of, fillers_of, from_content, in_words, to_content, worst_of
-from captioner.lab.scores import CaptionScore, Standing, WordScore, weights_for
+from captioner.lab.scores import NATS, CaptionScore, Standing, WordScore, weights_for
 
 WEIGHTS = weights_for("blip-demo", "")
 
@@ -42,7 +42,7 @@ def test_a_line_is_thin_or_thick_and_the_offer_takes_its_article_along() -> None
     cat, small = doubts_of(TEXT, _score(), Told(captioner="BLIP"))
     assert (cat["word"], cat["start"], cat["end"], cat["is_strong"], cat["rank"]) == ("cat", 2, 6, True, None)
     assert (cat["better"], cat["change"]) == ("owl,", [0, 6, "an owl,"])
-    assert cat["why"] == "cat? BLIP would rather say owl, (+2.0), this picture speaks against it (+12.0)."
+    assert cat["why"] == f"cat? BLIP would rather say owl, (+2.0), this picture speaks against it (+12.0). {NATS}"
     assert (small["word"], small["is_strong"], small["better"], small["change"]) == ("small", False, "", None)
     assert [doubt["word"] for doubt in doubts_of(TEXT, _score(is_edit=True), Told())] == ["cat"]
 

@@ -204,8 +204,8 @@ def test_equal_settings_are_said_to_be_equal_and_why() -> None:
     grid = grid_of("q_factor=0.01,1,20,100,200", base=Plan.from_flat({"preset": "everydream-nucleus"}, "demo"))
     letters, reasons = compare(grid, ["a dog", *["a cat"] * 4])
     assert letters == ("", "A", "A", "A", "A")
-    assert "q_factor is top_p here, where these values mean the same" in reasons["A"]
-    assert "q_factor=20; q_factor=100" in reasons["A"]
+    assert "Repetition penalty (q_factor) is Top p here, where these values mean the same" in reasons["A"]
+    assert "Top p (q_factor) 20; Top p (q_factor) 100" in reasons["A"]
     assert len(grid.notes) == 3
 
 
@@ -213,14 +213,16 @@ def test_a_setting_without_effect_is_named_as_the_reason_and_one_that_does_not_v
     grid = grid_of("top_p=0.1,0.9", "q_factor=1,2")
     letters, reasons = compare(grid, ["x", "x", "y", "y"])
     assert letters == ("A", "A", "B", "B")
-    assert reasons["A"].startswith("the settings mean the same, for top_p has an effect only under nucleus (top_p=0.1")
+    assert reasons["A"].startswith(
+        "the settings mean the same, for Top p has an effect only where Method is nucleus (Top p 0.1"
+    )
     assert "q_factor is" not in reasons["A"]
 
 
 def test_a_setting_of_a_model_that_is_off_is_named() -> None:
     grid = grid_of("general_threshold=.2,.3", "wd14=off,wd14-demo")
     _, reasons = compare(grid, ["x", "x", "x, a", "x, b"])
-    assert "general_threshold has an effect only with WD14" in reasons["A"]
+    assert "General threshold has an effect only with WD14" in reasons["A"]
 
 
 def test_another_threshold_that_makes_the_same_of_one_answer_says_so() -> None:
@@ -232,9 +234,9 @@ def test_another_threshold_that_makes_the_same_of_one_answer_says_so() -> None:
 def test_equal_captions_of_different_settings_are_said_to_be_found_twice_and_failed_cells_are_not_equal() -> None:
     letters, reasons = compare(grid_of("min_length=5,6,7,8,9"), ["a dog", "a cat", "a dog", None, None])
     assert letters == ("A", "", "A", "", "")
-    assert reasons["A"].startswith("the same caption was found with different settings (min_length=5; min")
+    assert reasons["A"].startswith("the same caption was found with different settings (Min length 5; Min")
 
 
 def test_a_reason_names_a_few_cells_and_how_many_more() -> None:
     _, reasons = compare(grid_of("seed=" + ",".join(map(str, range(30)))), ["x"] * 30)
-    assert reasons["A"].endswith("seed=5; and 24 more).")
+    assert reasons["A"].endswith("Seed 5; and 24 more).")

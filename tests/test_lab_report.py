@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, ModelFailed, SettingsError
+from captioner.lab.doubts import Told
 from captioner.lab.figures import FIGURES, CellScore
 from captioner.lab.grid import flat_in_effect, make_grid, parse_axis
 from captioner.lab.measures import measure_text
@@ -21,7 +22,7 @@ from captioner.lab.record import SweepRecord, SweptPicture, swept_picture
 from captioner.lab.report import Colouring, to_csv, to_html, to_json, to_png
 from captioner.lab.report.fonts import Ink
 from captioner.lab.run import CellResult
-from captioner.lab.scores import score_caption
+from captioner.lab.scores import Standing, score_caption
 from captioner.readings import Rival, not_read
 
 BASE = Plan.from_flat({"max_length": 60}, "demo")
@@ -191,9 +192,11 @@ def test_scores_stand_in_all_files_with_what_they_mean() -> None:
 
 def test_a_figure_has_its_parts_in_a_line() -> None:
     long = scored("a cat and a cat and " + "word " * 80)
-    assert long.parts["tokens"] == "11 beyond the 75"
-    assert long.parts["repetition"] == "said again: a cat and, word word word"
-    assert long.parts["doubt"].startswith("most: cat 0.")
+    parts = long.parts(has_percentages=True)
+    assert parts["tokens"] == "11 beyond the 75"
+    assert parts["repetition"] == "said again: a cat and, word word word"
+    assert parts["doubt"].startswith("most: cat 0.")
+    assert long.parts(has_percentages=False)["doubt"] == "most: cat, a, a"
 
 
 def test_a_doubtful_word_that_differs_is_underlined_and_marked() -> None:
@@ -203,7 +206,11 @@ def test_a_doubtful_word_that_differs_is_underlined_and_marked() -> None:
 
 def test_doubts_lie_where_the_sentence_lies_in_the_caption() -> None:
     score = dataclasses.replace(scored("a cat"), start=5)
-    assert [(doubt.start, doubt.end) for doubt in score.doubts] == [(7, 10)]
+    assert [(doubt.start, doubt.end) for doubt in score.doubts(Told())] == [(7, 10)]
+    few, many = ([0.0] * count for count in (10, 1000))
+    assert score.doubts(Told(standing=Standing.of_nats(few))) == ()  # too few words to tell a place among
+    [ranked] = score.doubts(Told(standing=Standing.of_nats(many)))
+    assert (ranked.probability, ranked.share, ranked.is_strong) == (None, 0.0, True)
 
 
 def test_a_picture_without_cells_to_compare_has_no_letters() -> None:

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from captioner.lab.scores import DOUBTFUL, FALSE, Standing, Weights, near_rivals, score_caption, underlined, weights_for
+from captioner.lab.scores import (
+    DOUBTFUL,
+    FALSE,
+    NATS,
+    Standing,
+    Weights,
+    near_rivals,
+    score_caption,
+    underlined,
+    weights_for,
+)
 from captioner.readings import CaptionReading, Opinion, ReadWord, Rival, not_read
 
 DEMO = weights_for("blip-demo", "clip-demo")
@@ -163,10 +173,10 @@ def test_a_word_is_explained_by_who_says_what() -> None:
     cat = score_caption(one, {"with dog": Opinion(0.56, 0.1)}, [None, 0.03]).words[-1]
     assert cat.explained("BLIP", "WD14") == (
         "cat? BLIP would rather say dog (+2.0), CLIP agrees (+1.4), this picture speaks against it (+1.1), "
-        "WD14 gives it 3% (+2.6)."
+        f"WD14 gives it 3% (+2.6). {NATS}"
     )
     calm = score_caption(reading("cat", cat=rivals(("dog", -3.0))), {"with dog": Opinion(0.4, 0.1)}).words[0]
-    assert calm.explained() == "cat? the captioner would not say dog (-3.0), CLIP disagrees (+1.0)."
+    assert calm.explained() == f"cat? the captioner would not say dog (-3.0), CLIP disagrees (+1.0). {NATS}"
     assert calm.better == ""
 
 

@@ -31,7 +31,7 @@ def test_every_model_of_the_registry_has_a_row_that_loads_nothing() -> None:
 
 
 def test_a_row_follows_its_model(models: str, cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    manager = ModelManager(models=models, budget_bytes=250, clock=lambda: 77.0)
+    manager = ModelManager(models=models, vram_bytes=250, clock=lambda: 77.0)
     assert row(manager, "a")["state"] == "downloaded"
     seen = []
     load = WeightlessModel.load.__func__  # type: ignore[attr-defined]

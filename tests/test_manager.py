@@ -119,7 +119,7 @@ def test_the_report_says_what_the_models_say_of_themselves(models: str, happened
 def test_beyond_the_budget_the_least_recently_used_goes_to_the_cpu_and_comes_back(
     models: str, happened: list[str], cuda: None
 ) -> None:
-    manager = ModelManager(models=models, budget_bytes=250)
+    manager = ModelManager(models=models, vram_bytes=250)
     for name in ("a", "b", "a", "c"):
         with manager.use(name, "weightless"):
             pass
@@ -134,7 +134,7 @@ def test_beyond_the_budget_the_least_recently_used_goes_to_the_cpu_and_comes_bac
 def test_a_model_in_use_is_never_moved_and_what_does_not_fit_beside_it_is_refused(
     models: str, happened: list[str], cuda: None
 ) -> None:
-    manager = ModelManager(models=models, budget_bytes=150)
+    manager = ModelManager(models=models, vram_bytes=150)
     with manager.use("a", "weightless") as first:
         with pytest.raises(OutOfMemory, match=r"b does not fit: with the models in use .* a larger --vram-gib\."):
             with manager.use("b", "weightless"):
@@ -146,7 +146,7 @@ def test_a_model_in_use_is_never_moved_and_what_does_not_fit_beside_it_is_refuse
 
 
 def test_on_the_cpu_a_budget_drops_models_and_they_are_loaded_again(models: str, happened: list[str]) -> None:
-    manager = ModelManager(models=models, device="cpu", budget_bytes=150)
+    manager = ModelManager(models=models, device="cpu", ram_bytes=150)
     for name in ("a", "b", "a"):
         with manager.use(name, "weightless"):
             pass
@@ -162,7 +162,7 @@ def test_what_a_model_remembers_of_pictures_goes_before_its_weights(models: str,
             self.happened.append(f"{self.name} forgets")
             self.size_bytes = 100
 
-    manager = ModelManager(models=models, budget_bytes=300)
+    manager = ModelManager(models=models, vram_bytes=300)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules[__name__], "WeightlessModel", Remembering)
         for name in ("a", "b"):
@@ -208,7 +208,7 @@ def test_when_memory_runs_out_idle_models_step_back_and_it_is_tried_again(
     models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Card(monkeypatch, room=2)
-    manager = ModelManager(models=models, budget_bytes=1000)
+    manager = ModelManager(models=models, vram_bytes=1000)
     for name in ("a", "b", "c"):
         with manager.use(name, "weightless"):
             pass
@@ -227,7 +227,7 @@ def test_a_model_that_never_fits_is_one_sentence(
     models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Card(monkeypatch, room=0)
-    manager = ModelManager(models=models, budget_bytes=1000)
+    manager = ModelManager(models=models, vram_bytes=1000)
     with pytest.raises(OutOfMemory, match=r"or use a smaller model or --device cpu\.$"):
         with manager.use("a", "weightless"):
             pass
@@ -273,7 +273,7 @@ def test_weights_in_shards_need_room_for_all_of_them(models: str, happened: list
     for number in (1, 2, 3):
         (shards / f"model-{number:05}-of-00003.safetensors").write_bytes(bytes(40))
     (shards / "tokenizer.json").write_bytes(bytes(90))
-    manager = ModelManager(models=models, device="cpu", budget_bytes=210)
+    manager = ModelManager(models=models, device="cpu", ram_bytes=210)
     for name in ("a", "shards"):
         with manager.use(name, "weightless"):
             assert len(manager.report()) == 1, "120 bytes of shards do not fit beside 100 in 210"
@@ -290,7 +290,7 @@ def test_without_a_budget_the_cpu_keeps_all(models: str, happened: list[str]) ->
 def test_a_model_above_the_whole_budget_is_refused_before_it_is_loaded(
     models: str, happened: list[str], cuda: None
 ) -> None:
-    manager = ModelManager(models=models, budget_bytes=10)
+    manager = ModelManager(models=models, vram_bytes=10)
     with pytest.raises(OutOfMemory, match=r"a does not fit: .* Choose a smaller model"):
         with manager.use("a", "weightless"):
             pass
@@ -405,7 +405,7 @@ def test_a_model_elsewhere_is_reached_while_no_lock_is_held_and_never_steps_back
     models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What its server takes to answer nobody here waits for."""
-    manager = ModelManager(models=models, budget_bytes=150)
+    manager = ModelManager(models=models, vram_bytes=150)
     reached: list[str] = []
     load = WeightlessModel.load.__func__  # type: ignore[attr-defined]
 

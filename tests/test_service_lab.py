@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from captioner.lab.grid import make_axis
+from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.service import Service
 from captioner.ui.routes import add_routes
@@ -117,7 +118,7 @@ def test_words_that_differ_are_marked_and_equal_captions_have_a_letter_and_a_rea
     assert other["caption"][start:end] == other["caption"].split()[-1]
     assert base["marks"] == []
     assert by_cell[0]["group"] == by_cell[2]["group"] != ""
-    assert "top_k has an effect only under nucleus" in read["groups"][ids[0]][by_cell[0]["group"]]
+    assert "Top k has an effect only where Method is nucleus" in read["groups"][ids[0]][by_cell[0]["group"]]
 
 
 def test_only_what_changed_since_the_cursor_is_sent(service: Service) -> None:
@@ -314,9 +315,44 @@ def test_a_rating_paints_every_cell_with_the_same_words_also_of_another_sweep(se
     ]
 
 
+def test_models_that_are_not_here_are_named_first_and_downloaded_when_that_is_asked_for(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, ids = set_with(service, RED)
+    spec = dataclasses.replace(registry.MODELS[0], name="large-blip", download_mb=990)
+    monkeypatch.setattr(ModelManager, "to_download", lambda self, name, family: spec if name == "fake-blip" else None)
+    asked = {"set": set_id, "ids": ids, "axes": BEAMS, "settings": page_values(service)}
+    assert call(service, "start_sweep", **asked) == {"missing": [{"name": "large-blip", "download_mb": 990}]}
+    assert call(service, "sweeps", set=set_id) == {"sweeps": []}
+    monkeypatch.undo()  # it is there by the time that the job looks
+    sweep = call(service, "start_sweep", **asked, downloads=True)["sweep"]
+    assert finished(service, set_id, sweep)["sweep"]["done"] == 3
+
+
+def test_a_rating_stays_under_another_trigger_word_also_one_of_all_of_the_caption(service: Service) -> None:
+    set_id, ids = set_with(service, RED)
+    first = started(service, set_id, ids, prefix="ohwx, ")
+    whole = {place[1]: caption for place, caption in captions(finished(service, set_id, first)).items()}
+    call(service, "rate", set=set_id, sweep=first, picture=ids[0], cell=0, rating="green")
+    [stored] = service.workspace.lab.ratings(set_id).whole
+    assert whole[0] == f"ohwx, {stored.caption}"
+    service.workspace.lab.rate(set_id, ids[0], whole[1], "red", {})  # as earlier versions stored it
+    service.workspace.lab.rate(set_id, ids[0], whole[2], "yellow", {})
+    call(service, "rate", set=set_id, sweep=first, picture=ids[0], cell=2, rating=None)
+
+    def ratings(sweep: str) -> list[str | None]:
+        return [cell["rating"] for cell in call(service, "read_sweep", set=set_id, sweep=sweep, since=None)["cells"]]
+
+    assert ratings(first) == ["green", "red", None]
+    second = started(service, set_id, ids, prefix="sks")
+    finished(service, set_id, second)
+    assert ratings(second) == ["green", None, None]
+    assert [one["rated"] for one in call(service, "sweeps", set=set_id)["sweeps"]] == [1, 2]
+
+
 def test_a_summary_counts_over_all_pictures(service: Service) -> None:
     set_id, ids = set_with(service, RED, BLUE)
-    sweep = started(service, set_id, ids, [*BEAMS, {"name": "prefix", "values": ["a", "b"]}])
+    sweep = started(service, set_id, ids, [*BEAMS, {"name": "prefix", "values": ["sks", "ohwx"]}])
     finished(service, set_id, sweep)
     for picture, cell, rating in [(ids[0], 0, "green"), (ids[1], 0, "red"), (ids[1], 3, "yellow"), (ids[0], 2, "red")]:
         call(service, "rate", set=set_id, sweep=sweep, picture=picture, cell=cell, rating=rating)
@@ -325,10 +361,11 @@ def test_a_summary_counts_over_all_pictures(service: Service) -> None:
     def counts(rows: list[dict[str, Any]]) -> list[tuple[int, ...]]:
         return [tuple(row[name] for name in ("green", "yellow", "red", "unrated")) for row in rows]
 
-    assert counts(summary["columns"]) == [(1, 1, 1, 1), (0, 0, 0, 4), (0, 0, 1, 3)]
-    assert [(row["axis"], row["value"]) for row in summary["rows"]] == [("prefix", "a"), ("prefix", "b")]
-    assert counts(summary["rows"]) == [(1, 0, 2, 3), (0, 1, 0, 5)]
-    assert counts(summary["cells"])[0] == (1, 0, 1, 0)
+    # A rating is of the caption without its prefix, and the last one counts.
+    assert counts(summary["columns"]) == [(2, 2, 0, 0), (0, 0, 0, 4), (0, 0, 2, 2)]
+    assert [(row["axis"], row["value"]) for row in summary["rows"]] == [("prefix", "sks"), ("prefix", "ohwx")]
+    assert counts(summary["rows"]) == [(1, 1, 1, 3), (1, 1, 1, 3)]
+    assert counts(summary["cells"])[0] == (1, 1, 0, 0)
     assert summary["cells"][0]["scores"]["tokens"] > 5
     assert 0 < summary["columns"][0]["diversity"]["distinct_2"] < 1
     assert (summary["agreement"], summary["slope"]) == ([], None)

@@ -190,7 +190,7 @@ def test_a_tagger_that_breaks_costs_scores_and_a_stop_is_not_told_as_an_earlier_
     picture = demo.intake.add_picture(set_id, Upload("a.png", SAMPLES[0].read_bytes()), [])["row"]["id"]
     axes = [{"name": "min_length", "values": ["5", "30"]}]
     with monkeypatch.context() as patched:
-        with demo._manager.use("wd14-demo", "wd14"):
+        with demo.live._manager.use("wd14-demo", "wd14"):
             pass  # in memory, so it is asked although it is switched off
         patched.setattr(Wd14Tagger, "tag", lambda *_, **__: 1 / 0)
         answer = call(demo, "start_sweep", set=set_id, ids=[picture], axes=axes, settings=_values(demo, wd14_on=False))

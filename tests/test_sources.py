@@ -6,6 +6,7 @@ is imported. Every such process is stopped by a hook when it connects to anythin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -243,6 +244,93 @@ else:
     left = [thread.name for thread in threading.enumerate() if thread.name == "captioner-download"]
     print(json.dumps([seen[-1][0], left, cached_folder(blip_base) is None]))
 """
+
+
+LARGE = "import captioner.models.resuming as r; r.LARGE_BYTES = 100_000\n"
+"""The tiny model's weights are a large file then."""
+FEW = "import huggingface_hub.constants as c; c.DOWNLOAD_CHUNK_SIZE = 10_000\n"
+
+
+STOPPED = """
+from captioner.models.download import download_model
+class Stopped(Exception): pass
+def note(done, total):
+    if done > 20_000: raise Stopped
+try:
+    download_model(blip_base, note)
+except Stopped:
+    print(json.dumps(cached_folder(blip_base) is None))
+"""
+
+
+def test_a_large_file_goes_on_in_another_process_where_it_was_stopped(
+    server: HubServer, tiny: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    assert answer(LARGE + FEW + STOPPED, home, server) is True
+    before = len(server.requests)
+    folder, _, seen = answer(LARGE + FIND.format(models="hub"), home, server)
+    assert (Path(folder) / "model.safetensors").read_bytes() == (tiny / "model.safetensors").read_bytes()
+    [rest] = [
+        wanted
+        for method, path, wanted in server.requests[before:]
+        if method == "GET" and path.endswith("/model.safetensors")
+    ]
+    begun = int(rest.removeprefix("bytes=").removesuffix("-"))
+    size = (tiny / "model.safetensors").stat().st_size
+    assert 20_000 <= begun < size
+    assert seen[0][0] == begun and seen[0][1] > size
+    assert seen[-1][0] == seen[-1][1] == sum(path.stat().st_size for path in Path(folder).iterdir())
+    assert not list(home.rglob("*captioner*"))
+
+
+def test_a_large_file_that_came_otherwise_is_no_model(server: HubServer, tiny: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    blobs = home / "hub" / "models--Salesforce--blip-image-captioning-base" / "blobs"
+    blobs.mkdir(parents=True)
+    digest = hashlib.sha256((tiny / "model.safetensors").read_bytes()).hexdigest()
+    (blobs / f"{digest}.captioner-part").write_bytes(b"something else")
+    code, message = answer(LARGE + FIND.format(models="hub"), home, server)
+    assert code == "model_not_found"
+    assert "came with other content than the hub says" in message
+    assert list(blobs.iterdir()) == [blobs / f"{digest}.captioner-lock"], "it is begun anew"
+
+
+VERIFY = """
+from captioner.models.verifying import verify_steps, verdict
+folder = cached_folder(blip_base)
+print(json.dumps(verdict(blip_base, list(verify_steps(blip_base, folder)))))
+"""
+
+
+def test_files_are_checked_against_the_hubs_digests_without_asking_it(server: HubServer, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    folder = Path(answer(FIND.format(models="hub"), home, server)[0])
+    before = len(server.requests)
+    assert answer(VERIFY, home, server) == "blip-base: 5 files are as the hub has them."
+    assert len(server.requests) == before
+    blob = (folder / "model.safetensors").resolve()
+    data = bytearray(blob.read_bytes())
+    data[-1] ^= 1
+    blob.write_bytes(data)
+    said = answer(VERIFY, home, server)
+    assert said == (
+        f"blip-base: model.safetensors is not as the hub has it; delete {blob} and download the model again."
+    )
+
+
+def test_files_that_are_not_in_the_cache_are_compared_with_what_the_hub_says(
+    server: HubServer, tiny: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "copied").mkdir()
+    for path in tiny.iterdir():
+        (tmp_path / "copied" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "copied" / "notes.txt").write_text("mine")
+    code = VERIFY.replace("cached_folder(blip_base)", "__import__('pathlib').Path('copied')")
+    said = answer(code, tmp_path / "home", server)
+    assert said.startswith("blip-base: ") and said.endswith(
+        "files are as the hub has them; it does not know notes.txt."
+    )
 
 
 def test_a_download_in_steps_ends_as_any_other(server: HubServer, tmp_path: Path) -> None:

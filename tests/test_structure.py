@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.settings", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),
     ("captioner.lab.suggest", "captioner.redrawing"),
+    ("captioner.models.resuming",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     (
         *("captioner.models.descriptions", "captioner.models.torch_front", "captioner.models.byte_cache"),
@@ -27,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),
     ("captioner.models.registry", "captioner.plugin"),
     ("captioner.models.plug_ins", "captioner.models.named_servers", "captioner.models.sources"),
-    ("captioner.models.downloads", "captioner.models.devices"),
+    ("captioner.models.downloads", "captioner.models.devices", "captioner.models.verifying"),
     ("captioner.models.residents",),
     ("captioner.models.manager",),
     ("captioner.models.listing",),

@@ -22,6 +22,7 @@ from captioner.cli.flags import (
     flat_settings,
     notes_without_effect,
 )
+from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
@@ -120,6 +121,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     models.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto: CUDA if there is one)"
     )
+    add_memory_flags(models)
     add_setting_flags(parser)
 
 
@@ -202,12 +204,10 @@ def _caption(
 
     Raises: ExportError: the target takes no more.
     """
-    from captioner.models.manager import ModelManager
-
     # Read now, since what this run writes must not be taken for what was there before it.
     existing = repeat.existing(output.existing())
     made = RecipeWriter(plan, arguments.models, repeat)
-    manager = ModelManager(models=arguments.models, device=arguments.device)
+    manager = manager_of(arguments)
     # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
     batch_size = 8 if manager.device.startswith("cuda") else 1
     kept = 0

@@ -13,6 +13,7 @@ from captioner import images
 from captioner.captions.plan import Plan
 from captioner.captions.words import core_of, in_place_of
 from captioner.cli.flags import add_model_flags, add_search_flags, flat_settings
+from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures, opened
 from captioner.cli.progress import Progress
@@ -74,6 +75,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_model_flags(models, writes=False)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
+    add_memory_flags(models)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -145,9 +147,7 @@ def _captioned(pictures: Sequence[NamedPicture], result: _Result) -> list[_Capti
 
 
 def _score(arguments: argparse.Namespace, plan: Plan, captioned: Sequence[_Captioned], result: _Result) -> None:
-    from captioner.models.manager import ModelManager
-
-    manager = ModelManager(models=arguments.models, device=arguments.device)
+    manager = manager_of(arguments)
     heard: list[tuple[_Captioned, Heard]] = []
     try:
         voices = Voices(plan, manager)

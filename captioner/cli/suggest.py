@@ -10,6 +10,7 @@ from typing import Any
 from captioner import images
 from captioner.captions.plan import Plan
 from captioner.cli.flags import add_model_flags, add_search_flags, add_setting_flags, flat_settings
+from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import Search as PictureSearch
 from captioner.cli.pictures import find_pictures, opened
@@ -59,6 +60,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_model_flags(models)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
+    add_memory_flags(models)
     add_setting_flags(parser, keys=("captioner",))
 
 
@@ -87,9 +89,7 @@ def _sample(paths: Sequence[Path], wanted: str) -> list[Path]:
 def _search(
     arguments: argparse.Namespace, plan: Plan, trials: Sequence[Trial], paths: Sequence[Path], *, is_incomplete: bool
 ) -> int:
-    from captioner.models.manager import ModelManager
-
-    manager = ModelManager(models=arguments.models, device=arguments.device)
+    manager = manager_of(arguments)
     failed = 0
     is_stopped = False
     try:

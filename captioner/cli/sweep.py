@@ -19,6 +19,7 @@ from captioner.cli.flags import (
     flat_settings,
     notes_without_effect,
 )
+from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import NamedPicture, Search, find_pictures, opened
 from captioner.cli.progress import Progress
@@ -27,12 +28,14 @@ from captioner.cli.terminal import Download, check_device, note, quiet, say
 from captioner.contract import PictureInput
 from captioner.errors import CaptionerError, ExportError
 from captioner.formats.targets import writable_folders
+from captioner.lab.doubts import Told
 from captioner.lab.figures import FIGURES, CellScore
 from captioner.lab.grid import Grid, changed, flat_in_effect, make_axis, make_grid, parse_axis
 from captioner.lab.presets import NAMED_GRIDS, named_grid
 from captioner.lab.record import SweepRecord, SweptPicture, swept_picture
 from captioner.lab.report import Colouring
 from captioner.lab.run import sweep_cells
+from captioner.lab.scores import Standing
 from captioner.lab.voices import ALONE, ORDER_ONLY, Captioned, Voices, score_captions, spread
 from captioner.models import registry, sources
 
@@ -100,6 +103,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_model_flags(models)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
+    add_memory_flags(models)
     add_setting_flags(parser)
 
 
@@ -188,9 +192,7 @@ def _judges(arguments: argparse.Namespace, plan: Plan) -> Plan | None:
 
 
 def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: Sequence[NamedPicture]) -> int:
-    from captioner.models.manager import ModelManager
-
-    manager = ModelManager(models=arguments.models, device=arguments.device)
+    manager = manager_of(arguments)
     swept: list[SweptPicture] = []
     failed = 0
     is_stopped = False
@@ -257,13 +259,19 @@ def _swept(sweep: _Sweep, picture: NamedPicture, manager: ModelManager, voices: 
     for text in dict.fromkeys(map(str, failures)):
         note(f"{picture.path}: some cells failed: {text}")
     scores: list[CellScore | None] = [None] * len(results)
+    told = Told()
     if voices is not None:
         good = [result for result in results if not result.error]
         said = [Captioned(result.caption, result.sentence) for result in good]
         for result, score in zip(good, score_captions(said, shown, voices, names=sweep.names), strict=True):
             scores[result.cell] = score
+        is_order = not voices.weights.is_calibrated  # then a word has its place among those of all cells
+        standing = Standing.among(score.accuracy for score in scores if score) if is_order else None
+        told = Told(clip=voices.clip_title, standing=standing)
     preview = images.preview(image, _PICTURE_EDGE_PX)
-    return swept_picture(picture.path.name, sweep.grid, sweep.base_cell, results, image=preview, scores=scores)
+    return swept_picture(
+        picture.path.name, sweep.grid, sweep.base_cell, results, image=preview, scores=scores, told=told
+    )
 
 
 def _voices(plan: Plan, manager: ModelManager, pictures: Sequence[NamedPicture]) -> Voices:

@@ -59,6 +59,11 @@ def doubted(score: CaptionScore, told: Told) -> list[WordScore]:
     return [word for word in underlined(score) if told.standing.of(word) <= share]
 
 
+def is_strong(word: WordScore, told: Told) -> bool:
+    """Whether the line under a word is thick."""
+    return word.probability >= FALSE if told.standing is None else told.standing.of(word) <= MOST_FALSE
+
+
 def doubts_of(text: str, score: CaptionScore, told: Told, part: range | None = None) -> list[dict[str, Any]]:
     """The words with a line in the order of the text, as plain values.
 
@@ -79,7 +84,7 @@ def doubts_of(text: str, score: CaptionScore, told: Told, part: range | None = N
                 "word": core_of(word.text),
                 "start": _units(text, offset + word.start),
                 "end": _units(text, offset + word.end),
-                "is_strong": word.probability >= FALSE if rank is None else rank <= MOST_FALSE,
+                "is_strong": is_strong(word, told),
                 "probability": round(word.probability, 3) if rank is None else None,
                 "rank": None if rank is None else round(rank, 4),
                 "better": word.better,

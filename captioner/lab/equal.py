@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from captioner.captions.groups import SettingGroup, setting_groups
 from captioner.captions.plan import Plan
-from captioner.lab.grid import Grid, in_effect, runs, target_field
+from captioner.lab.grid import Grid, declared_title, in_effect, runs, target_field, title_of
 from captioner.settings import Settings
 
 _LISTED = 6  # cells that a reason names one by one
@@ -44,8 +44,9 @@ def _why(grid: Grid, cells: Sequence[int]) -> str:
 
 
 def _where(grid: Grid, cells: Sequence[int]) -> str:
+    titles = {axis.name: title_of(axis.name, grid.cells) for axis in grid.axes}
     listed = "; ".join(
-        " ".join(f"{name}={word}" for name, word in grid.where(cell).items()) for cell in cells[:_LISTED]
+        ", ".join(f"{titles[name]} {word}" for name, word in grid.where(cell).items()) for cell in cells[:_LISTED]
     )
     return listed + (f"; and {len(cells) - _LISTED} more" if len(cells) > _LISTED else "")
 
@@ -67,12 +68,13 @@ def _idle_in(group: SettingGroup, varied: Sequence[str], plan: Plan, settings: S
     values = group.to_flat(settings.to_mapping()) if settings else {}
     for field in group.fields():
         if field.name in varied and group.family and settings is None:
-            yield f"{field.name} has an effect only with {group.title}"
-        elif field.name in varied and field.is_idle(values):
-            yield f"{field.name} has an effect only under {field.needed_text}"
+            yield f"{field.title} has an effect only with {group.title}"
+        elif field.name in varied and field.only_when and field.is_idle(values):
+            yield f"{field.title} has an effect only where {declared_title(field.only_when[0])} is {field.needed_text}"
     for alias in group.aliases():
         if alias.name in varied and settings is not None:
-            yield f"{alias.name} is {target_field(alias.name, plan)} here, where these values mean the same"
+            target = declared_title(target_field(alias.name, plan))
+            yield f"{declared_title(alias.name)} is {target} here, where these values mean the same"
 
 
 def _letter(number: int) -> str:

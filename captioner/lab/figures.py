@@ -7,8 +7,9 @@ from typing import Literal
 
 from captioner.captions.tokens import USABLE_TOKENS
 from captioner.captions.words import bare
+from captioner.lab.doubts import Told, doubted, is_strong
 from captioner.lab.measures import TextMeasure
-from captioner.lab.scores import CaptionScore, underlined
+from captioner.lab.scores import CaptionScore
 
 Better = Literal["high", "low", ""]
 
@@ -55,12 +56,16 @@ SET_FIGURES = (
 class Doubt:
     """A word of a caption that may be false: `caption[start:end]`.
 
+    probability: that it is false; None where models were never measured, and only its place among all words is known.
+    share: of the words compared that are as doubtful; None where there is a probability. is_strong: a thick line.
     better: the word that fits better, "" where none does. why: who says so, in a line.
     """
 
     start: int
     end: int
-    probability: float
+    probability: float | None
+    share: float | None
+    is_strong: bool
     better: str
     why: str
 
@@ -70,13 +75,11 @@ class CellScore:
     """What is to be expected of a caption, and what can be counted in it.
 
     accuracy: of what the models were shown: the caption's sentence, which begins at `start` in it. text: of all of it.
-    clip: what the model that compared it is called.
     """
 
     accuracy: CaptionScore
     text: TextMeasure
     start: int = 0
-    clip: str = "CLIP"
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -93,15 +96,19 @@ class CellScore:
             "detail": text.detail,
         }
 
-    @property
-    def parts(self) -> dict[str, str]:
-        """What a figure is made of, in a line each; of the others their value says all."""
+    def parts(self, *, has_percentages: bool) -> dict[str, str]:
+        """What a figure is made of, in a line each; of the others their value says all.
+
+        Args: has_percentages: how likely a word is false is known; else which words are the most doubtful.
+        """
         accuracy, text = self.accuracy, self.text
         over = text.tokens - USABLE_TOKENS
         judged = f"of {len(accuracy.words)} words"
         unjudged = f"; not judged: {', '.join(accuracy.unjudged)}" if accuracy.unjudged else ""
         worst = sorted(accuracy.words, key=lambda word: -word.probability)[:3]
-        shares = ", ".join(f"{bare(word.text)} {word.probability:.2f}" for word in worst)
+        shares = ", ".join(
+            f"{bare(word.text)} {word.probability:.2f}" if has_percentages else bare(word.text) for word in worst
+        )
         filler = [bare(word.text) for word in accuracy.words if word.is_filler]
         tagged = [f"{bare(word.text)} {word.tag:.2f}" for word in accuracy.words if word.tag is not None]
         return {
@@ -114,16 +121,17 @@ class CellScore:
             "detail": ", ".join(text.phrases),
         }
 
-    @property
-    def doubts(self) -> tuple[Doubt, ...]:
+    def doubts(self, told: Told) -> tuple[Doubt, ...]:
         """The words to underline, worst first, by their places in the caption."""
         return tuple(
             Doubt(
                 word.start + self.start,
                 word.end + self.start,
-                word.probability,
+                word.probability if told.standing is None else None,
+                None if told.standing is None else told.standing.of(word),
+                is_strong(word, told),
                 word.better,
-                word.explained(clip=self.clip),
+                word.explained(told.captioner, told.tagger, told.clip),
             )
-            for word in underlined(self.accuracy)
+            for word in doubted(self.accuracy, told)
         )

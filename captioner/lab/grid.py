@@ -217,6 +217,26 @@ def target_field(name: str, plan: Plan) -> str:
     return name
 
 
+def title_of(name: str, plans: Sequence[Plan]) -> str:
+    """What the page calls an axis of these plans. An alias has the title of what it stands for in all of them."""
+    targets = {target_field(name, plan) for plan in plans}
+    target = targets.pop() if len(targets) == 1 else name
+    return declared_title(name) if target == name else f"{declared_title(target)} ({name})"
+
+
+def declared_title(name: str) -> str:
+    """What the page calls a setting of the flat mapping, models and preset among them."""
+    if name == PRESET:
+        return "Preset"
+    for group in setting_groups():
+        if name == group.key and group.kind is not None:
+            return "Captioner" if group.kind == "captioner" else group.title
+        for field in (*group.fields(), *group.aliases()):
+            if field.name == name:
+                return field.title
+    return name
+
+
 def _model_keys() -> tuple[str, ...]:
     return (CAPTIONER, *(group.key for group in setting_groups("tagger")))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from captioner.captions.word_diff import changed_ranges
+from captioner.lab.doubts import Told
 from captioner.lab.equal import compare
 from captioner.lab.figures import CellScore, Doubt
 from captioner.lab.grid import Axis, Grid
@@ -80,8 +81,13 @@ def swept_picture(
     *,
     image: bytes = b"",
     scores: Sequence[CellScore | None] = (),
+    told: Told | None = None,
 ) -> SweptPicture:
-    """What came of a grid on one picture. Args: results, scores: in the order of the cells; without scores empty."""
+    """What came of a grid on one picture.
+
+    Args: results, scores: in the order of the cells; without scores empty. told: how doubts are told.
+    """
+    told = told or Told()
     captions = [None if result.error else result.caption for result in results]
     letters, reasons = compare(grid, captions)
     base = captions[base_cell] or ""
@@ -93,8 +99,8 @@ def swept_picture(
             marks=tuple(changed_ranges(result.caption, base)),
             likelihood=result.score,
             scores=score.values if score else {},
-            parts=score.parts if score else {},
-            doubts=score.doubts if score else (),
+            parts=score.parts(has_percentages=told.standing is None) if score else {},
+            doubts=score.doubts(told) if score else (),
             model=result.model,
             model_revision=result.model_revision,
         )

@@ -16,7 +16,7 @@ from captioner.captions.claims import Claims, Pair, claims_of, disagreements
 from captioner.captions.leaving_out import kinds_said
 from captioner.captions.phrase_kinds import KINDS
 from captioner.captions.told_apart import Told
-from captioner.captions.words import LINKING_WORDS, core_of
+from captioner.captions.words import FUNCTION_WORDS, LINKING_WORDS, core_of
 from captioner.phrases import ADJECTIVES
 
 SHARED = 0.8
@@ -68,6 +68,7 @@ def shared_phrases(texts: Sequence[str], names: Collection[str] = ()) -> list[Sh
 
     A phrase begins and ends with a word that says something, and lies between two commas. A part of a longer one is
     left out where it occurs only there.
+    One of words that say nothing by themselves ("style") is left out.
     Args: names: words that are meant to be everywhere (the subject's name): a phrase of these alone is left out.
     """
     said = {place: _clauses(text) for place, text in enumerate(texts) if text.strip()}
@@ -82,7 +83,8 @@ def shared_phrases(texts: Sequence[str], names: Collection[str] = ()) -> list[Sh
     for place, clauses in said.items():
         for run in {run for clause in clauses for run in _runs(clause, common)}:
             places.setdefault(run, []).append(place)
-    found = {run: of for run, of in places.items() if len(of) >= least and not meant.issuperset(run)}
+    idle = meant | FUNCTION_WORDS  # "style" alone, of a cartoon here and of a sketch there, says nothing
+    found = {run: of for run, of in places.items() if len(of) >= least and not idle.issuperset(run)}
     kept = [run for run in found if not _is_within_another(run, found)]
     kept.sort(key=lambda run: (-len(found[run]), -len(run), run))
     return [SharedPhrase(" ".join(run), tuple(found[run])) for run in kept[:_MOST_SHARED]]

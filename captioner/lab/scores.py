@@ -20,6 +20,9 @@ from captioner.readings import CaptionReading, Opinion, ReadWord, Rival
 DOUBTFUL, FALSE = 0.2, 0.5
 """From which probability on a word is underlined thinly and thickly; in a person's own text only from the second."""
 
+NATS = "In nats: +1 is 2.7 times as likely, +2.3 ten times."
+"""What the figures of an explanation mean."""
+
 MOST_UNDERLINED = 3
 """Words of one caption; with more the whole caption is lines."""
 
@@ -149,7 +152,8 @@ class WordScore:
                 said.append(f"{words} ({self.parts[name]:+.1f})")
         if self.tag is not None:
             said.append(f"{tagger} gives it {self.tag:.0%} ({self.parts['tagger']:+.1f})")
-        return f"{bare(self.text)}? {', '.join(said)}."
+        told = f"{bare(self.text)}? {', '.join(said)}."
+        return f"{told} {NATS}" if self.parts else told
 
 
 @dataclass(frozen=True, slots=True)

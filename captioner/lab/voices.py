@@ -235,7 +235,7 @@ def score_captions(
         voices.hear(shown, [one.judged for one in captions]), voices.weights, is_edit=False, names=names
     )
     return [
-        CellScore(score, measure_text(one.caption), max(0, one.caption.find(one.judged)), voices.clip_title)
+        CellScore(score, measure_text(one.caption), max(0, one.caption.find(one.judged)))
         for score, one in zip(scores, captions, strict=True)
     ]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from captioner.contract import ModelSpec
 from captioner.errors import BadModel, MissingPackage, ModelNotFound
+from captioner.models.resuming import fetch_large
 
 _STEP_S = 0.2  # between two steps of `download_steps`
 
@@ -43,22 +44,23 @@ def download_model(
 ) -> Path:
     """Fetch a hub model into the ordinary Hugging Face cache.
 
-    A connection that breaks is taken up again where it broke; after a failure the next call fetches only the files
-    that are not complete (huggingface_hub 2.4 keeps no part of a file between two calls).
+    A connection that breaks is taken up again where it broke; after a failure or a stop the next call fetches only what
+    is not here, of large files the rest (`resuming`).
 
     Raises: ModelNotFound: the server cannot be reached or has no such model, or the disk is full; says which.
     """
     library = _huggingface_hub()
     assert spec.repo is not None
+    note = progress or (lambda done, total: None)
+    patterns = list(spec.files)
     try:
-        folder = Path(
-            library.snapshot_download(spec.repo, allow_patterns=list(spec.files), tqdm_class=_progress_bar(progress))
-        )
+        large_bytes = fetch_large(library, spec.repo, patterns, note)
+        bar = _progress_bar(lambda done, total: note(large_bytes + done, large_bytes + total))
+        folder = Path(library.snapshot_download(spec.repo, allow_patterns=patterns, tqdm_class=bar))
     except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
-        detail = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelNotFound(
             f"{spec.name}{f' ({spec.download_mb} MB)' if spec.download_mb else ''} could not be downloaded from "
-            f"{spec.repo}: {detail.rstrip('.')}. Try again (files that are complete are kept), {otherwise}."
+            f"{spec.repo}: {_in_a_line(error)}. Try again (files that are complete are kept), {otherwise}."
         ) from error
     missing = [name for name in spec.files[:2] if not (folder / name).is_file()]
     if missing:
@@ -67,6 +69,24 @@ def download_model(
             "taken instead. Choose another model."
         )
     return folder
+
+
+def hub_digests(spec: ModelSpec, commit: str | None) -> dict[str, str]:
+    """The hub's digest of each file of a model: sha256 of large ones, of others git's sha1. Asks the hub.
+
+    Args: commit: of the repository, None for its newest. Raises: ModelNotFound: it cannot be reached, or has no such.
+    """
+    library = _huggingface_hub()
+    assert spec.repo is not None
+    try:
+        found = list(library.HfApi().list_repo_tree(spec.repo, recursive=True, revision=commit))
+    except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
+        raise ModelNotFound(f"{spec.repo} cannot be asked about its files: {_in_a_line(error)}. Try again.") from error
+    return {
+        one.path: one.lfs.sha256 if one.lfs else one.blob_id
+        for one in found
+        if isinstance(one, library.hf_api.RepoFile)
+    }
 
 
 def download_steps(
@@ -129,6 +149,10 @@ def _huggingface_hub() -> Any:
     return huggingface_hub
 
 
+def _in_a_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+
+
 def _transport_errors() -> tuple[type[Exception], ...]:
     """What the HTTP client under huggingface_hub raises when a connection breaks.
 
@@ -142,7 +166,7 @@ def _transport_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _progress_bar(progress: Progress | None) -> type[Any]:
+def _progress_bar(progress: Progress) -> type[Any]:
     """A tqdm class that draws nothing and hands the bytes written to `progress`.
 
     snapshot_download makes several bars of it: files, bytes received, bytes written; only the last is reported.
@@ -159,7 +183,7 @@ def _progress_bar(progress: Progress | None) -> type[Any]:
 
         def update(self, n: float | None = 1) -> None:
             self.n += n or 0
-            if self._is_reported and progress is not None:
+            if self._is_reported:
                 progress(int(self.n), int(self.total or 0))
 
     return Counter

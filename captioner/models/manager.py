@@ -67,7 +67,7 @@ class ModelManager:
         *,
         models: str = "auto",
         device: str = "auto",
-        budget_bytes: int | None = None,
+        vram_bytes: int | None = None,
         ram_bytes: int | None = None,
         idle_s: float | None = None,
         clock: Callable[[], float] = time.time,
@@ -75,9 +75,8 @@ class ModelManager:
         """Args:
         models: auto, hub, demo or a folder (see `sources.find_model`).
         device: auto (CUDA when there is one, else the CPU), cpu, cuda or cuda:N; checked on first use.
-        budget_bytes: for what models take on the device, a card or the CPU. None: most of a card's memory (see
-            `devices.Memory`), no limit on the CPU.
-        ram_bytes: for models on the CPU: those that stepped back from a card, and all where there is no card.
+        vram_bytes: what models may take of a card, None: most of it (see `devices.Memory`). ram_bytes: of the
+            processor's memory, those that stepped back from a card and, without a card, all; None without a limit.
         idle_s: how long a model stays that nobody uses; None for ever. clock: seconds since 1970.
         """
         self.models = models
@@ -86,7 +85,7 @@ class ModelManager:
         self._idle_s = idle_s
         self._clock = clock
         self._device: str | None = None
-        self._residents = Residents(lambda: self.device, budget_bytes, ram_bytes)
+        self._residents = Residents(lambda: self.device, vram_bytes, ram_bytes)
         self._loading: set[Key] = set()
         self._failures: dict[Key, str] = {}
         self._lock = threading.RLock()  # held while loading and moving: one load at a time
@@ -143,6 +142,10 @@ class ModelManager:
         """The hub model that must be fetched before this one is used, None where it is here (`sources.to_download`)."""
         is_known = self._residents.get((family, name_or_folder)) is not None
         return None if is_known else sources.to_download(name_or_folder, family, self.models)
+
+    def fetch_steps(self, spec: ModelSpec) -> Iterator[tuple[int, int]]:
+        """Fetch a hub model, once however many ask for it (`Downloads.steps`)."""
+        return self.downloads.steps(spec)
 
     def report(self) -> list[ModelReport]:
         """The models in memory, most recently used first. Waits for nothing, not even a model that is loading."""

@@ -155,6 +155,33 @@ MODELS: tuple[ModelSpec, ...] = (
     _vision_language("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 9_000, "follows instructions; 4B", "Apache-2.0"),
     _vision_language("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", 18_000, "follows instructions; 8B", "Apache-2.0"),
     _vision_language("gemma-4-e4b", "google/gemma-4-E4B-it", 16_000, "follows instructions", "Apache-2.0"),
+    # Older ones, whose sizes are their numbers times four bytes; an empty prompt lets them describe what they see.
+    _vision_language("git-base-coco", "microsoft/git-base-coco", 710, "short captions; tiny", "MIT", 4, prompt=""),
+    _vision_language("git-large-coco", "microsoft/git-large-coco", 1_580, "short captions; small", "MIT", 4, prompt=""),
+    _vision_language(
+        "blip2-opt-2.7b", "Salesforce/blip2-opt-2.7b", 15_000, "short captions; 3.7B", "MIT", 4, prompt="a photo of"
+    ),
+    _vision_language(
+        "blip2-flan-t5-xl", "Salesforce/blip2-flan-t5-xl", 15_800, "short captions; 3.9B", "MIT", 4, prompt="a photo of"
+    ),
+    _vision_language(
+        "instructblip-flan-t5-xl",
+        "Salesforce/instructblip-flan-t5-xl",
+        16_100,
+        "answers questions, at some length; 4B",
+        "MIT",
+        4,
+        prompt="Describe this picture in detail.",
+    ),
+    _vision_language(
+        "kosmos-2",
+        "microsoft/kosmos-2-patch14-224",
+        6_660,
+        "continues a sentence; 1.7B",
+        "MIT",
+        4,
+        prompt="Describe this image in detail:",
+    ),
     _clip(
         "clip-v2",
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",

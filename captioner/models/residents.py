@@ -57,11 +57,11 @@ class MemoryReport:
 class Residents:
     """All models in memory, least recently used first."""
 
-    def __init__(self, device: Callable[[], str], budget_bytes: int | None, ram_bytes: int | None) -> None:
+    def __init__(self, device: Callable[[], str], vram_bytes: int | None, ram_bytes: int | None) -> None:
         """Args: as `ModelManager`; device: asked when it is first needed."""
         self._device = device
-        self._budget_wish = budget_bytes
-        self._ram_wish = ram_bytes
+        self._vram_bytes = vram_bytes
+        self._ram_bytes = ram_bytes
         self._kept: OrderedDict[Key, Resident] = OrderedDict()
         self._table = threading.Lock()  # held for a moment around changes, so that who only looks never waits
 
@@ -103,9 +103,7 @@ class Residents:
     @property
     def given_bytes(self) -> int | None:
         """The budget that somebody gave for the device."""
-        if self.memory.is_card:
-            return self._budget_wish
-        return min((wish for wish in (self._budget_wish, self._ram_wish) if wish is not None), default=None)
+        return self._vram_bytes if self.memory.is_card else self._ram_bytes
 
     @property
     def budget_bytes(self) -> int | None:
@@ -120,7 +118,7 @@ class Residents:
             used_bytes=self.used_bytes,
             budget_bytes=self.budget_bytes,
             offloaded_bytes=sum(kept.model.size_bytes for _, kept in self.items() if kept.is_offloaded),
-            ram_budget_bytes=self._ram_wish,
+            ram_budget_bytes=self._ram_bytes,
         )
 
     def would_step_back(self, coming: Key, size_bytes: int) -> list[str]:
@@ -212,13 +210,13 @@ class Residents:
 
     def _has_ram_for(self, kept: Resident) -> bool:
         """Whether it may wait in the processor's memory; models that wait there longer make way for it."""
-        if self._ram_wish is None:
+        if self._ram_bytes is None:
             return True
         waiting = [(key, other) for key, other in self.items() if other.is_offloaded]
         taken = sum(other.model.size_bytes for _, other in waiting)
         for key, other in waiting:
-            if taken + kept.model.size_bytes <= self._ram_wish:
+            if taken + kept.model.size_bytes <= self._ram_bytes:
                 break
             taken -= other.model.size_bytes
             self.drop(key)
-        return taken + kept.model.size_bytes <= self._ram_wish
+        return taken + kept.model.size_bytes <= self._ram_bytes

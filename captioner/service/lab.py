@@ -13,7 +13,7 @@ from captioner.captions.groups import CAPTIONER
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, SettingsError
 from captioner.lab.figures import FIGURES
-from captioner.lab.grid import EMPTY, OFF, Grid, make_axis, make_grid
+from captioner.lab.grid import EMPTY, OFF, Grid, make_axis, make_grid, title_of
 from captioner.limits import check_whole
 from captioner.models.manager import ModelManager
 from captioner.service import set_slopes, sweep_summary
@@ -24,7 +24,7 @@ from captioner.service.pictures import Pictures
 from captioner.service.readers import Readers
 from captioner.service.recent import Recent
 from captioner.service.sweep_files import SweepFiles
-from captioner.service.sweep_grids import from_stored, title_of, to_stored
+from captioner.service.sweep_grids import from_stored, to_stored
 from captioner.service.sweep_rows import ReadSweep, Sweeps, plain_cells
 from captioner.service.sweep_run import SweepRun
 from captioner.worker import Job
@@ -74,12 +74,19 @@ class Lab:
     # Running
 
     def start(
-        self, set_id: str, picture_ids: Sequence[str], axes: Sequence[AskedAxis], plan: Plan, name: str = ""
+        self,
+        set_id: str,
+        picture_ids: Sequence[str],
+        axes: Sequence[AskedAxis],
+        plan: Plan,
+        name: str = "",
+        *,
+        downloads: bool = False,
     ) -> dict[str, Any]:
         """Try settings around a plan on pictures of a set; goes on when the page is closed.
 
         Everything that can be wrong with what is asked for is said before a model runs.
-        Args: axes: one to three, x first.
+        Args: axes: one to three, x first. downloads: fetch models that are not here first, as the person was asked.
         Returns: {"sweep": its id}.
         Raises: SettingsError, ModelNotFound, UnknownSet, UnknownPicture. CaptionerError: a job of this set goes on.
         """
@@ -87,7 +94,7 @@ class Lab:
         if not 1 <= len(wanted) <= MAX_PICTURES:
             raise SettingsError(f"{len(wanted)} pictures are chosen; a comparison takes 1 to {MAX_PICTURES}.")
         grid = self.grid(axes, plan)
-        self._check_models(grid)
+        self._check_models(grid, downloads=downloads)
         views = [self._workspace.view(set_id, picture_id) for picture_id in wanted]
         name = name.strip() or " by ".join(title_of(axis.name, grid.cells) for axis in grid.axes)
         sweep_id = self._workspace.lab.create(set_id, name, to_stored(grid, plan, views))
@@ -101,9 +108,11 @@ class Lab:
     def resume(self, set_id: str, sweep_id: str) -> dict[str, Any]:
         """Go on with a sweep that was stopped, or died with the app: what is not done, and what failed, again.
 
+        Models that it was to download are downloaded.
         Returns: {"sweep": its id}. Raises: UnknownSet, UnknownSweep, StoreError. CaptionerError: as `start`.
         """
-        self._check_models(from_stored(self._workspace.lab.sweep(set_id, sweep_id), self._choices.models).grid)
+        grid = from_stored(self._workspace.lab.sweep(set_id, sweep_id), self._choices.models).grid
+        self._check_models(grid, downloads=True)
         self._begin(set_id, sweep_id)
         return {"sweep": sweep_id}
 
@@ -119,8 +128,21 @@ class Lab:
         off = ("", OFF) if axis.name != CAPTIONER else ("",)
         return ["" if name.strip() in off else self._choices.checked_model(axis.name, name) for name in axis.values]
 
-    def _check_models(self, grid: Grid) -> None:
-        if self._choices.models != "hub":  # else the job downloads what is missing
+    def missing(self, axes: Sequence[AskedAxis], plan: Plan) -> list[dict[str, Any]]:
+        """The models that a grid needs and that must be downloaded first: {"name", "download_mb"} each; asks no server.
+
+        Raises: as `grid`.
+        """
+        found = {
+            spec.name: {"name": spec.name, "download_mb": spec.download_mb}
+            for each in self.grid(axes, plan).of_each_models()
+            for planned in each.running()
+            if (spec := self._manager.to_download(planned.model, planned.family)) is not None
+        }
+        return list(found.values())
+
+    def _check_models(self, grid: Grid, *, downloads: bool) -> None:
+        if self._choices.models != "hub" and not (downloads and self._choices.models == "auto"):  # else the job does it
             for plan in grid.of_each_models():
                 plan.check_models(self._choices.models)
 
@@ -252,6 +274,7 @@ class Lab:
     def rate(self, set_id: str, sweep_id: str, picture_id: str, cell: int, rating: Colour | None) -> dict[str, Any]:
         """Rate the caption of a cell, or take the rating back (None): one step for undo.
 
+        The rating is of the caption without prefix and suffix, so that it stays under another trigger word.
         Returns: {"cells": [{"picture", "cell", "rating"}]}, all of this sweep with the same words of that picture.
         Raises: SettingsError: no such cell, no caption in it, no such rating. UnknownSet, UnknownSweep, UnknownPicture.
         """
@@ -260,18 +283,20 @@ class Lab:
             self._check_cell(known, cell)
             tried = known.cells.get((picture_id, cell))
             settings = known.swept.settings_of(cell)
+            is_of_whole = tried is not None and known.is_rated_as_a_whole(picture_id, tried)
         if tried is None or tried.caption is None:
             raise SettingsError("this cell has no caption to rate; wait until it is there, or continue the comparison.")
         made_by = {"settings": settings, "model": tried.model, "model_revision": tried.model_revision}
         label = f"Rate: {rating}" if rating else "Take a rating back"
-        self._workspace.lab.rate(set_id, picture_id, tried.caption, rating, made_by, label=label)
+        rated = tried.caption if rating is None and is_of_whole else tried.text
+        self._workspace.lab.rate(set_id, picture_id, rated, rating, made_by, label=label)
         known = self.sweeps.of(set_id, sweep_id)
         with known.lock:
             return {
                 "cells": [
                     {"picture": place[0], "cell": place[1], "rating": known.rating_of(place) or None}
                     for place, one in known.cells.items()
-                    if place[0] == picture_id and one.caption == tried.caption
+                    if place[0] == picture_id and one.caption is not None and one.text == tried.text
                 ]
             }
 

@@ -10,12 +10,11 @@ from captioner.captions.groups import CAPTIONER, PRESET, SettingGroup, group_of
 from captioner.captions.plan import Plan
 from captioner.contract import Captioner, Model, Tagger
 from captioner.errors import CaptionerError
-from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_axis, make_grid
+from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_axis, make_grid, title_of
 from captioner.lab.presets import NamedGrid, offered
 from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices
-from captioner.service.sweep_grids import title_of
 from captioner.settings import Field
 
 _SUGGESTED = 5
@@ -33,12 +32,13 @@ class Offer:
         """What can be compared around a plan.
 
         Returns: axes: [{name, title, group, kind, min, max, step, choices, suggested}]; presets: [{name, title, about,
-            axes: [{name, values}], settings}]; max_cells, max_pictures; asked: names of the models that would score.
+            axes: [{name, values}], settings}]; max_cells, max_pictures; asked: names of the models that would score,
+            and asked_titles: what their kinds are called.
         """
         known = offered(self.choices.models_here(CAPTIONER))
         named = [grid for grid in known if self._is_possible(grid, plan)]
         tried = {name: list(words) for grid in reversed(named) for name, words in grid.axes}
-        flat = plan.to_flat()
+        flat, asked = plan.to_flat(), self._asked(plan)
         axes = [self._models_axis(key) for key in self.choices.model_keys]
         axes.append(self._presets_axis(plan))
         for group in self.choices.groups:
@@ -60,7 +60,8 @@ class Offer:
             ],
             "max_cells": MAX_CELLS,
             "max_pictures": self.max_pictures,
-            "asked": self._asked(plan),
+            "asked": [name for name, _ in asked],
+            "asked_titles": [title for _, title in asked],
         }
 
     def _is_possible(self, grid: NamedGrid, plan: Plan) -> bool:
@@ -107,13 +108,13 @@ class Offer:
         listed = [[settings.preset_title(name), name] for name in settings.presets()]
         return _plain(PRESET, "Preset", "Models", "choice", choices=listed, suggested=[name for _, name in listed])
 
-    def _asked(self, plan: Plan) -> list[str]:
-        """As `Voices` would find once the models are loaded."""
-        found = []
+    def _asked(self, plan: Plan) -> list[tuple[str, str]]:
+        """Names and titles, as `Voices` would find once the models are loaded."""
+        found: list[tuple[str, str]] = []
         model = _class_of(plan.captioner.family, plan.captioner.model) if plan.captioner.model else None
         reads = model is not None and issubclass(model, Captioner) and model.can_read
         if reads:
-            found.append(plan.captioner.model)
+            found.append((plan.captioner.model, registry.family_class(plan.captioner.family).title))
         taggers = {planned.family: planned.model for planned in plan.taggers}
         taggers = {report.family: report.name for report in self.manager.report()} | taggers
         classes = {name: _class_of(family, name) for family, name in taggers.items()}
@@ -122,7 +123,7 @@ class Offer:
         for name, kind in kinds.items():
             compares = kind.can_compare and reads and not (is_matched and kind.gives_tags)
             if compares or kind.known_tags is not Tagger.known_tags:
-                found.append(name)
+                found.append((name, kind.title))
         return found
 
 

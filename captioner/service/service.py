@@ -6,10 +6,10 @@ captions, `pictures` pictures to look at, `rows` captions as the page shows them
 `made_otherwise` captions of other settings, `doubt` words that may be false, `overview`, `near_equal` and `said_in_all`
 a set at a glance, `exports` sets on their way out, `imports` sets of others on their way in, `live` one picture while a
 person waits, `jobs` captioning a set and preparing models, `lab` settings compared side by side, `suggest` settings
-found on a sample. None of them holds a person's work (the workspace does) or a model (the manager does), only what can
-be made again. Whoever calls has checked that values have
-the declared types and lengths (`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio
-and no HTTP; what a person can mend is a CaptionerError.
+found on a sample, `models` what takes memory. None of them holds a person's work (the workspace does) or a model (the
+manager does), only what can be made again. Whoever calls has checked that values have the declared types and lengths
+(`asked`); what they mean is checked here. Safe to use from many threads. Knows no Gradio and no HTTP; what a person can
+mend is a CaptionerError.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from captioner.service.kinds import Kinds
 from captioner.service.lab import Lab
 from captioner.service.live import LivePreview
 from captioner.service.made_otherwise import MadeOtherwise
+from captioner.service.models import Models
 from captioner.service.near_equal import NearEqual
 from captioner.service.overview import Overview
 from captioner.service.pictures import Pictures
@@ -58,13 +59,19 @@ class Service:
     """Answers for all visitors; a visitor is known by the set's id only."""
 
     def __init__(
-        self, workspace: Workspace, worker: Worker, manager: ModelManager, allowed_ids: Sequence[str] = ()
+        self,
+        workspace: Workspace,
+        worker: Worker,
+        manager: ModelManager,
+        allowed_ids: Sequence[str] = (),
+        *,
+        may_manage: bool = True,
     ) -> None:
-        """Args: allowed_ids: as `Choices`."""
+        """Args: allowed_ids: as `Choices`. may_manage: as `Models`."""
         self.workspace = workspace
-        self._manager = manager
         self._counted: Recent[bytes, int] = Recent(100_000)
         self.choices = Choices(manager.models, workspace, allowed_ids)
+        self.models = Models(manager, worker, self.choices, may_manage=may_manage)
         self.kept_files = KeptFiles(self.choices.groups)
         self.pictures = Pictures(workspace)
         self.kinds = Kinds(workspace, self.choices)
@@ -137,17 +144,9 @@ class Service:
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
             "kinds": self.kinds.of_set(set_id),
-            "warnings": self._warnings(set_id),
+            "warnings": self.models.warnings(set_id),
             "notices": list(self.workspace.notices),
         }
-
-    def _warnings(self, set_id: str) -> list[str]:
-        """What loaded models of the set's settings have to say about how they run."""
-        warned = {(report.name, report.family): report.warning for report in self._manager.report() if report.warning}
-        if not warned:
-            return []
-        running = [(planned.model, planned.family) for planned in self.choices.stored_plan(set_id).running()]
-        return [warned[model] for model in running if model in warned]
 
     def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
         """Take pictures out of the set; undo brings them back."""

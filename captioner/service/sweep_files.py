@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from captioner import images
 from captioner.errors import CaptionerError, SettingsError
 from captioner.formats.names import safe_name
+from captioner.lab.doubts import Told
 from captioner.lab.grid import flat_in_effect
 from captioner.lab.record import SweepRecord, SweptCell, SweptPicture
 from captioner.lab.report import to_csv, to_html, to_json, to_png
+from captioner.lab.voices import ORDER_ONLY
 from captioner.service.pictures import Pictures
-from captioner.service.sweep_rows import Sweeps
+from captioner.service.sweep_rows import Place, ReadSweep, Sweeps
 from captioner.workspace import Workspace
 
 MEDIA_TYPES: Mapping[str, str] = {
@@ -64,15 +67,12 @@ class SweepFiles:
         with known.lock:
             swept, outcome = known.swept, known.sweep.outcome
             numbers = range(len(swept.grid.cells))
+            told = known.told()
             cells = {
-                picture_id: tuple(
-                    known.shown[picture_id, number][1]
-                    if (picture_id, number) in known.shown
-                    else SweptCell(error=_NOT_THERE)
-                    for number in numbers
-                )
+                picture_id: tuple(_cell(known, (picture_id, number), told) for number in numbers)
                 for picture_id, _ in swept.pictures
             }
+            is_order = bool(outcome.get("asked")) and not known.has_percentages
             reasons = {picture_id: dict(known.reasons.get(picture_id, {})) for picture_id, _ in swept.pictures}
             name = known.sweep.name
         return SweepRecord(
@@ -89,7 +89,7 @@ class SweepFiles:
                 )
                 for picture_id, picture_name in swept.pictures
             ),
-            notes=(*swept.notes, *outcome.get("notes", ())),
+            notes=(*swept.notes, *outcome.get("notes", ()), *([ORDER_ONLY] if is_order else [])),
             asked=tuple(outcome.get("asked", ())),
         )
 
@@ -100,3 +100,10 @@ class SweepFiles:
             return images.preview(self._pictures.open(set_id, picture_id, view.digest), _EDGE_PX)
         except CaptionerError:
             return b""
+
+
+def _cell(known: ReadSweep, place: Place, told: Told) -> SweptCell:
+    if place not in known.shown:
+        return SweptCell(error=_NOT_THERE)
+    score = known.cells[place].score
+    return replace(known.shown[place][1], doubts=score.doubts(told) if score else ())

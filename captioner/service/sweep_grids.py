@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from captioner.captions.groups import PRESET, setting_groups
 from captioner.captions.plan import Plan
-from captioner.lab.grid import Axis, Grid, target_field
+from captioner.lab.grid import Axis, Grid, title_of
 from captioner.workspace.checksums import damaged_row
 from captioner.workspace.records import StoredSweep, View
 
@@ -37,25 +36,6 @@ class SweptGrid:
     def settings_of(self, cell: int) -> dict[str, Any]:
         """A cell's settings, flat."""
         return self.grid.cells[cell].to_flat()
-
-
-def title_of(name: str, plans: Sequence[Plan]) -> str:
-    """What the page calls an axis of these plans. An alias has the title of what it stands for in all of them."""
-    targets = {target_field(name, plan) for plan in plans}
-    target = targets.pop() if len(targets) == 1 else name
-    return _declared_title(name) if target == name else f"{_declared_title(target)} ({name})"
-
-
-def _declared_title(name: str) -> str:
-    if name == PRESET:
-        return "Preset"
-    for group in setting_groups():
-        if name == group.key and group.kind is not None:
-            return "Captioner" if group.kind == "captioner" else group.title
-        for field in (*group.fields(), *group.aliases()):
-            if field.name == name:
-                return field.title
-    return name
 
 
 def to_stored(grid: Grid, base: Plan, views: Sequence[View]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ is kept in memory, so that asking again costs what changed. Runs no model and ch
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from captioner.captions.word_diff import changed_ranges
-from captioner.lab.doubts import Told, doubted, from_content
+from captioner.lab.doubts import Told, from_content
 from captioner.lab.equal import compare
 from captioner.lab.figures import CellScore
 from captioner.lab.measures import TextMeasure, measure_text
@@ -50,9 +50,9 @@ class ReadSweep:
     """What is known of one sweep, brought up to date by `Sweeps.of`; whoever reads it holds its lock.
 
     sweep, swept: as it was stored and asked for. cells: those that are there. ratings: by picture and caption. shown:
-    each cell as reports have it, and the version at which that changed last. reasons: by picture, why captions are
-    equal. version: up to which all this is known. weights, has_percentages: how doubts are reckoned, and whether they
-    may be told as percentages.
+    each cell as reports have it but for its doubts, and the version at which that changed last. reasons: by picture,
+    why captions are equal. version: up to which all this is known. weights, has_percentages: how doubts are reckoned,
+    and whether they may be told as percentages.
     """
 
     def __init__(self, sweep: StoredSweep, swept: SweptGrid) -> None:
@@ -69,13 +69,24 @@ class ReadSweep:
         self.has_percentages = False
 
     def rating_of(self, place: Place) -> str:
-        """A cell's colour, "" for none."""
-        caption = self.cells[place].caption
-        return "" if caption is None else self.ratings.get((place[0], caption), "")
+        """A cell's colour, "" for none: that of its caption without prefix and suffix."""
+        cell = self.cells[place]
+        if cell.caption is None:
+            return ""
+        text = cell.caption if self.is_rated_as_a_whole(place[0], cell) else cell.text
+        return self.ratings.get((place[0], text), "")
 
-    def standing(self) -> Standing:
-        """Where words stand among all of the sweep."""
-        return Standing.among(cell.score.accuracy for cell in self.cells.values() if cell.score)
+    def is_rated_as_a_whole(self, picture_id: str, cell: ReadCell) -> bool:
+        """Whether a rating is of all of the caption, as in earlier sets, and none is of it without its frame."""
+        is_of_text = (picture_id, cell.text) in self.ratings
+        return not is_of_text and cell.caption is not None and (picture_id, cell.caption) in self.ratings
+
+    def told(self) -> Told:
+        """How doubts are told: by where words stand among all of the sweep, where that is all that is known."""
+        standing = None
+        if not self.has_percentages:
+            standing = Standing.among(cell.score.accuracy for cell in self.cells.values() if cell.score)
+        return Told(**self.sweep.outcome.get("titles", {}), standing=standing)
 
 
 class Sweeps:
@@ -177,8 +188,7 @@ def _show(known: ReadSweep, picture_id: str, version: int) -> None:
             rating=known.rating_of((picture_id, number)),  # type: ignore[arg-type]
             likelihood=cell.likelihood,
             scores=_scores(cell),
-            parts=cell.score.parts if cell.score else {},
-            doubts=cell.score.doubts if cell.score else (),
+            parts=cell.score.parts(has_percentages=known.has_percentages) if cell.score else {},
             model=cell.model,
             model_revision=cell.model_revision,
         )
@@ -198,8 +208,7 @@ def _scores(cell: ReadCell) -> dict[str, float | None]:
 
 def plain_cells(known: ReadSweep, since: int) -> list[dict[str, Any]]:
     """The cells that changed after a version, as the page takes them."""
-    titles = known.sweep.outcome.get("titles", {})
-    told = Told(**titles, standing=None if known.has_percentages else known.standing())
+    told = known.told()
     return [_plain(known, place, shown, told) for place, (version, shown) in known.shown.items() if version > since]
 
 
@@ -225,16 +234,12 @@ def _plain(known: ReadSweep, place: Place, shown: SweptCell, told: Told) -> dict
 
 
 def _doubts(score: CellScore, told: Told) -> list[dict[str, Any]]:
-    """The words to underline, worst first; share: of the sweep's words that are as doubtful, where that is all that is
-    known."""
+    """The words to underline, worst first, as `figures.Doubt`."""
     return [
         {
-            "start": word.start + score.start,
-            "end": word.end + score.start,
-            "probability": round(word.probability, 4),
-            "share": None if told.standing is None else round(told.standing.of(word), 4),
-            "better": word.better,
-            "why": word.explained(told.captioner, told.tagger, told.clip),
+            **asdict(doubt),
+            "probability": None if doubt.probability is None else round(doubt.probability, 4),
+            "share": None if doubt.share is None else round(doubt.share, 4),
         }
-        for word in doubted(score.accuracy, told)
+        for doubt in score.doubts(told)
     ]

@@ -4,6 +4,7 @@ to them. Pure: what was read comes in, plain values go out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from statistics import fmean
@@ -99,7 +100,7 @@ def agreement(known: ReadSweep) -> list[dict[str, Any]]:
     captions: dict[tuple[str, str], Place] = {}
     for place, cell in known.cells.items():
         if cell.caption is not None and known.rating_of(place):
-            captions.setdefault((place[0], cell.caption), place)
+            captions.setdefault((place[0], cell.text), place)
     found = []
     for figure in FIGURES:
         sign = -1.0 if figure.better == "low" else 1.0
@@ -116,9 +117,9 @@ def agreement(known: ReadSweep) -> list[dict[str, Any]]:
 
 
 def rated(known: ReadSweep) -> dict[tuple[str, str], Rated]:
-    """The rated captions that were scored, by picture and caption."""
+    """The rated captions that were scored, by picture and caption without prefix and suffix."""
     return {
-        (place[0], cell.caption): Rated(cell.score.accuracy, rating)
+        (place[0], cell.text): Rated(cell.score.accuracy, rating)
         for place, cell in known.cells.items()
         if cell.caption is not None and cell.score is not None and (rating := known.rating_of(place))
     }
@@ -150,7 +151,7 @@ def slope(found: Sequence[Rated], known: ReadSweep) -> dict[str, Any] | None:
         "from_count": len(found),
         "is_used": (known.weights.slope, known.weights.offset) != (before.slope, before.offset),
         "about": (
-            f"By your {len(found)} ratings a word against which {_TOLD_NATS:.0f} nats speak is false with {now:.0%} "
-            f"instead of {was:.0%}."
+            f"By your {len(found)} ratings a word whose rival is {math.exp(_TOLD_NATS):.0f} times as likely "
+            f"({_TOLD_NATS:.0f} nats) is false with {now:.0%} instead of {was:.0%}."
         ),
     }

@@ -28,6 +28,7 @@ from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt
 from captioner.service.exports import ExportWish
 from captioner.service.lab import AskedAxis
 from captioner.service.messages import message_of
+from captioner.service.models import ACTIONS
 from captioner.service.service import Service
 from captioner.ui.asked import (
     Shape,
@@ -87,6 +88,8 @@ _SHAPES: Mapping[str, Shape] = {
     "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
     "export_set": Shape(set_id=identifier, export=settings),
     "delete_set": Shape(set_id=identifier),
+    "models": Shape(),
+    "act_on_model": Shape(action=one_of(ACTIONS), name=optional(label, "")),
 }
 """What each endpoint takes, by the names of its function's parameters."""
 
@@ -286,10 +289,27 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""
         return service.delete_set(set_id)
 
+    def models() -> dict:  # type: ignore[type-arg]
+        """What models there are: {"models": [{"name", "family", "kind", "source", "licence", "state":
+        "absent|downloading|downloaded|loading|resident|offloaded|failed", "device", "precision", "runtime",
+        "size_bytes", "needs_bytes", "steps_back": names, "last_used", "failure", "download": null or {"done_bytes",
+        "total_bytes", "bytes_a_second", "seconds_left"}, ...}], "memory": null or {"device", "used_bytes",
+        "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}, "may_manage"}. steps_back: who would for this one.
+        """
+        return service.models.report()
+
+    def act_on_model(action: str, name: str = "") -> dict:  # type: ignore[type-arg]
+        """Loads, unloads, downloads or verifies a model, stops its download, or frees the device of all (no name).
+
+        action: load, unload, download, stop, verify or free. Returns {"said"} at once; /models tells how it went on.
+        """
+        return service.models.act(action, name)
+
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(suggest, suggested, start_sweep, sweep, rate),
         *(scores, job, cancel_job, captions, save_caption, import_set, export_set, delete_set),
+        *(models, act_on_model),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from captioner.service.lab import AskedAxis
 from captioner.service.service import Service
 from captioner.ui.asked import (
@@ -30,6 +32,15 @@ def lab_functions(service: Service) -> list[ScriptFunction]:
     lab, of_set = service.lab, {"set": identifier}
     of_sweep = {**of_set, "sweep": identifier}
     colour = or_null(one_of(COLOURS))
+
+    def start(asked: dict[str, Any]) -> dict[str, Any]:
+        """{"sweep": its id}; {"missing": [{"name", "download_mb"}]} where a download was not asked for yet."""
+        axes = [AskedAxis(one["name"], one["values"]) for one in asked["axes"]]
+        plan, downloads = service.choices.plan_of(asked["settings"]), asked["downloads"]
+        if not downloads and (missing := lab.missing(axes, plan)):
+            return {"missing": missing}
+        return lab.start(asked["set"], asked["ids"], axes, plan, asked["name"], downloads=downloads)
+
     return [
         script_function(
             "lab_offer",
@@ -44,14 +55,9 @@ def lab_functions(service: Service) -> list[ScriptFunction]:
                 "axes": listed(like(axis)),
                 "settings": optional(settings),
                 "name": optional(label, ""),
+                "downloads": optional(flag, False),
             },
-            lambda asked: lab.start(
-                asked["set"],
-                asked["ids"],
-                [AskedAxis(one["name"], one["values"]) for one in asked["axes"]],
-                service.choices.plan_of(asked["settings"]),
-                asked["name"],
-            ),
+            start,
         ),
         script_function("continue_sweep", of_sweep, lambda asked: lab.resume(asked["set"], asked["sweep"])),
         script_function(

@@ -37,7 +37,7 @@ class Lane:
         return run
 
 
-_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4, "looks": 2, "imports": 2}
+_THREADS: Mapping[str, int] = {"patterns": 4, "models": 16, "words": 4, "looks": 2, "imports": 2, "checks": 2}
 
 _LANES: Mapping[str, str] = {
     "preview_bulk": "patterns",
@@ -62,6 +62,8 @@ _LANES: Mapping[str, str] = {
     "import_look": "imports",
     "import_take": "imports",
     "import_drop": "imports",
+    "list_models": "looks",
+    "act_on_model": "checks",
     "said_in_all": "looks",
     "preview_left_out": "words",
 }

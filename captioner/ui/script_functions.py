@@ -37,6 +37,7 @@ from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
 from captioner.ui.import_functions import import_functions
 from captioner.ui.lab_functions import lab_functions
+from captioner.ui.model_functions import model_functions
 from captioner.ui.suggest_functions import suggest_functions
 
 _MAX_RECIPE_LENGTH = 1_000_000  # the page leaves out what a recipe says of pictures
@@ -202,6 +203,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         *lab_functions(service),
         *import_functions(service),
         *suggest_functions(service),
+        *model_functions(service),
         # The last one: nothing of the set is left after it.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
     ]

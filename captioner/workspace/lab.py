@@ -1,7 +1,8 @@
 """The lab's rows: sweeps with their cells, and what a person said of captions that were tried.
 
 A sweep is stored as it fills; none of that stands in the journal, for trying changes no caption. A rating does: it is a
-person's word, of a caption of a picture, wherever that was seen, and outlives the sweeps it was seen in. What the disk
+person's word, of a caption of a picture, wherever that was seen, and outlives the sweeps it was seen in. It is of the
+caption without the set's prefix and suffix, so that a new trigger word takes no rating away. What the disk
 damages costs one cell, one rating, or of a sweep its name or its grid. Knows neither models nor what a grid means.
 """
 
@@ -192,9 +193,13 @@ def _find(db: sqlite3.Connection, set_id: str, sweep_id: str) -> int:
     return int(row[0])
 
 
+# A rating is of the caption without what stands around every caption of the set; in earlier sets it was of all of it.
+_TEXT = "CASE WHEN json_valid(sweep_cells.content) THEN json_extract(sweep_cells.content, '$.text') END"
+_OF_CELL = "FROM ratings WHERE ratings.picture_key = sweep_cells.picture_key AND ratings.caption ="
 _RATED = (
-    "SELECT COUNT(*) FROM sweep_cells JOIN ratings USING (picture_key, caption)"
-    " WHERE sweep_key = sweeps.key AND rating IS NOT NULL"
+    "SELECT COUNT(*) FROM sweep_cells WHERE sweep_key = sweeps.key AND CASE"
+    f" WHEN EXISTS (SELECT 1 {_OF_CELL} {_TEXT}) THEN (SELECT rating {_OF_CELL} {_TEXT})"
+    f" ELSE (SELECT rating {_OF_CELL} sweep_cells.caption) END IS NOT NULL"
 )
 
 

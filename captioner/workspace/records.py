@@ -185,7 +185,11 @@ class StoredSweep:
 
 
 class StoredCell(NamedTuple):
-    """One cell of a sweep for one picture. caption: None where there is none. content: None where it was damaged."""
+    """One cell of a sweep for one picture.
+
+    caption: None where there is none. content: None where it was damaged; its `text` is the caption without prefix and
+    suffix, by which ratings know it.
+    """
 
     picture_id: str
     cell: int

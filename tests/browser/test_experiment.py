@@ -6,6 +6,7 @@ the pictures to the PNG.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections import Counter
@@ -115,6 +116,9 @@ def test_four_pictures_are_compared_rated_and_summed_up_and_lead_to_settings_and
         lambda: f"Repetition penalty (q_factor) 1.4: {columns[3]}" in summary.inner_text(), "it is summed up in words"
     )
     wait_until(lambda: page.locator(".cw-compare-agreement tbody tr").count() > 2, "each score is held against them")
+    page.get_by_role("button", name="Use my ratings for the probabilities").click()
+    page.get_by_role("button", name="Back to the probabilities that came with the models").click()
+    page.get_by_role("button", name="Use my ratings for the probabilities").wait_for()
 
     best = next(place for place in range(25) if all(one[place] == "green" for one in rated))
     cell(page, best).click()
@@ -127,6 +131,11 @@ def test_four_pictures_are_compared_rated_and_summed_up_and_lead_to_settings_and
     told = json.loads(_download(page, "json"))
     assert told["name"] == "EveryDream beam"
     assert len(told["pictures"]) == 4
+    lines = [*csv.DictReader(io.StringIO(_download(page, "csv").decode()))]
+    assert [line["rating"] for line in lines] == [colour for one in rated for colour in one]
+    whole = _download(page, "html").decode()
+    assert whole.count("<td") == 100
+    assert whole.count("data:image/") == 4
     page.keyboard.press("Escape")
     length = page.locator("#setting-min_length input[type=number]")
     lengths = ("5", "15", "22", "30", "48")

@@ -322,6 +322,7 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("another name for a comparison", _renamed),
     ("earlier comparisons", _earlier),
     ("the keys", _click("#cw-help-open", "#cw-help h2")),
+    ("the models", _click("#cw-models-open", ".cw-model[data-state=resident] [data-action=unload]")),
     ("a notice", _notice),
     ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),
     ("a job that runs", lambda page: (page.locator("#cw-caption-all").click(), _job(page))),

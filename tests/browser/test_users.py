@@ -27,6 +27,12 @@ LISTEN = """for (const kind of ['pointerdown', 'keydown']) addEventListener(kind
 }, true)"""
 
 
+@pytest.fixture
+def context(own_context: Any) -> Any:
+    """One of their own: it learns to count."""
+    return own_context
+
+
 class Effort:
     """Counts what a person does on a browser's pages: clicks, and keys that are no text typed into a box."""
 

@@ -83,7 +83,8 @@ def _values(record: SweepRecord, number: int, cell: SweptCell) -> dict[str, Any]
             {
                 "start": doubt.start,
                 "end": doubt.end,
-                "probability": round(doubt.probability, 4),
+                "probability": None if doubt.probability is None else round(doubt.probability, 4),
+                "share": None if doubt.share is None else round(doubt.share, 4),
                 "better": doubt.better,
                 "why": doubt.why,
             }

@@ -33,7 +33,8 @@ from captioner.models.vision_language.settings import VisionLanguageSettings
 from captioner.records import Alternative, Finish, Sentence
 
 _THOUGHT = re.compile(r"\A.*?</think>", re.DOTALL)
-_MARKS = re.compile(r"<\|(?:begin|end)_of_box\|>")
+# What some families leave in their text beside words: GLM's boxes, Kosmos-2's places of what it names.
+_MARKS = re.compile(r"<\|(?:begin|end)_of_box\|>|<object>.*?</object>|</?(?:phrase|doc|chunk|line|grounding)>")
 
 
 class VisionLanguageModel:
@@ -72,8 +73,9 @@ class VisionLanguageModel:
 
     @property
     def note(self) -> str:
-        """What is slower with this model than with others, fit to stand after its name; "" for nothing known."""
-        return self._features.note or self._prefixes.note
+        """What it cannot do, or is slower with than others, fit to stand after its name; "" for nothing known."""
+        asked = "takes no question: what the prompt says is not read" if self._asking.style == "picture" else ""
+        return "; ".join(filter(None, (asked, self._features.note or self._prefixes.note)))
 
     def move_to(self, device: str) -> None:
         """Bring the weights to a device."""
@@ -110,8 +112,13 @@ class VisionLanguageModel:
         Raises: SettingsError: see `check`. ModelFailed: scores are not numbers. OutOfMemory: not even one fits.
         """
         asked = list(zip(images, prompts, seeds, strict=True))
+        said: dict[int, Sentence] = {}
         with torch.inference_mode():
-            return in_halves(lambda part: self._answered(part, settings, is_again), asked)
+            for places in self._asking.together(prompts):
+                part = [asked[place] for place in places]
+                found = in_halves(lambda part: self._answered(part, settings, is_again), part)
+                said |= dict(zip(places, found, strict=True))
+        return [said[place] for place in range(len(asked))]
 
     def _inputs(self, images: list[Image.Image], prompts: list[str], system: str, beams: int, is_again: bool) -> Any:
         """Inputs for generate. One question about one picture, in however many rows, may go on from what is kept."""

@@ -33,6 +33,7 @@ class Asking:
         self._pictures = pictures
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self._takes = _taken_by(model)
+        self._ends = _ends_of(model)
         self._template = getattr(processor, "chat_template", None) or ""
         self.style: Style = self._find_style(hasattr(processor, "image_processor"))
         self._has_system = self.style in ("parts", "string") and self._takes_system()
@@ -50,6 +51,19 @@ class Asking:
     def probe(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
         """One batch with a question of no meaning."""
         return self._batch(self.style, images, [_NONSENSE] * len(images), "")
+
+    def together(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Which questions may be asked in one batch, by their places.
+
+        Chat models reckon padding on the left out. Elsewhere it would come between picture and question, or shift the
+        places of words, so that only equal questions go together.
+        """
+        if self.style != "plain":
+            return [list(range(len(prompts)))]
+        places: dict[str, list[int]] = {}
+        for place, prompt in enumerate(prompts):
+            places.setdefault(prompt, []).append(place)
+        return list(places.values())
 
     def check(self, prompt: str, system: str) -> None:
         """Raises: SettingsError: as `inputs`, before any picture is at hand."""
@@ -125,7 +139,7 @@ class Asking:
         how: dict[str, Any] = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
         if style == "plain":
             texts = [f"{system}\n{prompt}" if system else prompt for prompt in prompts]
-            return self._taken(self._processor(images=list(images), text=texts, **how))
+            return self._open_ended(self._taken(self._processor(images=list(images), text=texts, **how)))
         if system and not self._has_system:
             prompts, system = [f"{system}\n\n{prompt}" for prompt in prompts], ""
         texts = [self._rendered(style, prompt, system) for prompt in prompts]
@@ -133,6 +147,21 @@ class Asking:
         if begin and texts[0].startswith(begin):
             how["add_special_tokens"] = False
         return self._taken(self._processor(images=[[image] for image in images], text=texts, **how))
+
+    def _open_ended(self, made: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Without the token that ends a text, which some tokenizers put behind a question: nothing is said after it."""
+        ids = made.get("input_ids")
+        if (
+            ids is None
+            or ids.shape[1] < 2
+            or not self._ends
+            or not torch.isin(ids[:, -1], torch.tensor(self._ends)).all()
+        ):
+            return made
+        return {
+            name: value[:, :-1] if value.ndim > 1 and value.shape[:2] == ids.shape else value
+            for name, value in made.items()
+        }
 
     def _taken(self, made: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         """What of a processor's output the model takes; some bring labels, or what another model would need."""
@@ -144,3 +173,12 @@ def _taken_by(model: Any) -> set[str]:
     if not type(model).generate.__qualname__.startswith("GenerationMixin"):
         functions.append(model.generate)
     return {name for function in functions for name in inspect.signature(function).parameters}
+
+
+def _ends_of(model: Any) -> list[int]:
+    """The tokens that end an answer which goes on from the question; none where an encoder reads the question."""
+    config = model.config
+    if any(getattr(one, "is_encoder_decoder", False) for one in (config, config.get_text_config())):
+        return []
+    ends = model.generation_config.eos_token_id
+    return [end for end in (ends if isinstance(ends, list) else [ends]) if end is not None]

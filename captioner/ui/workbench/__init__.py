@@ -32,6 +32,7 @@ _STYLES = (
     "overview",
     "said",
     "suggest",
+    "models",
     "settings",
     "prompts",
     "results",

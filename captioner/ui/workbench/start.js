@@ -31,6 +31,7 @@ import './dialogs/caption_all.js';
 import './dialogs/overview.js';
 import './dialogs/said.js';
 import './dialogs/suggest.js';
+import './dialogs/models.js';
 import './dialogs/sets.js';
 import './dialogs/download.js';
 import './dialogs/import.js';

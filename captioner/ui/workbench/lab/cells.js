@@ -2,7 +2,7 @@
 
 import { html } from '../core/html.js';
 import { plural } from '../core/text.js';
-import { figure, piecesOf, RATINGS, shades, tally, tallyWords, whereOf, whereWords } from './layout.js';
+import { figure, meanFigure, piecesOf, RATINGS, shades, tally, tallyWords, whereOf, whereWords } from './layout.js';
 import { captionMarkup, RATING_WORDS, ratingIcon } from './marks.js';
 import { cellOf, isFilling, open, pictureIds } from './sweep.js';
 
@@ -47,13 +47,12 @@ const rateButtons = (found) =>
       title="${RATING_WORDS[rating]} (${place + 1})">${ratingIcon(rating)}</button>`,
   );
 
-function foot(found, cell) {
+function foot(found) {
   const reason = open.groups[found.picture]?.[found.group];
   const score = scoreNow();
   const value = score && found.scores?.[score.name];
   return html`<div class="cw-compare-foot">
     ${found.group ? html`<b class="cw-letter" title="${found.group}: ${reason}">${found.group}</b>` : ''}
-    ${cell === open.sweep.base_cell ? html`<span class="cw-base" title="Marked words differ from this cell's">base</span>` : ''}
     ${score ? html`<span title="${score.title}">${figure(value, score) || '–'}</span>` : html`<span class="cw-count" title="${plural(found.tokens ?? 0, 'token', 'tokens')}">${found.tokens}<span class="cw-unit"> ${found.tokens === 1 ? 'token' : 'tokens'}</span></span>`}
     <span class="cw-space"></span>${rateButtons(found)}
     <button type="button" tabindex="-1" class="cw-cell-menu" aria-haspopup="menu" aria-label="More for this cell">⋯</button></div>`;
@@ -66,14 +65,14 @@ export function cellMarkup(found, cell) {
     return html`${where}<p class="cw-compare-text cw-quiet" aria-hidden="true">${isFilling() ? '…' : '–'}</p>`;
   if (found.error) return html`${where}<p class="cw-compare-text cw-failed"><b>Failed.</b> ${found.error}</p>`;
   const pieces = piecesOf(found.caption, found.marks, found.doubts ?? []);
-  return html`${where}<p class="cw-compare-text">${found.caption ? captionMarkup(pieces) : '(empty)'}</p>${foot(found, cell)}`;
+  return html`${where}<p class="cw-compare-text">${found.caption ? captionMarkup(pieces) : '(empty)'}</p>${foot(found)}`;
 }
 
 /** The mean of a score over a row or a column, as the summary has it. */
 function meanOf(side, axis, value) {
   const score = scoreNow();
   const found = score && open.summary?.[side].find((one) => one.axis === axis && one.value === value);
-  return found ? figure(found.scores[score.name], score) : '';
+  return found ? meanFigure(found.scores[score.name], score) : '';
 }
 
 const head = (sweep, axis, place) => {

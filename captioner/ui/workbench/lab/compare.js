@@ -93,7 +93,7 @@ function draw({ isNew }) {
     link.href = `sets/${encodeURIComponent(page.set)}/sweeps/${encodeURIComponent(sweep.id)}.${link.dataset.file}`;
   if (!isEntered) {
     isEntered = true;
-    focusCell();
+    focusCell(!byId('cw-compare-panel-open').checkVisibility()); // a phone's one column is read from its top
   }
 }
 

@@ -105,6 +105,9 @@ export function shades(values, better) {
 /** A score's value as it is shown; an empty text where there is none. @param {{digits: number}} score */
 export const figure = (value, { digits }) => (Number.isFinite(value) ? value.toFixed(digits) : '');
 
+/** The mean of a score over several captions; of whole numbers with a digit behind the point. */
+export const meanFigure = (value, { digits }) => figure(value, { digits: Math.max(1, digits) });
+
 /** "4 pictures x 25 cells: 100 captions". */
 export const sizeWords = (pictures, cells) =>
   `${plural(pictures, 'picture', 'pictures')} × ${plural(cells, 'cell', 'cells')}: ${plural(pictures * cells, 'caption', 'captions')}`;

@@ -14,8 +14,8 @@ const SIGNS = {
 
 export const ratingIcon = (rating) => html`<svg viewBox="0 0 16 16" aria-hidden="true">${SIGNS[rating]}</svg>`;
 
-/** How surely a word is false, as its line shows it: thick from one half on. */
-export const strength = ({ probability }) => (probability >= 0.5 ? 'thick' : 'thin');
+/** How surely a word is false, as its line shows it. */
+export const strength = ({ is_strong: isStrong }) => (isStrong ? 'thick' : 'thin');
 
 function piece({ text, isChanged, doubt }) {
   const word = doubt ? html`<u data-doubt="${strength(doubt)}" title="${doubt.why}">${text}</u>` : text;

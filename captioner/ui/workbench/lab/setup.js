@@ -23,6 +23,7 @@ const form = byId('cw-compare-form');
 let offer = null; // as `lab_offer` tells it
 const wanted = { ids: [], preset: OWN, axes: [] }; // axes: {name, values, wrong}
 let isStarting = false;
+let missing = []; // models that must be downloaded first: {name, download_mb}
 let problem = '';
 let isDrawing = false; // then a box that goes tells of its change once more
 
@@ -87,16 +88,30 @@ function ready() {
   return '';
 }
 
+/** What is downloaded before anything is captioned, and the button that says so. */
+function downloadWords() {
+  if (!missing.length) return { words: '', button: 'Start' };
+  const sizeOf = (megabytes) => (megabytes ? `${megabytes.toLocaleString()} MB` : 'of a size that is not known');
+  const all = missing.reduce((sum, { download_mb: size }) => sum + size, 0);
+  const names = missing.map(({ name, download_mb: size }) => `${name}, ${sizeOf(size)}`);
+  return {
+    words: `Not on the machine of this app, so downloaded first: ${names.join('; ')}.`,
+    button: `Download and start${all ? ` (${all.toLocaleString()} MB)` : ''}`,
+  };
+}
+
 function startMarkup() {
-  const missing = ready();
-  const size = missing || `${sizeWords(wanted.ids.length, cellsOf(wanted.axes))}.`;
+  const wrong = ready();
+  const download = downloadWords();
+  const size = wrong || `${sizeWords(wanted.ids.length, cellsOf(wanted.axes))}.`;
   const asked = offer.asked?.length
-    ? `Scored by ${offer.asked.join(', ')}.`
+    ? html`<span title="${offer.asked.join(', ')}">Scored by ${offer.asked_titles.join(', ')}.</span>`
     : 'No model here can score captions; tokens and repetition are counted.';
   return html`<div class="cw-compare-start">
     <p id="cw-compare-size" role="status"><b>${size}</b> <span class="cw-quiet">${asked}</span></p>
     <p class="cw-compare-wrong" role="alert">${problem}</p>
-    <button type="submit" class="cw-button cw-primary" id="cw-compare-start" ${missing || isStarting ? html`disabled` : ''}>${isStarting ? 'Starting…' : 'Start'}</button>
+    <p id="cw-compare-download" role="status">${download.words}</p>
+    <button type="submit" class="cw-button cw-primary" id="cw-compare-start" ${wrong || isStarting ? html`disabled` : ''}>${isStarting ? 'Starting…' : download.button}</button>
   </div>`;
 }
 
@@ -180,6 +195,7 @@ form.addEventListener('click', (event) => {
   if (id) pin(id);
   else if (name) ACTIONS[name](+place, value);
   else return;
+  missing = [];
   draw();
 });
 form.addEventListener('change', (event) => {
@@ -194,6 +210,7 @@ form.addEventListener('change', (event) => {
       ? [...values, target.value]
       : values.filter((value) => value !== target.value);
   } else addValues(place, target.value);
+  missing = [];
   draw();
 });
 form.addEventListener('keydown', (event) => {
@@ -201,6 +218,7 @@ form.addEventListener('keydown', (event) => {
   if (!target.matches('.cw-axis-new') || !['Enter', ','].includes(event.key)) return;
   event.preventDefault();
   addValues(+target.dataset.axis, target.value);
+  missing = [];
   draw();
 });
 
@@ -224,9 +242,12 @@ async function start() {
   draw();
   try {
     if (await savedOrTold()) {
-      const { sweep } = await ask('start_sweep', request());
-      lookSoon();
-      await showSweep(sweep);
+      const { sweep, missing: found } = await ask('start_sweep', { ...request(), downloads: missing.length > 0 });
+      missing = found ?? []; // said first, and started by the next press
+      if (sweep) {
+        lookSoon();
+        await showSweep(sweep);
+      }
     }
   } catch (error) {
     throwBug(error);
@@ -263,6 +284,7 @@ export async function setUp(isFresh) {
     form.inert = false;
   }
   problem = '';
+  missing = [];
   wanted.ids = isFresh || !wanted.ids.length ? pinned() : wanted.ids.filter((id) => rowOf.has(id));
   if (!wanted.axes.length) choosePreset(offer.presets[0]?.name ?? OWN);
   draw();

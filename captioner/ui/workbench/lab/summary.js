@@ -6,7 +6,7 @@ import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { plural } from '../core/text.js';
-import { figure, RATINGS, tallyWords } from './layout.js';
+import { meanFigure, RATINGS, tallyWords } from './layout.js';
 import { open, useSlope } from './sweep.js';
 
 const NEEDED = 12; // ratings, before agreement says anything
@@ -22,7 +22,7 @@ function line(found) {
   );
   const means = open.sweep.scores
     .filter(({ name }) => Number.isFinite(found.scores?.[name]))
-    .map((score) => `${score.title.toLowerCase()} ${figure(found.scores[score.name], { digits: score.digits + 1 })}`);
+    .map((score) => `${score.title.toLowerCase()} ${meanFigure(found.scores[score.name], score)}`);
   const variety = Number.isFinite(found.diversity.distinct_2)
     ? [`${Math.round(100 * found.diversity.distinct_2)} % different pairs of words`]
     : [];

@@ -147,8 +147,11 @@ export function colourBy(name) {
   announce('sweep', { isNew: false });
 }
 
-function paint(picture, caption, rating) {
-  const same = [...open.cells.values()].filter((cell) => cell.picture === picture && cell.caption === caption);
+/** @param {string} text a caption without prefix and suffix, which is what a rating is of */
+function paint(picture, text, rating) {
+  const same = [...open.cells.values()].filter(
+    (cell) => cell.picture === picture && cell.caption !== null && cell.text === text,
+  );
   for (const cell of same) cell.rating = rating;
   announce('cells', same);
 }
@@ -160,7 +163,7 @@ function paint(picture, caption, rating) {
 export async function rate(picture, cell, rating) {
   const found = cellOf(picture, cell);
   if (!found || found.caption === null || found.rating === rating) return;
-  paint(picture, found.caption, rating);
+  paint(picture, found.text, rating);
   waiting += 1;
   const request = { set: page.set, sweep: id, picture, cell, rating };
   const reply = await inTurn(() => askOrTell('The rating was not stored', 'rate', request));

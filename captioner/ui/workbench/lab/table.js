@@ -147,10 +147,10 @@ function markCurrent() {
   }
 }
 
-/** Puts the focus on the cell that the keys act on. */
-export function focusCell() {
+/** Puts the focus on the cell that the keys act on. @param {boolean} isInSight else it may lie below what is shown */
+export function focusCell(isInSight = true) {
   elementOf(open.at)?.focus({ preventScroll: true });
-  elementOf(open.at)?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  if (isInSight) elementOf(open.at)?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 }
 
 // Keys and clicks

@@ -22,7 +22,7 @@ function show() {
   byId('cw-unread').hidden = !others || !isWanted || isRunning();
   byId('cw-unread-text').textContent =
     `${plural(waiting.length, 'caption was', 'captions were')} not read for doubtful words.`;
-  byId('cw-read-all').hidden = !others || isRunning();
+  byId('cw-read-all').hidden = !others || isRunning() || !byId('cw-unread').hidden; // one offer at a time
   byId('cw-read-all').textContent =
     waiting.length === 1 ? 'Read 1 caption' : `Read all ${waiting.length.toLocaleString()} captions`;
 }
