@@ -71,6 +71,9 @@ def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
             "caption": None,
             "sentence": None,
             "tags": [],
+            "asked": None,
+            "redrawn": 0,
+            "glitch": None,
             "error": {"code": "empty", "message": "The file is empty (0 bytes); copy or export it again."},
         },
     ]

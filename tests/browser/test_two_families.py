@@ -53,7 +53,7 @@ def ask_something(page: Any) -> None:
     page.locator("#family-parrot .cw-picks input[value=mood]").check()
     suggestion = page.locator("#cw-suggestion-text")
     stem = Path(page.locator("#cw-name").text_content() or "").stem
-    said = f"What {stem}\nSay what mood it has."
+    said = f"What {stem} Say what mood it has."  # captions are written in one line
     wait_until(lambda: suggestion.text_content() == said, "the preview asks what the box says")
     assert page.locator("#family-parrot .cw-picks-chosen").text_content() == "mood"
     assert page.locator("#setting-parrot_word_count").is_hidden()
