@@ -17,6 +17,9 @@ layer of an earlier version)."""
 MAIN = ""
 """The kind of caption that every set has; others (short, long, tags, ...) have names."""
 
+MAIN_TITLE = "main"
+"""What people call it."""
+
 KIND = "kind"
 """Among a set's settings, the kind of caption in front: its edits are those that are shown and written."""
 

@@ -10,6 +10,7 @@ import pytest
 from captioner.captions.groups import setting_groups
 from captioner.captions.plan import Plan
 from captioner.errors import SettingsError
+from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service.choices import Choices, to_flat
 from captioner.service.service import Service
@@ -71,6 +72,22 @@ def test_a_repository_of_the_hub_is_chosen_only_where_the_start_allows_it(
         (tmp_path / "ann" / "net").mkdir(parents=True)
         with pytest.raises(SettingsError, match=r"a folder of this name lies where the app was started"):
             chosen("ann/net", "*")
+
+
+def test_another_model_brings_what_it_wants_where_its_predecessor_s_defaults_stand(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "work") as workspace:
+        choices = Choices("auto", workspace)
+        first, second = (registry.find(name) for name in ("wd-vit-tagger-v3", "wd-eva02-large-tagger-v3"))
+        plan = choices.plan_of_flat({"captioner": "blip-demo", "wd14": first.name})
+        before = choices.page_values(plan)
+        values = {**before, "wd14": second.name}
+        assert choices.brought_along(values, before) == dict(second.defaults)
+        assert choices.brought_along({**values, "general_threshold": 0.7}, before) == {}, "a person's own value stays"
+        assert choices.brought_along(before, before) == {}
+        joy = registry.find("joycaption-beta-one")
+        wanted = {f"vlm_{name}": value for name, value in joy.defaults.items()}
+        brought = choices.brought_along({**before, "captioner": joy.name}, before)
+        assert brought.items() <= wanted.items() and brought["vlm_method"] == "nucleus"
 
 
 def test_where_models_are_a_folder_no_other_name_is_taken(service: Service) -> None:

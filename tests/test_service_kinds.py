@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from captioner.errors import SettingsError
 from captioner.service.service import Service
 from tests.fakes import FakeModel
-from tests.service_makers import RED, added, page_values, png, set_with, wait_for_job
+from tests.service_makers import RED, added, export_notes, export_zip, page_values, png, set_with, wait_for_job
 
 LONG, SHORT = "a red picture 40 wide under beam 3", "a red picture 40 wide under beam 1"
 
@@ -124,6 +127,95 @@ def test_what_cannot_be_is_said(service: Service, two: tuple[str, str], act: str
     with pytest.raises(SettingsError) as refused:
         getattr(service.kinds, act)(two[0], name)
     assert str(refused.value).startswith(why)
+
+
+def exported(service: Service, set_id: str, folder: Path, **export: Any) -> dict[str, str]:
+    """What a set's zip holds, without the folder that all of it lies in."""
+    files = export_zip(service, set_id, folder / "set.zip", **export)
+    return {name.partition("/")[2] or name: data.decode() for name, data in files.items() if b"\x00" not in data}
+
+
+def export_zip_names(folder: Path) -> list[str]:
+    with zipfile.ZipFile(folder / "set.zip") as archive:
+        return [name.partition("/")[2] for name in archive.namelist()]
+
+
+@pytest.fixture
+def three(service: Service, two: tuple[str, str]) -> str:
+    """The same with a third kind that says nothing yet, and an edited short caption; the main one is in front."""
+    set_id, picture = two
+    service.save_caption(set_id, picture, "my short, one", 0)
+    service.kinds.add(set_id, "long")
+    service.kinds.choose(set_id, "main")
+    return set_id
+
+
+def test_lists_have_a_column_for_each_kind(service: Service, three: str, tmp_path: Path) -> None:
+    files = exported(service, three, tmp_path, format="csv")
+    assert files["metadata.csv"].splitlines() == [
+        "file_name,text,text_long,text_short",
+        f'0.png,{LONG},,"my short, one"',
+    ]
+    row = {"file_name": "0.png", "text": LONG, "text_long": "", "text_short": "my short, one"}
+    assert json.loads(exported(service, three, tmp_path, format="jsonl")["metadata.jsonl"]) == row
+    assert json.loads(exported(service, three, tmp_path, format="json")["metadata.json"]) == {
+        "0.png": {"caption": LONG, "caption_long": "", "caption_short": "my short, one"}
+    }
+    assert json.loads(exported(service, three, tmp_path, format="diffusers")["train/metadata.jsonl"]) == row
+    service.kinds.choose(three, "short")
+    header = exported(service, three, tmp_path, format="csv")["metadata.csv"].splitlines()
+    assert header == ["file_name,text,text_long,text_main", f'0.png,"my short, one",,{LONG}']
+
+
+def test_ai_toolkit_gets_a_caption_and_a_short_one(service: Service, three: str, tmp_path: Path) -> None:
+    files = exported(service, three, tmp_path, format="ai-toolkit", set_folder="/sets/mine")
+    [dataset] = yaml.safe_load(files["ai-toolkit.yaml"])["config"]["process"][0]["datasets"]
+    assert (dataset["dataset_path"], "folder_path" in dataset) == ("/sets/mine/captions.json", False)
+    assert yaml.safe_load(files["ai-toolkit.yaml"])["config"]["process"][0]["train"]["short_and_long_captions"] is True
+    [(path, said)] = json.loads(files["captions.json"]).items()
+    assert said == {"caption": LONG, "caption_short": "my short, one"}
+    assert path.removeprefix("/sets/mine/") in export_zip_names(tmp_path)
+    assert files["img/0.txt"] == LONG
+
+
+def test_a_set_without_a_short_kind_leaves_as_ever(service: Service, tmp_path: Path) -> None:
+    set_id, _ = set_with(service, RED)
+    files = exported(service, set_id, tmp_path, format="ai-toolkit")
+    assert "dataset_path" not in files["ai-toolkit.yaml"] and "captions.json" not in files
+    assert exported(service, set_id, tmp_path, format="csv")["metadata.csv"].startswith("file_name,text\n")
+    assert export_notes(service, set_id, format="csv") == []
+
+
+def test_trainers_that_take_several_get_all_kinds(service: Service, three: str, tmp_path: Path) -> None:
+    files = exported(service, three, tmp_path, format="onetrainer", captions="kinds")
+    [text] = [data for name, data in files.items() if name.endswith("0.txt")]
+    assert text.splitlines() == [LONG, "my short, one"]
+
+
+@pytest.mark.parametrize(
+    ("format", "note"),
+    [
+        ("txt", "The captions are those of the kind main; not in this format: long, short."),
+        ("csv", "The captions are those of the kind main; beside them in columns of their own: long, short."),
+        (
+            "ai-toolkit",
+            "The captions are those of the kind main; beside them in columns of their own: short; "
+            "not in this format: long.",
+        ),
+    ],
+)
+def test_an_export_says_which_kinds_leave(service: Service, three: str, format: str, note: str) -> None:
+    assert note in export_notes(service, three, format=format)
+
+
+def test_a_recipe_carries_the_kinds(service: Service, three: str, tmp_path: Path) -> None:
+    recipe = exported(service, three, tmp_path)["captioner-recipe.json"]
+    assert json.loads(recipe)["settings"]["kinds"]["short"]["num_beams"] == 1
+    other = service.new_set()["set"]
+    service.open_recipe(other, recipe)
+    plan = service.choices.stored_plan(other)
+    assert plan.kind_names == ["", "long", "short"]
+    assert plan.of_kind("short").captioner.settings.to_mapping()["num_beams"] == 1
 
 
 def test_a_visitor_names_no_folder_for_a_kind(service: Service, tmp_path: Path) -> None:

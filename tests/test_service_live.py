@@ -7,6 +7,7 @@ import pytest
 from captioner.errors import CaptionerError, SettingsError
 from captioner.models import registry
 from captioner.models.manager import ModelManager
+from captioner.service import live
 from captioner.service.service import Service
 from tests.fakes import FakeClip, FakeModel
 from tests.service_makers import RED, added, moved, page_values, png, set_with, standings, wait_for_job
@@ -239,5 +240,18 @@ def test_a_whole_preview_runs_what_other_settings_made_but_no_model_that_is_not_
     monkeypatch.setattr(registry.family_class("blip"), "is_live", False)
     FakeModel.calls.clear()
     values |= {"num_beams": 9}
-    assert service.live.preview(set_id, picture, values, is_whole=True)["text"] == "a red picture 40 wide under beam 3"
+    waiting = service.live.preview(set_id, picture, values, is_whole=True)
+    assert waiting["text"] == "a red picture 40 wide under beam 3"
     assert FakeModel.calls == []
+    text = "fake-blip is asked about this picture when you say so."
+    assert waiting["untried"] == {"text": text, "is_quick": False}, "nobody knows yet how long it takes"
+    asked = service.live.preview(set_id, picture, values, is_asked=True)
+    assert (asked["text"], asked["untried"]) == ("a red picture 40 wide under beam 9", None)
+    assert service.live.preview(set_id, picture, values)["text"] == asked["text"], "what it said serves"
+    values |= {"num_beams": 10}
+    assert service.live.preview(set_id, picture, values)["untried"]["is_quick"]
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "_QUICK_S", 0.0)
+        assert not service.live.preview(set_id, picture, values)["untried"]["is_quick"]
+    monkeypatch.setattr(registry.family_class("blip"), "is_remote", True)
+    assert not service.live.preview(set_id, picture, values)["untried"]["is_quick"], "it may cost something"

@@ -60,8 +60,11 @@ def test_a_search_says_what_each_settings_promise_and_a_proposal_is_used_as_one_
     assert proposal["examples"][0]["name"] in [row["id"] for row in demo.open_set(set_id)["rows"]]
     assert all(row["state"] == "empty" for row in demo.open_set(set_id)["rows"]), "no caption was changed"
 
+    again = Service(demo.workspace, demo.jobs._worker, demo.live._manager)  # as after a restart
+    assert again.suggest.read(set_id) == {**answer, "job": None}
+    assert again.lab.listed(set_id) == {"sweeps": []}
     dot = found["dots"][proposal["dot"]]
-    assert demo.suggest.use(set_id, proposal["dot"], None) == {"settings": dot["settings"]}
+    assert again.suggest.use(set_id, proposal["dot"], None) == {"settings": dot["settings"]}
     assert demo.workspace.settings(set_id)["num_beams"] == dot["settings"]["num_beams"]
     assert demo.open_set(set_id)["undo"] == f"Use {dot['title']}"
     demo.travel(set_id, is_undo=True)

@@ -28,7 +28,7 @@ from captioner.worker import Worker
 from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.service_makers import added, page_values, wait_for_job
-from tests.tiny_vlm import BUILDERS, save
+from tests.tiny_vlm import BUILDERS, save, want
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # transformers' own
 
@@ -350,9 +350,7 @@ SAMPLING = {"do_sample": True, "temperature": 1e-6, "repetition_penalty": 3.0, "
 @pytest.fixture
 def sampling(folders: dict[str, Path], tmp_path: Path) -> Path:
     """A folder whose generation_config.json asks for sampling and penalties."""
-    folder = copied(folders, "qwen2_vl", tmp_path / "sampling")
-    rewrite(folder / "generation_config.json", **SAMPLING)
-    return folder
+    return want(copied(folders, "qwen2_vl", tmp_path / "sampling"), **SAMPLING)
 
 
 def test_what_a_folder_asks_for_is_the_default_of_its_settings_and_given_values_win(

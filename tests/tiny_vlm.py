@@ -5,6 +5,7 @@ They say nonsense; what they show is wiring: batches, beams, draws, features. Ea
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -477,6 +478,13 @@ def save(family: str, folder: Path) -> Path:
     """A model of a family in a folder, as the hub has it. Returns: the folder."""
     torch.manual_seed(0)
     return save_made(folder, *BUILDERS[family]())
+
+
+def want(folder: Path, **wanted: Any) -> Path:
+    """Let a folder's generation_config.json ask for more. Returns: the folder."""
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **wanted}))
+    return folder
 
 
 def save_made(folder: Path, model: Any, processors: Any) -> Path:

@@ -13,10 +13,7 @@ from captioner.captions.groups import CAPTIONER, PRESET, setting_groups
 from captioner.errors import SettingsError
 from captioner.limits import value_shown
 from captioner.models import registry
-from captioner.records import MAIN
-
-MAIN_TITLE = "main"
-"""What people call the main kind."""
+from captioner.records import MAIN, MAIN_TITLE
 
 MAX_KINDS = 8
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}")

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from captioner.captions.frame import Frame
+from captioner.captions.kind_readings import other_readings
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
 from captioner.records import Layer
 
-KINDS = ("one", "sentence", "tags", "parts", "best")
-"""One caption as it is; the sentence alone; the tags alone; both and each alone; the best sentences, each with tags."""
+KINDS = ("one", "sentence", "tags", "parts", "best", "kinds")
+"""One caption as it is; the sentence alone; the tags alone; both and each alone; the best sentences, each with tags;
+that of every kind of caption that the plan knows."""
 
 
 def variants(
@@ -32,6 +34,9 @@ def variants(
     """
     reading = Reading.at_rest(layers, plan, existing, edit)
     whole = reading.caption.text
+    if kind == "kinds":
+        found = [whole, *(one.caption.text for one in other_readings(layers, plan, existing).values())]
+        return [text for text in dict.fromkeys(found) if text.strip()] or [whole]
     if kind == "one" or reading.origin != "generated":
         return [whole]
     if kind == "best":

@@ -15,7 +15,8 @@ class ExportItem:
     name: the picture's file name as the person knows it; data, never a path.
     picture: where the picture's original bytes are, for an export with pictures.
     folder: the subfolder it goes to, a relative path with "/" between names.
-    others: further captions, for targets that take several. notes: what opening the picture said, where it was opened.
+    others: further captions, for targets that take several. kinds: (kind, caption) of the kinds of captions beside the
+        one in `text`, for targets that name them. notes: what opening the picture said, where it was opened.
     digest: sha256 of the picture; of two equal names it says which comes first, whatever the order they came in.
     """
 
@@ -26,6 +27,7 @@ class ExportItem:
     digest: str = ""
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    kinds: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

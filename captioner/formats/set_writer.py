@@ -6,7 +6,7 @@ Memory holds names and captions only. Knows no zip and no folder: those are sink
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from captioner.formats.trainers.naming import Named, clean_name, name_folders, n
 from captioner.formats.trainers.quoting import lines_bytes
 from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Target
 from captioner.limits import printable
+from captioner.records import MAIN_TITLE
 
 START_NAME = "START.txt"
 _MAX_LISTED = 200
@@ -124,8 +125,10 @@ class SetWriter:
             with suppress(OSError, ValueError):  # the error that is under way is the one to tell
                 self._packer.abandon()
 
-    def add(self, index: int, text: str, others: Sequence[str] = ()) -> None:
+    def add(self, index: int, text: str, others: Sequence[str] = (), kinds: Iterable[tuple[str, str]] = ()) -> None:
         """Write a picture of the plan with its caption, and with others where the target can take several.
+
+        Args: kinds: (kind, caption) of other kinds; those that have no place in the target are left out.
 
         Raises: ExportError: the set cannot be written. BadPicture: this picture has to be made anew and cannot be
             opened; nothing of it is in the set, and the next one may be added.
@@ -142,7 +145,8 @@ class SetWriter:
         caption = path_of(folder, stem + target.suffix) if target.suffix and not is_listed else ""
         written = "\n".join([held, *more]) if target.many == "lines" else held
         self._packer.put(picture, left.source or None, caption, target.sidecar(written))
-        self._rows.append(Row(picture, held, tuple(more)))
+        named_kinds = {kind or MAIN_TITLE: target.text(one) for kind, one in kinds if target.takes_kind(kind)}
+        self._rows.append(Row(picture, held, tuple(more), named_kinds))
         is_made = bool(left.source) and isinstance(left.source, bytes)
         if not self._has_pictures:
             is_made = self._pictures.would_make(item.notes, named.suffix)

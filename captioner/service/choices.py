@@ -14,7 +14,7 @@ from typing import Any
 
 from captioner.captions.caption_kinds import title_of
 from captioner.captions.groups import CAPTIONER, KINDS, setting_groups
-from captioner.captions.plan import Plan
+from captioner.captions.plan import Plan, default_settings
 from captioner.contract import ModelSpec
 from captioner.errors import ModelNotFound, SettingsError
 from captioner.limits import check_mapping, value_shown
@@ -213,6 +213,25 @@ class Choices:
                 key = planned.family if planned.family in self.model_keys else CAPTIONER
                 found.append({"key": key, "name": spec.name, "download_mb": spec.download_mb})
         return {"models": found}
+
+    def brought_along(self, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+        """What the models of the page's values want where the defaults of those before them stand.
+
+        Returns: values as the page names them, of those that change. Raises: as `plan_of`.
+        """
+        plan, earlier = self.plan_of(values), self.plan_of(before)
+        models_before = {planned.family: planned.model for planned in earlier.running()}
+        found: dict[str, Any] = {}
+        for group in self.groups:
+            model = next((planned.model for planned in plan.running() if planned.family == group.family), "")
+            model_before = models_before.get(group.family, "")
+            if model and model != model_before:
+                old, new = (
+                    group.to_flat(default_settings(group.family, name, self.models).to_mapping())
+                    for name in (model_before, model)
+                )
+                found |= {name: value for name, value in new.items() if value != old[name] == values.get(name)}
+        return found
 
     # What both go by
 

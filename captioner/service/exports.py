@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from captioner.captions.caption_kinds import title_of
+from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.captions.variants import variants
 from captioner.errors import BadPicture, ExportError, SettingsError
@@ -26,6 +28,7 @@ from captioner.limits import check_text
 from captioner.service.choices import Choices
 from captioner.service.export_check import findings
 from captioner.service.export_recipe import ExportRecipes
+from captioner.service.kinds import Kinds
 from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.rows import Rows
 from captioner.service.token_counting import counter_for
@@ -86,12 +89,14 @@ class Exports:
         rows: Rows,
         choices: Choices,
         made_otherwise: MadeOtherwise,
+        kinds: Kinds,
         count: Callable[[str], int],
     ) -> None:
         """Args: count: a text's CLIP tokens."""
         self._workspace = workspace
         self._rows = rows
         self._choices = choices
+        self._kinds = kinds
         self._recipes = ExportRecipes(workspace, choices, made_otherwise)
         self._count = count
 
@@ -107,7 +112,8 @@ class Exports:
             raise ExportError(f"nothing can be exported. {left_out[0]}")
         name = self._workspace.find_set(set_id).name
         joined = sum(_is_joined(view, row["text"]) for view, row in pictures)
-        notes = self._choices.stored_plan(set_id).notes
+        plan = self._choices.stored_plan(set_id)
+        notes = plan.notes
         return Export(
             wish,
             safe_name(name) if name else "captions",
@@ -115,6 +121,7 @@ class Exports:
             left_out=left_out,
             settings_notes=notes,
             joined=joined,
+            kinds_note=_kinds_note(plan, wish),
             recipe=lambda: self._recipes.of(set_id, pictures),
             counter=counter_for(wish.settings.base_model, self._count),
         )
@@ -150,9 +157,22 @@ class Exports:
         if only is not None and not views:
             raise ExportError("none of the chosen pictures is in this set any more; choose others.")
         rows = self._rows.of_views(set_id, views)
-        if wish.settings.captions != "one":
+        captions = self._kinds.captions(set_id, views) if self._takes_kinds(set_id, wish) else {}
+        for row in rows:
+            row["kinds"] = captions.get(row["id"], {})
+        if wish.settings.captions == "kinds":
+            for row in rows:
+                row["others"] = list(row["kinds"].values())
+        elif wish.settings.captions != "one":
             self._put_variants(set_id, views, rows, wish.settings)
         return list(zip(views, rows, strict=True))
+
+    def _takes_kinds(self, set_id: str, wish: ExportWish) -> bool:
+        """Whether captions of other kinds than the one in front leave too."""
+        if wish.target is None:
+            return False
+        kinds = self._choices.stored_plan(set_id).kinds
+        return wish.settings.captions == "kinds" or any(wish.target.takes_kind(kind.name) for kind in kinds)
 
     def _put_variants(
         self, set_id: str, views: Sequence[View], rows: Sequence[dict[str, Any]], settings: SetSettings
@@ -182,7 +202,9 @@ class Exports:
                 left_out.append(f"{name}: its picture file is missing; add the picture again.")
             else:
                 others = tuple(row.get("others", ()))
-                items.append(ExportItem(view.name, row["caption"], path, view.folder, view.digest, others, view.notes))
+                kinds = tuple(row.get("kinds", {}).items())
+                about = (view.name, row["caption"], path, view.folder, view.digest)
+                items.append(ExportItem(*about, others, view.notes, kinds))
         return items, left_out
 
 
@@ -198,10 +220,12 @@ class Export:
         left_out: Sequence[str],
         settings_notes: Sequence[str],
         joined: int,
+        kinds_note: str,
         recipe: Callable[[], bytes],
         counter: TokenCounter,
     ) -> None:
-        """Args: joined: how many captions that came along in lines stand in one. recipe: made when it is written."""
+        """Args: joined: how many captions that came along in lines stand in one. kinds_note: what becomes of the set's
+        kinds of captions; "" for nothing to say. recipe: made when it is written."""
         self.name = name
         self._recipe = recipe
         self.counter = counter
@@ -209,6 +233,7 @@ class Export:
         self._left_out = left_out
         self._settings_notes = settings_notes
         self._joined = joined
+        self._kinds_note = kinds_note
         self._target = wish.target
         if wish.target is None:
             self._captions = CaptionFiles(items, format=wish.format, with_pictures=wish.with_pictures)
@@ -235,7 +260,7 @@ class Export:
 
     def notes(self) -> list[str]:
         """What to know before, in sentences."""
-        notes = joined_notes(self._joined)
+        notes = [*([self._kinds_note] if self._kinds_note else []), *joined_notes(self._joined)]
         if self._target is None:
             notes = [*replace(self._captions.result(), empty=()).notes(), *notes]
         more = len(notes) - _MAX_NOTES
@@ -254,7 +279,7 @@ class Export:
         with SetWriter(plan, Below(sink, plan.name), counter=self.counter, has_pictures=has_pictures) as writer:
             for index, item in enumerate(self._items):
                 try:
-                    writer.add(index, item.text, item.others)
+                    writer.add(index, item.text, item.others, item.kinds)
                 except BadPicture as error:
                     left_out.append(f"{path_of(item.folder, item.name)}: {error}")
             if has_pictures:
@@ -285,6 +310,20 @@ class _Kept:
 
     def stream(self, name: str) -> Any:
         raise AssertionError("only a packer of its own streams, and none is used here")
+
+
+def _kinds_note(plan: Plan, wish: ExportWish) -> str:
+    """What becomes of a set's kinds of captions in an export, in a sentence; "" where it has one only."""
+    if not plan.kinds:
+        return ""
+    names = [kind.name for kind in plan.kinds]
+    if wish.settings.captions == "kinds":
+        return f"Each picture leaves with its captions of all kinds: {', '.join(map(title_of, plan.kind_names))}."
+    beside = [title_of(name) for name in names if wish.target is not None and wish.target.takes_kind(name)]
+    left = [title_of(name) for name in names if title_of(name) not in beside]
+    said = [f"beside them in columns of their own: {', '.join(beside)}"] if beside else []
+    said += [f"not in this format: {', '.join(left)}"] if left else []
+    return f"The captions are those of the kind {title_of(plan.kind)}; {'; '.join(said)}."
 
 
 def _is_joined(view: View, text: str) -> bool:

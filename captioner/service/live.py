@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -51,6 +51,8 @@ from captioner.workspace.records import View
 _log = logging.getLogger(__name__)
 
 DRAWN_AT_ONCE = 4
+_QUICK_S = 2.0
+"""A model that took less for its last answer is asked again without a press on a button, once the settings rest."""
 
 
 class _Drawn(NamedTuple):
@@ -73,6 +75,7 @@ class LivePreview:
         self._pictures = pictures
         self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
         self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
+        self._took_s: dict[tuple[str, str], float] = {}  # a model that is not live for its last answer, once loaded
         self._has_warmed = False
 
     def preview(
@@ -83,17 +86,19 @@ class LivePreview:
         before: Mapping[str, Any] | None = None,
         *,
         is_whole: bool = False,
+        is_asked: bool = False,
     ) -> dict[str, Any]:
         """What the page's settings make of one picture; stores nothing.
 
         A model runs only where its own settings changed or it never saw the picture: a threshold or the recipe works
         on scores that are there. A model that must be prepared for longer than a person waits is left out.
-        A model that is not live (`contract.Model.is_live`) runs only when captioning: what it said last serves.
+        A model that is not live (`contract.Model.is_live`) runs only when a person asks: what it said last serves.
         Args: before: the settings as they were before they were moved, the set's where it is None. is_whole: run what
-            other settings made too, whatever was moved.
+            other settings made too, whatever was moved. is_asked: run models that are not live too.
         Returns: {"text": without the frame, "caption": with it, "glitch": as in `Rows.of_views`, "details": as
             `details`, "unprepared": None, or of the models left out {"text": what is missing, "action": what a button
-            says or "", "download_mb": what fetching published parts instead takes, 0 where there are none}}.
+            says or "", "download_mb": what fetching published parts instead takes, 0 where there are none}, "untried":
+            None, or of models that wait to be asked {"text": which, "is_quick": whether they may be asked once the settings rest}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._choices.plan_of(values)
@@ -101,18 +106,15 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         stored = self._workspace.layers(set_id, picture_id)
         layers, missing = self._layers_at_hand(view, stored, plan, None if is_whole else planned_before)
-        idle = [family for family in missing if not registry.family_class(family).is_live]
+        idle = [] if is_asked else [family for family in missing if not registry.family_class(family).is_live]
         own = of_plan(stored, plan)
         layers += [layer for layer in own if layer.family in idle]
         unsaid = {family for family in idle if all(layer.family != family for layer in own)}
         readers = {one.family for one in plan.running() if read_families(one, plan) & unsaid}  # they would ask those
         missing = [family for family in missing if family not in idle and family not in readers]
         unprepared: dict[str, Forecast] = {}
-        if missing:
-            fresh, unprepared = self._worker.ask(
-                lambda: self._run_prepared(set_id, view, plan, missing, layers)
-            ).result()
-            layers += fresh
+        for left_out in self._run_in_lanes(set_id, view, plan, missing, layers):
+            unprepared |= left_out
         reading = Reading(layers, plan, view.existing)
         caption = reading.suggestion or reading.caption
         return {
@@ -121,6 +123,17 @@ class LivePreview:
             "glitch": reading.glitch or "",
             "details": self._details(set_id, view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
+            "untried": self._untried(plan, idle) if idle else None,
+        }
+
+    def _untried(self, plan: Plan, families: Sequence[str]) -> dict[str, Any]:
+        """What `preview` says of models that wait to be asked."""
+        waiting = [planned for planned in plan.running() if planned.family in families]
+        names = " and ".join(planned.model for planned in waiting)
+        is_quick = all(self._took_s.get((one.family, one.model), _QUICK_S) < _QUICK_S for one in waiting)
+        return {
+            "text": f"{names} {'is' if len(waiting) == 1 else 'are'} asked about this picture when you say so.",
+            "is_quick": is_quick and not any(registry.family_class(family).is_remote for family in families),
         }
 
     def use_preview(self, set_id: str, picture_id: str, values: Mapping[str, Any], seen: str, base: int) -> bool:
@@ -152,16 +165,12 @@ class LivePreview:
         stored = self._workspace.layers(set_id, picture_id)
         missing = due(stored, plan, view.name, view.existing, view.folder)
         at_hand = [layer for layer in of_plan(stored, plan) if layer.family not in missing]
-        fresh: list[Layer] = []
-        for stage in stages_of(plan, missing):
-            made_before = [*at_hand, *fresh]
-            run = functools.partial(self._run_prepared, set_id, view, plan, stage.families, made_before)
-            made_now, unprepared = self._worker.ask(run, lane=stage.lane).result()
+        layers = list(at_hand)
+        for unprepared in self._run_in_lanes(set_id, view, plan, missing, layers):
             for name, forecast in unprepared.items():
                 text = forecast_text(name, forecast)
                 raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
-            fresh += made_now
-        made = with_existing_used([*at_hand, *fresh], existing_policy(stored, plan), created_at=time.time())
+        made = with_existing_used(layers, existing_policy(stored, plan), created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
             lost = rewritten([view], {view.id: stored}, changed, plan)
@@ -226,6 +235,19 @@ class LivePreview:
                 missing.append(family)
         return layers, missing
 
+    def _run_in_lanes(
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], layers: list[Layer]
+    ) -> Iterator[dict[str, Forecast]]:
+        """Run families' models, each where its turn is, and add what they say to the picture's other layers.
+
+        Yields: after those of a lane, the ones that are not prepared and what they have to prepare, by name.
+        """
+        for stage in stages_of(plan, families):
+            run = functools.partial(self._run_prepared, set_id, view, plan, stage.families, tuple(layers))
+            fresh, unprepared = self._worker.ask(run, lane=stage.lane).result()
+            layers += fresh
+            yield unprepared
+
     def _run_prepared(
         self, set_id: str, view: View, plan: Plan, families: Sequence[str], at_hand: Sequence[Layer]
     ) -> tuple[list[Layer], dict[str, Forecast]]:
@@ -241,9 +263,17 @@ class LivePreview:
     ) -> list[Layer]:
         """Runs on the worker's thread. Args: at_hand: the picture's other layers. Raises: what went wrong with it."""
         picture = (view.id, self._pictures.shown(set_id, view))
+        asked = [planned for planned in plan.running() if planned.family in families]
+        slow = [planned for planned in asked if not registry.family_class(planned.family).is_live]
+        for planned in slow:
+            with self._manager.use(planned.model, planned.family):  # loading is no part of what an answer takes
+                pass
+        start_s = time.perf_counter()
         [[result]] = list(make_layers([picture], plan, self._manager, only=families, stored={view.id: at_hand}))
         if result.error is not None:
             raise result.error
+        for planned in slow:
+            self._took_s[planned.family, planned.model] = time.perf_counter() - start_s
         by_family = {planned.family: planned for planned in plan.running()}
         for layer in result.layers:
             key = run_key(by_family[layer.family], what_it_read(layer))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from captioner.captions.layers import due, existing_due
+from captioner.captions.layers import due, existing_due, of_plan
 from captioner.captions.plan import Plan
 from captioner.records import Layer
 from captioner.service.choices import Choices
@@ -48,7 +48,7 @@ class MadeOtherwise:
 
 
 def _is_made_otherwise(layers: Sequence[Layer], plan: Plan, view: View) -> bool:
-    if not layers:
+    if not of_plan(layers, plan):
         return False
     if existing_due(layers, plan, view.existing):
         return True

@@ -83,7 +83,7 @@ class Service:
         self.near_equal = NearEqual(workspace)
         self.said_in_all = SaidInAll(workspace, self.rows, self.choices, self.near_equal)
         self.export_scopes = ExportScopes()
-        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self._count)
+        self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self.kinds, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
         self.intake = Intake(workspace, self.rows, self.live)
         self.imports = Imports(workspace, self.rows, self.intake)
@@ -178,15 +178,27 @@ class Service:
     # Captions
 
     def save_caption(
-        self, set_id: str, picture_id: str, text: str | None, base: int, *, is_step: bool = False
+        self,
+        set_id: str,
+        picture_id: str,
+        text: str | None,
+        base: int,
+        *,
+        kind: str | None = None,
+        is_step: bool = False,
     ) -> dict[str, Any]:
         """Store an edit unless the stored one changed since revision `base`.
 
-        Args: is_step: a button made the text, so that undo brings back what was typed before it.
+        Args: kind: of caption that it was written for, in front or not; None for the one in front. is_step: a button
+            made the text, so that undo brings back what was typed before it.
         Returns: {"ok": True, "revision", "row"} or {"ok": False, "conflict", "revision", "row"}, where conflict is the
             stored edit, None if it was removed.
         Raises: UnknownSet, UnknownPicture, SettingsError, StoreError.
         """
+        if kind is not None and kind != self.choices.stored_plan(set_id).kind:
+            view = self.workspace.view(set_id, picture_id)
+            row = self.rows.of_views(set_id, [view])[0]
+            return {"ok": False, "revision": view.revision, "row": row, "conflict": view.text}
         saved = self.workspace.save_edit(set_id, picture_id, text, base, is_autosave=text is not None and not is_step)
         answer = {"ok": saved.ok, "revision": saved.revision, "row": self.rows.of_picture(set_id, picture_id)}
         return answer if saved.ok else {**answer, "conflict": saved.conflict}

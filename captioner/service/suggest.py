@@ -1,7 +1,6 @@
 """Find settings: a search on a sample of a set's pictures, as a job; what it found, and taking one of the proposals.
 
-What was found is kept in memory until the app ends or another search of the set begins. Changes no caption, and no
-setting unasked.
+What was found is kept in the set until another search finds something. Changes no caption, and no setting unasked.
 """
 
 from __future__ import annotations
@@ -92,8 +91,11 @@ class Suggest:
         self._workspace.find_set(set_id)
         kept = self._kept.get(set_id)
         job = self._jobs.report(set_id, kept.job_id) if kept else None
-        if kept is None or job is None:
-            return {"state": "none", "job": None, "found": None, "failed": [], "rule": RULE}
+        if kept is None or job is None:  # of before the app was started, if there is one
+            stored = self._workspace.lab.search(set_id)
+            state = "none" if not stored else "done" if stored["is_whole"] else "cancelled"
+            found, failed = stored.get("found"), stored.get("failed", [])
+            return {"state": state, "job": None, "found": found, "failed": failed, "rule": RULE}
         return {"state": job["state"], "job": job, "found": kept.values, "failed": list(kept.failed), "rule": RULE}
 
     def use(self, set_id: str, dot: int, values: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -102,13 +104,13 @@ class Suggest:
         Args: values: the page's settings, which stay but for what the dot changes; None takes the set's.
         Returns: {"settings": what was changed, by name}. Raises: SettingsError: there is no such dot.
         """
-        kept = self._kept.get(set_id)
-        if kept is None or not 0 < dot < len(kept.trials):
+        found = self.read(set_id)["found"]
+        if found is None or not 0 < dot < len(found["dots"]):
             raise SettingsError("these settings are not known any more; search again.")
-        trial = kept.trials[dot]
+        settings, title = found["dots"][dot]["settings"], found["dots"][dot]["title"]
         plan = self._choices.stored_plan(set_id) if values is None else self._choices.plan_of(values)
-        self._choices.store(set_id, changed(plan, trial.settings, self._choices.models), label=f"Use {trial.title}")
-        return {"settings": dict(trial.settings)}
+        self._choices.store(set_id, changed(plan, settings, self._choices.models), label=f"Use {title}")
+        return {"settings": dict(settings)}
 
     def _steps(self, set_id: str, views: Sequence[View], kept: _Kept) -> Iterator[Any]:
         """As `Worker.start` takes them: one step that counts a picture. Ends where the set is deleted meanwhile."""
@@ -136,6 +138,9 @@ class Suggest:
                 if search.seen and (number + 1 == len(views) or len(search.seen) % _LOOK_AGAIN == 0):
                     asked = {"asked": list(reader.voices.asked), "notes": list(reader.voices.notes)}
                     kept.values = {**search.to_values(), **asked}
+                    is_whole = number + 1 == len(views)
+                    told = {"found": kept.values, "failed": kept.failed, "is_whole": is_whole}
+                    self._workspace.lab.put_search(set_id, told)
                 yield error
         except UnknownSet:
             return

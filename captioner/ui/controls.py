@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from captioner.captions.groups import SettingGroup
+from captioner.records import KIND, MAIN
 from captioner.service.choices import SWITCH
 from captioner.settings import Condition, Field, Settings
 from captioner.ui.own_controls import own_control
@@ -23,6 +24,13 @@ _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, 
 _RADIO_LIMIT = 5
 CUSTOM = "custom"
 """What the box of presets shows where the fields are as in none."""
+_KIND_HTML = (
+    '<div class="cw-kinds" title="A set may hold several captions a picture"><label for="cw-kind">Kind</label>'
+    '<select id="cw-kind"><option value="">main</option></select>'
+    '<button type="button" class="cw-button cw-small" id="cw-kind-add" title="One more caption for each picture, by a '
+    'captioner and settings of its own">Add…</button>'
+    '<button type="button" class="cw-button cw-small" id="cw-kind-remove" hidden>Remove</button></div>'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +107,11 @@ class Controls:
         )
         self._keep(key + SWITCH, box)
 
+    def kind(self) -> None:
+        """Which kind of caption is in front; kinds.js fills the box, and changes kinds."""
+        self._keep(KIND, gr.Textbox(value=MAIN, visible="hidden", elem_id=f"setting-{KIND}"))
+        gr.HTML(_KIND_HTML, js_on_load=None, apply_default_css=False, padding=False)
+
     def model(self, key: str, offered: Offered) -> None:
         """The box of a model's name, hidden while there is nothing to choose."""
         box = gr.Dropdown(
@@ -156,6 +169,15 @@ class Controls:
             f"(chosen, ...values) => {{ const names = {json.dumps(self.names)};"
             f" const chosenValues = ({json.dumps(combination.table)})[chosen] || {{}};"
             " return names.map((name, index) => name in chosenValues ? chosenValues[name] : values[index]); }"
+        )
+
+    def brought_js(self, function: str) -> str:
+        """A script function from all values to all values, those replaced that a function of the workbench gives."""
+        return (
+            f"async (...values) => {{ const names = {json.dumps(self.names)};"
+            " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
+            f" const brought = window.captioner ? await (await window.captioner).{function}(named) : {{}};"
+            " return names.map((name, index) => name in brought ? brought[name] : values[index]); }"
         )
 
     def replacing_js(self, values: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ _WORDS = {
     "sentence": "one: the sentence alone",
     "tags": "one: the tags alone",
     "parts": "three: both, and each alone",
+    "kinds": "those of every kind",
     "best": "several: the best sentences, with the tags",
     "needed": "those the trainer cannot read as they are",
     "none": "none; they leave as they came",

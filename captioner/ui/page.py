@@ -22,6 +22,7 @@ from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError
 from captioner.models.plug_ins import refused_plug_ins
 from captioner.models.sources import ModelChoice
+from captioner.records import KIND, MAIN
 from captioner.service.choices import Choices
 from captioner.service.service import Service
 from captioner.ui import api, sentence_tab, tags_tab, text_tab, workbench
@@ -209,7 +210,7 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
             plan = choices.stored_plan(set_id) if set_id else None
         except CaptionerError:
             plan = None  # the workbench says that the set is not here
-        return controls.updates(plan.to_flat() if plan else choices.default_flat)
+        return controls.updates({KIND: MAIN, **(plan.to_flat() if plan else choices.default_flat)})
 
     address = gr.Textbox(visible="hidden", elem_id="cw-address")
     page.load(
@@ -229,6 +230,11 @@ def _wire(page: gr.Blocks, choices: Choices, controls: Controls) -> None:
     def look_for_models() -> list[Any]:
         return [gr.update(choices=choices.model_choices(key)) for key in models]
 
+    # What another model wants stands where its predecessor's defaults stood; a captioner that was fetched says it then.
+    for key in choices.model_keys:
+        controls.components[key].input(None, components, components, js=controls.brought_js("modelChosen"), **private)
+    arrived = gr.Button("Take the model's defaults", visible="hidden", elem_id="cw-take-defaults")
+    arrived.click(None, components, components, js=controls.brought_js("modelArrived"), **private)
     come = gr.Button("Look for models", visible="hidden", elem_id="cw-look-for-models")
     gr.on([come.click, page.load], look_for_models, None, list(models.values()), queue=False, **private)
     # And this when the real models shall stand in the place of the demo ones.

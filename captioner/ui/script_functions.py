@@ -12,6 +12,7 @@ from typing import Any
 
 from captioner.errors import SettingsError
 from captioner.formats.incoming import START_BYTES, Incoming
+from captioner.limits import MAX_NAME_LENGTH
 from captioner.service import samples
 from captioner.service.exports import ExportWish
 from captioner.service.service import Service
@@ -51,6 +52,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     some = optional(listed(identifier))  # pictures; all of the set where it is null
     a_file = Shape(name=file_name, start=optional(text(2 * START_BYTES)))
     two_texts = Shape(before=caption, after=caption)
+    kind = text(MAX_NAME_LENGTH, "kind")
     change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
@@ -87,9 +89,9 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         # One picture
         _function(
             "save_caption",
-            {**picture, "text": or_null(caption), "base": whole, "is_step": flag},
+            {**picture, "text": or_null(caption), "base": whole, "kind": optional(kind), "is_step": flag},
             lambda asked: service.save_caption(
-                asked["set"], asked["id"], asked["text"], asked["base"], is_step=asked["is_step"]
+                *(asked["set"], asked["id"], asked["text"], asked["base"]), kind=asked["kind"], is_step=asked["is_step"]
             ),
         ),
         _function(
@@ -99,9 +101,14 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "preview",
-            {**picture, "settings": shown, "before": shown, "is_whole": optional(flag, False)},
+            {**picture, "settings": shown, "before": shown, "is_whole": flag, "is_asked": flag},
             lambda asked: service.live.preview(
-                asked["set"], asked["id"], asked["settings"], asked["before"], is_whole=asked["is_whole"]
+                asked["set"],
+                asked["id"],
+                asked["settings"],
+                asked["before"],
+                is_whole=asked["is_whole"],
+                is_asked=asked["is_asked"],
             ),
         ),
         _function(
@@ -120,6 +127,14 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "open_recipe",
             {**of_set, "text": text(_MAX_RECIPE_LENGTH, "the recipe")},
             lambda asked: service.open_recipe(asked["set"], asked["text"]),
+        ),
+        *(
+            _function(f"{does}_kind", {**of_set, "kind": kind, "settings": shown}, _of_kinds(change_kinds))
+            for does, change_kinds in (
+                ("choose", service.kinds.choose),
+                ("add", service.kinds.add),
+                ("remove", service.kinds.remove),
+            )
         ),
         _function("apply_to_edits", of_set, lambda asked: service.apply_to_edits(asked["set"])),
         _function("made_otherwise", of_set, lambda asked: {"ids": service.made_otherwise.of_set(asked["set"])}),
@@ -179,15 +194,22 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         # Jobs and files
         _function(
             "start_job",
-            {**of_set, "ids": some, "settings": shown, "downloads": flag},
+            {**of_set, "ids": some, "settings": shown, "downloads": flag, "all_kinds": optional(flag, False)},
             lambda asked: service.jobs.start(
-                asked["set"], asked["ids"], asked["settings"], downloads=asked["downloads"]
+                *(asked["set"], asked["ids"], asked["settings"]),
+                downloads=asked["downloads"],
+                all_kinds=asked["all_kinds"],
             ),
         ),
         _function(
             "models_to_download",
             {"settings": settings},
             lambda asked: service.choices.to_download(asked["settings"]),
+        ),
+        _function(
+            "model_defaults",
+            {"settings": settings, "before": settings},
+            lambda asked: {"values": service.choices.brought_along(asked["settings"], asked["before"])},
         ),
         _function(
             "prepare_models",
@@ -207,6 +229,10 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         # The last one: nothing of the set is left after it.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
     ]
+
+
+def _of_kinds(change: Callable[..., dict[str, Any]]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    return lambda asked: change(asked["set"], asked["kind"], asked["settings"])
 
 
 def _export(answer: Callable[..., dict[str, Any]], asked: Mapping[str, Any]) -> dict[str, Any]:

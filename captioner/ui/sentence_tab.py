@@ -23,6 +23,7 @@ def lay_out(
     Args: groups: the captioners' families, the first one's model chosen at first. defaults: by family.
     """
     with gr.Tab("Sentence", elem_id="tab-sentence"):
+        controls.kind()
         is_alone = len(groups) == 1
         controls.switch(CAPTIONER, groups[0].title if is_alone else "a captioner", about=groups[0].about, is_on=True)
         with gr.Column(elem_id=f"body-{CAPTIONER}", min_width=0):

@@ -153,6 +153,15 @@ class Database:
         except sqlite3.Error as error:
             return str(error)
 
+    def shrink(self) -> None:
+        """Write the file anew without what was deleted; readers and writers wait. Needs its size again on the disk."""
+        with self._turn:
+            self._stand()
+            with self._errors():
+                self._writer.execute("VACUUM")
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._ground.note_write()
+
     # The file under its name
 
     def _stand(self) -> None:

@@ -81,6 +81,13 @@ class PictureFiles:
         """Where the original bytes are; whether they are still there is for the reader to see."""
         return self._path("pictures", digest)
 
+    def size_bytes(self, digest: str) -> int:
+        """How long the original is; 0 where it is not there."""
+        try:
+            return self._path("pictures", digest).stat().st_size
+        except (OSError, StoreError):
+            return 0
+
     def thumbnail(self, digest: str, make: Callable[[], bytes]) -> bytes:
         """The thumbnail; made where there is none, or where a power cut left half of one."""
         path = self._path("thumbnails", digest, ".webp")

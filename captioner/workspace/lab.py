@@ -27,6 +27,9 @@ from captioner.workspace.records import Change, LabChanges, Rating, Ratings, Sto
 Colour = Literal["green", "yellow", "red"]
 COLOURS: tuple[Colour, ...] = ("green", "yellow", "red")
 
+_SEARCH = '{"search":true}'
+"""What stands for the grid of a search for better settings, which is kept beside the sweeps and is none of them."""
+
 _DAMAGED_NAME = "Damaged name"
 _NO_OUTCOME = "{}"
 
@@ -45,28 +48,29 @@ class Lab:
 
         Raises: UnknownSet. SettingsError: a name or grid that cannot be stored.
         """
-        sweep_id, name, asked = secrets.token_urlsafe(16), storable_name(name), _json(grid, "the grid")
+        name, asked = storable_name(name), _json(grid, "the grid")
+        with self._database.write() as db:
+            return _insert(db, reading.find_set(db, set_id), name, asked, _NO_OUTCOME, self._clock())
+
+    def put_search(self, set_id: str, outcome: Mapping[str, Any]) -> None:
+        """Keep what a search for better settings found, in the place of an earlier one's. Raises: UnknownSet."""
+        said = _json(outcome, "the outcome")
         with self._database.write() as db:
             set_key = reading.find_set(db, set_id)
-            key = db.execute(
-                "INSERT INTO sweeps (set_key, id, name, grid, created_at) VALUES (?, ?, ?, ?, ?)",
-                (set_key, sweep_id, name, asked, self._clock()),
-            ).lastrowid
-            db.execute(
-                "UPDATE sweeps SET name_checksum = ?, grid_checksum = ?, outcome_checksum = ? WHERE key = ?",
-                (
-                    checksum(key, sweep_id, name),
-                    checksum(key, set_key, sweep_id, asked),
-                    checksum(key, _NO_OUTCOME),
-                    key,
-                ),
-            )
-        return sweep_id
+            db.execute("DELETE FROM sweeps WHERE set_key = ? AND grid = ?", (set_key, _SEARCH))
+            _insert(db, set_key, "", _SEARCH, said, self._clock())
+
+    def search(self, set_id: str) -> Mapping[str, Any]:
+        """What the newest search found; empty where there was none, or the disk has damaged it. Raises: UnknownSet."""
+        with self._database.read() as db:
+            set_key = reading.find_set(db, set_id)
+            row = db.execute("SELECT key FROM sweeps WHERE set_key = ? AND grid = ?", (set_key, _SEARCH)).fetchone()
+            return {} if row is None else next(_sweeps(db, "key = ?", row[0])).outcome
 
     def sweeps(self, set_id: str) -> tuple[StoredSweep, ...]:
         """The sweeps of a set, the newest first. Raises: UnknownSet."""
         with self._database.read() as db:
-            return tuple(_sweeps(db, "set_key = ?", reading.find_set(db, set_id)))
+            return tuple(_sweeps(db, "set_key = ?", reading.find_set(db, set_id), but=_SEARCH))
 
     def sweep(self, set_id: str, sweep_id: str) -> StoredSweep:
         """One sweep. Raises: UnknownSet, UnknownSweep."""
@@ -180,6 +184,20 @@ class Lab:
             return _ratings(db, reading.find_set(db, set_id))
 
 
+def _insert(db: sqlite3.Connection, set_key: int, name: str, grid: str, outcome: str, now: float) -> str:
+    """Returns: the id of the new row."""
+    sweep_id = secrets.token_urlsafe(16)
+    key = db.execute(
+        "INSERT INTO sweeps (set_key, id, name, grid, outcome, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (set_key, sweep_id, name, grid, outcome, now),
+    ).lastrowid
+    db.execute(
+        "UPDATE sweeps SET name_checksum = ?, grid_checksum = ?, outcome_checksum = ? WHERE key = ?",
+        (checksum(key, sweep_id, name), checksum(key, set_key, sweep_id, grid), checksum(key, outcome), key),
+    )
+    return sweep_id
+
+
 def _find(db: sqlite3.Connection, set_id: str, sweep_id: str) -> int:
     """The key of a sweep. Raises: UnknownSet, UnknownSweep."""
     set_key = reading.find_set(db, set_id)
@@ -203,12 +221,13 @@ _RATED = (
 )
 
 
-def _sweeps(db: sqlite3.Connection, where: str, value: int) -> Iterator[StoredSweep]:
+def _sweeps(db: sqlite3.Connection, where: str, value: int, *, but: str = "") -> Iterator[StoredSweep]:
+    """Args: but: a grid whose rows are left out."""
     rows = db.execute(
         "SELECT key, set_key, id, name, grid, outcome, created_at, name_checksum, grid_checksum, outcome_checksum,"
         f" (SELECT COUNT(*) FROM sweep_cells WHERE sweep_key = sweeps.key), ({_RATED}) FROM sweeps"
-        f" WHERE {where} ORDER BY key DESC",
-        (value,),
+        f" WHERE {where} AND grid != ? ORDER BY key DESC",
+        (value, but),
     )
     for key, set_key, sweep_id, name, grid, outcome, created_at, name_sum, grid_sum, outcome_sum, cells, rated in rows:
         yield StoredSweep(

@@ -52,6 +52,7 @@ class AppServer:
         unprepared: int = 0,
         warning: str = "",
         with_echo: bool = False,
+        with_vlm: bool = False,
     ) -> None:
         self.folder = folder
         self.flags = flags
@@ -61,6 +62,7 @@ class AppServer:
             "unprepared": unprepared,
             "warning": warning,
             "with_echo": with_echo,
+            "with_vlm": with_vlm,
         }
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -1,7 +1,8 @@
 """The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app ANSWERS [flags].
 
 ANSWERS: JSON of delay_s, what the captioner takes for a picture; labels_each and unprepared, see `FakeClip`; warning,
-see `FakeWd14`; with_echo, whether two more families of captioners are there.
+see `FakeWd14`; with_echo, whether two more families of captioners are there; with_vlm, whether a tiny vision-language
+model is, which wants its answers drawn.
 """
 
 from __future__ import annotations
@@ -33,4 +34,8 @@ if __name__ == "__main__":
         FakeClip.labels_each, FakeClip.unprepared = answers["labels_each"], answers["unprepared"]
         FakeClip.seconds_a_step = 0.3
         FakeWd14.warning = answers["warning"]
+        if answers["with_vlm"]:
+            from tests.tiny_vlm import save, want
+
+            want(save("qwen3_vl", Path(models) / "qwen3-vl-2b"), do_sample=True, top_k=7)
         sys.exit(app.main([*sys.argv[2:], "--models", models]))

@@ -300,6 +300,7 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("many selected", _selection),
     ("the menu of a tag", _tag_menu),
     ("tab Sentence, all open", _tab("Sentence")),
+    ("another kind of caption", _click("#cw-kind-add", "#cw-kind-new h2")),
     ("tab Tags, all open", _tab("Tags")),
     ("tab Text, all open", _tab("Text")),
     ("the menu of sets", _click("#cw-sets-open", "#cw-rename")),

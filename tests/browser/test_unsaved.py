@@ -52,7 +52,7 @@ def test_a_text_is_sent_a_moment_after_the_last_keystroke_with_the_revision_it_w
     tab.pass_ms(SEND_MS - 10)
     assert tab.asked() == []
     tab.pass_ms(10)
-    assert tab.asked() == [{"set": "SET", "id": "a", "text": "cat", "base": 7, "is_step": False}]
+    assert tab.asked() == [{"set": "SET", "id": "a", "text": "cat", "base": 7, "kind": "", "is_step": False}]
 
 
 def test_a_text_is_dropped_when_the_server_acknowledged_it(tab: Tab) -> None:

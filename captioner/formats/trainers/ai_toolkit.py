@@ -1,5 +1,7 @@
 """ai-toolkit (ostris): trains a caption file as it is, a line break at its end too, so an empty caption is an empty
-file. In its config `${...}` is an environment variable and `[name]` the job's name, in paths too.
+file. In its config `${...}` is an environment variable and `[name]` the job's name, in paths too. A caption and a short
+one, which it then trains side by side (`short_and_long_captions`), it reads from a JSON list in a folder's place; where
+it caches text embeddings it reads the caption files all the same.
 """
 
 from __future__ import annotations
@@ -7,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from captioner.formats.trainers.quoting import lines_bytes, quoted, shell_word
+from captioner.formats.trainers.quoting import json_bytes, lines_bytes, quoted, shell_word
 from captioner.formats.trainers.target import MadeSet, Target
 
 _MODELS = {
@@ -20,6 +22,22 @@ _MODELS = {
 }
 _NAME = "ai-toolkit puts the job's name there"
 _TRIGGER = "ai-toolkit puts the trigger word there"
+
+
+_SHORT = "short"
+
+
+def _lists(made: MadeSet) -> dict[str, bytes]:
+    """A list for each folder, by its name from the set's top: pictures' paths, each with caption and caption_short."""
+    found: dict[str, bytes] = {}
+    for number, folder in enumerate(made.folders, 1):
+        rows = {
+            made.path(row.picture): {"caption": row.text, "caption_short": row.kinds.get(_SHORT) or row.text}
+            for row in made.rows
+            if row.picture.rpartition("/")[0] == folder.folder
+        }
+        found[f"captions-{number}.json" if len(made.folders) > 1 else "captions.json"] = json_bytes(rows)
+    return found
 
 
 class AiToolkit(Target):
@@ -38,7 +56,11 @@ class AiToolkit(Target):
         name = super().folder_name(folder, repeats, set_name=set_name)
         return f"{name}_" if name.endswith("_controls") else name  # such a folder is left out
 
+    def takes_kind(self, kind: str) -> bool:
+        return kind == _SHORT
+
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
+        lists = _lists(made) if _SHORT in made.kinds else {}
         model, arch = _MODELS[made.settings.base_model]
         is_old = arch in ("sd1", "sdxl")
         trigger = made.settings.trigger_word.strip()
@@ -55,9 +77,11 @@ class AiToolkit(Target):
             "      save: {dtype: float16, save_every: 250, max_step_saves_to_keep: 4}",
             "      datasets:",
         ]
-        for folder in made.folders:
+        for place, folder in enumerate(made.folders):
+            listed = list(lists)[place] if lists else ""
+            where = f"dataset_path: {quoted(made.path(listed))}" if lists else ""
             lines += [
-                f"        - folder_path: {quoted(made.path(folder.folder))}",
+                f"        - {where or f'folder_path: {quoted(made.path(folder.folder))}'}",
                 "          caption_ext: txt",
                 f"          num_repeats: {folder.repeats}",
                 f"          resolution: {'[512]' if arch == 'sd1' else '[512, 768, 1024]'}",
@@ -65,6 +89,7 @@ class AiToolkit(Target):
         lines += [
             "      train:",
             "        batch_size: 1",
+            *(["        short_and_long_captions: true"] if lists else []),
             "        steps: 2000",
             "        lr: 0.0001",
             "        gradient_checkpointing: true",
@@ -77,7 +102,7 @@ class AiToolkit(Target):
             f"        arch: {arch}",
             f"        quantize: {'false' if is_old else 'true'}",
         ]
-        return {"ai-toolkit.yaml": lines_bytes(lines)}
+        return {"ai-toolkit.yaml": lines_bytes(lines), **lists}
 
     def start(self, made: MadeSet) -> Sequence[str]:
         lines = [
@@ -85,6 +110,11 @@ class AiToolkit(Target):
             "",
             "Choose steps and learning rate in ai-toolkit.yaml. [trigger] in a caption becomes the trigger word.",
         ]
+        if _SHORT in made.kinds:
+            lines.append(
+                "Captions and short ones are trained side by side, as the JSON lists have them; with cached text "
+                "embeddings it reads the caption files, and the short ones are not trained."
+            )
         if made.settings.base_model == "other":
             lines.append("Write your model's name_or_path and arch there too.")
         return lines

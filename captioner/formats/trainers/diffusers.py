@@ -42,11 +42,18 @@ class Diffusers(Target):
     def stem(self, stem: str) -> str:
         return "metadata_" if stem.lower() == "metadata" else stem
 
+    def takes_kind(self, kind: str) -> bool:
+        return True
+
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
         # One column holds texts or lists, never both.
         is_list = made.most_captions > 1
         rows = [
-            {"file_name": row.picture.removeprefix("train/"), "text": row.texts if is_list else row.text}
+            {
+                "file_name": row.picture.removeprefix("train/"),
+                "text": row.texts if is_list else row.text,
+                **{f"text_{kind}": row.kinds.get(kind, "") for kind in made.kinds},
+            }
             for row in made.rows
         ]
         return {"train/metadata.jsonl": jsonl_bytes(rows)}

@@ -12,6 +12,12 @@ from captioner.formats.trainers.quoting import json_bytes, jsonl_bytes
 from captioner.formats.trainers.target import CONVERSION_FIELDS, MadeSet, Target
 
 
+def _columns(made: MadeSet) -> dict[str, list[str]]:
+    """The columns of a list by name; a picture without a caption of a kind has an empty one."""
+    columns = {"file_name": [row.picture for row in made.rows], "text": [row.text for row in made.rows]}
+    return columns | {f"text_{kind}": [row.kinds.get(kind, "") for row in made.rows] for kind in made.kinds}
+
+
 class _List(Target):
     is_trainer = False
     suffix = ""
@@ -19,9 +25,12 @@ class _List(Target):
     heeds: ClassVar[tuple[str, ...]] = ("with_pictures", *CONVERSION_FIELDS)
     picture_folder = ""
 
+    def takes_kind(self, kind: str) -> bool:
+        return True
+
 
 class Csv(_List):
-    """metadata.csv with the columns file_name and text."""
+    """metadata.csv with the columns file_name and text, and text_KIND for each other kind of caption."""
 
     name = "csv"
     title = "One CSV file"
@@ -29,23 +38,27 @@ class Csv(_List):
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file_name", "text"])
-        writer.writerows([row.picture, row.text] for row in made.rows)
+        columns = _columns(made)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
         return {"metadata.csv": text.getvalue().encode()}
 
 
 class Jsonl(_List):
-    """metadata.jsonl, an object a line with the keys file_name and text."""
+    """metadata.jsonl, an object a line with the keys file_name and text, and text_KIND for each other kind."""
 
     name = "jsonl"
     title = "One JSONL file"
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
-        return {"metadata.jsonl": jsonl_bytes([{"file_name": row.picture, "text": row.text} for row in made.rows])}
+        columns = _columns(made)
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        return {"metadata.jsonl": jsonl_bytes(rows)}
 
 
 class KohyaJson(_List):
-    """metadata.json as kohya's `metadata_file` names it; keys are the pictures' paths. It reads the first line only."""
+    """metadata.json as kohya's `metadata_file` names it; keys are the pictures' paths. It reads the first line only,
+    and passes over caption_KIND, which is there for each other kind of caption."""
 
     name = "json"
     title = "kohya's metadata JSON"
@@ -55,11 +68,15 @@ class KohyaJson(_List):
     turns = False
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:
-        return {"metadata.json": json_bytes({row.picture: {"caption": row.text} for row in made.rows})}
+        rows = {
+            row.picture: {"caption": row.text, **{f"caption_{kind}": text for kind, text in row.kinds.items()}}
+            for row in made.rows
+        }
+        return {"metadata.json": json_bytes(rows)}
 
 
 class Parquet(_List):
-    """metadata.parquet with the columns file_name and text; written by pyarrow, which comes on request."""
+    """metadata.parquet with the columns of `Csv`; written by pyarrow, which comes on request."""
 
     name = "parquet"
     title = "One Parquet file"
@@ -75,8 +92,8 @@ class Parquet(_List):
         import pyarrow
         import pyarrow.parquet
 
-        columns = {"file_name": [row.picture for row in made.rows], "text": [row.text for row in made.rows]}
-        kinds = pyarrow.schema([("file_name", pyarrow.string()), ("text", pyarrow.string())])
+        columns = _columns(made)
+        types = pyarrow.schema([(name, pyarrow.string()) for name in columns])
         data = io.BytesIO()
-        pyarrow.parquet.write_table(pyarrow.table(columns, schema=kinds), data)
+        pyarrow.parquet.write_table(pyarrow.table(columns, schema=types), data)
         return {"metadata.parquet": data.getvalue()}

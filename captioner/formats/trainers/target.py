@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -58,7 +58,7 @@ class SetSettings(Settings):
     @property
     def has_many(self) -> bool:
         """Whether a picture may get several captions."""
-        return self.captions in ("parts", "best")
+        return self.captions in ("parts", "best", "kinds")
 
     base_model: str = choice(
         "sdxl",
@@ -82,10 +82,10 @@ class SetSettings(Settings):
     )
     captions: str = choice(
         "one",
-        ("one", "sentence", "tags", "parts", "best"),
+        ("one", "sentence", "tags", "parts", "best", "kinds"),
         "Which captions each picture gets. `sentence`, `tags`: that part alone. `parts`: both, and each alone. `best`: "
-        "the best sentences that the captioner found, each with the tags. Of several the trainer takes one at a time; "
-        "what a person wrote is one.",
+        "the best sentences that the captioner found, each with the tags. `kinds`: those of every kind that the set "
+        "has. Of several the trainer takes one at a time; what a person wrote is one.",
         label="Captions a picture",
     )
     best_captions: int = whole(
@@ -134,11 +134,15 @@ class PictureFolder:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A picture of a set as lists name it. picture: its path from the set's top. text: its caption. others: more."""
+    """A picture of a set as lists name it. picture: its path from the set's top. text: its caption. others: more.
+
+    kinds: its captions of other kinds, by what the kind is called.
+    """
 
     picture: str
     text: str
     others: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def texts(self) -> list[str]:
@@ -172,6 +176,11 @@ class MadeSet:
     def most_captions(self) -> int:
         """How many captions the picture has that has the most."""
         return max((len(row.texts) for row in self.rows), default=1)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that some picture has a caption of, beside that of all; each is a column of a list."""
+        return sorted({kind for row in self.rows for kind in row.kinds})
 
     @property
     def suffixes(self) -> Counter[str]:
@@ -263,6 +272,10 @@ class Target:
         Args: folder: as the person's pictures lie, "" at their top. repeats: of its pictures.
         """
         return folder.replace("/", "_")
+
+    def takes_kind(self, kind: str) -> bool:
+        """Whether a caption of another kind than the set's has a place of its own beside it."""
+        return False
 
     def stem(self, stem: str) -> str:
         """The stem that a picture gets, where its own would mean something else to the trainer."""

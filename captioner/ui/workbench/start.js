@@ -13,9 +13,11 @@ import './views/reviewed.js';
 import './views/frame.js';
 import './views/suggestion.js';
 import './views/sentences.js';
+import './views/kinds.js';
 import './views/tags.js';
 import './views/job.js';
 import './views/otherwise.js';
+import './views/untried.js';
 import './views/prepare.js';
 import './views/offers.js';
 import './views/upload.js';
@@ -55,7 +57,7 @@ import { tellGone } from './views/gone.js';
 import { bringToLife } from './views/kept_files.js';
 import { insertable, picks } from './views/prompts.js';
 import { offerRecent } from './views/recent.js';
-import { describe, settingsChanged, waitForSettings } from './views/settings.js';
+import { describe, modelArrived, modelChosen, settingsChanged, waitForSettings } from './views/settings.js';
 
 const RETRY_MS = 1500;
 
@@ -96,5 +98,5 @@ export function start({ server, settings }) {
   opening.then((isHere) => {
     if (isHere) bench().dataset.ready = 'true';
   });
-  return { settingsChanged, keptFile: bringToLife, insertable, picks };
+  return { settingsChanged, modelChosen, modelArrived, keptFile: bringToLife, insertable, picks };
 }

@@ -7,6 +7,7 @@ import { plural } from '../core/text.js';
 import { stateOf } from '../set/captions.js';
 import { page } from '../set/pictures.js';
 import { captionAll, emptyIds, missingModels, startJob } from '../views/job.js';
+import { allKinds, frontTitle } from '../views/kinds.js';
 
 const dialog = byId('cw-ask');
 const EDITS = ['edited', 'conflict'];
@@ -53,19 +54,29 @@ function fates() {
   return lines;
 }
 
+/** Which of the set's kinds of captions is made, where it has several. */
+function kindsHere() {
+  if (allKinds().length < 2) return [];
+  const titles = allKinds().map(({ title }) => title);
+  return [`Caption all makes the kind ${frontTitle()}; the set has ${titles.join(', ')}.`];
+}
+
 function ask() {
   const first = downloads();
   const empty = emptyIds().length;
-  const lines = [...(first ? [first.words] : []), ...fates()];
+  const lines = [...(first ? [first.words] : []), ...kindsHere(), ...fates()];
   render(byId('cw-ask-text'), html`${lines.map((line) => html`<li>${line}</li>`)}`);
   byId('cw-ask-empty').hidden = !empty || empty === page.rows.length;
   byId('cw-ask-empty').textContent = `Only the ${empty.toLocaleString()} without`;
+  byId('cw-ask-kinds').hidden = allKinds().length < 2;
+  byId('cw-ask-kinds').textContent = `All ${allKinds().length} kinds`;
   byId('cw-ask-all').textContent = first ? `Download and caption${first.size}` : 'Caption all';
   dialog.showModal();
 }
 
 byId('cw-caption-all').addEventListener('click', () => {
-  const isTold = missingModels().length || countOf('existing') || countOf(...EDITS) === page.rows.length;
+  const isTold =
+    allKinds().length > 1 || missingModels().length || countOf('existing') || countOf(...EDITS) === page.rows.length;
   if (isTold) ask();
   else captionAll();
 });
@@ -73,6 +84,10 @@ byId('cw-ask-cancel').addEventListener('click', () => dialog.close());
 byId('cw-ask-all').addEventListener('click', () => {
   dialog.close();
   captionAll();
+});
+byId('cw-ask-kinds').addEventListener('click', () => {
+  dialog.close();
+  captionAll({ allKinds: true });
 });
 byId('cw-ask-empty').addEventListener('click', () => {
   dialog.close();

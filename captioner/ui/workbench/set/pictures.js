@@ -18,6 +18,7 @@ export const page = {
   only: null, // {ids, title}: what a click in the overview asked for
   selection: new Set(),
   settings: null,
+  kind: '', // of the captions that are shown; '' is the main one
   isGone: false,
   isChosen: false, // by the person, not because it came first
 };

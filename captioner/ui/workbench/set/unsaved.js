@@ -3,8 +3,9 @@
 // (reload, crash, server down) is sent again. Two texts for one picture are never settled without the person.
 //
 // An entry has its own key, made of set, picture and tab, so that tabs never overwrite each other's entries:
-//   {text, base, sent, conflict, isStep}
+//   {text, base, kind, sent, conflict, isStep}
 //   text: what the person wrote; null removes the edit.   base: the revision it was written on.
+//   kind: of the captions that were shown then; none once the person chose.
 //   sent: texts that went out since the last answer; one of them may be saved although no answer came.
 //   conflict: null, or {theirs, revision}: waits for the person's choice; with `unsaved`, theirs is another tab's entry
 //   that no server has.
@@ -73,7 +74,7 @@ export function edit(id, text, { isStep = false } = {}) {
   if (isStep) flush(id); // what was typed goes first
   const before = entries.get(id);
   if (before) write(id, { ...before, text, isStep: isStep || before.isStep });
-  else write(id, { text, base: row.revision, sent: [], conflict: null, isStep });
+  else write(id, { text, base: row.revision, kind: page.kind, sent: [], conflict: null, isStep });
   announce('edited', id);
   later(id, SAVE_AFTER_MS);
 }
@@ -91,11 +92,11 @@ export async function flush(id) {
   if (!entry || entry.conflict || inFlight.has(id)) return;
   clearTimeout(timers.get(id));
   inFlight.add(id);
-  const { text, base, isStep } = entry;
+  const { text, base, kind, isStep } = entry;
   if (!entry.sent.includes(text)) write(id, { ...entry, sent: [...entry.sent.slice(1 - SENT_LIMIT), text] });
   announce('sending', id);
   try {
-    const reply = await ask('save_caption', { set: page.set, id, text, base, is_step: !!isStep });
+    const reply = await ask('save_caption', { set: page.set, id, text, base, kind, is_step: !!isStep });
     failures = 0;
     answered(id, text, reply, isStep);
   } catch (error) {
@@ -114,12 +115,13 @@ function answered(id, text, reply, wasStep) {
   if (reply.ok) {
     if (!now || now.text === text) drop(id);
     else {
-      write(id, { text: now.text, base: reply.revision, sent: [], conflict: null, isStep: now.isStep && !wasStep });
+      const isStepNow = now.isStep && !wasStep;
+      write(id, { ...now, base: reply.revision, sent: [], conflict: null, isStep: isStepNow, refused: undefined });
       later(id, 0);
     }
   } else if (now.sent.includes(reply.conflict) || reply.conflict === now.text) {
     // An earlier text of ours was saved and its answer lost: go on from there.
-    write(id, { text: now.text, base: reply.revision, sent: [], conflict: null, isStep: now.isStep });
+    write(id, { ...now, base: reply.revision, sent: [], conflict: null, refused: undefined });
     later(id, 0);
   } else write(id, { ...now, conflict: { theirs: reply.conflict ?? reply.row.text, revision: reply.revision } });
 }

@@ -139,14 +139,15 @@ export function offerDownload(models) {
   byId('cw-caption-all').title = missing.length ? `Downloads first: ${names.join('; ')}` : '';
 }
 
-/** Captions pictures. @param {string[] | null} ids null for the whole set. @param downloads what is missing, first */
-export async function startJob(ids, downloads = false) {
+/** Captions pictures. @param {string[] | null} ids null for the whole set. @param downloads what is missing, first
+ * @param {{allKinds: boolean}} how allKinds: of every kind of caption that the set has */
+export async function startJob(ids, downloads = false, { allKinds = false } = {}) {
   if (missing.length && !downloads) {
     const names = missing.map(({ name }) => name).join(', ');
     notice('bad', 'Captioning did not start', [`${names}: not downloaded yet. The settings on the right offer it.`]);
     return;
   }
-  const request = { set: page.set, ids, settings: page.settings, downloads };
+  const request = { set: page.set, ids, settings: page.settings, downloads, all_kinds: allKinds };
   const reply = await askOrTell('Captioning did not start', 'start_job', request);
   if (!reply) return;
   if (reply.job) takeJob(reply.job);
@@ -155,7 +156,7 @@ export async function startJob(ids, downloads = false) {
 }
 
 /** Captions the whole set, after downloading what is missing, as the button says. */
-export const captionAll = () => startJob(null, missing.length > 0);
+export const captionAll = (how) => startJob(null, missing.length > 0, how);
 
 byId('cw-caption-empty').addEventListener('click', () => startJob(emptyIds()));
 byId('cw-one').addEventListener('click', () => startJob([page.current]));

@@ -106,6 +106,7 @@ on('job', () => {
   if (wasRunning && !isRunning()) {
     look();
     if (wanted.length) byId('cw-look-for-models').click();
+    if (wanted.some(({ key }) => key === 'captioner')) byId('cw-take-defaults').click();
   }
   if (wasRunning !== isRunning()) show();
   wasRunning = isRunning();

@@ -16,6 +16,7 @@ let families = {};
 let keys = [];
 let recipe = {};
 let known = '';
+let earlier = null; // the settings before other models were chosen last
 let isStoring = false;
 let isStoringWanted = false;
 
@@ -74,7 +75,7 @@ function showApplying(values) {
 export const waitForSettings = () => {
   byId('cw-side').inert = true;
 };
-const letSettingsMove = () =>
+export const letSettingsMove = () =>
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
       byId('cw-side').inert = false;
@@ -116,6 +117,24 @@ async function store() {
 /** The part of the settings that names models and switches them on. */
 export const modelsIn = (values) => JSON.stringify(keys.map((key) => values[`${key}_on`] && values[key]));
 
+/** What the chosen models want where their predecessors' defaults stand. Returns: values by name. */
+async function brought(values, before) {
+  if (!before) return {};
+  try {
+    return (await ask('model_defaults', { settings: values, before })).values;
+  } catch (error) {
+    throwBug(error); // what is wrong with the settings is said beside them
+    return {};
+  }
+}
+
+/** As `brought`, for another model that a person chose; whether or not `settingsChanged` was told already. */
+export const modelChosen = (values) =>
+  brought(values, page.settings && modelsIn(page.settings) === modelsIn(values) ? earlier : page.settings);
+
+/** As `brought`, for a captioner that came to this machine, and only now says what it wants. */
+export const modelArrived = (values) => brought(values, { ...values, captioner_on: false });
+
 /** All controls' values by name, each time one of them changes. */
 export function settingsChanged(values) {
   showApplying(values);
@@ -124,6 +143,7 @@ export function settingsChanged(values) {
   if (text !== known) {
     known = text;
     const before = page.settings;
+    if (!isFirst && modelsIn(before) !== modelsIn(values)) earlier = before;
     page.settings = values;
     if (isFirst) letSettingsMove();
     else store();

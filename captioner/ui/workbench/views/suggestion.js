@@ -11,10 +11,11 @@ import { lookSoon } from '../set/sync.js';
 import * as unsaved from '../set/unsaved.js';
 import { tellSettings } from './settings.js';
 
-let live = null; // {id, text, kind}
+let live = null; // {id, text, kind, isUntried}
 let isAsking = false;
 let isWanted = false;
 let isWholeWanted = false;
+let isAskedWanted = false;
 let isUsing = false;
 let before = null; // the settings of the last answer, which tell the server what was moved since
 
@@ -30,7 +31,7 @@ function suggestionFor(row) {
 function show() {
   const row = rowOf.get(page.current);
   const found = suggestionFor(row);
-  const isSame = !found && !isAsking && row && live?.id === row.id && live.text;
+  const isSame = !found && !isAsking && row && live?.id === row.id && live.text && !live.isUntried;
   byId('cw-same').textContent = isSame ? 'Same caption with these settings' : '';
   const box = byId('cw-suggestion');
   box.hidden = !found;
@@ -42,12 +43,14 @@ function show() {
 }
 
 /**
- * Tries the settings, on what other settings made too where it is to be whole: one question at a time; while one is out only the newest settings wait, and an answer for another
+ * Tries the settings, on what other settings made too where it is to be whole, and with slow models too where they are
+ * to be asked: one question at a time; while one is out only the newest settings wait, and an answer for another
  * picture is dropped.
  */
-export async function suggest({ isWhole = false } = {}) {
+export async function suggest({ isWhole = false, isAsked = false } = {}) {
   isWanted = true;
   isWholeWanted = isWhole;
+  isAskedWanted = isAsked;
   if (isAsking) return;
   isAsking = true;
   show();
@@ -57,14 +60,14 @@ export async function suggest({ isWhole = false } = {}) {
     const settings = page.settings;
     if (!id) break;
     try {
-      const request = { set: page.set, id, settings, before: before ?? undefined, is_whole: isWholeWanted };
-      const reply = await ask('preview', request);
-      before = settings;
+      const how = { is_whole: isWholeWanted, is_asked: isAskedWanted };
+      const reply = await ask('preview', { set: page.set, id, settings, before: before ?? undefined, ...how });
+      if (!reply.untried) before = settings; // what waits is still moved since
       tellSettings('');
       if (reply.details && !isWanted) takeDetails(id, reply.details);
       announce('suggested', reply);
       const kind = reply.glitch ? 'Preview, looks wrong' : 'Preview';
-      if (id === page.current && !isWanted) live = { id, text: reply.text, kind };
+      if (id === page.current && !isWanted) live = { id, text: reply.text, kind, isUntried: !!reply.untried };
     } catch (error) {
       throwBug(error);
       if (error instanceof Unreachable) live = { id, error: 'The server does not answer.', kind: 'Failed' };

@@ -1,0 +1,118 @@
+"""`python -m captioner workspace`: what the page's sets take on the disk, whether they are whole, a backup, less."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from captioner.cli.parser import WrongUse
+from captioner.cli.terminal import note, say, say_json
+from captioner.errors import StoreError
+from captioner.files import data_folder
+from captioner.workspace import upkeep
+from taggers import vocabularies
+
+_EPILOG = """examples:
+  # How large everything is, set by set; also while the app runs.
+  python -m captioner workspace info
+
+  # A copy of all sets, pictures and vocabularies as they are now; also while the app runs.
+  python -m captioner workspace backup captions-backup.zip
+
+  # What of it was damaged. Reads every picture.
+  python -m captioner workspace check
+
+  # Give back what deleted sets have left; the app must be closed.
+  python -m captioner workspace compact
+
+A backup is a zip: unpacked into an empty folder it is a workspace, for app.py --workspace FOLDER.
+
+exit status: 0 all is well, 1 something is damaged or missing, 2 wrong use
+"""
+_DOES = ("info", "check", "compact", "backup")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `workspace`."""
+    parser.epilog = _EPILOG
+    parser.add_argument("does", choices=_DOES, help="what to do")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the zip that backup writes")
+    parser.add_argument("--workspace", metavar="DIR", help="the folder, as for app.py (default: your data folder)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a zip that is there")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do one of the four."""
+    if arguments.workspace == "":
+        raise WrongUse("--workspace is empty; give a folder, or leave the flag out.")
+    if (arguments.does == "backup") != (arguments.file is not None):
+        needs = "backup needs the FILE to write" if arguments.does == "backup" else f"{arguments.does} takes no FILE"
+        raise WrongUse(f"{needs}.")
+    folder = Path(arguments.workspace).expanduser() if arguments.workspace else data_folder()
+    does = {"info": _info, "check": _check, "compact": _compact, "backup": _backup}[arguments.does]
+    return does(folder, arguments)
+
+
+def _info(folder: Path, arguments: argparse.Namespace) -> int:
+    use = upkeep.disk_use(folder)
+    if arguments.json:
+        for one in use.sets:
+            say_json({"set": one.id, **asdict(one)})
+        say_json(
+            {"folder": str(folder), **{name: getattr(use, name) for name in use.__slots__ if name.endswith("bytes")}}
+        )
+        return 0
+    say(f"{folder}: {_mb(use.database_bytes + use.picture_bytes + use.thumbnail_bytes + use.other_bytes)}")
+    parts = {"database": use.database_bytes, "pictures": use.picture_bytes, "thumbnails": use.thumbnail_bytes}
+    say("  " + ", ".join(f"{name} {_mb(size)}" for name, size in parts.items()))
+    if use.other_bytes:
+        say(f"  copies that updates and rescues left: {_mb(use.other_bytes)} (captions.* beside the database)")
+    for one in use.sets:
+        alone = "" if one.own_bytes == one.picture_bytes else f", {_mb(one.own_bytes)} in no other set"
+        say(f"  {one.id}  {one.name or 'Unnamed set'}: {one.pictures} pictures, {_mb(one.picture_bytes)}{alone}")
+    return 0
+
+
+def _check(folder: Path, arguments: argparse.Namespace) -> int:
+    count = 0
+    for fault in upkeep.faults(folder):
+        count += 1
+        if arguments.json:
+            say_json({"fault": fault})
+        else:
+            say(fault)
+    note(f"{folder}: {f'{count} found' if count else 'all is whole'}.")
+    return 1 if count else 0
+
+
+def _compact(folder: Path, arguments: argparse.Namespace) -> int:
+    freed = upkeep.compact(folder)
+    if arguments.json:
+        say_json({"freed_bytes": freed})
+    else:
+        say(f"{_mb(freed)} became free.")
+    return 0
+
+
+def _backup(folder: Path, arguments: argparse.Namespace) -> int:
+    target = Path(arguments.file).expanduser()
+    if target.exists() and not arguments.overwrite:
+        raise WrongUse(f"{target} is there already; add --overwrite, or take another name.")
+    if not target.parent.is_dir():
+        raise WrongUse(f"there is no folder {target.parent} for the backup.")
+    try:
+        count = upkeep.backup(folder, target, beside={"vocabularies": vocabularies.own_folder()})
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
+    size = target.stat().st_size
+    if arguments.json:
+        say_json({"file": str(target), "pictures": count, "bytes": size})
+    else:
+        say(f"{target}: all sets and {count} pictures, {_mb(size)}.")
+    return 0
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f} MB"

@@ -1,0 +1,218 @@
+"""Looking after a workspace folder from outside, also while an app has it open: what it takes, whether it is whole, a
+copy of it, and making it smaller, which wants it alone.
+
+Reads the database through a connection of its own that writes nothing; knows no caption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner.errors import StoreError
+from captioner.files import written_whole
+from captioner.workspace import checksums
+from captioner.workspace.database import BUSY_TIMEOUT_S, DATABASE_NAME, Database
+from captioner.workspace.deletion import discard_files
+from captioner.workspace.disk import database_errors, file_errors
+from captioner.workspace.files import PictureFiles
+from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, schema_version
+
+COPY_TRIES = 3  # sets may be deleted while their pictures are copied
+_CHUNK_BYTES = 4 << 20
+_DIGESTS = "SELECT DISTINCT digest FROM pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class SetUse:
+    """What a set takes. picture_bytes: of its pictures as they came, equal ones once. own_bytes: what deleting it would
+    free, since no other set has them; thumbnails and rows come on top."""
+
+    id: str
+    name: str
+    pictures: int
+    picture_bytes: int
+    own_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a workspace takes on the disk. other_bytes: copies of the database that updates and rescues left."""
+
+    folder: Path
+    database_bytes: int
+    picture_bytes: int
+    thumbnail_bytes: int
+    other_bytes: int
+    sets: Sequence[SetUse]
+
+
+def disk_use(folder: Path) -> Use:
+    """What a workspace takes, set by set, the largest first. Raises: StoreError: there is none, or it is damaged."""
+    with _reading(folder) as db:
+        rows = db.execute("SELECT key, id, name FROM sets").fetchall()
+        sizes: dict[str, int] = {}
+        digests: dict[int, set[str]] = {}
+        counts: dict[int, int] = {}
+        for set_key, digest in db.execute("SELECT set_key, digest FROM pictures"):
+            digests.setdefault(set_key, set()).add(digest)
+            counts[set_key] = counts.get(set_key, 0) + 1
+    files = PictureFiles(folder)
+    holders: dict[str, int] = {}
+    for found in digests.values():
+        for digest in found:
+            holders[digest] = holders.get(digest, 0) + 1
+            if digest not in sizes:
+                sizes[digest] = files.size_bytes(digest)
+    sets = [
+        SetUse(
+            id=set_id,
+            name=name,
+            pictures=counts.get(key, 0),
+            picture_bytes=sum(sizes[digest] for digest in digests.get(key, ())),
+            own_bytes=sum(sizes[digest] for digest in digests.get(key, ()) if holders[digest] == 1),
+        )
+        for key, set_id, name in rows
+    ]
+    database = [folder / (DATABASE_NAME + suffix) for suffix in ("", "-wal", "-shm")]
+    return Use(
+        folder=folder,
+        database_bytes=_bytes(database),
+        picture_bytes=_bytes((folder / "pictures").rglob("*")),
+        thumbnail_bytes=_bytes((folder / "thumbnails").rglob("*")),
+        other_bytes=_bytes(set(folder.glob("captions.*")) - set(database)),
+        sets=sorted(sets, key=lambda one: -one.picture_bytes),
+    )
+
+
+def faults(folder: Path) -> Iterator[str]:
+    """What is wrong with a workspace, in sentences: its database, and every picture's file, whose bytes are read.
+
+    Raises: StoreError: there is none, or it cannot be read at all.
+    """
+    with _reading(folder) as db:
+        damage = checksums.find_damage(db)
+        if damage is not None:
+            yield f"the database is damaged: {damage}; put a backup in its place."
+        digests = [row[0] for row in db.execute(_DIGESTS)]
+    files = PictureFiles(folder)
+    for digest in digests:
+        try:
+            path = files.path(digest)
+            if not path.is_file():
+                yield f"the picture file {path} is missing; put it back from a backup, or add the picture again."
+            elif _sha256(path) != digest:
+                yield f"the picture file {path} was damaged; put it back from a backup, or add the picture again."
+        except (StoreError, OSError) as error:
+            yield str(error)
+
+
+def compact(folder: Path) -> int:
+    """Give back what deleted sets and edits have left of the disk. Returns: the bytes that became free.
+
+    Raises: StoreError: another process has the workspace; there is none; the disk has no room for the second copy that
+        SQLite makes meanwhile.
+    """
+    _there(folder)
+    before = _all_bytes(folder)
+    database = Database(folder)
+    try:
+        discard_files(database, PictureFiles(folder))
+        database.shrink()
+    finally:
+        database.close()
+    return max(0, before - _all_bytes(folder))
+
+
+def backup(folder: Path, target: Path, *, beside: Mapping[str, Path] | None = None) -> int:
+    """A zip of a workspace as it is at one moment, written whole or not at all; others go on working meanwhile.
+
+    Unpacked into an empty folder it is a workspace. Pictures lie in it as they are, thumbnails are left out.
+
+    Args: beside: further folders, by their names in the zip; those that are not there are left out.
+    Returns: how many pictures' files are in it.
+    Raises: StoreError: there is no workspace, or pictures of it are missing. OSError: the target cannot be written.
+    """
+    _there(folder)
+    for _ in range(COPY_TRIES):
+        try:
+            return _pack(folder, target, beside or {})
+        except FileNotFoundError as error:
+            missing = error.filename  # of a set that was deleted meanwhile, or one that is lost
+    raise StoreError(
+        f"the picture file {missing} is missing, so that no whole backup can be made; python -m captioner workspace "
+        "check lists what is.",
+        code="picture_file_missing",
+    )
+
+
+def _pack(folder: Path, target: Path, beside: Mapping[str, Path]) -> int:
+    files = PictureFiles(folder)
+    with tempfile.TemporaryDirectory(prefix="captioner-backup-", dir=target.parent) as temporary:
+        copy = Path(temporary) / DATABASE_NAME
+        digests = _copied(folder, copy)
+        with (
+            written_whole(target, is_durable=True) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
+        ):
+            archive.write(copy, DATABASE_NAME)
+            for digest in digests:
+                archive.write(files.path(digest), f"pictures/{digest[:2]}/{digest}")
+            for name, extra in beside.items():
+                for path in sorted(extra.rglob("*")):
+                    if path.is_file():
+                        archive.write(path, f"{name}/{path.relative_to(extra).as_posix()}")
+    return len(digests)
+
+
+def _copied(folder: Path, copy: Path) -> list[str]:
+    """The database as it is now, in another file. Returns: the digests of its pictures."""
+    with _reading(folder) as db, closing(sqlite3.connect(copy, isolation_level=None)) as target:
+        db.backup(target)
+        checksums.prepare(target)
+        return [row[0] for row in target.execute(_DIGESTS)]
+
+
+def _there(folder: Path) -> Path:
+    path = folder / DATABASE_NAME
+    if not path.is_file():
+        raise StoreError(f"there is no workspace in {folder}; give its folder with --workspace.", code="no_workspace")
+    return path
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a workspace's database in the newest schema, whoever has it open; it writes nothing."""
+    path = _there(folder)
+    with file_errors(folder), database_errors(path):
+        uri = path.resolve().as_uri() + "?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as db:
+            checksums.prepare(db)
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise StoreError(f"{path} was not made by Captioner.", code="foreign")
+            if (version := schema_version(db)) != SCHEMA_VERSION:
+                raise StoreError(
+                    f"{path} is of another version of Captioner (its schema is {version}, this one's "
+                    f"{SCHEMA_VERSION}); start this app with it once, or update the app.",
+                    code="other_version",
+                )
+            yield db
+
+
+def _bytes(paths: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def _all_bytes(folder: Path) -> int:
+    return _bytes(folder.rglob("*"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
