@@ -98,7 +98,8 @@ class LivePreview:
         Returns: {"text": without the frame, "caption": with it, "glitch": as in `Rows.of_views`, "details": as
             `details`, "unprepared": None, or of the models left out {"text": what is missing, "action": what a button
             says or "", "download_mb": what fetching published parts instead takes, 0 where there are none}, "untried":
-            None, or of models that wait to be asked {"text": which, "is_quick": whether they may be asked once the settings rest}}.
+            None, or of models that wait to be asked {"text": which, "is_quick": whether they may be asked once the
+            settings rest}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._choices.plan_of(values)
