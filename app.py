@@ -2,6 +2,8 @@
 
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
               [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
+              [--auth-header NAME --trusted-proxy ADDRESS ...] [--root-path /PATH] [--upload-gib N] [--set-pictures N]
+              [--user-jobs N]
               [--allow-model ID ...] [--vram-gib N] [--ram-gib N] [--idle-minutes N]
 """
 
@@ -17,14 +19,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from captioner import temporary
 from captioner.cli.memory import add_memory_flags, in_bytes, positive
 from captioner.errors import CaptionerError
 from captioner.limits import shown
 from captioner.ui.address import ServedNames, is_loopback
-from captioner.ui.login import Login, parse_login, read_login_file
+from captioner.ui.login import Login, ProxyLogin, parse_login, read_login_file
 from captioner.ui.plain_output import PlainOutput
+from captioner.users import UserFile
 
 LOGIN_VARIABLE = "CAPTIONER_AUTH"
 
@@ -33,8 +37,11 @@ LOGIN_VARIABLE = "CAPTIONER_AUTH"
 class AppConfig:
     """What the flags say.
 
-    login: (user, password) or None. is_open: --no-auth was given. allowed_hosts: names beside this machine's own.
-    endpoints: servers to caption with, NAME=URL. allowed_models: hub repositories that a visitor may name.
+    login: one (user, password), a file of users, or None. is_open: --no-auth was given. allowed_hosts: names beside
+    this machine's own. endpoints: servers to caption with, NAME=URL. allowed_models: hub repositories that a visitor
+    may name. proxy: the one whose word is taken for a login. root_path: what addresses begin with outside, where a
+    proxy takes it off. upload_gib: what a user may send a day; set_pictures: what a set may hold; user_jobs: what may
+    go on for a user at once; None for no limit.
     """
 
     host: str
@@ -42,11 +49,16 @@ class AppConfig:
     workspace: Path | None
     models: str
     device: str
-    login: tuple[str, str] | None
+    login: tuple[str, str] | UserFile | None
     is_open: bool
     allowed_hosts: tuple[str, ...]
     endpoints: tuple[str, ...] = ()
     allowed_models: tuple[str, ...] = ()
+    proxy: ProxyLogin | None = None
+    root_path: str = ""
+    upload_gib: float | None = None
+    set_pictures: int | None = None
+    user_jobs: int | None = None
     vram_gib: float | None = None
     ram_gib: float | None = None
     idle_minutes: float | None = None
@@ -74,8 +86,8 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         "--auth-file",
         type=_folder,
         metavar="FILE",
-        help="ask every visitor for the login in this file, one line USER:PASSWORD; so does the environment's "
-        f"{LOGIN_VARIABLE}",
+        help="ask every visitor for a login of this file: users with sets of their own, as python -m captioner user "
+        f"add writes them, or one line USER:PASSWORD for all, as the environment's {LOGIN_VARIABLE} may hold too",
     )
     login.add_argument(
         "--auth",
@@ -106,6 +118,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         help="let visitors choose this model of the hub beside the listed ones, owner/name, owner/* or * for all; "
         "may be given several times (all, where only this machine reaches the app)",
     )
+    _add_team_flags(parser)
     add_memory_flags(parser)
     parser.add_argument(
         "--idle-minutes",
@@ -128,23 +141,78 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         allowed_hosts=tuple(flags.allow_host),
         endpoints=tuple(flags.endpoint),
         allowed_models=_allowed_models(flags),
+        proxy=_proxy(flags),
+        root_path=_root_path(flags.root_path),
+        upload_gib=_positive(flags.upload_gib, "--upload-gib"),
+        set_pictures=_positive(flags.set_pictures, "--set-pictures"),
+        user_jobs=_positive(flags.user_jobs, "--user-jobs"),
         vram_gib=flags.vram_gib,
         ram_gib=flags.ram_gib,
         idle_minutes=flags.idle_minutes,
     )
     ServedNames.of(config.host, config.allowed_hosts)  # says what is wrong with them
-    if not is_loopback(config.host) and config.login is None and not config.is_open:
+    has_login = config.login is not None or config.proxy is not None
+    if not is_loopback(config.host) and not has_login and not config.is_open:
         raise CaptionerError(
             f"--host {config.host} lets other machines in: add --auth-file FILE, or --no-auth if that is meant."
         )
     return config
 
 
+def _add_team_flags(parser: argparse.ArgumentParser) -> None:
+    team = parser.add_argument_group("for several people")
+    team.add_argument(
+        "--auth-header",
+        metavar="NAME",
+        help="a proxy has asked for the login and names the user in this header, such as Remote-User",
+    )
+    team.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="the address or network from which that header is believed; may be given several times",
+    )
+    team.add_argument(
+        "--root-path",
+        default="",
+        metavar="/PATH",
+        help="what addresses begin with, where a proxy serves it below a path",
+    )
+    team.add_argument("--upload-gib", type=float, metavar="N", help="what a user may send a day, in GiB (no limit)")
+    team.add_argument("--set-pictures", type=int, metavar="N", help="how many pictures a set may have (no limit)")
+    team.add_argument("--user-jobs", type=int, metavar="N", help="how many sets of a user may be worked on at once")
+
+
+def _proxy(flags: argparse.Namespace) -> ProxyLogin | None:
+    if flags.auth_header is None:
+        if flags.trusted_proxy:
+            raise CaptionerError("--trusted-proxy says whose --auth-header NAME is believed; give that too.")
+        return None
+    if flags.no_auth:
+        raise CaptionerError("--no-auth lets everyone in, so --auth-header would mean nothing; leave one of them out.")
+    return ProxyLogin.of(flags.auth_header, flags.trusted_proxy)
+
+
+def _root_path(text: str) -> str:
+    if text and not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+/?", text):
+        raise CaptionerError(f"--root-path is {shown(text)!r}; it must begin with a slash, such as /captioner.")
+    return text.rstrip("/")
+
+
+def _positive(number: Any, flag: str) -> Any:
+    if number is not None and not 0 < number < 1e9:
+        raise CaptionerError(f"{flag} is {number}; it must be more than 0.")
+    return number
+
+
 def _allowed_models(flags: argparse.Namespace) -> tuple[str, ...]:
     for text in flags.allow_model:
         if not re.fullmatch(r"\*|[A-Za-z0-9][\w.-]*/(?:\*|[A-Za-z0-9][\w.-]*)", text):
             raise CaptionerError(f"--allow-model is {shown(text)!r}; it must be owner/name, owner/* or *.")
-    return tuple(flags.allow_model) or (("*",) if is_alone(flags.host, flags.allow_host) else ())
+    return tuple(flags.allow_model) or (
+        ("*",) if is_alone(flags.host, (*flags.allow_host, *flags.trusted_proxy)) else ()
+    )
 
 
 def is_alone(host: str, allowed_hosts: Sequence[str]) -> bool:
@@ -152,12 +220,12 @@ def is_alone(host: str, allowed_hosts: Sequence[str]) -> bool:
     return is_loopback(host) and not allowed_hosts
 
 
-def _login(flags: argparse.Namespace) -> tuple[str, str] | None:
+def _login(flags: argparse.Namespace) -> tuple[str, str] | UserFile | None:
     if flags.auth is not None:
         return parse_login(flags.auth, "--auth")
     if flags.auth_file is not None:
         return read_login_file(flags.auth_file)
-    if LOGIN_VARIABLE in os.environ and not flags.no_auth:
+    if LOGIN_VARIABLE in os.environ and not flags.no_auth and flags.auth_header is None:
         return parse_login(os.environ[LOGIN_VARIABLE], f"the environment's {LOGIN_VARIABLE}")
     return None
 
@@ -202,11 +270,14 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.models.manager import ModelManager
     from captioner.models.named_servers import add_named_servers
     from captioner.service.service import Service
+    from captioner.service.shares import Shares
     from captioner.ui import page
     from captioner.ui.guard import Guard
     from captioner.ui.server import Server
+    from captioner.ui.visitors import SetDoor, Visitors
     from captioner.worker import Worker
     from captioner.workspace import Workspace
+    from captioner.workspace.owners import Owners
 
     add_plug_ins()
     for said in add_named_servers(config.endpoints):
@@ -218,21 +289,38 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
         ram_bytes=in_bytes(config.ram_gib),
         idle_s=None if config.idle_minutes is None else 60 * config.idle_minutes,
     )
-    with Workspace(config.workspace) as workspace, Worker() as worker:
+    has_users = config.proxy is not None or isinstance(config.login, UserFile)
+    with contextlib.ExitStack() as stack, Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
         # Whoever reaches the app may look after its models where that is one person, or all have logged in.
-        may_manage = config.login is not None or is_alone(config.host, config.allowed_hosts)
-        service = Service(workspace, worker, manager, config.allowed_models, may_manage=may_manage)
-        app = page.mount(FastAPI(openapi_url=None), service)
+        may_manage = config.login is not None or has_users or is_alone(config.host, config.allowed_hosts)
+        owners = stack.enter_context(Owners(workspace.folder)) if has_users else None
+        shares = Shares(
+            workspace,
+            worker,
+            pictures_a_set=config.set_pictures,
+            jobs_a_user=config.user_jobs,
+            owner_of=owners.user_of if owners else lambda set_id: None,
+        )
+        service = Service(workspace, worker, manager, config.allowed_models, shares, may_manage=may_manage)
+        for said in service.jobs.history.sentences:
+            print(f"app.py: {said}", file=sys.stderr)
+        app = page.mount(FastAPI(openapi_url=None), service, root_path=config.root_path)
+        visitors = Visitors(
+            login=Login(config.login) if config.login is not None else None,
+            proxy=config.proxy,
+            sets=SetDoor(workspace, owners) if owners else None,
+            upload_bytes_a_day=int(config.upload_gib * 2**30) if config.upload_gib else None,
+        )
         guarded = Guard(
             app,
             names=ServedNames.of(config.host, config.allowed_hosts),
-            login=Login(config.login) if config.login is not None else None,
+            visitors=visitors,
             upload_folder=Path(os.environ["GRADIO_TEMP_DIR"]),
             callables=app.state.callables,
         )
-        Server(guarded, listening, config.host).run()
+        Server(guarded, listening, config.host, believes_proxies=config.proxy is None).run()
     manager.close()
 
 

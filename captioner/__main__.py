@@ -22,6 +22,7 @@ COMMANDS = {
     "models": "list the models and which are on this machine",
     "suggest": "find settings that promise clearly more for a folder's pictures",
     "sweep": "compare settings: a grid of captions for each picture",
+    "user": "say who may use the app: names, passwords and tokens in a file",
     "workspace": "look after the page's sets: disk use, check, backup, compact",
 }
 """Subcommand -> help; its module in `captioner.cli` has the same name, but for those in `_MODULES`."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import app
+from captioner import users
 from captioner.errors import CaptionerError
+from captioner.users import UserFile
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "transformers", "open_clip", "onnxruntime")
@@ -112,6 +114,31 @@ def test_models_that_visitors_may_name_are_said_at_the_start_unless_nobody_else_
     assert allowed("--allow-model", "ann/net", "--allow-model", "bob/*") == ("ann/net", "bob/*")
     with pytest.raises(CaptionerError, match=r"--allow-model is '\.\./net'; it must be owner/name, owner/\* or \*\."):
         allowed("--allow-model", "../net")
+
+
+def test_users_come_from_a_file_with_their_hashes_or_by_a_proxy(tmp_path: Path) -> None:
+    users.add_user(tmp_path / "users", "ada", "a long word")
+    assert isinstance(app.parse_flags(["--host", "0.0.0.0", "--auth-file", str(tmp_path / "users")]).login, UserFile)
+    by_proxy = ["--auth-header", "Remote-User", "--trusted-proxy", "10.0.0.0/8"]
+    config = app.parse_flags(["--host", "0.0.0.0", *by_proxy, "--root-path", "/a/b/", "--user-jobs", "2"])
+    assert config.proxy is not None and config.proxy.is_proxy("10.1.2.3") and not config.proxy.is_proxy("11.1.2.3")
+    assert (config.root_path, config.user_jobs, config.allowed_models) == ("/a/b", 2, ())
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--auth-header", "Remote-User"], "needs --trusted-proxy ADDRESS"),
+        (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy says whose --auth-header NAME is believed"),
+        (["--auth-header", "X-User", "--trusted-proxy", "10.0.0.1", "--no-auth"], "leave one of them out"),
+        (["--root-path", "captioner"], "--root-path is 'captioner'; it must begin with a slash"),
+        (["--upload-gib", "nan"], "--upload-gib is nan; it must be more than 0"),
+        (["--set-pictures", "0"], "--set-pictures is 0; it must be more than 0"),
+    ],
+)
+def test_flags_for_several_people_that_will_not_do(flags: list[str], message: str) -> None:
+    with pytest.raises(CaptionerError, match=message):
+        app.parse_flags(flags)
 
 
 def test_a_port_in_use_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

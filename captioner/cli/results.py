@@ -18,12 +18,13 @@ from captioner.pipeline import Captioned
 class Tally:
     """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
 
-    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder. glitches: how many
-    of the captions look wrong.
+    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder. place: where a
+    whole set goes. glitches: how many of the captions look wrong.
     """
 
     total: int
     is_incomplete: bool = False
+    place: str = ""
     done: int = 0
     failed: int = 0
     glitches: int = 0
@@ -36,7 +37,8 @@ class Tally:
             left = self.total - self.done - self.failed
             note(f"captioner: stopped; {left} pictures were not reached.")
         wrong = f", {self.glitches} of them {'look' if self.glitches > 1 else 'looks'} wrong" if self.glitches else ""
-        note(f"{self.done} captioned{wrong}, {self.failed} failed")
+        where = f", written to {self.place}" if self.place and self.done else ""
+        note(f"{self.done} captioned{wrong}, {self.failed} failed{where}")
         if self.is_stopped:
             return 130
         return 1 if self.failed or self.is_incomplete else 0

@@ -31,6 +31,7 @@ from captioner.limits import shown
 from captioner.service.intake import Intake
 from captioner.service.messages import message_of
 from captioner.service.rows import Rows
+from captioner.service.shares import Shares
 from captioner.settings import switch
 from captioner.workspace import Workspace
 from captioner.workspace.records import View
@@ -63,7 +64,8 @@ class _Kept:
 class Imports:
     """Those of all sets. Safe to use from many threads."""
 
-    def __init__(self, workspace: Workspace, rows: Rows, intake: Intake) -> None:
+    def __init__(self, workspace: Workspace, rows: Rows, intake: Intake, shares: Shares) -> None:
+        self._shares = shares
         self._workspace = workspace
         self._rows = rows
         self._intake = intake
@@ -237,6 +239,7 @@ class Imports:
         done = start
         for one in coming[start:]:
             try:
+                self._shares.check_room(kept.set_id)
                 picture = self._workspace.add_picture(kept.set_id, one.name, one.data(), folder=one.folder)
             except CaptionerError as error:
                 if error.code in ("store", "unknown_set"):  # the disk is full, or the set has gone

@@ -29,6 +29,7 @@ from captioner.formats.incoming import (
 from captioner.service.live import LivePreview
 from captioner.service.messages import message_of
 from captioner.service.rows import Rows
+from captioner.service.shares import Shares
 from captioner.workspace import Workspace
 from captioner.workspace.records import Upload, View
 
@@ -91,7 +92,8 @@ class _Attached(NamedTuple):
 class Intake:
     """The way in for all sets."""
 
-    def __init__(self, workspace: Workspace, rows: Rows, live: LivePreview) -> None:
+    def __init__(self, workspace: Workspace, rows: Rows, live: LivePreview, shares: Shares) -> None:
+        self._shares = shares
         self._workspace = workspace
         self._rows = rows
         self._live = live
@@ -135,6 +137,7 @@ class Intake:
         Returns: {"row", "refused": captions that were not taken, [{"name", "code", "message"}], "notes": sentences}.
         Raises: UnknownSet, BadPicture, SettingsError, StoreError: the picture itself is not taken.
         """
+        self._shares.check_room(set_id)
         told = _Told()
         own = captions_of([upload.name], [caption.name for caption in captions])[upload.name]
         for caption in captions:

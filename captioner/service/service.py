@@ -49,6 +49,7 @@ from captioner.service.recent import Recent
 from captioner.service.reviews import Reviews
 from captioner.service.rows import Rows
 from captioner.service.said_in_all import SaidInAll
+from captioner.service.shares import Shares
 from captioner.service.suggest import Suggest
 from captioner.settings import Effect
 from captioner.worker import Worker
@@ -64,10 +65,12 @@ class Service:
         worker: Worker,
         manager: ModelManager,
         allowed_ids: Sequence[str] = (),
+        shares: Shares | None = None,
         *,
         may_manage: bool = True,
     ) -> None:
-        """Args: allowed_ids: as `Choices`. may_manage: as `Models`."""
+        """Args: allowed_ids: as `Choices`. shares: what each may take; None for no limits. may_manage: as `Models`."""
+        shares = shares or Shares(workspace, worker)
         self.workspace = workspace
         self._counted: Recent[bytes, int] = Recent(100_000)
         self.choices = Choices(manager.models, workspace, allowed_ids)
@@ -85,9 +88,9 @@ class Service:
         self.export_scopes = ExportScopes()
         self.exports = Exports(workspace, self.rows, self.choices, self.made_otherwise, self.kinds, self._count)
         self.live = LivePreview(workspace, worker, manager, self.choices, self.pictures)
-        self.intake = Intake(workspace, self.rows, self.live)
-        self.imports = Imports(workspace, self.rows, self.intake)
-        self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures)
+        self.intake = Intake(workspace, self.rows, self.live, shares)
+        self.imports = Imports(workspace, self.rows, self.intake, shares)
+        self.jobs = Jobs(workspace, worker, manager, self.choices, self.pictures, shares)
         readers = Readers(workspace, manager, self.pictures)
         self.lab = Lab(
             workspace, manager, choices=self.choices, pictures=self.pictures, jobs=self.jobs, readers=readers
@@ -143,6 +146,7 @@ class Service:
             "undo": changes.undo.label if changes.undo else None,
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
+            "interrupted": self.jobs.history.interrupted(set_id),
             "kinds": self.kinds.of_set(set_id),
             "warnings": self.models.warnings(set_id),
             "notices": list(self.workspace.notices),

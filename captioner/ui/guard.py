@@ -1,11 +1,12 @@
 """The door: every request is checked here before any other code sees it. Knows no page and no set.
 
-In this order: the name it calls us by, the page it comes from, the login, the list of passages, what it brings along.
+In this order: the name it calls us by, the page it comes from, whose it is, the list of passages, whose set it names,
+what it brings along.
 """
 
 from __future__ import annotations
 
-import math
+import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from captioner.images import MAX_BYTES
 from captioner.limits import shown
 from captioner.ui import passages
 from captioner.ui.address import ServedNames, name_in
@@ -23,6 +25,9 @@ from captioner.ui.callables import Callables
 from captioner.ui.login import Login
 from captioner.ui.passages import FILE_PREFIX, Kind, Passage
 from captioner.ui.policies import App, Message, PagePolicy, Scope, Send, with_headers
+from captioner.ui.visitors import Visitor, Visitors
+
+_NOTHING = "There is nothing at this address."
 
 
 class Guard:
@@ -36,17 +41,18 @@ class Guard:
         app: App,
         *,
         names: ServedNames,
-        login: Login | None,
+        login: Login | None = None,
         upload_folder: Path,
         callables: Callables | None = None,
+        visitors: Visitors | None = None,
     ) -> None:
-        """Args: upload_folder: where Gradio puts uploads; no request reaches a file elsewhere. callables: what calls
-        may name; None where the app decides.
+        """Args: login: the one of all; visitors: those who have names, in its place. upload_folder: where Gradio puts
+        uploads; no request reaches a file elsewhere. callables: what calls may name; None where the app decides.
         """
         self._app = app
         self._page: App = GZipMiddleware(PagePolicy(app))  # type: ignore[arg-type,assignment]
         self._names = names
-        self._login = login
+        self._visitors = visitors or Visitors(login=login)
         self._upload_folder = upload_folder
         self._callables = callables
 
@@ -60,23 +66,21 @@ class Guard:
             return
         headers = Headers(scope=scope)
         passage = passages.find(scope["method"], scope["path"])
-        refusal = (
-            self._refuse_name(headers)
-            or _refuse_foreign_page(headers, passage)
-            or self._refuse_login(headers, scope)
-            or self._refuse_passage(headers, passage, scope)
-        )
+        refusal = self._refuse_name(headers) or _refuse_foreign_page(headers, passage)
+        visitor = refusal or await self._visitors.enter(headers, scope)
+        refusal = self._refuse_passage(headers, passage, scope) if isinstance(visitor, Visitor) else visitor
         if refusal is not None:
             await refusal(scope, receive, with_headers(send, is_file=False))
             return
-        assert passage is not None
+        assert passage is not None and isinstance(visitor, Visitor)
         # Gradio builds addresses from the one and answers the other with the request's own headers.
         kept = [(name, value) for name, value in scope["headers"] if name not in (b"x-gradio-server", b"range")]
         send = with_headers(send, is_file=passage.kind is Kind.FILE)
-        await self._let_in({**scope, "headers": kept}, receive, send, passage)
+        await self._let_in({**scope, "headers": kept}, receive, send, passage, visitor)
 
-    async def _let_in(self, scope: Scope, receive: Any, send: Send, passage: Passage) -> None:
+    async def _let_in(self, scope: Scope, receive: Any, send: Send, passage: Passage, visitor: Visitor) -> None:
         body = CountedBody(receive, passage.max_bytes)
+        query = scope.get("query_string", b"").decode("latin-1")
         is_answered = False
 
         async def send_unless_too_long(message: Message) -> None:
@@ -86,6 +90,15 @@ class Guard:
                 await send(message)
 
         try:
+            if passage.kind is Kind.DOOR:
+                text = await body.read()
+                told = read_call(text, self._upload_folder, ()) if text else None
+                own = await self._visitors.answer(visitor, scope["method"], scope["path"], query, told)
+                await (own or _refuse(404, _NOTHING))(scope, receive, send)
+                return
+            await self._visitors.check_path(visitor, scope["path"])
+            if passage.kind is Kind.UPLOAD:
+                self._visitors.count_upload(visitor, _length(scope))
             if passage.kind is not Kind.JSON:
                 app = self._page if passage.kind is Kind.PAGE else self._app
                 await app(scope, body.receive, send_unless_too_long)
@@ -93,6 +106,8 @@ class Guard:
                 call = read_call(text, self._upload_folder, ("", *_own_hosts(Headers(scope=scope))))
                 if self._callables is not None:
                     self._callables.check(scope["path"], call)
+                if await self._visitors.check_call(visitor, call):
+                    text = json.dumps(call).encode()
                 del call  # the application reads it again
                 await self._app(scope, replayed(text, receive), send)
         except RefusedBody as error:
@@ -121,26 +136,10 @@ class Guard:
                 )
         return None
 
-    def _refuse_login(self, headers: Headers, scope: Scope) -> Response | None:
-        if self._login is None:
-            return None
-        client = scope.get("client") or ("", 0)
-        wait_s = self._login.check(headers.get("authorization", ""), client[0])
-        if wait_s is None:
-            response = _refuse(401, "A user name and a password are needed.")
-            response.headers["www-authenticate"] = 'Basic realm="Captioner", charset="UTF-8"'
-            return response
-        if wait_s > 0:
-            seconds = math.ceil(wait_s)
-            response = _refuse(429, f"Too many wrong passwords came from your address; try again in {seconds} s.")
-            response.headers["retry-after"] = str(seconds)
-            return response
-        return None
-
     def _refuse_passage(self, headers: Headers, passage: Passage | None, scope: Scope) -> Response | None:
         # Gradio reads a file of visitors' making where an address has a deep_link.
         if passage is None or "deep_link" in QueryParams(scope["query_string"]):
-            return _refuse(404, "There is nothing at this address.")
+            return _refuse(404, _NOTHING)
         if passage.kind is Kind.FILE and not is_inside(scope["path"].removeprefix(FILE_PREFIX), self._upload_folder):
             return _refuse(403, "This is no file that was uploaded here, or made to be fetched.")
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -163,6 +162,12 @@ def _refuse_foreign_page(headers: Headers, passage: Passage | None) -> Response 
     # "same-site" is no better: it includes every other port of this machine.
     is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return None if is_link and passage is not None and passage.kind is Kind.PAGE else refusal
+
+
+def _length(scope: Scope) -> int:
+    """What a request says that it brings along; a body that says nothing counts as one of the greatest."""
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else MAX_BYTES
 
 
 def _is_told(error: Exception) -> bool:

@@ -70,8 +70,11 @@ def build(service: Service) -> gr.Blocks:
     return page
 
 
-def mount(app: FastAPI, service: Service) -> FastAPI:
-    """Our routes and the page on one FastAPI app, whose `state.callables` says what calls may name."""
+def mount(app: FastAPI, service: Service, *, root_path: str = "") -> FastAPI:
+    """Our routes and the page on one FastAPI app, whose `state.callables` says what calls may name.
+
+    Args: root_path: what addresses begin with outside, where a proxy takes it off; "/captioner".
+    """
     add_routes(app, service)
     add_modules(app)
     add_samples(app)
@@ -90,6 +93,7 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
         app,
         page,
         path="/",
+        root_path=root_path or None,
         theme=theme,
         head=workbench.head(),
         footer_links=[],

@@ -32,6 +32,7 @@ class Kind(Enum):
     JSON = "a function called with a JSON text"
     UPLOAD = "a file that is sent here"
     FILE = "a file that was uploaded, or made for a program to fetch"
+    DOOR = "what the door answers itself: who one is, leaving, sharing a set"
     OTHER = "pictures, zips, and the files that the page is made of"
 
 
@@ -66,6 +67,10 @@ _ID = r"[^/]{1,200}"
 _FILE_NAMES = r"[\w.\-]+(?:/[\w.\-]+)*"
 
 PASSAGES: Sequence[Passage] = (
+    # The door's own (`visitors`).
+    _passage("GET", "/who|/sign-out", Kind.DOOR),
+    _passage("GET", rf"/sets/{_ID}/sharing", Kind.DOOR),
+    _passage("POST", rf"/sets/{_ID}/sharing", Kind.DOOR, max_bytes=1_000),
     # Our own (`routes`).
     _passage("GET", rf"/sets/{_ID}/pictures/{_ID}/(?:thumbnail|preview|full)"),
     _passage("GET", rf"/sets/{_ID}/export"),

@@ -98,12 +98,24 @@ class PatientProtocol(H11Protocol):
 class Server(uvicorn.Server):
     """Serves one ASGI app until SIGINT or SIGTERM."""
 
-    def __init__(self, app: Any, listening: socket.socket, host: str, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        app: Any,
+        listening: socket.socket,
+        host: str,
+        patience: Patience | None = None,
+        *,
+        believes_proxies: bool = True,
+    ) -> None:
+        """Args: believes_proxies: a proxy on this machine may say who the client is; False where the app needs to know
+        who is connected.
+        """
         super().__init__(
             uvicorn.Config(
                 app,
                 log_level="warning",
                 server_header=False,
+                proxy_headers=believes_proxies,
                 timeout_graceful_shutdown=2,  # pages keep a stream open for as long as they are
                 lifespan="on",
                 http=functools.partial(PatientProtocol, patience=patience or Patience()),  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ from captioner.models.vision_language.prefix import Prefixes
 from captioner.models.vision_language.settings import VisionLanguageSettings
 from captioner.records import Alternative, Finish, Sentence
 
-_THOUGHT = re.compile(r"\A.*?</think>", re.DOTALL)
+_THOUGHT = re.compile(r"\A.*?(?:</think(?:ing)?>|◁/think▷)", re.DOTALL)
 # What some families leave in their text beside words: GLM's boxes, Kosmos-2's places of what it names.
 _MARKS = re.compile(r"<\|(?:begin|end)_of_box\|>|<object>.*?</object>|</?(?:phrase|doc|chunk|line|grounding)>")
 

@@ -35,6 +35,7 @@ import './dialogs/said.js';
 import './dialogs/suggest.js';
 import './dialogs/models.js';
 import './dialogs/sets.js';
+import './dialogs/who.js';
 import './dialogs/download.js';
 import './dialogs/import.js';
 import './dialogs/recipe.js';

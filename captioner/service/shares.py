@@ -1,0 +1,54 @@
+"""How much each set and each user may take, where the app's start says so: pictures a set, jobs at once a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from captioner.errors import CaptionerError
+from captioner.worker import Worker
+from captioner.workspace import Workspace
+
+
+class Shares:
+    """Limits that hold for all visitors; none unless they are given."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        worker: Worker,
+        *,
+        pictures_a_set: int | None = None,
+        jobs_a_user: int | None = None,
+        owner_of: Callable[[str], str | None] = lambda set_id: None,
+    ) -> None:
+        """Args: owner_of: whose a set is, None where there are no users; a set is then counted for itself."""
+        self._workspace = workspace
+        self._worker = worker
+        self._pictures_a_set = pictures_a_set
+        self._jobs_a_user = jobs_a_user
+        self._owner_of = owner_of
+
+    def check_room(self, set_id: str) -> None:
+        """Raises: CaptionerError: the set is full."""
+        if self._pictures_a_set is None:
+            return
+        count = sum(one.picture_count for one in self._workspace.sets([set_id]))
+        if count >= self._pictures_a_set:
+            raise CaptionerError(
+                f"the set has {count:,} pictures, and no set may have more than {self._pictures_a_set:,} here; begin "
+                "another one.",
+                code="set_full",
+            )
+
+    def check_jobs(self, set_id: str) -> None:
+        """Raises: CaptionerError: the user to whom the set belongs has as many jobs going on as one may have."""
+        user = self._owner_of(set_id)
+        if self._jobs_a_user is None or user is None:
+            return
+        going_on = [job for job in self._worker.jobs() if not job.is_finished and self._owner_of(job.owner) == user]
+        if len(going_on) >= self._jobs_a_user:
+            what = "1 job is" if len(going_on) == 1 else f"{len(going_on)} jobs are"
+            raise CaptionerError(
+                f"{what} going on in other sets of {user}, and nobody may have more at once here; wait, or stop one.",
+                code="too_many_jobs",
+            )

@@ -1,0 +1,251 @@
+"""Who a request is from, and what of other people's it may not reach: asked at the door, for every request alike.
+
+Where people have names of their own, a set is its maker's until it is shared; a request that names another's is told
+that there is none. Knows no page; what a call is about is read off the call itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+
+from captioner.errors import CaptionerError, UnknownSet
+from captioner.ui.bodies import RefusedBody
+from captioner.ui.login import Login, ProxyLogin
+from captioner.workspace import Workspace
+from captioner.workspace.owners import Owners, Ownership
+
+_SET_PATH = re.compile(r"/sets/([^/]+)(?:/.*)?")
+_DAY_S = 86_400.0
+_REMEMBERED = 1_000
+_NO_SET = "There is no such set here, or it is another user's who has not shared it."
+_SIGNED_OUT = (
+    "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    "<title>Signed out</title><body style='font:16px system-ui;margin:3rem'><h1>You are signed out</h1>"
+    "<p>What you saved stays. <a href='./'>Sign in again</a></p>"
+)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """user: the name of the login; "" where there are no logins, or one for all."""
+
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class SetDoor:
+    """Whose sets are, for those who come by name."""
+
+    workspace: Workspace
+    owners: Owners
+
+    def ownership(self, set_id: str, user: str) -> Ownership | None:
+        """Whose a set is, the user's from now on if it was nobody's; None where there is no such set."""
+        known = self.owners.of(set_id)
+        if known is not None:
+            return known
+        try:
+            self.workspace.find_set(set_id)
+        except UnknownSet:
+            return None
+        return self.owners.claim(set_id, user)
+
+    def may_enter(self, set_id: str, user: str) -> bool:
+        """Whether a request of the user may name the set; one that is not there is left to the app."""
+        found = self.ownership(set_id, user)
+        return found is None or found.is_shared or found.owner == user
+
+
+class Visitors:
+    """Lets people in by their login, or by the word of a proxy, and keeps them out of each other's sets."""
+
+    def __init__(
+        self,
+        *,
+        login: Login | None = None,
+        proxy: ProxyLogin | None = None,
+        sets: SetDoor | None = None,
+        upload_bytes_a_day: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Args: sets: None where there are no users with names. upload_bytes_a_day: what one may send."""
+        self._login = login
+        self._proxy = proxy
+        self._sets = sets
+        self._upload_bytes_a_day = upload_bytes_a_day
+        self._clock = clock
+        self._sent: OrderedDict[str, tuple[float, int]] = OrderedDict()  # user -> since when, how much
+        self._left: OrderedDict[str, None] = OrderedDict()
+
+    async def enter(self, headers: Headers, scope: Mapping[str, Any]) -> Visitor | Response:
+        """Whose request it is, or what to answer instead."""
+        peer = (scope.get("client") or ("", 0))[0]
+        if self._proxy is not None:
+            named = headers.getlist(self._proxy.header)
+            if named and self._proxy.is_proxy(peer):
+                return self._by_proxy(named)
+            if self._login is None:
+                return PlainTextResponse("Come by the proxy that asks for your login; it did not name you.", 403)
+            peer = _client_of(self._proxy, peer, headers)
+        if self._login is None:
+            return Visitor()
+        given = headers.get("authorization", "")
+        check = self._login.check
+        wait_s = check(given, peer) if self._login.is_quick(given) else await run_in_threadpool(check, given, peer)
+        if wait_s is None:
+            return _ask("A user name and a password are needed.")
+        if wait_s > 0:
+            seconds = math.ceil(wait_s)
+            response = PlainTextResponse(
+                f"Too many wrong passwords came from your address; try again in {seconds} s.", 429
+            )
+            response.headers["retry-after"] = str(seconds)
+            return response
+        return Visitor(self._login.user(given))
+
+    def _by_proxy(self, named: list[str]) -> Visitor | Response:
+        assert self._proxy is not None
+        try:
+            if len(named) > 1:
+                raise CaptionerError(
+                    f"The header {self._proxy.header} came {len(named)} times; the proxy must replace it."
+                )
+            return Visitor(self._proxy.user(named[0]))
+        except CaptionerError as error:
+            return PlainTextResponse(str(error), 400)
+
+    async def check_path(self, visitor: Visitor, path: str) -> None:
+        """Raises: RefusedBody: it leads to another's set."""
+        found = _SET_PATH.fullmatch(path)
+        if found is not None and self._sets is not None:
+            await self._check(visitor, found[1])
+
+    async def check_call(self, visitor: Visitor, call: Any) -> bool:
+        """Look at the sets that a call names. Another's that are only listed are taken out of the call.
+
+        Returns: whether something was taken out. Raises: RefusedBody: it asks for another's set.
+        """
+        if self._sets is None:
+            return False
+        for set_id in _asked_for(call):
+            await self._check(visitor, set_id)
+        data = call.get("data") if isinstance(call, dict) else None
+        listed = data.get("sets") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(listed, list):
+            return False
+        sets = self._sets
+        kept = [one for one in listed if not isinstance(one, str) or sets.may_enter(one, visitor.user)]
+        data["sets"] = kept
+        return len(kept) != len(listed)
+
+    async def _check(self, visitor: Visitor, set_id: str) -> None:
+        assert self._sets is not None
+        known = self._sets.owners.of(set_id)
+        if known is not None and (known.is_shared or known.owner == visitor.user):
+            return
+        if not await run_in_threadpool(self._sets.may_enter, set_id, visitor.user):
+            raise RefusedBody(404, _NO_SET, "unknown_set")
+
+    def count_upload(self, visitor: Visitor, size_bytes: int) -> None:
+        """Note what a user sends. Raises: RefusedBody: it is more than one may send a day."""
+        limit = self._upload_bytes_a_day
+        if limit is None:
+            return
+        now_s = self._clock()
+        since_s, sent = self._sent.pop(visitor.user, (now_s, 0))
+        if now_s - since_s > _DAY_S:
+            since_s, sent = now_s, 0
+        self._sent[visitor.user] = (since_s, sent + (size_bytes if sent + size_bytes <= limit else 0))
+        if len(self._sent) > _REMEMBERED:
+            self._sent.popitem(last=False)
+        if sent + size_bytes > limit:
+            hours = math.ceil((_DAY_S - (now_s - since_s)) / 3600)
+            raise RefusedBody(
+                429, f"You may send {limit / 2**30:g} GiB a day here; go on in {hours} h, or send less.", "upload_limit"
+            )
+
+    async def answer(self, visitor: Visitor, method: str, path: str, query: str, body: Any) -> Response | None:
+        """What the door itself answers: who one is, leaving, and sharing a set; None for all else.
+
+        Raises: RefusedBody: a set that is another's, or a body that is no wish.
+        """
+        if path == "/who":
+            can_leave = self._login is not None
+            return JSONResponse({"user": visitor.user, "has_own_sets": self._sets is not None, "can_leave": can_leave})
+        if path == "/sign-out":
+            return self._sign_out(query)
+        found = re.fullmatch(r"/sets/([^/]+)/sharing", path)
+        if found is None:
+            return None
+        if self._sets is None:
+            raise RefusedBody(404, "Sets are nobody's here, since there are no users.", "no_users")
+        set_id = found[1]
+        await self._check(visitor, set_id)
+        ownership = self._sets.owners.of(set_id)
+        if ownership is None:
+            raise RefusedBody(404, _NO_SET, "unknown_set")
+        is_mine = ownership.owner == visitor.user
+        if method == "POST":
+            wish = body.get("is_shared") if isinstance(body, dict) else None
+            if not isinstance(wish, bool):
+                raise RefusedBody(400, 'The body must be {"is_shared": true} or false.')
+            if not is_mine:
+                raise RefusedBody(403, f"This set is {ownership.owner}'s, who alone may share it.", "not_yours")
+            await run_in_threadpool(self._sets.owners.share, set_id, is_shared=wish)
+            ownership = ownership._replace(is_shared=wish)
+        return JSONResponse({"owner": ownership.owner, "is_shared": ownership.is_shared, "is_mine": is_mine})
+
+    def _sign_out(self, query: str) -> Response:
+        """A browser forgets a login when it is refused; coming back with one it goes to the page.
+
+        Args: query: differs with each leaving.
+        """
+        if self._login is None:
+            return PlainTextResponse("Nobody is signed in here, or by a proxy: leave there.", 404)
+        if query in self._left:
+            return RedirectResponse("./", 303)
+        self._left[query] = None
+        if len(self._left) > _REMEMBERED:
+            self._left.popitem(last=False)
+        response = HTMLResponse(_SIGNED_OUT, 401)
+        response.headers["www-authenticate"] = _CHALLENGE
+        return response
+
+
+_CHALLENGE = 'Basic realm="Captioner", charset="UTF-8"'
+
+
+def _ask(message: str) -> Response:
+    response = PlainTextResponse(message, 401)
+    response.headers["www-authenticate"] = _CHALLENGE
+    return response
+
+
+def _client_of(proxy: ProxyLogin, peer: str, headers: Headers) -> str:
+    """The address behind the proxy's, as it says itself."""
+    if not proxy.is_proxy(peer):
+        return peer
+    forwarded = [one.strip() for line in headers.getlist("x-forwarded-for") for one in line.split(",")]
+    return next((one for one in reversed(forwarded) if one and not proxy.is_proxy(one)), peer)
+
+
+def _asked_for(call: Any) -> Iterator[str]:
+    """The ids of sets that a call names: "set" of the page's functions, the texts among a program's values.
+
+    A job's id begins with its set's, up to a full stop.
+    """
+    data = call.get("data") if isinstance(call, dict) else None
+    values = [data.get("set")] if isinstance(data, dict) else data if isinstance(data, list) else []
+    for value in values:
+        if isinstance(value, str):
+            yield value.partition(".")[0]

@@ -1,0 +1,268 @@
+"""Who comes in, and that nobody gets into another's set: through the door and the mounted app."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from captioner import users
+from captioner.errors import CaptionerError
+from captioner.models.manager import ModelManager
+from captioner.service.service import Service
+from captioner.service.shares import Shares
+from captioner.ui import page
+from captioner.ui.address import ServedNames
+from captioner.ui.guard import Guard
+from captioner.ui.login import Login, ProxyLogin
+from captioner.ui.script_functions import script_functions
+from captioner.ui.visitors import SetDoor, Visitors
+from captioner.users import UserFile
+from captioner.worker import Worker
+from captioner.workspace import Workspace
+from captioner.workspace.owners import Owners
+from tests.fakes import fake_models
+from tests.gradio_blocks import in_loop
+from tests.service_makers import RED, png
+
+BASE = "http://127.0.0.1:7860"
+ADA, EVE = ("ada", "a long word"), ("eve", "another word")
+
+
+class House:
+    """The mounted app behind a door that knows ada and eve."""
+
+    def __init__(self, service: Service, owners: Owners, file: Path, uploads: Path) -> None:
+        self.app = in_loop(page.mount, FastAPI(), service)
+        self.service, self.workspace, self.owners = service, service.workspace, owners
+        self.file, self._uploads = file, uploads
+        self.bench = next(number for number, names in self.app.state.callables.server_functions.items() if names)
+
+    def door(self, **given: Any) -> TestClient:
+        visitors = Visitors(
+            **{"login": Login(UserFile(self.file)), "sets": SetDoor(self.workspace, self.owners), **given}
+        )
+        guard = Guard(
+            self.app,
+            names=ServedNames.of("127.0.0.1", []),
+            visitors=visitors,
+            upload_folder=self._uploads,
+            callables=self.app.state.callables,
+        )
+        return TestClient(guard, base_url=BASE)
+
+    def ask(self, client: TestClient, name: str, who: Any, **data: Any) -> Any:
+        """One of the page's functions."""
+        call = {"component_id": self.bench, "fn_name": name, "session_hash": "x", "data": data}
+        return client.post("/gradio_api/component_server/", json=call, auth=who)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "uploads").mkdir()
+    file = folder / "users"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "_COST", 2)
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
+        users._nobody.cache_clear()
+        for name, password in (ADA, EVE):
+            users.add_user(file, name, password)
+        with (
+            fake_models(folder / "models") as models,
+            Workspace(folder / "work") as workspace,
+            Owners(workspace.folder) as owners,
+            Worker() as worker,
+        ):
+            shares = Shares(workspace, worker, pictures_a_set=2, jobs_a_user=1, owner_of=owners.user_of)
+            service = Service(workspace, worker, ModelManager(models=models, device="cpu"), (), shares)
+            yield House(service, owners, file, folder / "uploads")
+    users._nobody.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def door(house: House) -> Iterator[TestClient]:
+    with house.door() as client:
+        yield client
+
+
+def a_set(house: House, client: TestClient, who: Any = ADA) -> str:
+    """A new set with a picture, its maker's."""
+    set_id = str(house.ask(client, "new_set", who).json()["set"])
+    house.ask(client, "open_set", who, set=set_id)
+    sent = client.post(
+        f"/sets/{set_id}/pictures", data={"name": "a.png"}, files={"file": ("a.png", png(RED))}, auth=who
+    )
+    assert sent.status_code == 200, sent.text
+    return set_id
+
+
+def test_passwords_and_tokens_come_in_and_nothing_else_does(house: House, door: TestClient) -> None:
+    assert door.get("/who").status_code == 401
+    assert door.get("/who", auth=("ada", "a wrong word")).status_code == 401
+    assert door.get("/who", auth=ADA).json() == {"user": "ada", "has_own_sets": True, "can_leave": True}
+    token = users.add_token(house.file, "eve")
+    with house.door() as fresh:
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert fresh.get("/who", headers=bearer).json()["user"] == "eve"
+        assert fresh.get("/config", headers=bearer).status_code == 200
+        assert fresh.get("/who", headers={"Authorization": f"Bearer {token}x"}).status_code == 401
+
+
+def test_a_password_is_proven_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    plain = users.is_password
+    monkeypatch.setattr(users, "is_password", lambda *words: asked.append(1) or plain(*words))
+    with house.door() as client:
+        for _ in range(3):
+            assert client.get("/who", auth=ADA).status_code == 200
+    assert asked == [1]
+
+
+def test_guessing_is_slowed_down_for_users_too(house: House) -> None:
+    with house.door() as client:
+        answers = [client.get("/who", auth=("ada", f"wrong word {number}")).status_code for number in range(7)]
+    assert answers[:5] == [401] * 5
+    assert 429 in answers
+
+
+def test_a_set_is_its_makers_by_every_way(house: House, door: TestClient) -> None:
+    set_id = a_set(house, door)
+    picture = house.workspace.pictures(set_id)[0].id
+    assert house.ask(door, "open_set", ADA, set=set_id).json()["rows"][0]["id"] == picture
+    refused = [
+        house.ask(door, "open_set", EVE, set=set_id),
+        house.ask(door, "save_caption", EVE, set=set_id, id=picture, text="x", base=0, is_step=False),
+        door.get(f"/sets/{set_id}/pictures/{picture}/thumbnail", auth=EVE),
+        door.get(f"/sets/{set_id}/export", auth=EVE),
+        door.post(f"/sets/{set_id}/pictures", data={"name": "b.png"}, files={"file": ("b.png", png(RED))}, auth=EVE),
+        door.post("/gradio_api/call/captions", json={"data": [set_id]}, auth=EVE),
+        door.post("/gradio_api/call/job", json={"data": [f"{set_id}.1"]}, auth=EVE),
+        door.get(f"/sets/{set_id}/sharing", auth=EVE),
+    ]
+    assert [answer.status_code for answer in refused] == [404] * 8
+    assert all(answer.json()["error"]["code"] == "unknown_set" for answer in refused)
+    assert door.get(f"/sets/{set_id}/pictures/{picture}/thumbnail", auth=ADA).status_code == 200
+    listed = house.ask(door, "known_sets", EVE, sets=[set_id]).json()
+    assert listed == house.ask(door, "known_sets", EVE, sets=[]).json()
+    assert house.ask(door, "known_sets", ADA, sets=[set_id]).json() != listed
+
+
+def test_every_function_that_takes_a_set_is_asked_by_the_name_that_the_door_reads(house: House) -> None:
+    for function in script_functions(house.service):
+        names = inspect.getclosurevars(function).nonlocals["shape"].names
+        assert not [name for name in names if "set" in name.split("_") and name != "set"], function.__name__
+
+
+def test_an_owner_shares_by_link_on_purpose_and_ends_it(house: House, door: TestClient) -> None:
+    set_id = a_set(house, door)
+    sharing = f"/sets/{set_id}/sharing"
+    assert door.get(sharing, auth=ADA).json() == {"owner": "ada", "is_shared": False, "is_mine": True}
+    assert door.post(sharing, json={"is_shared": True}, auth=EVE).status_code == 404
+    assert door.post(sharing, json={"is_shared": "yes"}, auth=ADA).status_code == 400
+    assert door.post(sharing, json={"is_shared": True}, auth=ADA).json()["is_shared"] is True
+    assert house.ask(door, "open_set", EVE, set=set_id).status_code == 200
+    assert door.get(sharing, auth=EVE).json() == {"owner": "ada", "is_shared": True, "is_mine": False}
+    assert door.post(sharing, json={"is_shared": False}, auth=EVE).status_code == 403
+    assert door.post(sharing, json={"is_shared": False}, auth=ADA).status_code == 200
+    assert house.ask(door, "open_set", EVE, set=set_id).status_code == 404
+
+
+def test_owners_are_kept(house: House, door: TestClient) -> None:
+    set_id = a_set(house, door)
+    with Owners(house.workspace.folder) as again:
+        assert again.user_of(set_id) == "ada"
+        assert again.of(set_id).is_shared is False  # type: ignore[union-attr]
+
+
+def test_limits_hold_for_sets_and_uploads(house: House, door: TestClient) -> None:
+    set_id = a_set(house, door)
+    for name, status in (("b.png", 200), ("c.png", 400)):
+        sent = door.post(f"/sets/{set_id}/pictures", data={"name": name}, files={"file": (name, png(RED))}, auth=ADA)
+        assert sent.status_code == status
+    assert sent.json()["error"]["code"] == "set_full"
+    now = [0.0]
+    with house.door(upload_bytes_a_day=2_500, clock=lambda: now[0]) as small:
+        kept = [
+            small.post("/kept/own_vocabulary", params={"name": "a"}, content=b"x" * 1_000, auth=who).status_code
+            for who in (ADA, ADA, ADA, EVE)
+        ]
+        assert [status == 429 for status in kept] == [False, False, True, False]
+        now[0] += 90_000
+        again = small.post("/kept/own_vocabulary", params={"name": "a"}, content=b"x" * 1_000, auth=ADA)
+        assert again.status_code != 429
+
+
+def test_a_user_has_as_many_jobs_as_one_may(house: House) -> None:
+    owners: dict[str, str] = {"one": "ada", "two": "ada", "three": "eve"}
+    going_on = SimpleNamespace(owner="one", is_finished=False)
+    worker: Any = SimpleNamespace(jobs=lambda: [going_on])
+    shares = Shares(house.workspace, worker, jobs_a_user=1, owner_of=owners.get)
+    with pytest.raises(CaptionerError, match="1 job is going on in other sets of ada"):
+        shares.check_jobs("two")
+    shares.check_jobs("three")
+    going_on.is_finished = True
+    shares.check_jobs("two")
+
+
+def test_leaving_makes_the_browser_forget_and_coming_back_goes_to_the_page(door: TestClient) -> None:
+    left = door.get("/sign-out?1", auth=ADA)
+    assert (left.status_code, left.headers["www-authenticate"].startswith("Basic")) == (401, True)
+    assert "You are signed out" in left.text
+    back = door.get("/sign-out?1", auth=ADA, follow_redirects=False)
+    assert (back.status_code, back.headers["location"]) == (303, "./")
+
+
+def by_proxy(house: House, *proxies: str, **given: Any) -> TestClient:
+    proxy = ProxyLogin.of("Remote-User", proxies)
+    return house.door(**{"proxy": proxy, "login": None, **given})
+
+
+def client_at(client: TestClient, address: str) -> TestClient:
+    client._transport.client = (address, 5000)  # type: ignore[attr-defined]
+    return client
+
+
+def test_a_proxys_word_is_believed_from_its_address_only(house: House) -> None:
+    with by_proxy(house, "10.0.0.0/24", "::1") as client:
+        client_at(client, "10.0.0.7")
+        assert client.get("/who", headers={"Remote-User": "eve"}).json()["user"] == "eve"
+        assert client.get("/who").status_code == 403
+        assert client.get("/who", headers={"Remote-User": "a b"}).status_code == 400
+        assert client.get("/who", headers=[("Remote-User", "ada"), ("Remote-User", "eve")]).status_code == 400
+        client_at(client, "10.0.1.7")
+        assert client.get("/who", headers={"Remote-User": "eve"}).status_code == 403
+        assert client.get("/who", headers={"Remote-User": "eve", "X-Forwarded-For": "10.0.0.7"}).status_code == 403
+
+
+def test_programs_come_past_the_proxy_with_a_login_of_their_own(house: House) -> None:
+    with by_proxy(house, "10.0.0.7", login=Login(UserFile(house.file))) as client:
+        client_at(client, "10.0.9.9")
+        assert client.get("/who", headers={"Remote-User": "eve"}, auth=ADA).json()["user"] == "ada"
+        assert client.get("/who", headers={"Remote-User": "eve"}).status_code == 401
+
+
+def test_without_users_sets_are_nobodys(house: House) -> None:
+    with house.door(login=None, sets=None) as client:
+        assert client.get("/who").json() == {"user": "", "has_own_sets": False, "can_leave": False}
+        assert client.get("/sets/x/sharing").json()["error"]["code"] == "no_users"
+        assert client.get("/sign-out").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("header", "proxies", "message"),
+    [
+        ("Remote User", ["10.0.0.1"], "must be a header's name"),
+        ("Remote-User", [], "needs --trusted-proxy ADDRESS"),
+        ("Remote-User", ["proxy.example"], "--trusted-proxy is 'proxy.example'; it must be an address or a network"),
+    ],
+)
+def test_a_proxy_that_is_none_is_a_sentence(header: str, proxies: list[str], message: str) -> None:
+    with pytest.raises(CaptionerError, match=message):
+        ProxyLogin.of(header, proxies)
