@@ -102,7 +102,9 @@ class Choices:
 
     def takes_other_names(self, key: str) -> str:
         """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
-        return " or ".join(filter(None, map(self._names_in_words, self._families[key])))
+        families = [family for family in self._families[key] if self._names_in_words(family)]
+        every = [family for family in families if not registry.family_class(family).names_with]
+        return " or ".join(map(self._names_in_words, every or families))
 
     def _names_in_words(self, family: str) -> str:
         model_class = registry.family_class(family)

@@ -247,7 +247,7 @@ def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     if declared.kind is bool:
         return gr.Checkbox(value=value, **common)
     if declared.options:
-        choices = [(option.capitalize(), option) for option in declared.options]
+        choices = [(option.replace("_", " ").capitalize(), option) for option in declared.options]
         kind: Any = gr.Radio if len(choices) <= _RADIO_LIMIT else gr.Dropdown
         return kind(choices=choices, value=value, **common)
     if declared.keeper or declared.picks:  # chosen in a box of our own (`own_controls`), which writes here
