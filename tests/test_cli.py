@@ -61,6 +61,9 @@ def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
                 {"name": "long_hair", "score": 0.6, "source": "wd14"},
                 {"name": "hair", "score": 0.5, "source": "wd14"},
             ],
+            "asked": None,
+            "redrawn": 0,
+            "glitch": None,
             "error": None,
         },
         {
@@ -68,6 +71,9 @@ def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
             "caption": None,
             "sentence": None,
             "tags": [],
+            "asked": None,
+            "redrawn": 0,
+            "glitch": None,
             "error": {"code": "empty", "message": "The file is empty (0 bytes); copy or export it again."},
         },
     ]
