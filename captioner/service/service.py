@@ -133,7 +133,7 @@ class Service:
         if changes.settings is not None and not changes.is_everything:
             sent = {row["id"] for row in rows}
             rows += [
-                {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state")}
+                {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state", "glitch")}
                 for row in self.rows.of_views(set_id, self.workspace.views(set_id))
                 if row["id"] not in sent
             ]

@@ -227,16 +227,20 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
         """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision",
-        "kinds": {name: caption} of the kinds that are not in front}].
+        "glitch", "kinds": {name: caption} of the kinds that are not in front}].
 
         caption is as exported, with prefix and suffix; text is without them, and what save_caption takes. state is
-        empty, existing (the caption came along with the picture), generated, edited or failed.
+        empty, existing (the caption came along with the picture), generated, edited or failed. glitch is what is wrong
+        with what the captioner said: empty, thinking, refusal, character, loop or cut; "" where nothing is.
         """
         rows = service.open_set(set_id)["rows"]
         kinds = service.kinds.captions(set_id, service.workspace.views(set_id))
         return [
             {
-                **{name: row[name] for name in ("id", "name", "folder", "caption", "text", "state", "revision")},
+                **{
+                    name: row[name]
+                    for name in ("id", "name", "folder", "caption", "text", "state", "revision", "glitch")
+                },
                 "edited": row["state"] == "edited",
                 "kinds": {kind_title(kind): text for kind, text in kinds.get(row["id"], {}).items()},
             }
