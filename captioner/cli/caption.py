@@ -195,7 +195,8 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     check_set_flags(arguments, target_of(arguments))
     is_written = arguments.out or arguments.zip or arguments.beside
     kinds = kinds_note(plan, target_of(arguments), getattr(arguments, "captions", "one")) if is_written else ""
-    for text in (*plan.notes, *plan.warnings(), *filter(None, [kinds]), *notes_without_effect(flat, plan)):
+    warnings = dict.fromkeys(text for one in plan.of_all_kinds() for text in one.warnings())
+    for text in (*plan.notes, *warnings, *filter(None, [kinds]), *notes_without_effect(flat, plan)):
         note(f"note: {text}")
     return plan
 
