@@ -22,6 +22,8 @@ from captioner.workspace.database import BUSY_TIMEOUT_S, DATABASE_NAME, Database
 from captioner.workspace.deletion import discard_files
 from captioner.workspace.disk import database_errors, file_errors
 from captioner.workspace.files import PictureFiles
+from captioner.workspace.owners import FILE_NAME as OWNERS_NAME
+from captioner.workspace.owners import copy_owners
 from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, schema_version
 
 COPY_TRIES = 3  # sets may be deleted while their pictures are copied
@@ -157,11 +159,14 @@ def _pack(folder: Path, target: Path, beside: Mapping[str, Path]) -> int:
     with tempfile.TemporaryDirectory(prefix="captioner-backup-", dir=target.parent) as temporary:
         copy = Path(temporary) / DATABASE_NAME
         digests = _copied(folder, copy)
+        owners = copy_owners(folder, Path(temporary))
         with (
             written_whole(target, is_durable=True) as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
         ):
             archive.write(copy, DATABASE_NAME)
+            if owners is not None:
+                archive.write(owners, OWNERS_NAME)
             for digest in digests:
                 archive.write(files.path(digest), f"pictures/{digest[:2]}/{digest}")
             for name, extra in beside.items():
