@@ -322,6 +322,8 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             owner_of=owners.user_of if owners else lambda set_id: None,
         )
         service = Service(workspace, worker, manager, config.allowed_models, shares, may_manage=may_manage)
+        for said in service.jobs.history.sentences:
+            print(f"app.py: {said}", file=sys.stderr)
         app = page.mount(FastAPI(openapi_url=None), service, root_path=config.root_path)
         visitors = Visitors(
             login=Login(config.login) if config.login is not None else None,

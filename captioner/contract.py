@@ -64,7 +64,7 @@ class ModelSpec:
     that is not known. stored_bytes: what a number takes in its weights file. defaults: settings fields whose best value
     differs for this model. tag: open_clip's pair of architecture and pretrained. is_demo: shipped with the product in
     assets/demo/<name>, trained on drawn scenes. sends_to: the machine that pictures are sent to, "" where they stay on
-    this one.
+    this one. near: of a repository that is not registered, those with like names, in case that it is not there.
     """
 
     name: str
@@ -81,6 +81,7 @@ class ModelSpec:
     tag: tuple[str, str] | None = None
     is_demo: bool = False
     sends_to: str = ""
+    near: tuple[str, ...] = ()
 
     @property
     def has_folder(self) -> bool:
@@ -135,6 +136,11 @@ class Model(ABC):
         Raises: ModelNotFound: it is of this kind and nobody knows it; names the nearest ones.
         """
         return None
+
+    @classmethod
+    def name_warning(cls, name: str) -> str:
+        """What who chose this name or folder should know before it is used, a sentence; "" when all is well."""
+        return ""
 
     @classmethod
     def accepts(cls, folder: Path) -> bool:
@@ -229,7 +235,8 @@ class Captioner(Model):
         """One sentence a picture, in order; the size of the batch never changes a result.
 
         Args: settings: an instance of this class's `Settings`.
-        Raises: ModelFailed, OutOfMemory: of the whole call: whoever asks goes on picture by picture.
+        Raises: ModelFailed, OutOfMemory: of the whole call: whoever asks goes on picture by picture. SomeFailed: with
+            what the others gave, where asking again would cost.
         """
 
     def caption_grid(self, shown: PictureInput, grid: Sequence[Any]) -> list[Sentence]:

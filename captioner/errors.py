@@ -3,6 +3,11 @@
 Bugs are not here: they propagate as what they are. Knows no other module.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 
 class CaptionerError(Exception):
     """Something a person can mend; `str(error)` is one sentence fit to be shown as it is.
@@ -60,6 +65,17 @@ class ModelFailed(CaptionerError):
     """A model ran and gave nothing usable for this picture (out of memory at batch size one, NaN scores)."""
 
     code = "model_failed"
+
+
+class SomeFailed(ModelFailed):
+    """Of several pictures that were asked about at once some gave nothing: asking all again would cost the others.
+
+    answers: in order, what a picture gave, or why it gave nothing.
+    """
+
+    def __init__(self, answers: Sequence[Any]) -> None:
+        super().__init__(next(str(one) for one in answers if isinstance(one, CaptionerError)))
+        self.answers = answers
 
 
 class OutOfMemory(ModelFailed):

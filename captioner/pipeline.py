@@ -31,7 +31,7 @@ from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.recipe import trigger_of
 from captioner.captions.review import Reading
 from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
-from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory
+from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory, SomeFailed
 from captioner.limits import shown as as_shown
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
@@ -262,6 +262,8 @@ def _answers(
         if len(answers) != len(inputs):
             raise RuntimeError(f"{len(answers)} answers for {len(inputs)} pictures")
         return answers
+    except SomeFailed as error:
+        return list(error.answers)
     except Exception as error:
         if _concerns_all_pictures(error):
             raise

@@ -25,7 +25,7 @@ class HubServer:
 
     requests: (method, path, range header or ""), as they came. breaks: how many bytes of which file the next GET of it
     gets before the connection breaks, consumed by doing so; -1 breaks every time. delay_s: waited before each half
-    megabyte.
+    megabyte. gated: repositories whose files are given only to who sends the token "accepted".
     """
 
     def __init__(self, repositories: Mapping[str, Path]) -> None:
@@ -34,6 +34,7 @@ class HubServer:
         self.breaks: dict[str, int] = {}
         self.breaks_always = False
         self.delay_s = 0.0
+        self.gated: set[str] = set()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,6 +84,9 @@ class HubServer:
                 return self._send_json(request, [_entry(file, folder) for file in files])
             for revision in ("main", COMMIT):
                 prefix = f"/{name}/resolve/{revision}/"
+                if path.startswith(prefix) and name in self.gated and not _has_accepted(request):
+                    headers = {"X-Error-Code": "GatedRepo", "X-Error-Message": f"Access to {name} is restricted."}
+                    return self._send(request, 401, b"Access is restricted.", headers)
                 if path.startswith(prefix) and folder / path.removeprefix(prefix) in files:
                     return self._send_file(request, folder / path.removeprefix(prefix))
         return self._send(request, 404, b"not found", {"X-Error-Code": "RepoNotFound"})
@@ -128,6 +132,10 @@ class HubServer:
             request.wfile.flush()
             request.close_connection = True
             request.connection.shutdown(2)
+
+
+def _has_accepted(request: BaseHTTPRequestHandler) -> bool:
+    return request.headers.get("Authorization") == "Bearer accepted"
 
 
 def _etag(file: Path) -> str:

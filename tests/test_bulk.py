@@ -349,6 +349,17 @@ def test_prefix_and_suffix_count_when_a_caption_is_trimmed_and_what_cannot_be_is
     )
 
 
+def test_what_is_trimmed_is_counted_as_the_chosen_encoder_does() -> None:
+    words: dict[str, Any] = {"counter_of": lambda encoder: (lambda text: len(text.split()), encoder == "t5")}
+    assert preview({"limit": 2, "encoder": "t5"}, "undoubtedly, unbelievably, sky", key="trim", **words) == [
+        "undoubtedly, unbelievably"
+    ]
+    assert note({"limit": 2, "encoder": "t5"}, "a, b, c", key="trim", **words) == ""
+    assert note({"limit": 2, "encoder": "qwen"}, "a, b", key="trim") == (
+        "Qwen2.5-VL's tokenizer is not here: CLIP's count stands for it, about right for English."
+    )
+
+
 def test_a_caption_is_copied_unless_it_is_empty() -> None:
     assert preview({"source": "x"}, "a", "b", key="copy", text_of=lambda _: "one") == ["one", "one"]
     with pytest.raises(SettingsError, match="the picture to copy from has no caption"):

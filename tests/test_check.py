@@ -74,6 +74,15 @@ def test_each_trainer_stumbles_over_what_it_stumbles_over(rule: str, one: Checke
     assert levels(rule, picture(), OTHER) == "--------"
 
 
+def test_only_who_can_raise_the_token_limit_is_told_how() -> None:
+    def advice(trainer: str, model: str) -> str:
+        (found,) = check_set([picture(tokens=2000)], Question(trainer=trainer, base_model=model))
+        return found.advice
+
+    assert advice("kohya", "sdxl") == "shorten it, or raise the limit with --max_token_length 150 or 225"
+    assert advice("kohya", "flux1") == advice("diffusers", "sdxl") == "shorten it"
+
+
 def test_rules_about_the_whole_set() -> None:
     assert levels("equal", picture(), picture("b.png")) == "W" * 8
     assert levels("equal", picture()) == "-" * 8

@@ -46,12 +46,25 @@ def test_flags_fill_the_config(shell: Shell) -> None:
     flags = ["--base-model", "sd15", "--repeats", "7", "--set-folder", "/data/cats"]
     ran = shell.caption("photos", "--format", "Kohya_SS", "--zip", "set.zip", *flags)
     assert (ran.status, ran.out) == (0, f"photos/a.png: {RED}\n")
+    assert "1 captioned, 0 failed, written to set.zip\n" in ran.err
     with zipfile.ZipFile(shell.folder / "set.zip") as archive:
         config = archive.read("set/dataset.toml").decode()
         start = archive.read("set/START.txt").decode()
         assert archive.namelist()[:2] == ["set/img/7_set/a.png", "set/img/7_set/a.txt"]
     assert 'image_dir = "/data/cats/img/7_set"\nnum_repeats = 7\n' in config and "resolution = 512" in config
     assert "train_network.py" in start and "to train SD 1.5" in start and "FIRST" not in start
+
+
+@pytest.mark.parametrize(("model", "count", "said"), [("sdxl", 40, False), ("sdxl", 80, True), ("flux1", 80, False)])
+def test_start_speaks_of_the_token_limit_where_a_caption_is_over_it(
+    shell: Shell, model: str, count: int, said: bool
+) -> None:
+    shell.picture("photos/a.png")
+    words = " ".join(["cat"] * count)
+    ran = shell.caption("photos", "--format", "kohya", "--base-model", model, "--prefix", words, "--out", "set")
+    assert ran.status == 0, ran.err
+    start = (shell.folder / "set/START.txt").read_text()
+    assert ("raise the limit with --max_token_length 150 or 225" in start) == said
 
 
 @pytest.mark.parametrize(

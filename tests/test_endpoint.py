@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import threading
 import time
@@ -18,10 +19,11 @@ from captioner import __main__ as command_line
 from captioner.captions.groups import CAPTIONER
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
-from captioner.errors import BadModel, CaptionerError, ModelFailed, ModelNotFound
+from captioner.errors import BadModel, CaptionerError, ModelFailed, ModelNotFound, SomeFailed
 from captioner.models import registry
 from captioner.models.endpoint import EndpointCaptioner, addresses
 from captioner.models.endpoint.client import TRIES, Client, as_jpeg
+from captioner.models.endpoint.pace import TIMED_BATCHES, Pace
 from captioner.models.endpoint.settings import EndpointSettings
 from captioner.models.manager import ModelManager
 from captioner.models.named_servers import add_named_servers
@@ -43,6 +45,7 @@ class Speaking(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: Server
+    body: Any = None
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, dict(self.headers), None))
@@ -51,6 +54,7 @@ class Speaking(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, dict(self.headers), body))
+        self.body = body
         answers = self.server.answers
         (answers.pop(0) if len(answers) > 1 else answers[0])(self)
 
@@ -424,3 +428,91 @@ def test_who_waits_for_a_server_holds_up_no_slider_and_no_other_set(server: Serv
         assert wait_for_job(service, far)["state"] == "done"
         assert [layer.family for layer in workspace.layers(far, picture_id)] == ["endpoint", "wd14"]
         manager.close()
+
+
+# Several at once
+
+
+def paced(rates: dict[int, float], most: int = 16) -> list[int]:
+    """The sizes asked with at a server that gives so many answers a second at each size."""
+    pace, sizes = Pace(), []
+    for _ in range(8 * TIMED_BATCHES):
+        sizes.append(pace.at_once(most))
+        pace.took(sizes[-1], sizes[-1] / rates[sizes[-1]])
+    return [size for size, _ in itertools.groupby(sizes)]
+
+
+def test_more_are_asked_at_once_only_where_that_is_clearly_faster() -> None:
+    assert paced({1: 1.0, 2: 1.0}) == [1, 2, 1]
+    assert paced({1: 1.0, 2: 1.1}) == [1, 2, 1], "a little is no gain"
+    assert paced({1: 1.0, 2: 1.9, 4: 2.0}) == [1, 2, 4, 2]
+    assert paced({1: 1.0, 2: 1.9, 4: 3.7, 8: 7.0, 16: 8.0}) == [1, 2, 4, 8, 16, 8]
+    assert paced({1: 1.0, 2: 1.9, 4: 3.7, 8: 7.0}, most=5) == [1, 2, 4]
+    assert paced({1: 1.0}, most=1) == [1]
+
+
+def test_a_server_that_fails_at_more_is_asked_with_fewer_again() -> None:
+    pace = Pace()
+    for _ in range(TIMED_BATCHES):
+        pace.took(1, 1.0)
+    assert pace.at_once(4) == 2
+    pace.took(2, 1.0, is_whole=False)
+    assert pace.at_once(4) == 1
+
+
+def test_a_server_that_batches_is_asked_with_more_at_once_and_never_with_more_than_the_setting(server: Server) -> None:
+    lock, most, now = threading.Lock(), 0, 0
+
+    def batches(speaking: Speaking) -> None:
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.05)  # as long for several as for one
+        with lock:
+            now -= 1
+        says("a red square")(speaking)
+
+    named(server)
+    captioner = EndpointCaptioner.load("studio", device="cpu")
+    server.answers = [batches]
+    settings = SETTINGS.replaced(at_once=2)
+    for _ in range(3 * TIMED_BATCHES):
+        captioner.caption([PictureInput(PICTURE)] * captioner.batch_size, settings)
+    assert captioner.batch_size == most == 2
+    captioner.caption([PictureInput(PICTURE)] * 5, settings)
+    assert most == 2
+
+
+def test_answers_that_come_out_of_order_stay_with_their_pictures_and_one_that_fails_costs_itself(
+    server: Server,
+) -> None:
+    named(server)
+    captioner = EndpointCaptioner.load("studio", device="cpu")
+    is_last_answered = threading.Event()
+
+    def answer(speaking: Speaking) -> None:
+        name = speaking.body["messages"][-1]["content"][1]["text"]
+        if name == "a":
+            assert is_last_answered.wait(20)
+        says("" if name == "b" else "red" if "colour" in name else f"it is {name}")(speaking)
+        if name == "c":
+            is_last_answered.set()
+
+    server.answers = [answer]
+    before = len(server.asked)
+    with pytest.raises(SomeFailed, match="its answer is empty") as caught:
+        inputs = [PictureInput(PICTURE, name=name) for name in "abc"]
+        captioner.caption(inputs, SETTINGS.replaced(prompt="{name}", at_once=3))
+    first, second, third = caught.value.answers
+    assert (first.text, third.text) == ("it is a", "it is c") and isinstance(second, ModelFailed)
+    assert len(server.asked) == before + 3, "none is asked again"
+    plan = Plan.from_flat({CAPTIONER: "studio", "endpoint_model": "eyes", "endpoint_prompt": "{name}"})
+    manager = ModelManager(models="auto", device="cpu")
+    with manager.use("studio", "endpoint") as model:
+        model._pace._trying = 4
+        model._most_at_once = 4
+    given = [(name, PictureInput(PICTURE, name=name)) for name in "abc"]
+    [batch] = make_layers(given, plan, manager)
+    assert [result.error is None for result in batch] == [True, False, True]
+    manager.close()

@@ -10,7 +10,9 @@ import pytest
 from captioner.errors import BadModel
 from captioner.models import listing, registry
 from captioner.models.downloads import Download
+from captioner.models.forecasts import forecast_folder
 from captioner.models.manager import ModelManager
+from captioner.models.sources import DEMO_FOLDER
 from tests import test_manager
 from tests.test_manager import WeightlessModel
 
@@ -28,6 +30,22 @@ def test_every_model_of_the_registry_has_a_row_that_loads_nothing() -> None:
     demo = row(manager, "blip-demo")
     assert (demo["state"], demo["source"], demo["size_bytes"]) == ("downloaded", "ships with Captioner", None)
     assert all(one["licence"] and one["kind"] in ("captioner", "tagger") for one in rows)
+
+
+def test_a_row_tells_what_the_model_takes_and_can_do() -> None:
+    rows = {one["name"]: one for one in listing.rows(ModelManager(device="tpu"))}
+    demo = rows["blip-demo"]
+    weights = DEMO_FOLDER / "blip-demo" / "model.safetensors"
+    assert demo["disk_bytes"] == weights.stat().st_size
+    assert demo["memory_bytes"]["cpu"] > demo["disk_bytes"] > demo["memory_bytes"]["cuda"] / 2
+    assert demo["memory_bytes"]["cpu"] == forecast_folder(DEMO_FOLDER / "blip-demo", "cpu").total_bytes
+    far = rows["qwen3-vl-8b"]
+    assert (far["disk_bytes"], far["memory_bytes"]["cuda"]) == (18_000_000_000, 18_000_000_000)
+    assert demo["can"] == ["prompt", "beams", "draws", "scores", "live"]
+    assert far["can"] == ["prompt", "beams", "draws"]
+    assert rows["promptgen-base-v2.0"]["can"] == ["tasks", "beams", "draws"]
+    assert rows["wd14-demo"]["can"][:2] == ["live", "tags"]
+    assert "compares" in rows["clip-demo"]["can"] and "tags" not in rows["blip-itm-base"]["can"]
 
 
 def test_a_row_follows_its_model(models: str, cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:

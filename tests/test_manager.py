@@ -37,6 +37,7 @@ class WeightlessModel:
     note = ""
     other_names = ""
     is_remote: ClassVar[bool] = False
+    is_live = True
     spec_for = Tagger.spec_for
 
     def __init__(self, name: str, device: str) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 
+from captioner.captions.plan import Plan
 from captioner.models import registry
 from captioner.models.vision_language.answering import VisionLanguageModel
 from captioner.models.vision_language.settings import VisionLanguageSettings
@@ -82,6 +83,26 @@ def test_an_encoder_s_question_keeps_its_end(models: dict[str, VisionLanguageMod
 def test_a_model_without_questions_says_so(models: dict[str, VisionLanguageModel]) -> None:
     assert models["vit_gpt2"].note.startswith("takes no question: what the prompt says is not read")
     assert not models["git"].note.startswith("takes no question")
+
+
+@pytest.mark.parametrize(
+    "said", ["<think>a dog?</think>a cat", "a dog? no.\n</think>\n a cat", "◁think▷hm◁/think▷a cat", "a cat"]
+)
+def test_thoughts_are_taken_off(
+    models: dict[str, VisionLanguageModel], monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    model = models["llava"]
+    monkeypatch.setattr(model._asking.tokenizer, "batch_decode", lambda rows, **_: [said] * len(rows))
+    assert told(model, PICTURES[0], "greedy", 0) == "a cat"
+
+
+def test_names_of_models_that_think_aloud_are_warned_of() -> None:
+    def warned(name: str) -> list[str]:
+        return Plan.from_flat({"captioner": name}).warnings()
+
+    [warning] = warned("Qwen/Qwen3-VL-8B-Thinking")
+    assert warning.startswith("Qwen/Qwen3-VL-8B-Thinking thinks aloud before it answers")
+    assert warned("Qwen/Qwen3-VL-8B-Instruct") == warned("blip-demo") == warned("thinking/Qwen3") == []
 
 
 def test_they_have_names() -> None:

@@ -193,7 +193,11 @@ def test_what_the_export_mends_and_what_is_left_to_do(service: Service) -> None:
     assert found["turned"]["is_mended"] and found["turned"]["mend"] is None
     assert found["lines"]["is_mended"] and found["lines"]["mend"]["operation"] == "lines"
     assert not found["tokens"]["is_mended"]
-    assert found["tokens"]["mend"] == {"title": "Trim to the token limit", "operation": "trim", "values": {"limit": 75}}
+    assert found["tokens"]["mend"] == {
+        "title": "Trim to the token limit",
+        "operation": "trim",
+        "values": {"limit": 75, "encoder": "clip"},
+    }
     assert found["alpha"]["mend"] == {"title": "Convert pictures", "settings": {"conversion": "all"}}
     assert table(conversion="all")["alpha"]["is_mended"]
     found = table(conversion="none")

@@ -191,9 +191,8 @@ def test_a_download_that_failed_is_told_and_is_not_taken_for_a_model(server: Hub
 def test_a_repository_that_is_not_there_is_told(server: HubServer, tmp_path: Path) -> None:
     server.repositories.clear()
     code, message = answer(FIND.format(models="hub"), tmp_path / "home", server)
-    assert code == "model_not_found"
-    assert "could not be downloaded" in message
-    assert "404" in message
+    assert code == "unknown_model"
+    assert message.startswith("there is no model Salesforce/blip-image-captioning-base on the hub, or it is private")
 
 
 def test_a_repository_without_the_weights_is_a_bad_model(tmp_path: Path) -> None:
@@ -338,8 +337,8 @@ def test_a_download_in_steps_ends_as_any_other(server: HubServer, tmp_path: Path
     assert is_seen and "model.safetensors" in files
     server.repositories.clear()
     code, message = answer(STEPS.format(stop_at=0), tmp_path / "empty", server)
-    assert code == "model_not_found"
-    assert message.endswith("Try again (files that are complete are kept), or do without.")
+    assert code == "unknown_model"
+    assert message.startswith("there is no model Salesforce/blip-image-captioning-base on the hub")
 
 
 def test_a_download_in_steps_stops_when_nobody_wants_it_any_more(tiny: Path, tmp_path: Path) -> None:

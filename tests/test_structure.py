@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("captioner.models.descriptions", "captioner.models.torch_front", "captioner.models.byte_cache"),
         *("captioner.models.questions", "captioner.models.text_encoders"),
     ),
-    ("captioner.models.forecasts",),
+    ("captioner.models.forecasts", "captioner.models.abilities"),
     ("captioner.models.blip", "captioner.models.vision_language", "captioner.models.endpoint", "taggers"),
     ("captioner.models.registry", "captioner.plugin"),
     ("captioner.models.plug_ins", "captioner.models.named_servers", "captioner.models.sources"),

@@ -63,9 +63,10 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {
         *("/new_set", "/add_pictures", "/caption_picture", "/start_captioning", "/job", "/cancel_job"),
+        *("/jobs", "/resume_job", "/retry_failed"),
         *("/suggest", "/suggested", "/start_sweep", "/sweep", "/rate"),
         *("/score_captions", "/scores", "/captions", "/save_caption", "/import_set", "/export_set"),
-        "/delete_set",
+        *("/delete_set", "/models", "/act_on_model"),
     }
     assert api["unnamed_endpoints"] == {}
 
@@ -222,7 +223,11 @@ def test_a_job_runs_is_watched_and_can_be_cancelled(client: Client, files: list[
     until = time.monotonic() + 30
     while (job := _call(client, "job", job_id))["state"] not in ("done", "failed") and time.monotonic() < until:
         time.sleep(0.1)
-    assert job == {"state": "done", "done": 2, "total": 2, "failed": 0}
+    over = {"place": None, "seconds_left": None}
+    assert job == {"state": "done", "done": 2, "total": 2, "failed": 0, **over}
+    [kept] = _call(client, "jobs", set_id)
+    assert (kept["id"], kept["kind"], kept["state"], kept["models"]) == (job_id, "caption", "done", ["fake-blip"])
+    assert kept["settings"]["num_beams"] == 16 and kept["started_at"] <= kept["ended_at"]
     assert [row["caption"] for row in _call(client, "captions", set_id)] == [
         "a red picture 40 wide under beam 16",
         "a blue picture 40 wide under beam 16",
@@ -249,7 +254,8 @@ def test_captions_are_read_for_doubtful_words(tmp_path: Path) -> None:
         until = time.monotonic() + 60
         while _call(client, "job", job_id)["state"] not in ("done", "failed") and time.monotonic() < until:
             time.sleep(0.1)
-        assert _call(client, "job", job_id) == {"state": "done", "done": 1, "total": 1, "failed": 0}
+        ended = _call(client, "job", job_id)
+        assert (ended["state"], ended["done"], ended["total"], ended["failed"]) == ("done", 1, 1, 0)
         [scored] = _call(client, "scores", set_id)
         assert (scored["id"], scored["is_stale"], scored["score"] > 0.5) == (first, False, True)
         assert [(doubt["word"], doubt["better"]) for doubt in scored["doubts"]] == [("cats", "hearts")]
@@ -325,6 +331,8 @@ def test_a_set_is_deleted(client: Client, files: list[Path]) -> None:
         ("start_captioning", ("SET", ["num_beams"]), "Settings are list; they must be a mapping"),
         ("job", ("SET.99",), "There is no such job"),
         ("job", ("1",), "There is no such job"),
+        ("resume_job", ("SET.99",), "There is no such job to go on with"),
+        ("jobs", ("nobody",), "There is no caption set"),
         ("save_caption", ("SET", "nobody", "x" * 10_001, 0), "The caption has 10,001 characters"),
         ("save_caption", ("SET", "nobody", "a", 10**400), "base_revision is a number of about 400 digits"),
         ("start_captioning", ("SET", {"q_factor": 10**400}), "q_factor is a number of about 400 digits"),

@@ -217,6 +217,11 @@ class Plan:
         """What would run, the captioner first."""
         return (*((self.captioner,) if self.captioner.model else ()), *self.taggers)
 
+    def warnings(self) -> list[str]:
+        """What a person who chose these models should know before they are used, a sentence each."""
+        named = (registry.family_class(one.family).name_warning(one.model) for one in self.running())
+        return [warning for warning in named if warning]
+
     def check_models(self, models: str = "auto", *, progress: Progress | None = None) -> Plan:
         """Make sure that each model's files are here, before any is loaded; under "hub" missing ones are downloaded.
 

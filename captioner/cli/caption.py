@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner import images
 from captioner.captions.layers import selected_tags
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
@@ -25,6 +24,7 @@ from captioner.cli.flags import (
 )
 from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
+from captioner.cli.picture_sources import sources_of
 from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.recipes import RecipeWriter, Repeat, read_recipe
@@ -37,12 +37,10 @@ from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_folder
 from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
 from captioner.formats.targets import writable_folders, zip_target
-from captioner.pipeline import Captioned, PictureSource
+from captioner.pipeline import Captioned
 from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from captioner.models.manager import ModelManager
 
 _EPILOG = """examples:
@@ -143,7 +141,8 @@ def run(arguments: argparse.Namespace) -> int:
         repeat = Repeat(recipe)
         for text in repeat.look(pictures):
             note(f"note: {text}")
-        run = _Run(len(pictures), is_incomplete=found.is_incomplete)
+        place = (arguments.zip or arguments.out) if target_of(arguments) else ""
+        run = _Run(len(pictures), found.is_incomplete, place)
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
@@ -172,11 +171,13 @@ def run(arguments: argparse.Namespace) -> int:
 class _Run:
     """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
 
-    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder.
+    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder. place: where a
+    whole set goes.
     """
 
     total: int
     is_incomplete: bool = False
+    place: str = ""
     done: int = 0
     failed: int = 0
     has_begun: bool = False
@@ -187,7 +188,8 @@ class _Run:
         if self.is_stopped:
             left = self.total - self.done - self.failed
             note(f"captioner: stopped; {left} pictures were not reached.")
-        note(f"{self.done} captioned, {self.failed} failed")
+        where = f", written to {self.place}" if self.place and self.done else ""
+        note(f"{self.done} captioned, {self.failed} failed{where}")
         if self.is_stopped:
             return 130
         return 1 if self.failed or self.is_incomplete else 0
@@ -206,7 +208,7 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
         raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
     check_set_flags(arguments, target_of(arguments))
-    for text in (*plan.notes, *notes_without_effect(flat, plan)):
+    for text in (*plan.notes, *plan.warnings(), *notes_without_effect(flat, plan)):
         note(f"note: {text}")
     return plan
 
@@ -247,7 +249,7 @@ def _caption(
             _prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
         with Progress(len(pictures), "pictures") as progress:
-            sources = _sources(pictures, existing)
+            sources = sources_of(pictures, existing)
             for captioned in repeat.captioned(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
                 texts = _texts(arguments, captioned, plan, existing[place])
@@ -313,33 +315,6 @@ def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     finally:
         for bar in bars.values():
             bar.clear()
-
-
-def _sources(pictures: Sequence[NamedPicture], existing: Sequence[str | CaptionerError]) -> Iterator[PictureSource]:
-    for place, (picture, text) in enumerate(zip(pictures, existing, strict=True)):
-        if isinstance(text, CaptionerError):
-            yield PictureSource(id=str(place), open=_Refused(text), name=picture.path.name)
-        else:
-            opener = _Opener(picture.path)
-            yield PictureSource(
-                id=str(place), open=opener, existing=text, name=picture.path.name, folder=picture.folder
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class _Opener:
-    path: Path
-
-    def __call__(self) -> Image:
-        return images.open_picture(self.path, follow_links=True).image
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    error: CaptionerError
-
-    def __call__(self) -> Image:
-        raise self.error
 
 
 def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> None:

@@ -118,6 +118,6 @@ def _show(findings: Sequence[Finding], target: Target, question: Question, count
         more = len(finding.pictures) - _MAX_NAMES
         say(f"{finding.level:<7}  {len(finding.pictures):>5} {finding.what}: {names}{f' and {more} more' * (more > 0)}")
         mended = "; mended on the way by `caption --format`" if finding.rule.is_mended else ""
-        say(f"{'':<15}{finding.rule.advice}{mended}")
+        say(f"{'':<15}{finding.advice}{mended}")
     if not findings:
         say("nothing to mend")

@@ -10,6 +10,7 @@ from typing import Any
 from captioner.cli.parser import WrongUse
 from captioner.cli.terminal import note, say, say_json
 from captioner.errors import CaptionerError
+from captioner.limits import in_gib
 from captioner.models import listing, sources
 from captioner.models.manager import ModelManager
 from captioner.models.plug_ins import refused_plug_ins
@@ -120,19 +121,26 @@ def _progress(name: str, download: Mapping[str, Any]) -> str:
 
 
 def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    table = [("NAME", "FAMILY", "WHERE", "LICENCE", "DOWNLOAD", "STATE", "WHAT")]
+    table = [("NAME", "FAMILY", "WHERE", "LICENCE", "DISK", "MEMORY", "STATE", "CAN", "WHAT")]
     for row in rows:
+        memory = row["memory_bytes"]
         table.append(
             (
                 row["name"],
                 row["family"],
                 row["source"],
                 row["licence"],
-                (f"{row['download_mb']} MB" if row["download_mb"] else "not known") if row["repo"] else "-",
+                _megabytes(row["disk_bytes"]) if row["disk_bytes"] else "not known" if row["repo"] else "-",
+                f"{in_gib(memory['cpu'])} GiB, {in_gib(memory['cuda'])} on a card" if memory else "not known",
                 row["state"],
+                " ".join(row["can"]) or "-",
                 row["about"],
             )
         )
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
         say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.0f} MB"

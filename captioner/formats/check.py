@@ -9,7 +9,7 @@ from typing import Any
 
 from captioner import images
 from captioner.errors import CaptionerError
-from captioner.formats.check_rules import RULES, Level, Rule, token_limit
+from captioner.formats.check_rules import RULES, Level, Rule, raising, token_limit
 from captioner.formats.checked import Checked, Question
 from captioner.formats.existing import CAPTION_SUFFIXES, existing_captions
 from captioner.formats.folders import FolderRun
@@ -17,11 +17,12 @@ from captioner.formats.folders import FolderRun
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that pictures of a set break."""
+    """A rule that pictures of a set break. advice: what to do, for that trainer and model."""
 
     rule: Rule
     level: Level
     what: str
+    advice: str
     pictures: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -31,7 +32,7 @@ class Finding:
             "level": self.level,
             "count": len(self.pictures),
             "what": self.what,
-            "advice": self.rule.advice,
+            "advice": self.advice,
             "mended_by_export": self.rule.is_mended,
             "pictures": list(self.pictures),
         }
@@ -44,7 +45,9 @@ def check_set(pictures: Sequence[Checked], question: Question) -> list[Finding]:
         level = rule.levels.get(question.trainer)
         broken = rule.find(pictures, question) if level else []
         if level and broken:
-            found.append(Finding(rule, level, _what(rule, broken, question), tuple(picture.path for picture in broken)))
+            advice = rule.advice.replace("{raise}", raising(question))
+            paths = tuple(picture.path for picture in broken)
+            found.append(Finding(rule, level, _what(rule, broken, question), advice, paths))
     return sorted(found, key=lambda finding: finding.level)
 
 

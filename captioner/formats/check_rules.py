@@ -97,6 +97,12 @@ def token_limit(question: Question) -> int:
     return _LIMITS.get(question.trainer, {}).get(question.base_model, 0)
 
 
+def raising(question: Question) -> str:
+    """How the limit is raised, behind the advice to shorten a caption; "" where the trainer cannot."""
+    is_raised = question.trainer == "kohya" and question.base_model in ("sd15", "sdxl")
+    return ", or raise the limit with --max_token_length 150 or 225" if is_raised else ""
+
+
 def _too_long(pictures: Sequence[Checked], question: Question) -> list[Checked]:
     limit = token_limit(question)
     return [picture for picture in pictures if limit and picture.tokens > limit]
@@ -249,7 +255,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         key="tokens",
         what="with a caption over the limit of {limit} tokens",
-        advice="shorten it, or raise the limit where the trainer can (kohya: --max_token_length 150 or 225)",
+        advice="shorten it{raise}",
         levels=_levels(warning="*"),
         find=_too_long,
         mend="trim",

@@ -250,7 +250,7 @@ class SetWriter:
             names = ", ".join(finding.pictures[:_MAX_NAMES])
             more = len(finding.pictures) - _MAX_NAMES
             lines.append(
-                f"{finding.level.upper()}: {_pictures(len(finding.pictures))} {finding.what}; {finding.rule.advice}."
+                f"{finding.level.upper()}: {_pictures(len(finding.pictures))} {finding.what}; {finding.advice}."
             )
             lines += [f"  {names}{f' and {more} more' * (more > 0)}", ""]
         found = [*notes, *(f"{line}." for line in self._renamed)]

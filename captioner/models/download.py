@@ -47,7 +47,10 @@ def download_model(
     A connection that breaks is taken up again where it broke; after a failure or a stop the next call fetches only what
     is not here, of large files the rest (`resuming`).
 
-    Raises: ModelNotFound: the server cannot be reached or has no such model, or the disk is full; says which.
+    Raises:
+        ModelNotFound: the server cannot be reached, or the disk is full; code "unknown_model": it has no such model,
+            "gated_model": it gives it only to those who accepted its licence. Says which and what to do.
+        BadModel: the repository lacks what the model needs.
     """
     library = _huggingface_hub()
     assert spec.repo is not None
@@ -57,6 +60,10 @@ def download_model(
         large_bytes = fetch_large(library, spec.repo, patterns, note)
         bar = _progress_bar(lambda done, total: note(large_bytes + done, large_bytes + total))
         folder = Path(library.snapshot_download(spec.repo, allow_patterns=patterns, tqdm_class=bar))
+    except library.errors.GatedRepoError as error:
+        raise ModelNotFound(_gated(spec, library), code="gated_model") from error
+    except library.errors.RepositoryNotFoundError as error:
+        raise ModelNotFound(_unknown(spec), code="unknown_model") from error
     except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
         raise ModelNotFound(
             f"{spec.name}{f' ({spec.download_mb} MB)' if spec.download_mb else ''} could not be downloaded from "
@@ -68,7 +75,29 @@ def download_model(
             f"the repository {spec.repo} has no {' and no '.join(missing)}, which {spec.name} needs; pickles are not "
             "taken instead. Choose another model."
         )
+    if "*.safetensors" in spec.files and not any(folder.glob("*.safetensors")):
+        raise BadModel(
+            f"the repository {spec.repo} has no weights as safetensors; pickles, which can run code, are not taken "
+            "instead. Choose another model, or a copy of it in safetensors."
+        )
     return folder
+
+
+def _gated(spec: ModelSpec, library: Any) -> str:
+    pages = library.constants.ENDPOINT
+    return (
+        f"{spec.name} is given only to those who accepted its licence: accept it at {pages}/{spec.repo}, make a token "
+        f"for reading at {pages}/settings/tokens, put it into the environment variable HF_TOKEN (or run `hf auth "
+        "login`), and start again."
+    )
+
+
+def _unknown(spec: ModelSpec) -> str:
+    like = f"the nearest known ones are {', '.join(spec.near)}" if spec.near else "look its name up there"
+    return (
+        f"there is no model {spec.repo} on the hub, or it is private (then a token in the environment variable "
+        f"HF_TOKEN opens it); {like}."
+    )
 
 
 def hub_digests(spec: ModelSpec, commit: str | None) -> dict[str, str]:

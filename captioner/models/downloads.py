@@ -116,11 +116,12 @@ class Downloads:
     def steps(self, spec: ModelSpec) -> Iterator[tuple[int, int]]:
         """Wait for a model, beginning where nobody did; whoever is the last to leave stops it, but for `start`.
 
-        Yields: bytes so far and bytes in all, 0 while that is not known, a few times a second.
+        Yields: bytes so far and bytes in all, 0 while that is not known, at once and then a few times a second.
         Raises: ModelNotFound, BadModel: as `download_model`. DownloadStopped.
         """
         download = self._join(spec, is_waiting=True)
         try:
+            yield download.done_bytes, download.total_bytes  # once at least, however soon it ends
             while not download.wait(_STEP_S):
                 yield download.done_bytes, download.total_bytes
         finally:

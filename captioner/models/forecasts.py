@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,14 @@ def forecast_folder(folder: Path, device: str) -> MemoryForecast:
 
     A damaged file counts with its size, since loading refuses it in words of its own.
     """
+    return _of_folder(folder, _number_bytes(device), folder.stat().st_mtime_ns)
+
+
+@lru_cache(256)  # pages ask for all models every second
+def _of_folder(folder: Path, number_bytes: int, changed_at: int) -> MemoryForecast:
     files = _weights_in(folder)
     disk_bytes = _size(files)
     config = _config(folder)
-    number_bytes = _number_bytes(device)
     numbers = 0
     for path in files:
         if path.suffix != ".safetensors" or config.get("quantization_config"):

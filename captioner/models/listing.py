@@ -6,10 +6,13 @@ Page, command line and HTTP API show these rows and make none of their own. Load
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from captioner.contract import ModelSpec
 from captioner.models import registry, sources
+from captioner.models.abilities import abilities
+from captioner.models.forecasts import forecast_folder, forecast_known
 from captioner.models.manager import ModelManager, ModelReport
 from captioner.models.plug_ins import source_of
 
@@ -22,7 +25,9 @@ def rows(manager: ModelManager) -> list[dict[str, Any]]:
     """A row a model: those of the registry in its order, then what else is in memory.
 
     Returns: what `python -m captioner models --json` prints, a mapping each: name, kind, family, about; repo (null
-        where nothing is fetched), source (in words), licence, download_mb, is_demo, is_here; state; device, precision,
+        where nothing is fetched), source (in words), licence, download_mb, is_demo, is_here; can, a list of
+        `abilities.Ability`; disk_bytes, of its weights, and memory_bytes, a mapping of "cpu" and "cuda" to what it will
+        take there (`forecasts.MemoryForecast.total_bytes`), null where that is not known; state; device, precision,
         runtime (the ONNX provider, or torch, really in use) and size_bytes, null but in memory; is_in_use; last_used,
         seconds since 1970 or null; warning, note and failure, "" for none; download, null or as `Download.to_mapping`.
     """
@@ -67,6 +72,23 @@ def _of_spec(spec: ModelSpec, models: str) -> dict[str, Any]:
         "download_mb": spec.download_mb,
         "is_here": sources.is_here(spec, models),
         "about": spec.about,
+        "can": abilities(spec.load_class()),
+        **_forecast(sources.folder_here(spec, models), spec),
+    }
+
+
+def _forecast(folder: Path | None, spec: ModelSpec | None) -> dict[str, Any]:
+    """Args: folder: None where the files are not here, or there are none."""
+    of = {
+        device: forecast_folder(folder, device) if folder else forecast_known(spec, device) if spec else None
+        for device in ("cpu", "cuda")
+    }
+    on_cpu, on_card = of["cpu"], of["cuda"]
+    if on_cpu is None or on_card is None:
+        return {"disk_bytes": None, "memory_bytes": None}
+    return {
+        "disk_bytes": on_cpu.disk_bytes,
+        "memory_bytes": {"cpu": on_cpu.total_bytes, "cuda": on_card.total_bytes},
     }
 
 
@@ -89,6 +111,8 @@ def _of_report(report: ModelReport) -> dict[str, Any]:
         "download_mb": 0,
         "is_here": True,
         "about": "",
+        "can": abilities(registry.family_class(report.family)),
+        **_forecast(Path(report.place) if Path(report.place).is_dir() else None, None),
     }
 
 

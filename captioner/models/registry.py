@@ -7,6 +7,9 @@ the same door. Loads no model and imports model classes only when asked for one.
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+from collections.abc import Mapping
 from typing import Any, cast
 
 from captioner.contract import Captioner, Kind, Model, ModelSpec, Tagger
@@ -286,7 +289,26 @@ def named_in_family(name: str, family: str) -> ModelSpec | None:
 
     Raises: ModelNotFound, MissingPackage: as `spec_for`.
     """
-    return family_class(family).spec_for(name) if of_family(family) else None
+    spec = family_class(family).spec_for(name) if of_family(family) else None
+    return dataclasses.replace(spec, near=_near_repos(spec.repo)) if spec and spec.repo else spec
+
+
+def near_names(name: str, kind: Kind) -> list[str]:
+    """The registered names of a kind that a name which nobody knows may have meant, the nearest first."""
+    known = {spec.name: spec.name for spec in MODELS if spec.kind == kind}
+    return _near(name, known)
+
+
+def _near_repos(repo: str) -> tuple[str, ...]:
+    known = {spec.repo: spec.repo for spec in MODELS if spec.repo}
+    return tuple(_near(repo, known | {key.partition("/")[2]: value for key, value in known.items()}))
+
+
+def _near(text: str, known: Mapping[str, str]) -> list[str]:
+    """At most three of the values whose keys are like a text."""
+    lowered = {key.lower(): value for key, value in known.items()}
+    found = difflib.get_close_matches(text.lower(), lowered, n=6, cutoff=0.6)
+    return list(dict.fromkeys(lowered[key] for key in found))[:3]
 
 
 def names_in_words(family: str) -> str:

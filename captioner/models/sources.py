@@ -102,8 +102,10 @@ def find_model(
     spec = registry.named_in_family(name_or_folder, family)
     if spec is not None:
         return _named_source(spec, models, download, progress)
+    near = registry.near_names(name_or_folder, registry.of_family(family)[0].kind)
+    meant = f"did you mean {' or '.join(near)}? Otherwise " if near else ""
     raise ModelNotFound(
-        f"no {family} model is called {name_or_folder!r} and there is no such folder; the names are "
+        f"no {family} model is called {name_or_folder!r} and there is no such folder; {meant}the names are "
         f"{registry.names_in_words(family)}."
     )
 
@@ -288,16 +290,21 @@ def to_download(name: str, family: str, models: str = "auto") -> ModelSpec | Non
 
 def is_cached(spec: ModelSpec) -> bool:
     """All files that a model needs are on this machine; demo models' are in assets/demo. Asks no server."""
-    if not spec.has_folder:
-        return True
-    return (DEMO_FOLDER / spec.name).is_dir() if spec.is_demo else cached_folder(spec) is not None
+    return is_here(spec)
 
 
 def is_here(spec: ModelSpec, models: str = "auto") -> bool:
     """As `is_cached`, and a folder of models is looked into. Raises nothing."""
+    return not spec.has_folder or folder_here(spec, models) is not None
+
+
+def folder_here(spec: ModelSpec, models: str = "auto") -> Path | None:
+    """The folder of a model's files where they are on this machine. Asks no server and raises nothing."""
     if models not in _WORDS and spec.has_folder and _is_folder(_path(models) / spec.name):
-        return True
-    return is_cached(spec)
+        return _path(models) / spec.name
+    if spec.is_demo:
+        return DEMO_FOLDER / spec.name if (DEMO_FOLDER / spec.name).is_dir() else None
+    return cached_folder(spec) if spec.repo is not None else None
 
 
 def _names(family: str) -> str:

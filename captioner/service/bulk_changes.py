@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from captioner.formats.format import path_of
 from captioner.records import Layer
 from captioner.service.choices import Choices
 from captioner.service.rows import Rows
+from captioner.service.token_counting import counter_of
 from captioner.workspace import Workspace
 
 
@@ -93,6 +94,11 @@ class BulkChanges:
     def _material(self, set_id: str, rows: Sequence[Mapping[str, Any]]) -> Material:
         plan = self._choices.stored_plan(set_id)
 
+        @cache
+        def counter(encoder: str) -> tuple[Callable[[str], int], bool]:
+            found = counter_of(encoder)
+            return found.count, found.is_exact
+
         def set_texts() -> list[str]:
             return [row["text"] for row in self._rows.of_views(set_id, self._workspace.views(set_id))]
 
@@ -107,6 +113,7 @@ class BulkChanges:
             set_texts=set_texts,
             framed=Frame.of(plan.recipe).around,
             said=said,
+            counter_of=counter,
             text_of=lambda picture_id: str(self._rows.of_picture(set_id, picture_id)["text"]),
         )
 

@@ -24,7 +24,7 @@ from captioner.service.pictures import Pictures
 from captioner.service.preparing import Preparations
 from captioner.service.reviews import rewritten
 from captioner.service.stages import Stage, stages_of
-from captioner.worker import MoveTo
+from captioner.worker import LOCAL, MoveTo
 from captioner.workspace import Workspace
 from captioner.workspace.records import Failure, View
 
@@ -56,6 +56,7 @@ class Captioning:
 
     def steps(self, todo: Sequence[Todo], run: Run) -> Iterator[Any]:
         """First what models must prepare; then one step that counts a picture: None, or the error it failed with."""
+        yield MoveTo(LOCAL)  # captions of another kind may have come from a server before
         yield from self._preparations.steps(run.plan, only={family for _, families in todo for family in families})
         waiting = deque(todo)
         while waiting:

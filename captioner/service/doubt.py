@@ -58,6 +58,7 @@ class Doubt:
         self._rows = rows
         self._jobs = jobs
         self._readers = readers
+        jobs.resumes["read"] = lambda set_id, asked: self.start(set_id, asked["pictures"])
         self._known = KnownReadings(workspace, manager)
         self._tried: Recent[tuple[Any, ...], StoredReading] = Recent(64)  # what is typed is read before it is saved
 
@@ -80,7 +81,9 @@ class Doubt:
         ]
         if not due:
             return {"job": None}
-        return self._jobs.start_steps(set_id, "read", self._steps(set_id, due, plan), total=len(due))
+        request = {"pictures": picture_ids and list(picture_ids)}
+        steps = self._steps(set_id, due, plan)
+        return self._jobs.start_steps(set_id, "read", steps, total=len(due), request=request)
 
     def of_set(self, set_id: str, picture_ids: Sequence[str] | None = None) -> dict[str, Any]:
         """What is known of the captions of a set (None), or of some pictures' that are there.

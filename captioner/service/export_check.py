@@ -15,7 +15,7 @@ from captioner.formats.check import Finding, check_set
 from captioner.formats.check_rules import token_limit
 from captioner.formats.checked import Checked, Question, TokenCounter
 from captioner.formats.sidecars import caption_text
-from captioner.formats.trainers.target import SetSettings, Target
+from captioner.formats.trainers.target import ENCODER_OF_MODEL, SetSettings, Target
 from captioner.workspace.records import View
 
 _BY_CONVERSION: Mapping[str, tuple[str, ...]] = {
@@ -70,7 +70,7 @@ def _told(found: Finding, question: Question, settings: SetSettings) -> dict[str
     is_mended = settings.with_pictures and settings.conversion in conversions if conversions else rule.is_mended
     mend: dict[str, Any] | None = None
     if rule.mend:
-        values = {"limit": _limit(question)} if rule.mend == Trim.key else {}
+        values = _trim_values(question) if rule.mend == Trim.key else {}
         mend = {"title": OPERATIONS[rule.mend].title, "operation": rule.mend, "values": values}
     elif conversions and settings.with_pictures and not is_mended:
         mend = {"title": "Convert pictures", "settings": {"conversion": conversions[0]}}
@@ -78,14 +78,15 @@ def _told(found: Finding, question: Question, settings: SetSettings) -> dict[str
         "rule": rule.key,
         "level": found.level,
         "what": found.what,
-        "advice": rule.advice.partition(" (--")[0],  # without flags of the command line
+        "advice": found.advice.partition(" (--")[0],  # without flags of the command line
         "ids": list(found.pictures),
         "is_mended": is_mended,
         "mend": mend,
     }
 
 
-def _limit(question: Question) -> int:
-    """What captions are trimmed to."""
+def _trim_values(question: Question) -> dict[str, Any]:
+    """What captions are trimmed to, and whose tokens count."""
     most = next(field.maximum for field in Trim.fields() if field.name == "limit")
-    return min(token_limit(question), int(most or 0))
+    encoder = ENCODER_OF_MODEL.get(question.base_model, "clip")
+    return {"limit": min(token_limit(question), int(most or 0)), "encoder": encoder}

@@ -7,9 +7,10 @@ what it finished. Each set has one at a time. Composes no caption and changes no
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from captioner.errors import CaptionerError, SettingsError
 from captioner.models.manager import ModelManager
 from captioner.service.captioning import Captioning, Run, Todo
 from captioner.service.choices import Choices
+from captioner.service.job_history import RESUMED, JobHistory
 from captioner.service.pictures import Pictures
 from captioner.service.preparing import Preparations
 from captioner.service.shares import Shares
@@ -27,6 +29,9 @@ from captioner.workspace import Workspace
 from captioner.workspace.records import View
 
 JobKind = Literal["caption", "prepare", "read", "suggest", "sweep"]
+Resume = Callable[[str, Mapping[str, Any]], Any]
+"""Begins a kind of job again: of a set, by what was asked for."""
+
 _DOING: Mapping[str, str] = {
     "caption": "captioned",
     "prepare": "prepared for",
@@ -55,6 +60,17 @@ class Jobs:
         self._preparations = Preparations(manager)
         self._captioning = Captioning(workspace, manager, pictures, self._preparations)
         self._starting = threading.Lock()
+        self.history = JobHistory(workspace, choices)
+        self.resumes: dict[JobKind, Resume] = {
+            "caption": lambda set_id, asked: self.start_plan(
+                set_id,
+                asked["pictures"],
+                self._stored(asked),
+                downloads=asked["downloads"],
+                all_kinds=asked["all_kinds"],
+            ),
+            "prepare": lambda set_id, asked: self._prepare(set_id, self._stored(asked), published=asked["published"]),
+        }
 
     def start(
         self,
@@ -87,16 +103,40 @@ class Jobs:
         Args: published: fetch what others have published instead of computing it; asks the hub.
         Returns, raises: as `start`.
         """
-        plan = self._choices.plan_of(values)
-        self._workspace.find_set(set_id)
-        return self.start_steps(set_id, "prepare", self.preparing(plan, published=published), total=0)
+        return self._prepare(set_id, self._choices.plan_of(values), published=published)
 
-    def start_steps(self, set_id: str, kind: JobKind, steps: Iterable[Any], *, total: int) -> dict[str, Any]:
-        """Begin other work on a set. Args: steps, total: as `Worker.start`. Returns, raises: as `start`."""
+    def _prepare(self, set_id: str, plan: Plan, *, published: bool) -> dict[str, Any]:
+        request = {"settings": plan.to_flat(), "published": published}
+        return self.start_steps(set_id, "prepare", self.preparing(plan, published=published), total=0, request=request)
+
+    def start_steps(
+        self, set_id: str, kind: JobKind, steps: Iterable[Any], *, total: int, request: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Begin other work on a set.
+
+        Args: steps, total: as `Worker.start`. request: what `resumes` of this kind asks for again, as JSON has it;
+            where it has "settings", a flat mapping, they are told of the job.
+        Returns, raises: as `start`.
+        """
         with self._starting:
             self._refuse_second_job(set_id)
-            job = self._worker.start(steps, total=total, owner=set_id, kind=kind)
-        return {"job": _job_report(self._worker, job)}
+            return {"job": self._begin(set_id, kind, steps, total, request)}
+
+    def _begin(
+        self, set_id: str, kind: JobKind, steps: Iterable[Any], total: int, request: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        key = self.history.begin(set_id, kind, request, total)
+        begun: list[Job] = []
+        job = self._worker.start(
+            self.history.noting(key, steps, lambda: begun[0] if begun else None),
+            total=total,
+            owner=set_id,
+            kind=kind,
+            job_id=str(key),
+            on_end=functools.partial(self.history.ended, key),
+        )
+        begun.append(job)
+        return _job_report(self._worker, job)
 
     def start_plan(
         self,
@@ -128,8 +168,45 @@ class Jobs:
             steps = chain.from_iterable(
                 self._captioning.steps(items, Run(set_id, one, run_id, front=plan)) for one, items in todo
             )
-            job = self._worker.start(steps, total=total, owner=set_id, kind="caption")
-        return {"job": _job_report(self._worker, job)}
+            request = {
+                "settings": plan.to_flat(),
+                "pictures": picture_ids and list(picture_ids),
+                "downloads": downloads,
+                "all_kinds": all_kinds,
+            }
+            return {"job": self._begin(set_id, "caption", steps, total, request)}
+
+    # After the app ended
+
+    def resume(self, set_id: str, job_id: str) -> dict[str, Any]:
+        """Go on with a job that the end of the app cut off, with its settings: what is not done, and what failed.
+
+        Returns: {"job": as `newest`, None where nothing was left to do}.
+        Raises: CaptionerError: there is no such one; else as `start`.
+        """
+        stored = self.history.take_interrupted(set_id, job_id)
+        assert stored.request is not None
+        before = [job.id for job in self._worker.jobs(set_id)]
+        self.resumes[stored.kind](set_id, stored.request)  # type: ignore[index]  # a kind that began it
+        self._workspace.jobs.rename_state(stored.key, RESUMED)
+        self.history.leave(set_id, RESUMED)
+        begun = [job for job in self._worker.jobs(set_id) if job.id not in before]
+        return {"job": _job_report(self._worker, begun[-1]) if begun else None}
+
+    def leave(self, set_id: str) -> dict[str, Any]:
+        """Go on with no job that was cut off; what it did stays. Returns: {}."""
+        self.history.leave(set_id)
+        return {}
+
+    def retry_failed(self, set_id: str) -> dict[str, Any]:
+        """Caption the pictures that failed once more, under the set's settings. Returns, raises: as `start`."""
+        failed = [view.id for view in self._workspace.views(set_id) if view.failure is not None]
+        return self.start(set_id, failed, None) if failed else {"job": None}
+
+    def _stored(self, asked: Mapping[str, Any]) -> Plan:
+        return Plan.from_stored(asked["settings"], self._choices.models)
+
+    # Going on
 
     def _todo(self, set_id: str, views: Mapping[str, View], plan: Plan, before: Sequence[Plan]) -> list[Todo]:
         """The pictures that a plan's models must look at, and which. Args: before: plans of other kinds of captions
@@ -166,9 +243,33 @@ class Jobs:
         return next((job for job in self._worker.jobs(set_id) if job.id == job_id), None)
 
     def report(self, set_id: str, job_id: str) -> dict[str, Any] | None:
-        """A job of a set by its id, as `newest`; None where there is no such one."""
+        """A job of a set by its id, as `newest`, of earlier ones as `JobHistory.of_set`; None where there is no such.
+
+        Raises: UnknownSet.
+        """
         job = self.find(set_id, job_id)
-        return _job_report(self._worker, job) if job else None
+        return _job_report(self._worker, job) if job else self.history.find(set_id, job_id)
+
+    def cancel(self, set_id: str, job_id: str) -> None:
+        """Stop a job of a set before its next step, or offer it no more; what is done stays."""
+        job = self.find(set_id, job_id)
+        if job is not None:
+            job.cancel()
+        elif (cut_off := self.history.interrupted(set_id)) is not None and cut_off["id"] == job_id:
+            self.history.leave(set_id)
+
+    def told(self, set_id: str) -> dict[str, Any]:
+        """The set's jobs, the newest first, those that go on as they are now. Raises: UnknownSet.
+
+        Returns: {"jobs": as `JobHistory.of_set`, "failed": how many pictures have failed and gave nothing since}.
+        """
+        kept = self.history.of_set(set_id)
+        for row in kept:
+            job = self.find(set_id, row["id"])
+            if job is not None:
+                row |= {"state": job.state, "done": job.done + job.failed, "failed": job.failed}
+        failed = sum(view.failure is not None for view in self._workspace.views(set_id))
+        return {"jobs": kept, "failed": failed}
 
     def stop(self, set_id: str) -> dict[str, Any]:
         """Stop the set's jobs before their next step; what is done stays."""

@@ -67,6 +67,7 @@ class Lab:
         self._jobs = jobs
         self._readers = readers
         self._job_ids: Recent[str, str] = Recent(1_000)  # by sweep
+        jobs.resumes["sweep"] = lambda set_id, asked: self.resume(set_id, asked["sweep"])
         self.sweeps = Sweeps(workspace, choices)
         self.offer = Offer(choices, manager, MAX_PICTURES)
         self.files = SweepFiles(workspace, pictures, self.sweeps)
@@ -159,7 +160,8 @@ class Lab:
         )
         todo = run.todo()
         total = sum(len(cells) for cells in todo.values())
-        job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total)["job"]
+        request = {"sweep": sweep_id}
+        job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total, request=request)["job"]
         self._job_ids.put(sweep_id, job["id"])
 
     def _job(self, set_id: str, sweep_id: str) -> Job | None:

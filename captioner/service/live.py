@@ -316,7 +316,7 @@ class LivePreview:
         layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
         reading = Reading(layers, plan, view.existing)
         known = len(self._details(set_id, view, reading, plan)["sentences"])
-        self._worker.ask(lambda: self._draw(set_id, view, plan)).result()
+        self._worker.ask(lambda: self._draw(set_id, view, plan), lane=lane_of(plan.captioner)).result()
         details = self._details(set_id, view, reading, plan)
         return {"details": details, "new": len(details["sentences"]) - known}
 

@@ -88,18 +88,20 @@ class Models:
         return {"said": verified(self._manager, name, family)}
 
     def warnings(self, set_id: str) -> list[str]:
-        """What loaded models of the set's settings have to say about how they run, and that they do not fit together.
+        """What is known of the models of the set's settings by their names, what loaded ones have to say about how they
+        run, and that they do not fit together.
 
         Raises: UnknownSet.
         """
+        plan = self._choices.stored_plan(set_id)
+        named = plan.warnings()
         reports = self._manager.report()
         if not reports or (self._manager.budget_bytes is None and not any(report.warning for report in reports)):
-            return []
-        plan = self._choices.stored_plan(set_id)
+            return named
         warned = {(report.name, report.family): report.warning for report in reports if report.warning}
         said = [warned[key] for one in plan.running() if (key := (one.model, one.family)) in warned]
         tight = self._tight(plan)
-        return [*said, *([tight] if tight else [])]
+        return [*named, *said, *([tight] if tight else [])]
 
     def _tight(self, plan: Plan) -> str:
         """What a person should know where a plan's models cannot all be in memory; "" where they can."""

@@ -146,6 +146,7 @@ class Service:
             "undo": changes.undo.label if changes.undo else None,
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
+            "interrupted": self.jobs.history.interrupted(set_id),
             "kinds": self.kinds.of_set(set_id),
             "warnings": self.models.warnings(set_id),
             "notices": list(self.workspace.notices),

@@ -59,6 +59,7 @@ class Suggest:
         self._jobs = jobs
         self._readers = readers
         self._kept: Recent[str, _Kept] = Recent(64)
+        jobs.resumes["suggest"] = self._search_again
 
     def start(self, set_id: str, plan: Plan, *, is_whole: bool = False, has_penalties: bool = False) -> dict[str, Any]:
         """Search around a plan on 30 pictures spread over the set, or on all; goes on when the page is closed.
@@ -75,10 +76,17 @@ class Suggest:
             raise SettingsError("the set has no pictures; add some first.")
         chosen = list(views) if is_whole else [views[place] for place in spread(len(views), SAMPLE_PICTURES)]
         kept = _Kept(plan, trials)
-        answer = self._jobs.start_steps(set_id, "suggest", self._steps(set_id, chosen, kept), total=len(chosen))
+        request = {"settings": plan.to_flat(), "is_whole": is_whole, "has_penalties": has_penalties}
+        steps = self._steps(set_id, chosen, kept)
+        answer = self._jobs.start_steps(set_id, "suggest", steps, total=len(chosen), request=request)
         kept.job_id = answer["job"]["id"]
         self._kept.put(set_id, kept)
         return answer
+
+    def _search_again(self, set_id: str, asked: Mapping[str, Any]) -> None:
+        """From the beginning: what a search found is not kept."""
+        plan = Plan.from_stored(asked["settings"], self._choices.models)
+        self.start(set_id, plan, is_whole=asked["is_whole"], has_penalties=asked["has_penalties"])
 
     def read(self, set_id: str) -> dict[str, Any]:
         """How the set's newest search stands.

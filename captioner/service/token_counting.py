@@ -24,6 +24,11 @@ def counter_for(base_model: str, clip: Count = count_tokens) -> TokenCounter:
     return _counter(base_model, clip, cached_counter)
 
 
+def counter_of(encoder: str) -> TokenCounter:
+    """The same for a text encoder (clip, t5, qwen)."""
+    return _counter_of(encoder, count_tokens, cached_counter)
+
+
 def download_for(base_model: str, progress: Progress) -> TokenCounter:
     """The same, but a tokenizer that is needed and not here is fetched; `trouble` says why none came."""
     return _counter(base_model, count_tokens, lambda encoder: download_counter(encoder, progress))
@@ -36,7 +41,10 @@ def encoder_title(base_model: str) -> str:
 
 
 def _counter(base_model: str, clip: Count, find: Callable[[str], Count | None]) -> TokenCounter:
-    encoder = ENCODER_OF_MODEL.get(base_model, "")
+    return _counter_of(ENCODER_OF_MODEL.get(base_model, ""), clip, find)
+
+
+def _counter_of(encoder: str, clip: Count, find: Callable[[str], Count | None]) -> TokenCounter:
     if encoder not in TEXT_ENCODERS:
         return TokenCounter(clip, is_exact=encoder == "clip")
     try:

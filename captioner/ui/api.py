@@ -46,7 +46,7 @@ from captioner.ui.asked import (
     whole,
     word,
 )
-from captioner.worker import Job
+from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
 from captioner.workspace.lab import COLOURS
 
@@ -81,13 +81,12 @@ _SHAPES: Mapping[str, Shape] = {
         cell=whole,
         rating=optional(one_of(COLOURS)),
     ),
-    "job": Shape(job_id=text(MAX_NAME_LENGTH)),
-    "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "captions": Shape(set_id=identifier),
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
     "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
     "export_set": Shape(set_id=identifier, export=settings),
     "delete_set": Shape(set_id=identifier),
+    **JOB_SHAPES,
     "models": Shape(),
     "act_on_model": Shape(action=one_of(ACTIONS), name=optional(label, "")),
 }
@@ -217,16 +216,6 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return service.lab.rate(set_id, sweep_id, picture_id, cell, rating)  # type: ignore[arg-type]  # the shape's
 
-    def job(job_id: str) -> dict:  # type: ignore[type-arg]
-        """How far a job is: {"state": "waiting|running|done|cancelled|failed", "done", "total", "failed"}."""
-        found = _job(service, job_id)
-        return {"state": found.state, "done": found.done, "total": found.total, "failed": found.failed}
-
-    def cancel_job(job_id: str) -> dict:  # type: ignore[type-arg]
-        """Stops a job before its next picture; what is done stays. Returns what `/job` returns."""
-        _job(service, job_id).cancel()
-        return job(job_id)
-
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
         """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision"}].
 
@@ -303,8 +292,9 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(suggest, suggested, start_sweep, sweep, rate),
-        *(scores, job, cancel_job, captions, save_caption, import_set, export_set, delete_set),
+        *(scores, captions, save_caption, import_set, export_set, delete_set),
         *(models, act_on_model),
+        *job_functions(service),
     )
 
 
@@ -346,14 +336,6 @@ def _name(file: Any) -> str:
         name = path.rpartition("/")[2] if isinstance(path, str) else ""
     folder, _, name = spelt_out(name[:MAX_PATH_LENGTH]).rpartition("/")
     return path_of(folder, name[:MAX_NAME_LENGTH])
-
-
-def _job(service: Service, job_id: str) -> Job:
-    set_id, _, number = job_id.rpartition(".")
-    found = service.jobs.find(set_id, number)
-    if found is None:
-        raise CaptionerError("there is no such job; jobs are forgotten when the app ends.", code="unknown_job")
-    return found
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -217,6 +217,12 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             lambda asked: service.jobs.start_preparation(asked["set"], asked["settings"], published=asked["published"]),
         ),
         _function("stop_job", of_set, lambda asked: service.jobs.stop(asked["set"])),
+        _function("jobs", of_set, lambda asked: service.jobs.told(asked["set"])),
+        _function(
+            "resume_job", {**of_set, "job": identifier}, lambda asked: service.jobs.resume(asked["set"], asked["job"])
+        ),
+        _function("leave_job", of_set, lambda asked: service.jobs.leave(asked["set"])),
+        _function("retry_failed", of_set, lambda asked: service.jobs.retry_failed(asked["set"])),
         _function(
             "kept_files",
             {"field": identifier, "names": listed(present)},

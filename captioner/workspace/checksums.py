@@ -37,6 +37,7 @@ CHECKED = {
     "sweep_cells": {"checksum": "sweep_key, picture_key, cell, caption, content"},
     "ratings": {"checksum": "key, picture_key, caption, made_by", "rating_checksum": "key, rating"},
     "readings": {"checksum": "picture_key, caption, read_by, content"},
+    "jobs": {"checksum": "key, set_key, kind, request"},
     "kind_texts": {"checksum": "picture_key, kind, text"},
 }
 """By table and checksum column: the columns it is made of, in order."""

@@ -24,6 +24,7 @@ def delete_rows(db: sqlite3.Connection, set_key: int) -> None:
     db.execute("DELETE FROM entries WHERE set_key = ?", (set_key,))
     db.execute("DELETE FROM sweep_cells WHERE sweep_key IN (SELECT key FROM sweeps WHERE set_key = ?)", (set_key,))
     db.execute("DELETE FROM sweeps WHERE set_key = ?", (set_key,))
+    db.execute("DELETE FROM jobs WHERE set_key = ?", (set_key,))
     for table in ("ratings", "readings", "kind_texts", "current_layers", "layers"):
         db.execute(f"DELETE FROM {table} WHERE {_OF_SET}", (set_key,))
     db.execute("DELETE FROM pictures WHERE set_key = ?", (set_key,))

@@ -268,7 +268,28 @@ CREATE TABLE kind_texts (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB, _KINDS)
+# A job is no change of its set. request: what was asked for, as JSON; state: running until somebody says how it ended.
+# AUTOINCREMENT: a job's number is never another one's. The checksum is of what it takes to ask again, and written with
+# it; damaged counts cost a number.
+_JOBS = """
+CREATE TABLE jobs (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    set_key INTEGER NOT NULL REFERENCES sets (key),
+    kind TEXT NOT NULL,
+    request TEXT NOT NULL,
+    state TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    message TEXT NOT NULL DEFAULT '',
+    created_at REAL NOT NULL,
+    ended_at REAL,
+    checksum INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX jobs_by_set ON jobs (set_key, key);
+"""
+
+MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB, _KINDS, _JOBS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -23,6 +23,7 @@ from captioner.workspace import views as reading
 from captioner.workspace.checks import check_caption, check_revision, settings_json, storable_name
 from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
+from captioner.workspace.jobs import StoredJobs
 from captioner.workspace.kinds import KindTexts
 from captioner.workspace.lab import Lab
 from captioner.workspace.layers import StoredLayers
@@ -65,6 +66,7 @@ class Workspace:
         self.lab = Lab(self._database, clock)
         self.likenesses = Likenesses(self._database, self._files)
         self.readings = Readings(self._database, clock)
+        self.jobs = StoredJobs(self._database, clock)
         self.kind_texts = KindTexts(self._database)
         deletion.discard_files(self._database, self._files)
 

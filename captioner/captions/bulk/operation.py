@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, TypeVar
 
+from captioner.captions.tokens import count_tokens
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, MAX_CHANGED_LETTERS
 from captioner.settings import Settings
@@ -40,12 +41,17 @@ def _nothing_else(_: str) -> str:
     raise SettingsError("no picture is there to copy from.")
 
 
+def _as_clip(encoder: str) -> tuple[Callable[[str], int], bool]:
+    return count_tokens, encoder == "clip"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Material:
     """What a change may look at.
 
     captions: those to change, without the set's frame. set_texts: those of the whole set. framed: a caption as it is
     exported, within the frame. said: for each of `captions`, what models said. text_of: by picture id, a caption.
+    counter_of: by text encoder (clip, t5, qwen), what counts a text's tokens, and whether as that encoder does.
     """
 
     captions: Captions
@@ -53,6 +59,7 @@ class Material:
     framed: Callable[[str], str] = field(default=lambda text: text)
     said: Callable[[], Sequence[Said]] | None = None
     text_of: Callable[[str], str] = _nothing_else
+    counter_of: Callable[[str], tuple[Callable[[str], int], bool]] = _as_clip
 
     def what_was_said(self) -> Sequence[Said]:
         """For each of the captions."""

@@ -8,22 +8,27 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from captioner.captions.bulk.operation import Material, Operation, bounded, one_by_one
-from captioner.captions.tokens import USABLE_TOKENS, count_tokens
+from captioner.captions.tokens import USABLE_TOKENS
 from captioner.errors import SettingsError
 from captioner.limits import MAX_ID_LENGTH
-from captioner.settings import whole, words
+from captioner.settings import choice, whole, words
 
 # Where a tag or phrase may end: at a comma that is none of a number's, at marks before a blank, at a line's end.
 _END = re.compile(r",(?!\d{3}\b)|[;:](?=\s)|(?<=[.!?])(?=\s)|\n")
 
 
 class Trim(Operation):
-    """Tags and phrases beyond a limit of CLIP tokens taken from the end, whole ones only."""
+    """Tags and phrases beyond a limit of tokens taken from the end, whole ones only."""
 
     key = "trim"
     title = "Trim to the token limit"
     group = "Whole captions"
     verb = "Trim"
+    titles: ClassVar = {
+        "clip": "CLIP: Stable Diffusion 1.5, SDXL",
+        "t5": "T5: Stable Diffusion 3.5, FLUX.1",
+        "qwen": "Qwen2.5-VL: Qwen-Image",
+    }
 
     limit: int = whole(
         USABLE_TOKENS,
@@ -32,36 +37,44 @@ class Trim(Operation):
         "Trainers for Stable Diffusion read 75 tokens unless told otherwise; prefix and suffix count, and stay.",
         label="Tokens at most",
     )
+    encoder: str = choice("clip", ("clip", "t5", "qwen"), "The text encoder whose tokens count.", label="As counted by")
 
     def label(self) -> str:
         return f"Trim to {self.limit} tokens"
 
     def change(self, material: Material) -> list[str]:
-        return one_by_one(material.captions, lambda text: self._of(text, material.framed))
+        fits = self._fits(material)
+        return one_by_one(material.captions, lambda text: _trimmed(text, fits))
 
-    def _of(self, text: str, framed: Callable[[str], str]) -> str:
-        if self._fits(text, framed):
-            return text
-        pieces = [text[: found.start()].rstrip(" \t,;:\n") for found in _END.finditer(text)]
-        pieces = [piece for piece in pieces if piece.strip()]
-        fitting = bisect_right(pieces, False, key=lambda piece: not self._fits(piece, framed))
-        return pieces[fitting - 1] if fitting else text
-
-    def _fits(self, text: str, framed: Callable[[str], str]) -> bool:
-        return count_tokens(framed(text)) <= self.limit
+    def _fits(self, material: Material) -> Callable[[str], bool]:
+        count, _ = material.counter_of(self.encoder)
+        return lambda text: count(material.framed(text)) <= self.limit
 
     def note(self, material: Material, after: Sequence[str]) -> str:
-        count = sum(
-            new == text and not self._fits(text, material.framed)
-            for (_, text), new in zip(material.captions, after, strict=True)
-        )
-        if not count:
-            return ""
-        return (
-            "1 caption is longer by its first phrase alone and stays."
-            if count == 1
-            else f"{count:,} captions are longer by their first phrase alone and stay."
-        )
+        fits = self._fits(material)
+        pairs = zip(material.captions, after, strict=True)
+        count = sum(new == text and not fits(text) for (_, text), new in pairs)
+        notes = []
+        if not material.counter_of(self.encoder)[1]:
+            title = self.titles[self.encoder].partition(":")[0]
+            notes.append(f"{title}'s tokenizer is not here: CLIP's count stands for it, about right for English.")
+        if count:
+            notes.append(
+                "1 caption is longer by its first phrase alone and stays."
+                if count == 1
+                else f"{count:,} captions are longer by their first phrase alone and stay."
+            )
+        return " ".join(notes)
+
+
+def _trimmed(text: str, fits: Callable[[str], bool]) -> str:
+    """The text without what is too much; itself where its first phrase alone is."""
+    if fits(text):
+        return text
+    pieces = [text[: found.start()].rstrip(" \t,;:\n") for found in _END.finditer(text)]
+    pieces = [piece for piece in pieces if piece.strip()]
+    fitting = bisect_right(pieces, False, key=lambda piece: not fits(piece))
+    return pieces[fitting - 1] if fitting else text
 
 
 class Copy(Operation):

@@ -77,6 +77,4 @@ class Kohya(Target):
             f"In the kohya_ss page, the image folder is {made.path('img')}, the one that holds the numbered folders,",
             "and the caption extension is .txt.",
         ]
-        if model in ("sd15", "sdxl"):
-            lines.append("Where captions are over 75 tokens, add --max_token_length 150 (or 225).")
         return [*lines, *([_MORE[model]] if model in _MORE else [])]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from captioner.contract import ModelSpec, PictureInput
-from captioner.errors import BadModel, MissingPackage, ModelNotFound
+from captioner.errors import BadModel, CaptionerError, MissingPackage, ModelFailed, ModelNotFound, SomeFailed
 from captioner.models.endpoint import addresses
+from captioner.models.endpoint.pace import Pace
 from captioner.models.endpoint.settings import EndpointSettings
 from captioner.models.questions import AskedCaptioner
 from captioner.records import Alternative, Sentence
@@ -22,7 +25,7 @@ _PROBE = "Which colour is this picture? Answer with the name of the colour alone
 
 
 class EndpointCaptioner(AskedCaptioner):
-    """Asks a server about each picture, one after the other; a thin front of `client.Client`."""
+    """Asks a server about pictures, as many at once as it answers fastest; a thin front of `client.Client`."""
 
     family: ClassVar[str] = "endpoint"
     title: ClassVar[str] = "Endpoint"
@@ -34,6 +37,8 @@ class EndpointCaptioner(AskedCaptioner):
     def __init__(self, address: addresses.Address, client: Client) -> None:
         self._address = address
         self._client = client
+        self._pace = Pace()
+        self._most_at_once = 1  # until settings say more
 
     @classmethod
     def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Self:
@@ -101,18 +106,37 @@ class EndpointCaptioner(AskedCaptioner):
 
     @property
     def batch_size(self) -> int:
-        """One question at a time: more are slower on most servers that people run at home."""
-        return 1
+        """As many as are asked at once: what was measured, and no more than the last settings allow."""
+        return self._pace.at_once(self._most_at_once)
 
     def move_to(self, device: str) -> None:
         """There is nothing to move."""
 
     def caption(self, inputs: Sequence[PictureInput], settings: EndpointSettings) -> list[Sentence]:
-        """One answer a picture, in order.
+        """One answer a picture, in order; no more are asked at once than the settings allow.
 
-        Raises: CaptionerError: it concerns all pictures (nobody there, a wrong key). ModelFailed: of these pictures.
+        Raises: CaptionerError: it concerns all pictures (nobody there, a wrong key). ModelFailed: of this picture.
+            SomeFailed: of some of several pictures.
         """
-        return [self._client.ask(shown.image, settings.asked(shown), settings) for shown in inputs]
+        self._most_at_once = settings.at_once
+        begin_s = time.monotonic()
+        with ThreadPoolExecutor(max(1, min(len(inputs), settings.at_once)), "captioner-endpoint") as asking:
+            answers = list(asking.map(lambda shown: self._answer(shown, settings), inputs))
+        for answer in answers:
+            if isinstance(answer, CaptionerError) and (len(answers) == 1 or not isinstance(answer, ModelFailed)):
+                raise answer
+        said = [answer for answer in answers if isinstance(answer, Sentence)]
+        if len(inputs) <= settings.at_once:
+            self._pace.took(len(inputs), time.monotonic() - begin_s, is_whole=len(said) == len(inputs))
+        if len(said) < len(inputs):
+            raise SomeFailed(answers)
+        return said
+
+    def _answer(self, shown: PictureInput, settings: EndpointSettings) -> Sentence | CaptionerError:
+        try:
+            return self._client.ask(shown.image, settings.asked(shown), settings)
+        except CaptionerError as error:
+            return error
 
     @staticmethod
     def can_draw(settings: EndpointSettings) -> bool:

@@ -38,7 +38,7 @@ _NEUTRAL = {"top_k": 0, "min_p": 0, "repeat_penalty": 1.0, "repetition_penalty":
 
 
 class Client:
-    """One server. Safe to use from one thread at a time."""
+    """One server. Safe to use from many threads."""
 
     def __init__(self, address: Address, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._address = address

@@ -28,6 +28,14 @@ class EndpointSettings(QuestionSettings):
     timeout_s: int = whole(
         180, 5, 3600, "How long one picture may take.", unit="s", label="Time limit", effect=Effect.CONDUCT
     )
+    at_once: int = whole(
+        4,
+        1,
+        16,
+        "No more questions at once than this; how many are fastest is measured, from one on.",
+        label="Most at once",
+        effect=Effect.CONDUCT,
+    )
 
     @classmethod
     def presets(cls) -> Mapping[str, Self]:

@@ -77,6 +77,16 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
         )
 
     @classmethod
+    def name_warning(cls, name: str) -> str:
+        """Of models that think aloud, which their names say."""
+        if "thinking" not in name.rstrip("/").rpartition("/")[2].lower():
+            return ""
+        return (
+            f"{name} thinks aloud before it answers, which is slow and leaves some pictures without a caption; the "
+            "Instruct model of the same name suits captions better."
+        )
+
+    @classmethod
     def accepts(cls, folder: Path) -> bool:
         """Whether its config.json describes a model that looks at pictures and writes, BLIP aside."""
         try:

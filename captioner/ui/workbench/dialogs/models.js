@@ -60,6 +60,17 @@ const GROUPS = [
   ['To be downloaded', ['absent']],
 ];
 
+const CAN = {
+  prompt: 'asked in words',
+  tasks: 'told one of its tasks',
+  beams: 'beams',
+  draws: 'several draws',
+  scores: 'scores captions',
+  live: 'live on every move',
+  tags: 'tags',
+  compares: 'compares captions',
+};
+
 const runtimes = { CUDAExecutionProvider: 'ONNX on CUDA', CPUExecutionProvider: 'ONNX on the CPU' };
 
 /** Where it runs and what it takes, or would. */
@@ -71,6 +82,8 @@ function facts(model) {
   }
   const parts = [];
   if (model.state === 'absent' && model.download_mb) parts.push(`${model.download_mb.toLocaleString()} MB to download`);
+  if (model.is_here && model.disk_bytes)
+    parts.push(`${Math.round(model.disk_bytes / 1e6).toLocaleString()} MB on disk`);
   if (model.needs_bytes) parts.push(`takes about ${gib(model.needs_bytes)} of memory`);
   return parts;
 }
@@ -129,6 +142,7 @@ function row(model, { memory, may_manage: mayManage }, isTold) {
   return html`<li class="cw-model" data-state="${model.state}"><div class="cw-model-what">
       <p><b>${model.name}</b> ${state}</p>
       <p class="cw-quiet">${[model.about, model.licence, model.source].filter(Boolean).join(' · ')}</p>
+      <p class="cw-quiet">${model.can.map((ability) => CAN[ability]).join(', ')}</p>
       <p>${[...facts(model), back].filter(Boolean).join(' · ')}</p>
       ${progress(model)}${told.map((line) => html`<p class="cw-model-told">${line}</p>`)}</div>
     <div class="cw-model-does">${actions(model, mayManage)}</div></li>`;

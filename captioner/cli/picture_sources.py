@@ -1,0 +1,47 @@
+"""The pictures of a command line as the pipeline takes them: opened when their turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captioner import images
+from captioner.cli.pictures import NamedPicture
+from captioner.errors import CaptionerError
+from captioner.pipeline import PictureSource
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def sources_of(pictures: Sequence[NamedPicture], existing: Sequence[str | CaptionerError]) -> Iterator[PictureSource]:
+    """One a picture, in order; its id is its place.
+
+    Args: existing: each one's caption that is there, or why it cannot be read, which is its picture's error then.
+    """
+    for place, (picture, text) in enumerate(zip(pictures, existing, strict=True)):
+        if isinstance(text, CaptionerError):
+            yield PictureSource(id=str(place), open=_Refused(text), name=picture.path.name)
+        else:
+            opener = _Opener(picture.path)
+            yield PictureSource(
+                id=str(place), open=opener, existing=text, name=picture.path.name, folder=picture.folder
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    path: Path
+
+    def __call__(self) -> Image:
+        return images.open_picture(self.path, follow_links=True).image
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    error: CaptionerError
+
+    def __call__(self) -> Image:
+        raise self.error
