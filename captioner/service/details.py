@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from captioner.captions.caption_kinds import title_of
+from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import setting_groups
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading, TagFinding
@@ -53,7 +53,7 @@ def kinds_of(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
     Args: readings: by kind, as `kind_readings.other_readings` gives them.
     """
     return [
-        {"name": kind, "title": title_of(kind), "caption": reading.caption.inner}
+        {"name": kind, "title": kind_title(kind), "caption": reading.caption.inner}
         for kind, reading in readings.items()
         if reading.caption.inner.strip()
     ]

@@ -267,7 +267,7 @@ def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     if declared.kind is bool:
         return gr.Checkbox(value=value, **common)
     if declared.options:
-        choices = [(option.capitalize(), option) for option in declared.options]
+        choices = [(option.replace("_", " ").capitalize(), option) for option in declared.options]
         kind: Any = gr.Radio if len(choices) <= _RADIO_LIMIT else gr.Dropdown
         return kind(choices=choices, value=value, **common)
     if declared.keeper:  # chosen in a box of our own (`_kept_file_html`), which writes here
