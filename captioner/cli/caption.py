@@ -6,7 +6,6 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from captioner.captions.groups import KINDS
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
 from captioner.cli.flags import (
+    add_kind_flags,
     add_model_flags,
     add_search_flags,
     add_setting_flags,
@@ -30,6 +30,7 @@ from captioner.cli.recipes import RecipeWriter, Repeat, read_recipe
 from captioner.cli.results import show, texts_of, written
 from captioner.cli.set_flags import add_set_flags, check_set_flags, target_of, with_pictures
 from captioner.cli.sets import set_output
+from captioner.cli.tally import Tally
 from captioner.cli.terminal import Download, check_device, note, quiet
 from captioner.errors import ExportError
 from captioner.formats.folders import OutputPicture
@@ -115,6 +116,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "demo models, DIR has one subfolder a model name (default auto)",
     )
     add_model_flags(models)
+    add_kind_flags(models)
     models.add_argument(
         _PUBLISHED,
         action="store_true",
@@ -147,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
         for text in repeat.look(pictures):
             note(f"note: {text}")
         place = (arguments.zip or arguments.out) if target_of(arguments) else ""
-        run = _Run(len(pictures), found.is_incomplete, place)
+        run = Tally(len(pictures), found.is_incomplete, place)
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
@@ -172,34 +174,6 @@ def run(arguments: argparse.Namespace) -> int:
         if stop is not None:
             note(f"captioner: {stop}")
         return run.end()
-
-
-@dataclass(slots=True)
-class _Run:
-    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
-
-    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder. place: where a
-    whole set goes.
-    """
-
-    total: int
-    is_incomplete: bool = False
-    place: str = ""
-    done: int = 0
-    failed: int = 0
-    has_begun: bool = False
-    is_stopped: bool = False
-
-    def end(self) -> int:
-        """Print the last lines on stderr. Returns: the exit status."""
-        if self.is_stopped:
-            left = self.total - self.done - self.failed
-            note(f"captioner: stopped; {left} pictures were not reached.")
-        where = f", written to {self.place}" if self.place and self.done else ""
-        note(f"{self.done} captioned, {self.failed} failed{where}")
-        if self.is_stopped:
-            return 130
-        return 1 if self.failed or self.is_incomplete else 0
 
 
 def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
@@ -237,7 +211,7 @@ def _caption(
     plan: Plan,
     pictures: Sequence[NamedPicture],
     output: Output,
-    run: _Run,
+    run: Tally,
     repeat: Repeat,
 ) -> None:
     """Caption and write, counting in `run`. After Ctrl+C it ends as ever, or with KeyboardInterrupt if nothing is done.
@@ -272,7 +246,7 @@ def _caption(
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
                     note(f"note: {warning}")
                     told.add(warning)
-                show(pictures[place].path, captioned, plan, as_json=arguments.json)
+                run.glitches += show(pictures[place].path, captioned, plan, as_json=arguments.json)
                 run.done += captioned.error is None
                 run.failed += captioned.error is not None
                 kept += captioned.was_kept

@@ -11,10 +11,12 @@ from typing import Any
 from captioner.captions.caption_kinds import kind_title
 from captioner.captions.layers import of_plan, selected_tags
 from captioner.captions.plan import Plan
+from captioner.captions.review import Reading
 from captioner.captions.variants import variants
 from captioner.cli.terminal import note, say, say_json
 from captioner.errors import BadPicture, CaptionerError, FileInTheWay
 from captioner.formats.output import Output
+from captioner.glitches import GLITCHES
 from captioner.pipeline import Captioned
 
 
@@ -40,8 +42,21 @@ def written(output: Output, place: int, captioned: Captioned, texts: Sequence[st
     return captioned
 
 
-def show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> None:
-    """One picture's result: a line of text, its error on stderr; or one JSON object on stdout either way."""
+def show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> bool:
+    """One picture's result: a line of text, its error on stderr; or one JSON object on stdout either way.
+
+    Returns: whether the caption looks wrong, which is said on stderr.
+    """
+    reading = Reading(captioned.layers, plan)
+    glitch = reading.glitch if captioned.caption is not None else None
+    _print(path, captioned, plan, reading, as_json=as_json)
+    if glitch is not None:
+        again = f", asked {reading.redrawn + 1} times" if reading.redrawn else ""
+        note(f"{path}: this caption looks wrong: {GLITCHES[glitch]}{again}.")
+    return glitch is not None
+
+
+def _print(path: Path, captioned: Captioned, plan: Plan, reading: Reading, *, as_json: bool) -> None:
     error, caption = captioned.error, captioned.caption
     if not as_json:
         if error is not None:
@@ -59,6 +74,9 @@ def show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> None
         "caption": caption.text if caption else None,
         "sentence": sentence,
         "tags": [{"name": tag.name, "score": round(tag.score, 6), "source": tag.source} for tag in tags],
+        "asked": reading.asked or None,
+        "redrawn": reading.redrawn,
+        "glitch": reading.glitch if caption else None,
         "error": {"code": error.code, "message": str(error)} if error else None,
     }
     if plan.kinds:

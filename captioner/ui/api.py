@@ -87,7 +87,8 @@ _SHAPES: Mapping[str, Shape] = {
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
     "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
     "export_set": Shape(set_id=identifier, export=settings),
-    "delete_set": Shape(set_id=identifier),
+    "delete_set": Shape(set_id=identifier, for_good=optional(flag, False)),
+    "restore_set": Shape(set_id=identifier),
     **JOB_SHAPES,
     "models": Shape(),
     "act_on_model": Shape(action=one_of(ACTIONS), name=optional(label, "")),
@@ -226,16 +227,20 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
         """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision",
-        "kinds": {name: caption} of the kinds that are not in front}].
+        "glitch", "kinds": {name: caption} of the kinds that are not in front}].
 
         caption is as exported, with prefix and suffix; text is without them, and what save_caption takes. state is
-        empty, existing (the caption came along with the picture), generated, edited or failed.
+        empty, existing (the caption came along with the picture), generated, edited or failed. glitch is what is wrong
+        with what the captioner said: empty, thinking, refusal, character, loop or cut; "" where nothing is.
         """
         rows = service.open_set(set_id)["rows"]
         kinds = service.kinds.captions(set_id, service.workspace.views(set_id))
         return [
             {
-                **{name: row[name] for name in ("id", "name", "folder", "caption", "text", "state", "revision")},
+                **{
+                    name: row[name]
+                    for name in ("id", "name", "folder", "caption", "text", "state", "revision", "glitch")
+                },
                 "edited": row["state"] == "edited",
                 "kinds": {kind_title(kind): text for kind, text in kinds.get(row["id"], {}).items()},
             }
@@ -281,9 +286,16 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
             planned.write(sink)
         return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
 
-    def delete_set(set_id: str) -> dict:  # type: ignore[type-arg]
-        """Deletes a caption set with its pictures and captions for good; returns {}. Nothing brings it back."""
-        return service.delete_set(set_id)
+    def delete_set(set_id: str, for_good: bool = False) -> dict:  # type: ignore[type-arg]
+        """Puts a caption set into the bin, where /restore_set finds it for 30 days; returns {}.
+
+        for_good: deletes it with its pictures and captions at once, in the bin or not; nothing brings it back.
+        """
+        return service.delete_for_good(set_id) if for_good else service.delete_set(set_id)
+
+    def restore_set(set_id: str) -> dict:  # type: ignore[type-arg]
+        """Brings a caption set back from the bin, as it was; returns {}."""
+        return service.restore_set(set_id)
 
     def models() -> dict:  # type: ignore[type-arg]
         """What models there are: {"models": [{"name", "family", "kind", "source", "licence", "state":
@@ -304,7 +316,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(suggest, suggested, start_sweep, sweep, rate),
-        *(scores, captions, save_caption, import_set, export_set, delete_set),
+        *(scores, captions, save_caption, import_set, export_set, delete_set, restore_set),
         *(models, act_on_model),
         *job_functions(service),
     )

@@ -8,30 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from captioner.workspace.disk import database_errors
 
 FILE_NAME = "owners.sqlite"
-
-
-def copy_owners(folder: Path, into: Path) -> Path | None:
-    """The owners of a workspace's sets as they are now, in another folder; None where there are none.
-
-    Raises: StoreError: the file cannot be read or is none of ours.
-    """
-    path = folder / FILE_NAME
-    if not path.is_file():
-        return None
-    with (
-        database_errors(path),
-        closing(sqlite3.connect(path)) as found,
-        closing(sqlite3.connect(into / FILE_NAME)) as copy,
-    ):
-        found.backup(copy)
-    return into / FILE_NAME
 
 
 class Ownership(NamedTuple):
