@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
 from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory, SomeFailed
 from captioner.limits import shown as as_shown
 from captioner.models import registry
+from captioner.models.memory import have_idle_step_back, is_out_of_memory
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 from captioner.redrawing import redrawn
 from captioner.settings import Effect, Settings
@@ -73,11 +74,13 @@ class PictureSource:
 class Captioned:
     """What became of a picture: a caption, or the error that prevented it.
 
-    was_kept: the caption is the existing one, and no model was asked.
+    was_kept: the caption is the existing one, and no model was asked. kinds: the captions of other kinds, where a run
+        makes several.
     """
 
     picture_id: str
     caption: Caption | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
     error: CaptionerError | None = None
     was_kept: bool = False
@@ -250,9 +253,13 @@ def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Se
 
 
 def _answers(
-    model: Model, inputs: Sequence[PictureInput], settings: Settings
+    model: Model, inputs: Sequence[PictureInput], settings: Settings, *, is_last_try: bool = False
 ) -> list[Sentence | tuple[Tag, ...] | CaptionerError]:
-    """What the model says about each picture, or why it could not: a failed batch is asked again one by one."""
+    """What the model says about each picture, or why it could not: a failed batch is asked again one by one.
+
+    Where one finds no memory, the models that nobody uses step back, and it has a last try; a model that says
+    OutOfMemory had them do so itself (`in_halves`).
+    """
     try:
         if isinstance(model, Captioner):
             answers: list[Any] = list(model.caption(inputs, settings))
@@ -267,8 +274,13 @@ def _answers(
     except Exception as error:
         if _concerns_all_pictures(error):
             raise
-        if len(inputs) == 1:
+        is_short = is_out_of_memory(error) and not isinstance(error, OutOfMemory)
+        if len(inputs) == 1 and (is_last_try or not is_short):
             return [_failure(model, error)]
+    # Outside the except block, whose traceback would keep the failed batch's tensors alive.
+    if len(inputs) == 1:
+        have_idle_step_back()
+        return _answers(model, inputs, settings, is_last_try=True)
     return [answer for shown in inputs for answer in _answers(model, [shown], settings)]
 
 
@@ -295,7 +307,7 @@ def _failure(model: Model, error: Exception) -> CaptionerError:
     if isinstance(error, CaptionerError):
         return error
     name = model.title or model.family
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, which may not be here
+    if is_out_of_memory(error):
         return OutOfMemory(f"{name} found no memory for this picture; close other programs or save a smaller copy.")
     _log.error("%s failed on a picture", name, exc_info=error)
     reason = as_shown(f"{type(error).__name__}: {error}", max_length=160)

@@ -15,7 +15,8 @@ from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Tag
 from captioner.settings import Effect, Levels, Settings, real, switch
 from taggers.onnx_labels import Label
-from taggers.onnx_model import OnnxModel, OnnxTagger, check_fit, import_onnxruntime
+from taggers.onnx_model import OnnxModel, OnnxTagger, check_fit
+from taggers.onnx_session import import_onnxruntime
 from taggers.tagger_description import FILE_NAME, TaggerDescription, description_of, start_values
 from taggers.thresholds import above_each, first_of
 

@@ -1,14 +1,11 @@
-"""An ONNX picture tagger as a file: session, provider, batches, labels. Knows no particular model's preprocessing.
+"""An ONNX picture tagger as a file: its input and outputs, batches, labels; the taggers share it.
 
-The taggers share it. onnxruntime falls back from CUDA to the CPU in silence, eight times slower; here the
-provider really in use is asked for after loading and reported, and a fall back is a warning that the person gets.
+Knows no particular model's preprocessing; how the file runs, `onnx_session` knows.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -17,28 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.contract import ModelSpec, PictureInput, Tagger
-from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory
-from captioner.models.memory import in_halves, is_out_of_memory
+from captioner.errors import BadModel, ModelFailed
+from captioner.models.memory import in_halves
 from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Tag
 from taggers.onnx_labels import CATEGORIES, Label, read_labels, to_tags
+from taggers.onnx_session import CPU, CUDA, OnnxSession, import_onnxruntime
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-_PIP = "pip install onnxruntime-gpu[cuda,cudnn] (without an NVIDIA card: pip install onnxruntime)"
-_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-# Pictures a run. More than one gains nothing on a CPU, and costs memory; results are the same either way.
-_BATCH = {_CUDA: 16, _CPU: 1}
+# Pictures a run. More than one gains nothing on a CPU; on a card each more takes 100 MB and more of a ViT-B at 448 px.
+# Results are the same either way.
+_BATCH = {CUDA: 8, CPU: 1}
 
 # What a file may ask for: published taggers take 448 and 512 pixels and name some 10,000 tags in 0.4 MB.
 _MAX_EDGE_PX = 2048
 _MAX_FIXED_BATCH = 64
 
-# What the input may be, and where a graph over 2 GB has its weights.
+# What the input may be.
 _FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-_DATA_ENDS = ("_data", ".data")
 
 Prepare = Callable[["Image", int], NDArray[np.float32]]
 Activation = Literal["none", "sigmoid", "softmax"]
@@ -72,8 +68,8 @@ class OnnxModel:
         self.path = path
         self._is_channels_first = is_channels_first
         self._activation = activation
-        self._open(device)
-        taken, given = self._session.get_inputs(), self._session.get_outputs()
+        self._session = OnnxSession(path, device)
+        taken, given = self._session.inputs, self._session.outputs
         shape = list(taken[0].shape)
         channels, edge = (1, 2) if is_channels_first else (3, 1)
         if len(shape) == 4 and edge_px:
@@ -107,23 +103,30 @@ class OnnxModel:
         outputs = chosen.shape[-1] if chosen.shape else None
         self.output_count = outputs if isinstance(outputs, int) else None
         self.input_name, self.output_name = taken[0].name, chosen.name
-        parts = (path, *(path.with_name(path.name + end) for end in _DATA_ENDS))
-        self.size_bytes = sum(part.stat().st_size for part in parts if part.is_file())
 
     @property
     def provider(self) -> str:
         """The provider that really runs the graph."""
-        return str(self._session.get_providers()[0])
+        return self._session.provider
+
+    @property
+    def size_bytes(self) -> int:
+        """As `OnnxSession.size_bytes`."""
+        return self._session.size_bytes
+
+    @property
+    def warning(self) -> str:
+        """What the person should know about how it runs, "" when all is well."""
+        return self._session.warning
 
     @property
     def device(self) -> str:
         """cuda, cuda:N or cpu, by the provider really in use."""
-        return self._asked if self.provider == _CUDA else "cpu"
+        return self._session.device
 
     def move_to(self, device: str) -> None:
-        """Open the file again on another device; onnxruntime cannot move a session."""
-        if device != self._asked:
-            self._open(device)
+        """Open the file again on another device, or put it away (see `OnnxSession`)."""
+        self._session.move_to(device)
 
     def run(self, pictures: Sequence[Image], prepare: Prepare) -> NDArray[np.float32]:
         """Probabilities (pictures, outputs), in order.
@@ -159,39 +162,6 @@ class OnnxModel:
             batch = np.concatenate([batch, np.zeros((self.fixed_batch - len(inputs), *batch.shape[1:]), self._float)])
         scores: NDArray[Any] = self._session.run([self.output_name], {self.input_name: batch})[0]
         return list(scores[: len(inputs)])
-
-    def _open(self, device: str) -> None:
-        onnxruntime: Any = import_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # An explicit number keeps onnxruntime from pinning threads to cores a container may not use.
-        options.intra_op_num_threads = _usable_cores()
-        # Idle threads that spin would take the cores from the captioner, which runs in turn with the tagger.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers: list[Any] = [_CPU]
-        if device.startswith("cuda"):
-            if hasattr(onnxruntime, "preload_dlls"):
-                onnxruntime.preload_dlls()  # finds the CUDA libraries that came as Python packages
-            if _CUDA in onnxruntime.get_available_providers():
-                _, _, index = device.partition(":")
-                providers.insert(0, (_CUDA, {"device_id": int(index or 0)}))
-        try:
-            self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
-        except Exception as error:  # onnxruntime's own errors share no base class
-            if is_out_of_memory(error):
-                raise OutOfMemory(f"{self.path.parent.name} does not fit on {device}; use --device cpu.") from error
-            raise BadModel(f"{self.path} cannot be read ({_first_line(error)}); download it again.") from error
-        self._asked = device
-
-    @property
-    def warning(self) -> str:
-        """What the person should know about how it runs, "" when all is well."""
-        if not self._asked.startswith("cuda") or self.provider == _CUDA:
-            return ""
-        return (
-            "runs on the CPU although there is a GPU, which is many times slower: onnxruntime could not load its CUDA "
-            f"provider. Install it with its libraries: {_PIP}"
-        )
 
 
 class OnnxTagger(Tagger):
@@ -274,7 +244,7 @@ class OnnxTagger(Tagger):
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the weights file, which the session holds once."""
+        """As `OnnxSession.size_bytes`."""
         return self._model.size_bytes
 
     def move_to(self, device: str) -> None:
@@ -297,14 +267,6 @@ class OnnxTagger(Tagger):
         return [to_tags(row, self._labels, self.family) for row in scores]
 
 
-def import_onnxruntime() -> Any:
-    """The package, imported on first use. Raises: MissingPackage."""
-    try:
-        return importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise MissingPackage(f"this tagger needs onnxruntime: {_PIP}") from error
-
-
 def check_fit(model: OnnxModel, labels: Sequence[Label], labels_path: Path) -> None:
     """Raises: BadModel: the label file has another number of rows than the network has outputs."""
     if model.output_count is not None and model.output_count != len(labels):
@@ -312,13 +274,3 @@ def check_fit(model: OnnxModel, labels: Sequence[Label], labels_path: Path) -> N
             f"{labels_path} names {len(labels):,} tags but {model.path.name} has {model.output_count:,} outputs; "
             "the two files are not of the same model. Download both again."
         )
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -17,6 +17,8 @@ from captioner.settings import Settings, choice, whole
 class ParrotSettings(QuestionSettings):
     """By chance or not."""
 
+    first_fields = ("prompt", "wishes", "word_count", "system")
+
     method: str = choice("beam", ("beam", "nucleus"), "How it finds its words.")
     seed: int = whole(0, 0, 2**31 - 1, "Of its words by chance.", only_when=("method", ("nucleus",)))
 

@@ -61,6 +61,9 @@ def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
                 {"name": "long_hair", "score": 0.6, "source": "wd14"},
                 {"name": "hair", "score": 0.5, "source": "wd14"},
             ],
+            "asked": None,
+            "redrawn": 0,
+            "glitch": None,
             "error": None,
         },
         {
@@ -68,6 +71,9 @@ def test_json_is_one_object_a_line_of_the_promised_shape(shell: Shell) -> None:
             "caption": None,
             "sentence": None,
             "tags": [],
+            "asked": None,
+            "redrawn": 0,
+            "glitch": None,
             "error": {"code": "empty", "message": "The file is empty (0 bytes); copy or export it again."},
         },
     ]
@@ -723,6 +729,7 @@ def test_models_lists_the_registry(shell: Shell) -> None:
     assert ran.status == 0
     for spec in registry.MODELS:
         assert spec.name in ran.out and spec.licence in ran.out
+    assert "1,080 MB   1.0 GiB, 0.5 on a card" in ran.out and "tasks beams draws" in ran.out
     rows = shell("models", "--json").objects
     assert [row["name"] for row in rows] == [spec.name for spec in registry.MODELS]
     assert {"name", "family", "repo", "is_demo", "licence", "download_mb", "is_here"} <= set(rows[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,7 +83,10 @@ def test_all_three_kinds_of_model_run_and_a_bad_picture_fails_alone(
     process = start(*words, "--clip", "default", "--wd14", "default", XDG_CACHE_HOME=str(tmp_path / "cache"))
     out, err = process.communicate(timeout=400)
     assert process.returncode == 1
-    assert said(err) == ["3 captioned, 1 failed"]  # and nothing of what torch, transformers and onnxruntime have to say
+    [end] = [line for line in said(err) if "looks wrong:" not in line]  # random weights go round in circles
+    assert re.fullmatch(
+        r"3 captioned(, \d of them looks? wrong)?, 1 failed", end
+    )  # and nothing of what torch, transformers and onnxruntime have to say
     shown = [json.loads(line) for line in out.splitlines()]
     assert [(Path(one["picture"]).name, one["error"] and one["error"]["code"]) for one in shown] == [
         ("0.png", None),
@@ -151,7 +155,7 @@ def test_ctrl_c_ends_a_real_run_with_whole_files_only(models: Path, tmp_path: Pa
     assert 3 <= len(written) < 400
     assert written == [f"{number:03}.txt" for number in range(len(written))]
     assert all((tmp_path / "out" / name).stat().st_size for name in written)
-    assert err.splitlines()[-1] == f"{len(written)} captioned, 0 failed"
+    assert re.fullmatch(rf"{len(written)} captioned(, \d of them looks? wrong)?, 0 failed", err.splitlines()[-1])
     assert "Traceback" not in err and "were not reached" in err
 
 

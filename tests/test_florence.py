@@ -135,4 +135,8 @@ def test_it_captions_from_page_and_api_as_any_captioner(models_folder: str, tmp_
         assert (layer.family, layer.model) == ("florence", "promptgen-base-v2.0")
         assert layer.run_settings["task"] == "generate_tags"
         assert service.choices.captioner_families()["promptgen-base-v2.0"] == "florence"
+        assert service.models.warnings(set_id) == []
+        service.choices.store(set_id, Plan.from_flat({"captioner": "ann/Qwen3-VL-Thinking"}))
+        [warning] = service.models.warnings(set_id)
+        assert warning.startswith("ann/Qwen3-VL-Thinking thinks aloud before it answers")
     manager.close()

@@ -84,3 +84,11 @@ def test_long_captions_of_the_same_words_do_not_stand_still() -> None:
     start_s = time.process_time()
     assert len(shared_phrases([f"{words} {number}" for number in range(500)])) == 100
     assert time.process_time() - start_s < 10
+
+
+def test_a_phrase_of_words_that_say_nothing_by_themselves_is_none() -> None:
+    kinds = ("a cartoon", "an oil painting", "a pencil sketch", "a flat vector")
+    texts = [f"a fox in {kind} style" for kind in kinds]
+    assert [one.text for one in shared_phrases(texts)] == ["fox"]
+    same = [f"a {colour} fox in a cartoon style" for colour in ("red", "blue", "black")]
+    assert [one.text for one in shared_phrases(same)] == ["fox in a cartoon style"]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from captioner.errors import SettingsError
+from captioner.service.lab import AskedAxis
 from captioner.service.service import Service
 from tests.fakes import FakeModel
 from tests.service_makers import RED, added, export_notes, export_zip, page_values, png, set_with, wait_for_job
@@ -233,3 +234,37 @@ def test_a_caption_that_came_along_stays_the_main_one(service: Service) -> None:
     service.kinds.choose(set_id, "main")
     row = service.rows.of_picture(set_id, picture)
     assert (row["text"], row["state"]) == ("it came along", "existing")
+
+
+def test_the_lab_compares_kinds(service: Service, two: tuple[str, str]) -> None:
+    set_id, picture = two
+    plan = service.choices.knowing_kinds(
+        set_id, service.choices.plan_of(page_values(service, kind="short", num_beams=1))
+    )
+    [axis] = [axis for axis in service.lab.offer.of_plan(plan)["axes"] if axis["name"] == "kind"]
+    assert (axis["title"], axis["choices"]) == ("Kind", [["main", "main"], ["short", "short"]])
+    FakeModel.calls.clear()
+    asked = [AskedAxis("kind", ["main", "short"]), AskedAxis("prefix", ["", "sks"])]
+    sweep = service.lab.start(set_id, [picture], asked, plan)["sweep"]
+    wait_for_job(service, set_id)
+    read = service.lab.read(set_id, sweep, None)
+    assert [cell["caption"] for cell in read["cells"]] == [LONG, SHORT, f"sks, {LONG}", f"sks, {SHORT}"]
+    assert FakeModel.calls == []  # what each kind says is stored
+    values = service.lab.cell_settings(set_id, sweep, 0)["settings"]
+    assert (values["kind"], values["num_beams"]) == ("", 3)
+    service.settings_changed(set_id, values)
+    assert service.kinds.of_set(set_id)["front"] == ""
+    assert texts(service, set_id) == [LONG]
+    with pytest.raises(SettingsError, match="no kind of caption called long"):
+        service.lab.start(set_id, [picture], [AskedAxis("kind", ["long"])], plan)
+
+
+def test_programs_name_kinds_among_the_settings(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    settings = {"kinds": {"short": {"num_beams": 1}, "tags": {"captioner": "", "wd14": "default"}}}
+    service.jobs.start_plan(set_id, None, service.choices.plan_of_flat(settings), all_kinds=True)
+    wait_for_job(service, set_id)
+    found = service.kinds.captions(set_id, service.workspace.views(set_id))[picture]
+    assert found == {"short": SHORT, "tags": "nami (one piece), red background, long hair, hair"}
+    text = service.live.caption_one(set_id, picture, service.choices.plan_of_flat({"kind": "short", "num_beams": 1}))
+    assert (text, service.kinds.of_set(set_id)["front"]) == (SHORT, "short")

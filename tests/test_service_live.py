@@ -143,7 +143,7 @@ def test_a_program_that_captions_one_picture_is_told_what_is_missing(service: Se
 
 def test_details_are_of_the_stored_layers_under_the_set_s_settings(service: Service) -> None:
     set_id, [picture] = set_with(service, RED)
-    nothing = {"sources": [], "said": "", "sentences": [], "can_draw": False, "kinds": []}
+    nothing = {"sources": [], "said": "", "sentences": [], "asked": "", "redrawn": 0, "can_draw": False, "kinds": []}
     assert service.live.details(set_id, picture) == nothing
     service.jobs.start(set_id, None, page_values(service, wd14_on=True))
     wait_for_job(service, set_id)

@@ -287,6 +287,17 @@ def test_settings_are_compared_rated_and_fetched(client: Client, files: list[Pat
     assert _call(client, "rate", set_id, sweep_id, ids[1], 3)["cells"][0]["rating"] is None
 
 
+def test_several_kinds_of_captions_are_made_and_told(client: Client, files: list[Path]) -> None:
+    set_id, _ = _filled(client, files)
+    job = _call(client, "start_captioning", set_id, {"kinds": {"short": {"num_beams": 1}}})
+    until = time.monotonic() + 20
+    while _call(client, "job", job)["state"] not in ("done", "failed") and time.monotonic() < until:
+        time.sleep(0.05)
+    rows = _call(client, "captions", set_id)
+    assert [row["kinds"]["short"].endswith("under beam 1") for row in rows] == [True, True]
+    assert [row["caption"].endswith("under beam 3") for row in rows] == [True, True]
+
+
 def test_edits_are_compared_and_set(client: Client, files: list[Path]) -> None:
     set_id, [red, _] = _filled(client, files)
     assert _call(client, "save_caption", set_id, red, "by a program", 0) == {"ok": True, "revision": 1}

@@ -209,6 +209,10 @@ def test_rules_look_at_the_answer_alone(models: dict[str, VisionLanguageModel]) 
     said = model.answer([PICTURES[0]], [QUESTION], settings, [0])[0].text
     assert said[0] == first[0]
     assert len(set(said)) == len(said), "no token twice in the answer"
+    settings = WAYS["greedy"].replaced(prompt=first[0] * 9, repetition_penalty=5.0)
+    plain = model.answer([PICTURES[0]], [settings.prompt], settings.replaced(repetition_penalty=1.0), [0])[0].text
+    said = model.answer([PICTURES[0]], [settings.prompt], settings, [0])[0].text
+    assert said[0] == plain[0] and said != plain, "what the prompt repeats is no repetition either"
 
 
 def test_an_answer_that_is_cut_says_so(models: dict[str, VisionLanguageModel]) -> None:
@@ -244,6 +248,47 @@ def test_a_word_that_stands_for_the_picture_is_refused_in_a_prompt(
         models[family].answer([PICTURES[0]], [f"what is in {token}?"], WAYS["greedy"], [0])
 
 
+def test_a_prompt_that_leaves_no_room_for_an_answer_is_refused_and_a_long_answer_ends_where_the_model_does(
+    models: dict[str, VisionLanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = models["qwen2_vl"]
+    count = model._asking.inputs([PICTURES[0]], [QUESTION], "")["input_ids"].shape[1]
+    text = model._model.config.get_text_config(decoder=True)
+    plain = told(model, PICTURES[0], "beams", 0)
+    monkeypatch.setattr(text, "max_position_embeddings", count + 4)
+    [said] = model.answer([PICTURES[0]], [QUESTION], WAYS["beams"].replaced(min_new_tokens=8), [0])
+    assert len(said.text) <= 4 < len(plain) and said.finish == "length"
+    monkeypatch.setattr(text, "max_position_embeddings", count)
+    with pytest.raises(
+        SettingsError, match=rf"take {count} tokens, and this model has room for {count} with its answer"
+    ):
+        model.answer([PICTURES[0]], [QUESTION], WAYS["beams"], [0])
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen3_5", "gemma3", "florence2", "blip2"])
+@pytest.mark.parametrize("way", ["greedy", "beams"])
+def test_an_answer_s_score_is_what_its_tokens_scores_come_to(
+    models: dict[str, VisionLanguageModel], family: str, way: str
+) -> None:
+    """As transformers itself reckons it up: the sum of log-probabilities, of beams as the search ranks them."""
+    model = models[family]
+    [said] = model.answer([PICTURES[0]], [QUESTION], WAYS[way], [0])
+    how = {"num_beams": 3} if way == "beams" else {}
+    with torch.inference_mode():
+        plain = model._model.generate(
+            **model._asking.inputs([PICTURES[0]], [QUESTION], ""),
+            **how,
+            max_new_tokens=10,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        indices = getattr(plain, "beam_indices", None)
+        each = model._model.compute_transition_scores(plain.sequences, plain.scores, indices, normalize_logits=not how)
+    wanted = float(plain.sequences_scores[0] if how else each[0].sum())
+    assert said.score == pytest.approx(wanted, abs=1e-4)
+
+
 def test_scores_that_are_not_numbers_fail_the_picture(folders: dict[str, Path]) -> None:
     model = VisionLanguageModel.load(folders["llava"], "cpu")
     with torch.no_grad():
@@ -277,6 +322,17 @@ def test_a_folder_that_lacks_tensors_is_refused(folders: dict[str, Path], tmp_pa
     del tensors[gone]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(BadModel, match=f"lacks 1 of the tensors .*{gone.rpartition('.')[0].rpartition('.')[2]}"):
+        load(folder)
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2_vl"])
+def test_a_template_that_leaves_the_picture_out_is_refused(
+    folders: dict[str, Path], tmp_path: Path, family: str
+) -> None:
+    folder = copied(folders, family, tmp_path / "blind")
+    template = "{% for m in messages %}{% for c in m['content'] %}{{ c['text'] }}{% endfor %}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(BadModel, match=r"no way was found to show this model a picture .* its own chat template"):
         load(folder)
 
 

@@ -183,7 +183,10 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     state: dict[str, object] = {"works": False, "opened": []}
     real = onnxruntime.InferenceSession
 
-    def session(path: str, options: object, providers: list[object]) -> FakeSession:
+    def session(path: str, options: object, providers: list[object], enable_fallback: int) -> FakeSession:
+        assert enable_fallback == 0
+        if "fails" in state and len(providers) > 1:
+            raise RuntimeError(state["fails"])
         state["opened"].append(providers)
         return FakeSession(real(path, options, providers=["CPUExecutionProvider"]), providers, bool(state["works"]))
 
@@ -227,7 +230,9 @@ def test_a_fall_back_to_the_cpu_is_seen_on_the_command_line_and_told_to_the_page
 def test_cuda_is_asked_for_first_and_on_the_right_card(tmp_path: Path, cuda: dict[str, object]) -> None:
     cuda["works"] = True
     tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda:1")
-    assert cuda["opened"] == [[("CUDAExecutionProvider", {"device_id": 1}), "CPUExecutionProvider"]]
+    [[(name, wish), other]] = cuda["opened"]
+    assert (name, wish["device_id"], other) == ("CUDAExecutionProvider", 1, "CPUExecutionProvider")
+    assert wish["arena_extend_strategy"] == "kSameAsRequested"
     assert (tagger.device, tagger.runtime) == ("cuda:1", "CUDAExecutionProvider")
     assert tagger.warning == ""
 
@@ -238,9 +243,27 @@ def test_moving_opens_the_session_on_the_other_provider(tmp_path: Path, cuda: di
     tagger.move_to("cuda")
     assert tagger.device == "cuda"
     tagger.move_to("cuda")
+    assert tagger.size_bytes > 0
     tagger.move_to("cpu")
-    assert (tagger.device, len(cuda["opened"])) == ("cpu", 3)
+    assert (tagger.device, tagger.size_bytes, len(cuda["opened"])) == ("cpu", 0, 2), "it is only put away"
     assert tagger.tag(inputs([plain((1, 2, 3))]), Wd14Settings())
+    assert (tagger.device, len(cuda["opened"])) == ("cpu", 3)
+
+
+def test_why_a_card_does_not_come_up_is_said_and_nothing_is_printed(
+    tmp_path: Path, cuda: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cuda["fails"] = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
+    tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda")
+    assert tagger.device == "cpu"
+    assert "provider (CUDA failure 35: CUDA driver version is insufficient" in tagger.warning
+    assert capsys.readouterr().out == ""
+
+
+def test_a_card_that_is_full_is_no_damaged_file(tmp_path: Path, cuda: dict[str, object]) -> None:
+    cuda["fails"] = "CUDA failure 2: out of memory ; GPU=0 ; hostname=x ; expr=cudaMalloc((void**)&p, size)"
+    with pytest.raises(OutOfMemory, match="does not fit on cuda"):
+        Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda")
 
 
 def test_a_batch_that_finds_no_memory_is_halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,8 +275,7 @@ def test_a_batch_that_finds_no_memory_is_halved(tmp_path: Path, monkeypatch: pyt
         def __init__(self, most: int) -> None:
             self.most = most
 
-        def get_providers(self) -> list[str]:
-            return ["CPUExecutionProvider"]
+        provider = "CPUExecutionProvider"
 
         def run(self, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
             sizes.append(len(feed["input"]))

@@ -19,7 +19,7 @@ MAX_KINDS = 8
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}")
 
 
-def title_of(kind: str) -> str:
+def kind_title(kind: str) -> str:
     """What a kind is called where people read it."""
     return kind or MAIN_TITLE
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from captioner.captions.caption_kinds import MAX_KINDS, in_order, kind_of_title, own_names, title_of
+from captioner.captions.caption_kinds import MAX_KINDS, in_order, kind_of_title, kind_title, own_names
 from captioner.captions.groups import (
     CAPTIONER,
     DEFAULT,
@@ -192,8 +192,8 @@ class Plan:
             return self
         found = next((kind for kind in self.kinds if kind.name == name), None)
         if found is None:
-            names = ", ".join(map(title_of, self.kind_names))
-            raise SettingsError(f"there is no kind of caption called {title_of(name)}; the kinds are {names}.")
+            names = ", ".join(map(kind_title, self.kind_names))
+            raise SettingsError(f"there is no kind of caption called {kind_title(name)}; the kinds are {names}.")
         settings = {planned.family: planned.settings for planned in (*self.taggers, *self.switched_off)}
         on = dict(found.taggers)
         taggers = [
@@ -363,20 +363,20 @@ def _with_given_kinds(plan: Plan, given: Mapping[str, Any], values: Mapping[str,
     kinds: dict[str, CaptionKind] = {}
     for title, own in given.items():
         name = kind_of_title(title)
-        for key in check_mapping(own, f"the settings of the kind {title_of(name)}"):
+        for key in check_mapping(own, f"the settings of the kind {kind_title(name)}"):
             if key in known_names() and key not in own_names():
                 raise SettingsError(
-                    f"the kind {title_of(name)} has {key}, which all kinds share; give it once, outside."
+                    f"the kind {kind_title(name)} has {key}, which all kinds share; give it once, outside."
                 )
         try:
             kinds[name] = _as_kind(name, Plan.from_flat(_of_kind(values, own), models))
         except CaptionerError as error:
             refused = ModelNotFound if isinstance(error, ModelNotFound) else SettingsError
-            raise refused(f"the kind {title_of(name)}: {error}") from error
+            raise refused(f"the kind {kind_title(name)}: {error}") from error
     if plan.kind not in kinds:
         return plan.with_kinds(kinds.values())
     if MAIN in kinds:
-        raise SettingsError(f"kind is {title_of(plan.kind)}, which stands in kinds too; leave one of them out.")
+        raise SettingsError(f"kind is {kind_title(plan.kind)}, which stands in kinds too; leave one of them out.")
     return replace(plan, kind=MAIN).with_kinds(kinds.values()).of_kind(plan.kind)
 
 
@@ -391,5 +391,5 @@ def _with_stored_kinds(plan: Plan, values: Mapping[str, Any], models: str) -> Pl
             notes.append(f"A stored kind of caption is left aside: {error}")
             continue
         kinds.append(replace(_as_kind(name, found), carried=_but(found.carried, *plan.carried)))
-        notes += [f"Kind {title_of(name)}: {note}" for note in found.notes if note not in plan.notes]
+        notes += [f"Kind {kind_title(name)}: {note}" for note in found.notes if note not in plan.notes]
     return replace(plan.with_kinds(kinds), notes=tuple(notes))

@@ -102,14 +102,16 @@ class KnownCaptions:
 
 
 def models_of(plan: Plan, layers: Iterable[Layer]) -> list[UsedModel]:
-    """The models of a plan, each with the weights that spoke last."""
-    digests: dict[str, tuple[float, str]] = {}
+    """The models of a plan and of its other kinds of captions, each with the weights that spoke last."""
+    digests: dict[tuple[str, str], tuple[float, str]] = {}
     for layer in layers:
         if not layer.is_damaged:
-            digests[layer.family] = max(digests.get(layer.family, (0.0, "")), (layer.created_at, layer.model_revision))
+            model = (layer.family, layer.model)
+            digests[model] = max(digests.get(model, (0.0, "")), (layer.created_at, layer.model_revision))
+    others = (planned for one in plan.of_all_kinds() for planned in one.running())
+    models = dict.fromkeys((planned.family, planned.model) for planned in (*plan.running(), *others))
     return [
-        UsedModel(family=planned.family, name=planned.model, digest=digests.get(planned.family, (0.0, ""))[1])
-        for planned in plan.running()
+        UsedModel(family=family, name=name, digest=digests.get((family, name), (0.0, ""))[1]) for family, name in models
     ]
 
 

@@ -14,10 +14,11 @@ from typing import Literal
 
 from captioner.captions.compose import compose, ignored_by, pieces_in, spell, written
 from captioner.captions.frame import Frame
-from captioner.captions.layers import existing_used, latest, of_plan, own_existing, selected_tags
+from captioner.captions.layers import PROMPT_ASKED, REDRAWN, existing_used, latest, of_plan, own_existing, selected_tags
 from captioner.captions.plan import Plan
 from captioner.captions.recipe import Recipe
 from captioner.captions.tag_rules import piece_key
+from captioner.glitches import Glitch, find_glitch
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 
@@ -49,11 +50,12 @@ class TagFinding:
 @dataclass(frozen=True, slots=True)
 class OtherSentence:
     """A sentence that could stand in the caption's place. caption: what the recipe makes of it and the tags, without
-    the frame."""
+    the frame. glitch: what is wrong with it."""
 
     text: str
     score: float | None
     caption: str
+    glitch: Glitch | None = None
 
 
 class Reading:
@@ -68,8 +70,8 @@ class Reading:
         self._existing = own_existing(existing, plan)
         self._edit = edit
         self._latest = latest(layers, plan)
-        said = self._latest.get(plan.captioner.family) if plan.captioner.model else None
-        self._said = said.sentence if said else None
+        self._said_by = self._latest.get(plan.captioner.family) if plan.captioner.model else None
+        self._said = self._said_by.sentence if self._said_by else None
         self._sentence = self._selected(self._said) if self._said else None
 
     @classmethod
@@ -109,6 +111,23 @@ class Reading:
     def has_sentence(self) -> bool:
         """Whether the plan's captioner said something."""
         return self._sentence is not None
+
+    @property
+    def glitch(self) -> Glitch | None:
+        """What is wrong with the captioner's sentence; None where nothing is, or it is not what the caption says."""
+        if self._edit is not None or self._sentence is None or self._is_existing_kept:
+            return None
+        return _glitch_in(self._sentence)
+
+    @property
+    def asked(self) -> str:
+        """What the captioner was asked, word for word; "" where it takes no question, or said nothing yet."""
+        return str(self._said_by.run_settings.get(PROMPT_ASKED, "")) if self._said_by else ""
+
+    @property
+    def redrawn(self) -> int:
+        """How often its answer was drawn again because it went wrong."""
+        return int(self._said_by.run_settings.get(REDRAWN, 0)) if self._said_by else 0
 
     @property
     def said(self) -> str:
@@ -164,7 +183,8 @@ class Reading:
                 others.setdefault(other.text, other)
         existing = "" if self._is_existing_kept else self._existing
         return [
-            OtherSentence(other.text, other.score, self._composed(other, existing).inner) for other in others.values()
+            OtherSentence(other.text, other.score, self._composed(other, existing).inner, _glitch_in(other))
+            for other in others.values()
         ]
 
     @property
@@ -187,6 +207,10 @@ class Reading:
     def _composed(self, sentence: Sentence | None, existing: str) -> Caption:
         source = self._plan.captioner.family
         return compose(sentence, self._tags, self._plan.recipe, existing=existing, sentence_source=source)
+
+
+def _glitch_in(sentence: Sentence) -> Glitch | None:
+    return find_glitch(sentence.text, is_cut=sentence.finish == "length")
 
 
 def _using(plan: Plan, policy: str) -> Plan:

@@ -6,14 +6,12 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from captioner.captions.layers import selected_tags
+from captioner.captions.groups import KINDS
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
-from captioner.captions.variants import variants
 from captioner.cli.flags import (
     add_model_flags,
     add_search_flags,
@@ -28,17 +26,20 @@ from captioner.cli.picture_sources import sources_of
 from captioner.cli.pictures import NamedPicture, Search, find_pictures
 from captioner.cli.progress import Progress
 from captioner.cli.recipes import RecipeWriter, Repeat, read_recipe
+from captioner.cli.results import show, texts_of, written
 from captioner.cli.set_flags import add_set_flags, check_set_flags, target_of, with_pictures
 from captioner.cli.sets import set_output
-from captioner.cli.terminal import Download, check_device, note, quiet, say, say_json
-from captioner.errors import BadPicture, CaptionerError, ExportError, FileInTheWay
+from captioner.cli.tally import Tally
+from captioner.cli.terminal import Download, check_device, note, quiet
+from captioner.errors import ExportError
 from captioner.formats.folders import OutputPicture
 from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_folder
 from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
 from captioner.formats.targets import writable_folders, zip_target
-from captioner.pipeline import Captioned
 from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
+from captioner.records import MAIN
+from captioner.service.exports import kinds_note
 
 if TYPE_CHECKING:
     from captioner.models.manager import ModelManager
@@ -59,6 +60,10 @@ _EPILOG = """examples:
 
   # A whole set for kohya's sd-scripts: pictures, captions, config, and how to start.
   python -m captioner caption photos --format kohya --base-model sdxl --repeats 10 --zip set.zip
+
+  # Two captions a picture, by two captioners, in columns of one table.
+  python -m captioner caption photos --captioner blip-base --kind short:blip-base:max_length=12 \\
+      --format csv --zip set.zip
 
   # For programs: one JSON object a line on stdout.
   python -m captioner caption photos --recursive --json
@@ -142,11 +147,13 @@ def run(arguments: argparse.Namespace) -> int:
         for text in repeat.look(pictures):
             note(f"note: {text}")
         place = (arguments.zip or arguments.out) if target_of(arguments) else ""
-        run = _Run(len(pictures), found.is_incomplete, place)
+        run = Tally(len(pictures), found.is_incomplete, place)
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
                 plan = plan.check_models(arguments.models, progress=Download())
+                for other in plan.of_all_kinds():
+                    other.check_models(arguments.models, progress=Download())
                 _caption(arguments, plan, pictures, output, run, repeat)
         except ExportError as error:
             if not run.has_begun:
@@ -167,38 +174,14 @@ def run(arguments: argparse.Namespace) -> int:
         return run.end()
 
 
-@dataclass(slots=True)
-class _Run:
-    """How many of a run's pictures are done and failed so far, and whether Ctrl+C ended it.
-
-    is_incomplete: something gave no caption that is not among the pictures, such as an empty folder. place: where a
-    whole set goes.
-    """
-
-    total: int
-    is_incomplete: bool = False
-    place: str = ""
-    done: int = 0
-    failed: int = 0
-    has_begun: bool = False
-    is_stopped: bool = False
-
-    def end(self) -> int:
-        """Print the last lines on stderr. Returns: the exit status."""
-        if self.is_stopped:
-            left = self.total - self.done - self.failed
-            note(f"captioner: stopped; {left} pictures were not reached.")
-        where = f", written to {self.place}" if self.place and self.done else ""
-        note(f"{self.done} captioned, {self.failed} failed{where}")
-        if self.is_stopped:
-            return 130
-        return 1 if self.failed or self.is_incomplete else 0
-
-
 def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     flat = flat_settings(arguments)
+    if recipe and KINDS in flat and KINDS in recipe.settings:
+        raise WrongUse("the recipe has kinds of captions of its own; leave --kind out.")
     plan = Plan.from_flat({**(recipe.settings if recipe else {}), **flat}, arguments.models)
-    check_flags_have_effect(flat, plan)
+    if MAIN not in plan.kind_names:
+        raise WrongUse(f"--front {plan.kind} names no kind of caption; add --kind {plan.kind}:CAPTIONER.")
+    check_flags_have_effect(flat, *plan.of_all_kinds())
     check_device(arguments.device)
     for flag, target, kind in (("--out", arguments.out, "DIR"), ("--zip", arguments.zip, "FILE")):
         if target == "":
@@ -208,7 +191,9 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
         raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
     check_set_flags(arguments, target_of(arguments))
-    for text in (*plan.notes, *plan.warnings(), *notes_without_effect(flat, plan)):
+    is_written = arguments.out or arguments.zip or arguments.beside
+    kinds = kinds_note(plan, target_of(arguments), getattr(arguments, "captions", "one")) if is_written else ""
+    for text in (*plan.notes, *plan.warnings(), *filter(None, [kinds]), *notes_without_effect(flat, plan)):
         note(f"note: {text}")
     return plan
 
@@ -224,7 +209,7 @@ def _caption(
     plan: Plan,
     pictures: Sequence[NamedPicture],
     output: Output,
-    run: _Run,
+    run: Tally,
     repeat: Repeat,
 ) -> None:
     """Caption and write, counting in `run`. After Ctrl+C it ends as ever, or with KeyboardInterrupt if nothing is done.
@@ -245,21 +230,21 @@ def _caption(
             repeat.text(place) is not None or (keeps and isinstance(text, str) and text.strip())
             for place, text in enumerate(existing)
         ]
-        if not all(is_known):  # else no model is asked
+        if plan.kinds or not all(is_known):  # else no model is asked
             _prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
         with Progress(len(pictures), "pictures") as progress:
             sources = sources_of(pictures, existing)
             for captioned in repeat.captioned(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)
-                texts = _texts(arguments, captioned, plan, existing[place])
-                captioned = _written(output, place, captioned, texts)
+                texts = texts_of(arguments, captioned, plan, existing[place])
+                captioned = written(output, place, captioned, texts)
                 made.add(place, pictures[place], captioned, existing[place])
                 progress.clear()
                 for warning in sorted({report.warning for report in manager.report()} - {*told, ""}):
                     note(f"note: {warning}")
                     told.add(warning)
-                _show(pictures[place].path, captioned, plan, as_json=arguments.json)
+                run.glitches += show(pictures[place].path, captioned, plan, as_json=arguments.json)
                 run.done += captioned.error is None
                 run.failed += captioned.error is not None
                 kept += captioned.was_kept
@@ -272,28 +257,6 @@ def _caption(
         manager.close()
     if run.done:
         made.write(output)
-
-
-def _texts(
-    arguments: argparse.Namespace, captioned: Captioned, plan: Plan, existing: str | CaptionerError
-) -> list[str]:
-    """What a picture's captions are in a set: its caption, or what --captions asks for instead."""
-    if captioned.caption is None:
-        return []
-    kind = getattr(arguments, "captions", "one")
-    if kind == "one" or not captioned.layers or isinstance(existing, CaptionerError):
-        return [captioned.caption.text]
-    return variants(captioned.layers, plan, existing, kind=kind, best=getattr(arguments, "best_captions", 3))
-
-
-def _written(output: Output, place: int, captioned: Captioned, texts: Sequence[str]) -> Captioned:
-    """Write a caption; where its file may not be written, that is the picture's error."""
-    if captioned.error is None and captioned.caption is not None:
-        try:
-            output.write(place, texts[0], was_kept=captioned.was_kept, others=texts[1:])
-        except (FileInTheWay, BadPicture) as error:
-            return replace(captioned, caption=None, error=error)
-    return captioned
 
 
 def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
@@ -315,27 +278,6 @@ def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     finally:
         for bar in bars.values():
             bar.clear()
-
-
-def _show(path: Path, captioned: Captioned, plan: Plan, *, as_json: bool) -> None:
-    """One picture's result: a line of text, its error on stderr; or one JSON object on stdout either way."""
-    error, caption = captioned.error, captioned.caption
-    if not as_json:
-        if error is not None:
-            note(f"{path}: {error}")
-        elif caption is not None:
-            say(f"{path}: {' '.join(caption.text.split())}")
-        return
-    sentence = next((layer.sentence.text for layer in captioned.layers if layer.sentence is not None), None)
-    tags = selected_tags(captioned.layers, plan)
-    shown: dict[str, Any] = {
-        "picture": str(path),
-        "caption": caption.text if caption else None,
-        "sentence": sentence,
-        "tags": [{"name": tag.name, "score": round(tag.score, 6), "source": tag.source} for tag in tags],
-        "error": {"code": error.code, "message": str(error)} if error else None,
-    }
-    say_json(shown)
 
 
 @contextmanager

@@ -11,11 +11,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from captioner.captions.groups import CAPTIONER, DEFAULT, SettingGroup, known_names, setting_groups
+from captioner.captions.groups import CAPTIONER, DEFAULT, KINDS, SettingGroup, known_names, setting_groups
 from captioner.captions.plan import Plan
+from captioner.cli.kinds import read_kinds
 from captioner.cli.parser import WrongUse
 from captioner.models import registry
+from captioner.records import KIND
 from captioner.settings import Field
+
+_KINDS = "caption_kinds"
 
 
 def add_setting_flags(parser: argparse.ArgumentParser, *, keys: Collection[str] | None = None) -> None:
@@ -66,6 +70,23 @@ def add_model_flags(
     names = dict.fromkeys(name for group in setting_groups("captioner") for name in group.settings.presets())
     if writes:
         _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
+        section.add_argument(
+            "--kind",
+            dest=_KINDS,
+            action="append",
+            default=[],
+            metavar="NAME:CAPTIONER:SETTING=VALUE",
+            help="one more caption a picture, of a kind with a captioner, captioner's settings and taggers of its own: "
+            "short:blip-base:max_length=12. Lists have a column for each, --json names them. May be given several "
+            "times",
+        )
+        section.add_argument(
+            "--front",
+            dest=KIND,
+            default=argparse.SUPPRESS,
+            metavar="NAME",
+            help="the kind whose captions are written where a format takes one a picture (default main)",
+        )
     taggers = registry.tag_families() if writes else registry.families("tagger")
     for family in taggers if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
@@ -88,6 +109,8 @@ def flat_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     for field in (field for group in setting_groups() for field in group.fields()):
         if field.keeper and flat.get(field.name):
             flat[field.name] = _kept(field, flat[field.name])
+    if given.get(_KINDS):
+        flat[KINDS] = read_kinds(given[_KINDS])
     return flat
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captioner import pipeline
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import (
     RECIPE_NAME,
@@ -17,6 +16,7 @@ from captioner.captions.recipe_file import (
     models_of,
     recipe_bytes,
 )
+from captioner.cli.kinds import caption_all_kinds
 from captioner.cli.pictures import NamedPicture
 from captioner.errors import CaptionerError, SettingsError
 from captioner.formats.format import path_of
@@ -88,12 +88,12 @@ class Repeat:
                 yield Captioned(picture_id=source.id, caption=Caption(text=text, is_edited=True))
         if asked:
             self._check_weights(plan, manager)
-            yield from pipeline.caption_pictures(asked, plan, manager, batch_size=batch_size)
+            yield from caption_all_kinds(asked, plan, manager, batch_size=batch_size)
 
     def _check_weights(self, plan: Plan, manager: ModelManager) -> None:
         """Raises: SettingsError: a model has other weights than when the recipe was written."""
         digests = {} if self.recipe is None else {(one.family, one.name): one.digest for one in self.recipe.models}
-        for planned in plan.running():
+        for planned in (planned for one in plan.of_all_kinds() for planned in one.running()):
             wanted = digests.get((planned.family, planned.model), "")
             if wanted:
                 with manager.use(planned.model, planned.family) as model:
@@ -121,7 +121,7 @@ class RecipeWriter:
             return
         is_repeated = self._repeat.text(place) is not None
         by_model = not captioned.was_kept and not is_repeated
-        self._layers.update({layer.family: layer for layer in captioned.layers})
+        self._layers.update({layer.key: layer for layer in captioned.layers})
         self._captions[place] = MadeCaption(
             picture=path_of(picture.folder, picture.path.name),
             digest=file_digest(picture.path),

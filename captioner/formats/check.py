@@ -13,6 +13,7 @@ from captioner.formats.check_rules import RULES, Level, Rule, raising, token_lim
 from captioner.formats.checked import Checked, Question
 from captioner.formats.existing import CAPTION_SUFFIXES, existing_captions
 from captioner.formats.folders import FolderRun
+from captioner.glitches import find_glitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def look_at(
             caption_error=str(caption.error or ("it is UTF-16." if is_utf16 else "")),
             picture_error=error,
             notes=notes,
+            glitch=(find_glitch(caption.text) or "") if caption.text.strip() else "",
         )
 
 

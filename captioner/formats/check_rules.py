@@ -253,6 +253,13 @@ RULES: tuple[Rule, ...] = (
         find=_noted("transparen"),
     ),
     Rule(
+        key="glitch",
+        what="with a caption that looks wrong: cut, going round in circles, a refusal, or thoughts left in",
+        advice="look at them, and caption them again or write them yourself",
+        levels=_levels(warning="*"),
+        find=_each(lambda picture: bool(picture.glitch) and picture.glitch != "empty"),
+    ),
+    Rule(
         key="tokens",
         what="with a caption over the limit of {limit} tokens",
         advice="shorten it{raise}",

@@ -16,6 +16,7 @@ class Checked:
     see `TokenCounter`.
     has_mark: the caption file begins with UTF-8's byte order mark. caption_suffix: of that file. caption_error,
     picture_error: why it cannot be read. notes: what opening the picture said, as `OpenedPicture.notes`.
+    glitch: what is wrong with the caption as such, see `captioner.glitches`; "" where nothing is.
     """
 
     path: str
@@ -27,6 +28,7 @@ class Checked:
     caption_error: str = ""
     picture_error: str = ""
     notes: tuple[str, ...] = ()
+    glitch: str = ""
 
     @property
     def suffix(self) -> str:

@@ -6,9 +6,10 @@ Knows what a recipe does with an existing caption only by its name: ignore, keep
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from captioner.errors import CaptionerError, FileInTheWay
 from captioner.formats import folders
@@ -52,8 +53,16 @@ class Output:
         self._texts = [self._existing(place) for place in range(len(self._paths))]
         return self._texts
 
-    def write(self, place: int, text: str, *, was_kept: bool, others: Sequence[str] = ()) -> None:
-        """Write one picture's caption; others of it are for sets that take several.
+    def write(
+        self,
+        place: int,
+        text: str,
+        *,
+        was_kept: bool,
+        others: Sequence[str] = (),
+        kinds: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Write one picture's caption; others of it, and its captions of other kinds, are for sets that take several.
 
         Raises: ExportError: the system refuses it. FileInTheWay: this picture's file may not be written.
         """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from captioner.formats.output import Output, OutputOptions
 from captioner.formats.set_writer import SetWriter
@@ -17,9 +18,18 @@ class SetOutput(Output):
         self._writer = writer
         self._found: list[str] = []
         self._others: Sequence[str] = ()
+        self._kinds: Mapping[str, str] = {}
 
-    def write(self, place: int, text: str, *, was_kept: bool, others: Sequence[str] = ()) -> None:
-        self._others = others
+    def write(
+        self,
+        place: int,
+        text: str,
+        *,
+        was_kept: bool,
+        others: Sequence[str] = (),
+        kinds: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._others, self._kinds = others, kinds
         super().write(place, text, was_kept=was_kept)
 
     def finish(self) -> None:
@@ -30,7 +40,7 @@ class SetOutput(Output):
         self._writer.add_file(name, data)
 
     def _write(self, place: int, text: str, was_kept: bool) -> None:
-        self._writer.add(place, text, self._others)
+        self._writer.add(place, text, self._others, self._kinds.items())
 
     def _own_notes(self) -> list[str]:
         return self._found

@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from captioner.captions.caption_kinds import kind_of_title, kind_title
 from captioner.captions.groups import CAPTIONER, PRESET, RECIPE, SettingGroup, setting_groups
 from captioner.captions.plan import Plan, PlannedModel, default_settings
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.limits import MAX_PATH_LENGTH
+from captioner.records import KIND
 from captioner.settings import Effect, Field
 
 MAX_CELLS = 400
@@ -115,6 +117,9 @@ def make_axis(name: str, words: Sequence[str], base: Plan) -> Axis:
         raise SettingsError(f"the axis {declared.name} needs values: {declared.name}=VALUE,VALUE,...")
     read = [word if declared.kind is str and not is_model else word.strip() for word in words]
     values = tuple("" if is_model and word == OFF else declared.parse(word) for word in read)
+    if declared.name == KIND:
+        values = tuple(base.of_kind(kind_of_title(value)).kind for value in values)
+        read = [kind_title(value) for value in values]
     for place, value in enumerate(values):
         if value in values[:place]:
             raise SettingsError(f"the axis {declared.name} has the value {read[place] or EMPTY} twice.")
@@ -151,7 +156,7 @@ def make_grid(axes: Sequence[Axis], base: Plan, models: str = "auto") -> Grid:
             kind = ModelNotFound if isinstance(error, ModelNotFound) else SettingsError
             raise kind(f"the cell {shown} is not possible: {error}") from error
         _check_one_field_each([target_field(name, plan) for name in names])
-        cells.append(plan)
+        cells.append(replace(plan, kinds=()))  # a cell is of one kind
         notes |= dict.fromkeys(plan.notes)
     if not any(cell.running() for cell in cells):
         raise SettingsError("no model is on in any cell; choose a captioner or a tagger.")
@@ -163,9 +168,13 @@ def make_grid(axes: Sequence[Axis], base: Plan, models: str = "auto") -> Grid:
 def changed(base: Plan, settings: Mapping[str, Any], models: str = "auto") -> Plan:
     """The plan with other values for these settings of the flat mapping, models and a preset among them.
 
-    Another model brings its own defaults for what stands at its predecessor's, and a preset all that it sets.
+    Another model brings its own defaults for what stands at its predecessor's, and a preset all that it sets. Another
+    kind of caption brings all that it has of its own.
     Args: models, Raises: as `Plan.from_flat`.
     """
+    settings = dict(settings)
+    if KIND in settings:
+        base = base.of_kind(kind_of_title(settings.pop(KIND)))
     flat = {name: value for name, value in base.to_flat().items() if name not in base.carried}
     for group in setting_groups():
         planned = _planned(base, group)
@@ -226,8 +235,8 @@ def title_of(name: str, plans: Sequence[Plan]) -> str:
 
 def declared_title(name: str) -> str:
     """What the page calls a setting of the flat mapping, models and preset among them."""
-    if name == PRESET:
-        return "Preset"
+    if name in (PRESET, KIND):
+        return name.capitalize()
     for group in setting_groups():
         if name == group.key and group.kind is not None:
             return "Captioner" if group.kind == "captioner" else group.title
@@ -244,7 +253,8 @@ def _model_keys() -> tuple[str, ...]:
 def _declared(name: str, base: Plan) -> Field:
     """What an axis' setting declares. Raises: SettingsError: no such setting."""
     groups = setting_groups()
-    declared = {key: Field(name=key, kind=str, max_length=MAX_PATH_LENGTH) for key in (*_model_keys(), PRESET)}
+    keys = (*_model_keys(), PRESET, KIND)
+    declared = {key: Field(name=key, kind=str, max_length=MAX_PATH_LENGTH) for key in keys}
     declared |= {field.name: field for group in groups for field in (*group.fields(), *group.aliases())}
     prefix = next(group.prefix for group in groups if group.family == base.captioner.family)
     for known in (name, prefix + name):

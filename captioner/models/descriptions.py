@@ -185,7 +185,7 @@ def _refuse_code(values: dict[str, Any], path: Path) -> None:
             if named:
                 raise BadModel(
                     f"{path} names code of its own ({', '.join(named)}), and no code of a model folder is run here; "
-                    "take a model that needs none."
+                    "take a model that needs none, or ask this one through an endpoint that runs it."
                 )
             left.extend(value.values())
 

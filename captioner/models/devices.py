@@ -34,6 +34,8 @@ class Memory:
         """What these models take, which are all that are on the device."""
         by_torch = others = 0
         for model in models:
+            if self.is_card and model.device == "cpu":  # it fell back, or runs elsewhere
+                continue
             if model.runtime == "torch":
                 by_torch += model.size_bytes
             else:
@@ -51,6 +53,17 @@ class Memory:
 
         free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
         return max(0, int(min(_CARD_SHARE * total_bytes, free_bytes + used_bytes - _SPARE_BYTES)))
+
+    def taken_elsewhere(self) -> int:
+        """What of a card is taken by all but torch, in this process and others; 0 on a CPU. Another runtime's share is
+        the difference of two such figures.
+        """
+        if not self._has_torch():
+            return 0
+        import torch
+
+        free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
+        return max(0, int(total_bytes - free_bytes) - self._reserved_bytes())
 
     def hold_to(self, size_bytes: int, models: Iterable[Model]) -> None:
         """Let torch reserve of a card what these models leave of so many bytes. More is out of memory, and halved."""

@@ -72,6 +72,13 @@ def make_room(size_bytes: int) -> None:
         asked.make(size_bytes)
 
 
+def have_idle_step_back() -> None:
+    """When a model at work has found no memory: all that nobody uses step back."""
+    asked = _room.get()
+    if asked is not None:
+        asked.step_back()
+
+
 def in_halves(
     function: Callable[[Sequence[Item]], Sequence[Result]],
     items: Sequence[Item],

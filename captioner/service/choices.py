@@ -12,13 +12,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from captioner.captions.caption_kinds import title_of
+from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import CAPTIONER, KINDS, setting_groups
 from captioner.captions.plan import Plan, default_settings
 from captioner.contract import ModelSpec
 from captioner.errors import ModelNotFound, SettingsError
 from captioner.limits import check_mapping, value_shown
 from captioner.models import registry, sources
+from captioner.records import KIND
 from captioner.service.recent import Recent
 from captioner.workspace import Workspace
 
@@ -101,7 +102,9 @@ class Choices:
 
     def takes_other_names(self, key: str) -> str:
         """Which names beside the listed ones a visitor may give for a key, in words; "" for none."""
-        return " or ".join(filter(None, map(self._names_in_words, self._families[key])))
+        families = [family for family in self._families[key] if self._names_in_words(family)]
+        every = [family for family in families if not registry.family_class(family).names_with]
+        return " or ".join(map(self._names_in_words, every or families))
 
     def _names_in_words(self, family: str) -> str:
         model_class = registry.family_class(family)
@@ -182,7 +185,7 @@ class Choices:
         name. Args: without: a kind that goes. Raises: as `set_settings`."""
         stored = Plan.from_stored(self._workspace.settings(set_id), self.models)
         others = [kind for kind in stored.all_kinds() if kind.name != without or not without]
-        label = f"Kind: {title_of(plan.kind)}" if label == "Settings" and plan.kind != stored.kind else label
+        label = f"Kind: {kind_title(plan.kind)}" if label == "Settings" and plan.kind != stored.kind else label
         new = plan.with_kinds(others)
         self._workspace.set_settings(set_id, {**stored.carried, **new.to_flat()}, label=label)
 
@@ -194,7 +197,8 @@ class Choices:
 
     def page_values(self, plan: Plan) -> dict[str, Any]:
         """A plan as the page names its values, so that `plan_of` gives it again; a model that is off keeps its box."""
-        values = plan.to_flat()
+        values = {KIND: plan.kind, **plan.to_flat()}
+        values.pop(KINDS, None)
         for key in self.model_keys:
             values[key + SWITCH] = bool(values.get(key))
             if not values.get(key):

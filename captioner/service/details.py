@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from captioner.captions.caption_kinds import title_of
+from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import setting_groups
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading, TagFinding
@@ -20,8 +20,10 @@ def details_of(reading: Reading, plan: Plan, drawn: Sequence[Alternative] = ()) 
     """Tags by source and category, and the other sentences.
 
     Returns: {"sources": [{"source", "title", "categories": [{"category", "tags"}]}],
-        "said": the sentence as captions write it, "sentences": the others [{"text", "score", "caption"}],
-        "can_draw": whether a sentence is there and others can be drawn}; `kinds_of` stands beside them.
+        "said": the sentence as captions write it, "sentences": the others [{"text", "score", "caption", "glitch": what
+        is wrong with it}], "asked": what the captioner was asked, "redrawn": how often it was asked again since its
+        answer went wrong, "can_draw": whether a sentence is there and others can be drawn}; `kinds_of` stands beside
+        them.
         A tag is a row [name, text, score, standing, is_near, entries that ignore it], since there may be a thousand.
     """
     titles = {group.family: group.title for group in setting_groups()}
@@ -40,9 +42,11 @@ def details_of(reading: Reading, plan: Plan, drawn: Sequence[Alternative] = ()) 
         ],
         "said": reading.said,
         "sentences": [
-            {"text": other.text, "score": other.score, "caption": other.caption}
+            {"text": other.text, "score": other.score, "caption": other.caption, "glitch": other.glitch or ""}
             for other in reading.other_sentences(drawn)
         ],
+        "asked": reading.asked,
+        "redrawn": reading.redrawn,
         "can_draw": reading.has_sentence and can_draw(plan),
     }
 
@@ -53,7 +57,7 @@ def kinds_of(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
     Args: readings: by kind, as `kind_readings.other_readings` gives them.
     """
     return [
-        {"name": kind, "title": title_of(kind), "caption": reading.caption.inner}
+        {"name": kind, "title": kind_title(kind), "caption": reading.caption.inner}
         for kind, reading in readings.items()
         if reading.caption.inner.strip()
     ]

@@ -16,6 +16,7 @@ from captioner.formats.check_rules import token_limit
 from captioner.formats.checked import Checked, Question, TokenCounter
 from captioner.formats.sidecars import caption_text
 from captioner.formats.trainers.target import ENCODER_OF_MODEL, SetSettings, Target
+from captioner.glitches import find_glitch
 from captioner.workspace.records import View
 
 _BY_CONVERSION: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +62,7 @@ def _checked(view: View, row: Mapping[str, Any], count: Callable[[str], int]) ->
         tokens=count(text) if text else 0,
         picture_error=row["error"] if row["is_damaged"] else "",
         notes=view.notes,
+        glitch=row["glitch"] or (find_glitch(text) or "" if text.strip() else ""),
     )
 
 

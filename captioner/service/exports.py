@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from captioner.captions.caption_kinds import title_of
+from captioner.captions.caption_kinds import kind_title
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.captions.variants import variants
@@ -121,7 +121,7 @@ class Exports:
             left_out=left_out,
             settings_notes=notes,
             joined=joined,
-            kinds_note=_kinds_note(plan, wish),
+            kinds_note=kinds_note(plan, wish.target, wish.settings.captions),
             recipe=lambda: self._recipes.of(set_id, pictures),
             counter=counter_for(wish.settings.base_model, self._count),
         )
@@ -312,18 +312,21 @@ class _Kept:
         raise AssertionError("only a packer of its own streams, and none is used here")
 
 
-def _kinds_note(plan: Plan, wish: ExportWish) -> str:
-    """What becomes of a set's kinds of captions in an export, in a sentence; "" where it has one only."""
+def kinds_note(plan: Plan, target: Target | None, captions: str) -> str:
+    """What becomes of a plan's kinds of captions in an export, in a sentence; "" where it has one only.
+
+    Args: captions: as `SetSettings.captions`.
+    """
     if not plan.kinds:
         return ""
     names = [kind.name for kind in plan.kinds]
-    if wish.settings.captions == "kinds":
-        return f"Each picture leaves with its captions of all kinds: {', '.join(map(title_of, plan.kind_names))}."
-    beside = [title_of(name) for name in names if wish.target is not None and wish.target.takes_kind(name)]
-    left = [title_of(name) for name in names if title_of(name) not in beside]
+    if captions == "kinds":
+        return f"Each picture leaves with its captions of all kinds: {', '.join(map(kind_title, plan.kind_names))}."
+    beside = [kind_title(name) for name in names if target is not None and target.takes_kind(name)]
+    left = [kind_title(name) for name in names if kind_title(name) not in beside]
     said = [f"beside them in columns of their own: {', '.join(beside)}"] if beside else []
     said += [f"not in this format: {', '.join(left)}"] if left else []
-    return f"The captions are those of the kind {title_of(plan.kind)}; {'; '.join(said)}."
+    return f"The captions are those of the kind {kind_title(plan.kind)}; {'; '.join(said)}."
 
 
 def _is_joined(view: View, text: str) -> bool:

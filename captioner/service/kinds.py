@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from captioner.captions.caption_kinds import MAX_KINDS, kind_of_title, title_of
+from captioner.captions.caption_kinds import MAX_KINDS, kind_of_title, kind_title
 from captioner.captions.kind_readings import other_readings
 from captioner.captions.plan import Plan
 from captioner.errors import SettingsError
@@ -36,7 +36,7 @@ class Kinds:
         return {
             "front": plan.kind,
             "all": [
-                {"name": kind.name, "title": title_of(kind.name), "captioner": kind.captioner.model}
+                {"name": kind.name, "title": kind_title(kind.name), "captioner": kind.captioner.model}
                 for kind in plan.all_kinds()
             ],
         }
@@ -48,7 +48,7 @@ class Kinds:
         Returns: as `of_set`. Raises: UnknownSet. SettingsError: there is no such kind.
         """
         plan = self._plan(set_id, values).of_kind(kind_of_title(name))
-        self._choices.store(set_id, plan, label=f"Kind: {title_of(plan.kind)}")
+        self._choices.store(set_id, plan, label=f"Kind: {kind_title(plan.kind)}")
         return self.of_set(set_id)
 
     def add(self, set_id: str, name: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Kinds:
         """
         plan, kind = self._plan(set_id, values), kind_of_title(name)
         if kind in plan.kind_names:
-            raise SettingsError(f"there is a kind called {title_of(kind)}; choose it, or give another name.")
+            raise SettingsError(f"there is a kind called {kind_title(kind)}; choose it, or give another name.")
         if len(plan.kind_names) > MAX_KINDS:
             raise SettingsError(f"a set has the main kind and at most {MAX_KINDS} others; remove one.")
         new = replace(plan, kind=kind).with_kinds(plan.all_kinds())

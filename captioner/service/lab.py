@@ -94,6 +94,7 @@ class Lab:
         wanted = list(dict.fromkeys(picture_ids))
         if not 1 <= len(wanted) <= MAX_PICTURES:
             raise SettingsError(f"{len(wanted)} pictures are chosen; a comparison takes 1 to {MAX_PICTURES}.")
+        plan = self._choices.knowing_kinds(set_id, plan)
         grid = self.grid(axes, plan)
         self._check_models(grid, downloads=downloads)
         views = [self._workspace.view(set_id, picture_id) for picture_id in wanted]

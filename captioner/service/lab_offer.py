@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import CAPTIONER, PRESET, SettingGroup, group_of
 from captioner.captions.plan import Plan
 from captioner.contract import Captioner, Model, Tagger
@@ -14,6 +15,7 @@ from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_axis, make_g
 from captioner.lab.presets import NamedGrid, offered
 from captioner.models import registry
 from captioner.models.manager import ModelManager
+from captioner.records import KIND
 from captioner.service.choices import Choices
 from captioner.settings import Field
 
@@ -41,6 +43,11 @@ class Offer:
         flat, asked = plan.to_flat(), self._asked(plan)
         axes = [self._models_axis(key) for key in self.choices.model_keys]
         axes.append(self._presets_axis(plan))
+        if plan.kinds:
+            names = [kind_title(kind) for kind in plan.kind_names]
+            axes.append(
+                _plain(KIND, "Kind", "Models", "choice", choices=[[one, one] for one in names], suggested=names)
+            )
         for group in self.choices.groups:
             if group.kind != "captioner" or group.family == plan.captioner.family:
                 fields = [field for field in (*group.fields(), *group.aliases()) if not field.keeper]

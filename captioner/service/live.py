@@ -95,10 +95,11 @@ class LivePreview:
         A model that is not live (`contract.Model.is_live`) runs only when a person asks: what it said last serves.
         Args: before: the settings as they were before they were moved, the set's where it is None. is_whole: run what
             other settings made too, whatever was moved. is_asked: run models that are not live too.
-        Returns: {"text": without the frame, "caption": with it, "details": as `details`, "unprepared": None, or of the
-            models left out {"text": what is missing, "action": what a button says or "", "download_mb": what
-            fetching published parts instead takes, 0 where there are none}, "untried": None, or of models that wait
-            to be asked {"text": which, "is_quick": whether they may be asked once the settings rest}}.
+        Returns: {"text": without the frame, "caption": with it, "glitch": as in `Rows.of_views`, "details": as
+            `details`, "unprepared": None, or of the models left out {"text": what is missing, "action": what a button
+            says or "", "download_mb": what fetching published parts instead takes, 0 where there are none}, "untried":
+            None, or of models that wait to be asked {"text": which, "is_quick": whether they may be asked once the
+            settings rest}}.
         Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
         """
         plan = self._choices.plan_of(values)
@@ -120,6 +121,7 @@ class LivePreview:
         return {
             "text": caption.inner,
             "caption": caption.text,
+            "glitch": reading.glitch or "",
             "details": self._details(set_id, view, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
             "untried": self._untried(plan, idle) if idle else None,

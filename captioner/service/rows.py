@@ -28,6 +28,7 @@ class _Text(NamedTuple):
 
     caption: as it is exported unless there is an edit; None where a layer was damaged on the disk. inner: without the
     frame. suggestion: what the layers alone say. origin: as `Reading.origin`. sentence: the captioner's part of it.
+    glitch: what is wrong with that, "" where nothing is.
     """
 
     layers_version: int = 0
@@ -36,6 +37,7 @@ class _Text(NamedTuple):
     suggestion: str = ""
     origin: str = "empty"
     sentence: str = ""
+    glitch: str = ""
 
 
 class _Composed:
@@ -62,6 +64,7 @@ class Rows:
         suggestion: what the layers say now where the text is something else (an edit, a kept existing caption); None
             where there are no layers.
         state: empty, existing (it came along with the picture), generated, edited or failed.
+        glitch: what is wrong with what the captioner said, see `captioner.glitches`; "" where nothing is.
         is_damaged: what is stored was damaged on the disk: error says so, and there is no caption but a whole edit.
         """
         if not views:
@@ -93,6 +96,7 @@ class Rows:
                     "suggestion": made.suggestion or None,
                     "equal_to": view.equal_to,
                     "is_reviewed": view.is_reviewed,
+                    "glitch": made.glitch if view.text is None and not is_damaged else "",
                 }
             )
         return rows
@@ -125,7 +129,8 @@ class Rows:
             caption, suggestion = reading.composed, reading.suggestion
             said = suggestion.inner if suggestion else ""
             kept.texts[picture_id] = _Text(
-                *(view.layers_version, caption.text, caption.inner, said, reading.origin, _sentence(caption, plan))
+                *(view.layers_version, caption.text, caption.inner, said, reading.origin, _sentence(caption, plan)),
+                reading.glitch or "",
             )
         return kept
 

@@ -134,7 +134,7 @@ class Service:
         if has_settings:
             sent = {row["id"] for row in rows}
             rows += [
-                {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state")}
+                {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state", "glitch")}
                 for row in self.rows.of_views(set_id, self.workspace.views(set_id))
                 if row["id"] not in sent
             ]

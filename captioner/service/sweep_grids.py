@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from captioner.captions.groups import KINDS
 from captioner.captions.plan import Plan
 from captioner.lab.grid import Axis, Grid, title_of
+from captioner.records import KIND
 from captioner.workspace.checksums import damaged_row
 from captioner.workspace.records import StoredSweep, View
 
@@ -35,7 +37,7 @@ class SweptGrid:
 
     def settings_of(self, cell: int) -> dict[str, Any]:
         """A cell's settings, flat."""
-        return self.grid.cells[cell].to_flat()
+        return _flat(self.grid.cells[cell])
 
 
 def to_stored(grid: Grid, base: Plan, views: Sequence[View]) -> dict[str, Any]:
@@ -76,4 +78,5 @@ def from_stored(stored: StoredSweep, models: str) -> SweptGrid:
 
 
 def _flat(plan: Plan) -> dict[str, Any]:
-    return {name: value for name, value in plan.to_flat().items() if name not in plan.carried}
+    left_out = {*plan.carried, KINDS}
+    return {name: value for name, value in {**plan.to_flat(), KIND: plan.kind}.items() if name not in left_out}

@@ -17,6 +17,8 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from captioner.captions.caption_kinds import kind_title
+from captioner.captions.groups import KINDS
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
@@ -142,8 +144,14 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return service.live.caption_one(set_id, picture_id, service.choices.plan_of_flat(settings))
 
     def start_captioning(set_id: str, settings: dict) -> str:  # type: ignore[type-arg]
-        """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already."""
-        job = service.jobs.start_plan(set_id, None, service.choices.plan_of_flat(settings))["job"]
+        """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already.
+
+        settings: as for caption_picture. kinds among them, {"short": {"captioner": "blip-base", "max_length": 12}},
+        are further captions of each picture, with a captioner and taggers of their own, and are made too; kind names
+        the one in front, which exports take where a format has one caption a picture.
+        """
+        plan = service.choices.plan_of_flat(settings)
+        job = service.jobs.start_plan(set_id, None, plan, all_kinds=KINDS in settings)["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
     def score_captions(set_id: str) -> str:
@@ -188,8 +196,8 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
 
         axes: one to three settings with the values to try, {"q_factor": [0.6, 1, 1.4], "min_length": [5, 10, 15]}, x
-        first; models (captioner, wd14, ...) and preset may be axes too, at most 400 cells. settings: of what is on no
-        axis, as for caption_picture.
+        first; models (captioner, wd14, ...), preset and kind may be axes too, at most 400 cells. settings: of what is
+        on no axis, as for caption_picture.
         """
         asked = [AskedAxis(setting, values) for setting, values in axes.items()]
         started = service.lab.start(set_id, picture_ids, asked, service.choices.plan_of_flat(settings), name)
@@ -217,17 +225,25 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         return service.lab.rate(set_id, sweep_id, picture_id, cell, rating)  # type: ignore[arg-type]  # the shape's
 
     def captions(set_id: str) -> list:  # type: ignore[type-arg]
-        """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision"}].
+        """The captions in upload order: [{"id", "name", "folder", "caption", "text", "state", "edited", "revision",
+        "glitch", "kinds": {name: caption} of the kinds that are not in front}].
 
         caption is as exported, with prefix and suffix; text is without them, and what save_caption takes. state is
-        empty, existing (the caption came along with the picture), generated, edited or failed.
+        empty, existing (the caption came along with the picture), generated, edited or failed. glitch is what is wrong
+        with what the captioner said: empty, thinking, refusal, character, loop or cut; "" where nothing is.
         """
+        rows = service.open_set(set_id)["rows"]
+        kinds = service.kinds.captions(set_id, service.workspace.views(set_id))
         return [
             {
-                **{name: row[name] for name in ("id", "name", "folder", "caption", "text", "state", "revision")},
+                **{
+                    name: row[name]
+                    for name in ("id", "name", "folder", "caption", "text", "state", "revision", "glitch")
+                },
                 "edited": row["state"] == "edited",
+                "kinds": {kind_title(kind): text for kind, text in kinds.get(row["id"], {}).items()},
             }
-            for row in service.open_set(set_id)["rows"]
+            for row in rows
         ]
 
     def save_caption(set_id: str, picture_id: str, text: str, base_revision: int) -> dict:  # type: ignore[type-arg]

@@ -7,7 +7,6 @@ A control is known by its field's name everywhere: the script in the browser col
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from captioner.captions.groups import SettingGroup
 from captioner.records import KIND, MAIN
 from captioner.service.choices import SWITCH
 from captioner.settings import Condition, Field, Settings
+from captioner.ui.own_controls import own_control
 
 _SLIDER_LIMIT = 100_000  # a whole number with a wider range (a seed) is typed, not slid
 _RADIO_LIMIT = 5
@@ -30,10 +30,6 @@ _KIND_HTML = (
     '<button type="button" class="cw-button cw-small" id="cw-kind-add" title="One more caption for each picture, by a '
     'captioner and settings of its own">Add…</button>'
     '<button type="button" class="cw-button cw-small" id="cw-kind-remove" hidden>Remove</button></div>'
-)
-_KEPT_FILE_JS = (
-    "(async () => { while (!window.captioner) await new Promise((next) => setTimeout(next, 10));"
-    " (await window.captioner).keptFile(element); })();"
 )
 
 
@@ -69,8 +65,8 @@ class Controls:
     def field(self, declared: Field, *, value: Any = None, **looks: Any) -> Any:
         """The control of one settings field: slider, number, checkbox, radio, dropdown or text box."""
         component = _component(declared, declared.default if value is None else value, looks)
-        if declared.keeper:
-            gr.HTML(_kept_file_html(declared), js_on_load=_KEPT_FILE_JS, apply_default_css=False, padding=False)
+        if (own := own_control(declared)) is not None:
+            gr.HTML(own.html, js_on_load=own.script, apply_default_css=False, padding=False)
         self._keep(declared.name, component)
         if (needed := declared.only_when or declared.only_with) is not None:
             self._only_when[declared.name] = needed
@@ -240,22 +236,6 @@ def _named_in(table: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any])
     return next((name for name, fields in table.items() if fields.items() <= values.items()), None)
 
 
-def _kept_file_html(declared: Field) -> str:
-    """A `settings.kept_file`'s box; kept_files.js brings it to life."""
-    title = html.escape(declared.title)
-    return (
-        f'<div class="cw-kept" data-field="{html.escape(declared.name)}">'
-        f'<label class="cw-stack"><span class="cw-kept-title">{title}</span>'
-        f'<span class="info-text">{html.escape(declared.plain_help)}</span>'
-        '<select><option value="">None</option></select></label><div class="cw-row">'
-        '<button type="button" class="cw-button cw-small" data-do="add">Add a file…</button>'
-        '<button type="button" class="cw-button cw-small" data-do="remove" disabled '
-        'title="Off this browser\'s list; the file stays where the app keeps it">Take off the list</button></div>'
-        '<p role="alert" class="cw-kept-message" hidden></p>'
-        f'<input type="file" class="cw-offscreen" tabindex="-1" aria-label="{title}"></div>'
-    )
-
-
 def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     common: dict[str, Any] = {
         "label": declared.title + (f" ({declared.unit})" if declared.unit else ""),
@@ -267,13 +247,14 @@ def _component(declared: Field, value: Any, looks: Mapping[str, Any]) -> Any:
     if declared.kind is bool:
         return gr.Checkbox(value=value, **common)
     if declared.options:
-        choices = [(option.capitalize(), option) for option in declared.options]
+        choices = [(option.replace("_", " ").capitalize(), option) for option in declared.options]
         kind: Any = gr.Radio if len(choices) <= _RADIO_LIMIT else gr.Dropdown
         return kind(choices=choices, value=value, **common)
-    if declared.keeper:  # chosen in a box of our own (`_kept_file_html`), which writes here
+    if declared.keeper or declared.picks:  # chosen in a box of our own (`own_controls`), which writes here
         return gr.Textbox(value=value, max_length=declared.max_length, **{**common, "visible": "hidden"})
     if declared.kind is str:
-        return gr.Textbox(value=value, max_length=declared.max_length, lines=1, max_lines=4, **common)
+        most = 4 if declared.lines == 1 else 18  # it grows with its text, then scrolls
+        return gr.Textbox(value=value, max_length=declared.max_length, lines=declared.lines, max_lines=most, **common)
     assert declared.minimum is not None and declared.maximum is not None
     if declared.maximum - declared.minimum > _SLIDER_LIMIT:
         return gr.Number(value=value, minimum=declared.minimum, maximum=declared.maximum, precision=0, **common)

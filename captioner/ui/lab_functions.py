@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from captioner.captions.plan import Plan
 from captioner.service.lab import AskedAxis
 from captioner.service.service import Service
 from captioner.ui.asked import (
@@ -33,10 +34,14 @@ def lab_functions(service: Service) -> list[ScriptFunction]:
     of_sweep = {**of_set, "sweep": identifier}
     colour = or_null(one_of(COLOURS))
 
+    def plan_of(asked: dict[str, Any]) -> Plan:
+        """The plan of the page's settings, which knows the kinds of captions that the set has."""
+        return service.choices.knowing_kinds(asked["set"], service.choices.plan_of(asked["settings"]))
+
     def start(asked: dict[str, Any]) -> dict[str, Any]:
         """{"sweep": its id}; {"missing": [{"name", "download_mb"}]} where a download was not asked for yet."""
         axes = [AskedAxis(one["name"], one["values"]) for one in asked["axes"]]
-        plan, downloads = service.choices.plan_of(asked["settings"]), asked["downloads"]
+        plan, downloads = plan_of(asked), asked["downloads"]
         if not downloads and (missing := lab.missing(axes, plan)):
             return {"missing": missing}
         return lab.start(asked["set"], asked["ids"], axes, plan, asked["name"], downloads=downloads)
@@ -45,7 +50,7 @@ def lab_functions(service: Service) -> list[ScriptFunction]:
         script_function(
             "lab_offer",
             {**of_set, "settings": optional(settings)},
-            lambda asked: lab.offer.of_plan(service.choices.plan_of(asked["settings"])),
+            lambda asked: lab.offer.of_plan(plan_of(asked)),
         ),
         script_function(
             "start_sweep",

@@ -1,7 +1,7 @@
 """The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app ANSWERS [flags].
 
 ANSWERS: JSON of delay_s, what the captioner takes for a picture; labels_each and unprepared, see `FakeClip`; warning,
-see `FakeWd14`; with_echo, whether a second family of captioners is there; with_vlm, whether a tiny vision-language
+see `FakeWd14`; with_echo, whether two more families of captioners are there; with_vlm, whether a tiny vision-language
 model is, which wants its answers drawn.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import app
 from tests.fakes import FakeCaptioner, FakeClip, FakeWd14, fake_models
+from tests.other_askers import PARROT
 from tests.other_families import ECHO
 
 if __name__ == "__main__":
@@ -28,7 +29,7 @@ if __name__ == "__main__":
         return answer_at_once(self, pictures, settings)
 
     FakeCaptioner.caption = answer_later  # type: ignore[method-assign]
-    more = [ECHO] if answers["with_echo"] else []
+    more = [ECHO, PARROT] if answers["with_echo"] else []
     with tempfile.TemporaryDirectory() as folder, fake_models(Path(folder), *more) as models:
         FakeClip.labels_each, FakeClip.unprepared = answers["labels_each"], answers["unprepared"]
         FakeClip.seconds_a_step = 0.3

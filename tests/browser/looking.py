@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from captioner.models.questions import VARIABLES
+
 FAINT = """() => {
     const parse = (text) => {
         const found = text.match(/[\\d.]+/g).map(Number);
@@ -74,6 +76,9 @@ def twice(page: Any) -> list[str]:
     return [f"twice: {found}" for found in page.evaluate(TWICE)]
 
 
+_VARIABLE = re.compile("|".join(map(re.escape, VARIABLES)))  # a prompt's, which are shown as they are typed
+
+
 def mangled(page: Any) -> list[str]:
     """Words that show how they were written: a backslash, an entity, markup, a value that was not there."""
-    return [f"mangled: {text}" for text in page.evaluate(WORDS) if MANGLED.search(text)]
+    return [f"mangled: {text}" for text in page.evaluate(WORDS) if MANGLED.search(_VARIABLE.sub("", text))]

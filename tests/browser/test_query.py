@@ -11,7 +11,7 @@ from tests.browser.units import Tab, row
 pytestmark = pytest.mark.browser
 
 PICTURES: dict[str, dict[str, Any]] = {
-    "a": {"caption": "A red car, outdoors, long hair", "tokens": 9, "score": 0.72},
+    "a": {"caption": "A red car, outdoors, long hair", "tokens": 9, "score": 0.72, "isGlitch": True},
     "b": {"caption": "a blue car, long_hair", "tokens": 76, "state": "edited", "isReviewed": True, "score": 0.2},
     "c": {"caption": "", "tokens": 0, "state": "empty", "score": -1},
     "d": {"caption": "redcar in a house, car", "name": "0041.png", "folder": "10_sks dog", "state": "existing"},
@@ -46,6 +46,9 @@ LISTED = {
     "-score:>=0.2": "cd",
     "reviewed:yes": "b",
     "reviewed:no car": "ad",
+    "is:reviewed": "b",
+    "is:glitch": "a",
+    "-is:glitch car": "bd",
     "(red:1.2)": "",  # a weight is a word
 }
 
@@ -54,6 +57,7 @@ PROBLEMS = {
     "tokens:>": "tokens: takes a number, such as tokens:>75.",
     "tag:": "tag: needs a value behind it.",
     "reviewed:maybe": "reviewed: is yes or no.",
+    "is:bad": "is: takes glitch or reviewed.",
     "sks:dog": "“sks:” is nothing to filter by; to look for the words, put them in quotes.",
     "constructor:x": "“constructor:” is nothing to filter by; to look for the words, put them in quotes.",
     "score:good": "score: takes a number, such as score:>0.5.",

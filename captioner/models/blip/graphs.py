@@ -19,6 +19,7 @@ import torch
 
 from captioner.models.blip.cache import PictureKeys
 from captioner.models.blip.tree import AttentionInputs, NewNodes, NodeStore, PrefixTree
+from captioner.models.memory import is_out_of_memory
 
 _log = logging.getLogger(__name__)
 
@@ -166,9 +167,9 @@ class StepGraphs:
         if self._is_recorded:
             try:
                 step.run = self._recorded(run, like.device)
-            except torch.OutOfMemoryError:
-                raise
             except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
                 self._is_recorded = False  # the same steps go on, launched one by one
                 _log.warning("CUDA graphs are off (%s); captions take longer", error)
         return step

@@ -22,14 +22,14 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from captioner.errors import ModelFailed
+from captioner.errors import ModelFailed, SettingsError
 from captioner.models.memory import in_halves
 from captioner.models.vision_language import loading
 from captioner.models.vision_language.asking import Asking
 from captioner.models.vision_language.drawing import DrawEachRow, OfTheAnswer
 from captioner.models.vision_language.features import Features
 from captioner.models.vision_language.prefix import Prefixes
-from captioner.models.vision_language.settings import VisionLanguageSettings
+from captioner.models.vision_language.settings import MAX_ANSWER, VisionLanguageSettings
 from captioner.records import Alternative, Finish, Sentence
 
 _THOUGHT = re.compile(r"\A.*?(?:</think(?:ing)?>|◁/think▷)", re.DOTALL)
@@ -109,7 +109,8 @@ class VisionLanguageModel:
 
         Args: prompts: the question for each picture. seeds: for each picture; heeded under nucleus sampling.
             is_again: the same will be asked again, with other settings.
-        Raises: SettingsError: see `check`. ModelFailed: scores are not numbers. OutOfMemory: not even one fits.
+        Raises: SettingsError: see `check`; the prompt leaves no room for an answer. ModelFailed: scores are not
+            numbers. OutOfMemory: not even one fits.
         """
         asked = list(zip(images, prompts, seeds, strict=True))
         said: dict[int, Sentence] = {}
@@ -137,14 +138,15 @@ class VisionLanguageModel:
         is_drawn = settings.method == "nucleus"
         beams = 1 if is_drawn else settings.num_beams
         inputs = self._inputs(images, prompts, settings.system, beams, is_again)
+        room = self._room(inputs.get("input_ids"))
         rules = self._rules(settings)
         draw = DrawEachRow(seeds, self._model.device) if is_drawn else None
         if draw is not None:
             rules.append(draw)
         said = self._model.generate(
             **inputs,
-            max_new_tokens=settings.max_new_tokens,
-            min_new_tokens=settings.min_new_tokens or None,
+            max_new_tokens=min(settings.max_new_tokens, room),
+            min_new_tokens=min(settings.min_new_tokens, room) or None,
             num_beams=beams,
             num_return_sequences=beams,
             length_penalty=settings.length_penalty if beams > 1 else 1.0,
@@ -162,6 +164,19 @@ class VisionLanguageModel:
         if any(score is not None and score != score for score in scores):
             raise ModelFailed("the model's scores are not numbers (NaN); its weights may be damaged, or need fp32.")
         return [_sentence(found[row * beams : (row + 1) * beams]) for row in range(len(asked))]
+
+    def _room(self, prompt: torch.Tensor | None) -> int:
+        """How many tokens an answer may have before the model has no more places. Raises: SettingsError: none."""
+        limit = getattr(self._model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+        if not isinstance(limit, int):
+            return MAX_ANSWER
+        count = prompt.shape[1] if prompt is not None else 0
+        if count >= limit:
+            raise SettingsError(
+                f"the prompt and the picture take {count:,} tokens, and this model has room for {limit:,} with its "
+                "answer; shorten the prompt."
+            )
+        return limit - (1 if self._is_encoder_decoder else max(count, 1))
 
     def _rules(self, settings: VisionLanguageSettings) -> LogitsProcessorList:
         """What changes scores, in transformers' order; of the answer's tokens only."""

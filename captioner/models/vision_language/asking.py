@@ -34,6 +34,7 @@ class Asking:
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self._takes = _taken_by(model)
         self._ends = _ends_of(model)
+        self._place = _place_of_picture(model)
         self._template = getattr(processor, "chat_template", None) or ""
         self.style: Style = self._find_style(hasattr(processor, "image_processor"))
         self._has_system = self.style in ("parts", "string") and self._takes_system()
@@ -97,15 +98,20 @@ class Asking:
                     if text.count(_NONSENSE) != 1 or "'type'" in text or '"type"' in text:
                         reasons.append(f"{style}: the template does not take it")
                         continue
-                self._batch(style, [white], [_NONSENSE], "")  # the processor counts placeholders, and raises
-                return style
+                made = self._batch(style, [white], [_NONSENSE], "")  # most processors count placeholders, and raise
+                if self._place is None or "input_ids" not in made or (made["input_ids"] == self._place).any():
+                    return style
+                reasons.append(f"{style}: the picture is left out of the text")
             except Exception as error:  # noqa: BLE001 - whatever a processor says to what it does not take
                 reasons.append(f"{style}: {type(error).__name__}: {str(error)[:120]}")
         try:
+            if self._place is not None:
+                raise BadModel("pictures have a place in the text")
             self._batch("picture", [white], [""], "")
         except Exception as error:
             raise BadModel(
-                f"no way was found to show this model a picture ({'; '.join(reasons)}); take another model."
+                f"no way was found to show this model a picture ({'; '.join(reasons)}); take a copy of it with "
+                "its own chat template and processor files, or another model."
             ) from error
         _log.info("the model takes no question: %s", "; ".join(reasons))
         return "picture"
@@ -173,6 +179,13 @@ def _taken_by(model: Any) -> set[str]:
     if not type(model).generate.__qualname__.startswith("GenerationMixin"):
         functions.append(model.generate)
     return {name for function in functions for name in inspect.signature(function).parameters}
+
+
+def _place_of_picture(model: Any) -> int | None:
+    """The token that stands for a picture in the text; None for a model without, or that puts pictures in by itself."""
+    if not type(model).generate.__qualname__.startswith("GenerationMixin"):
+        return None
+    return getattr(model.config, "image_token_id", getattr(model.config, "image_token_index", None))
 
 
 def _ends_of(model: Any) -> list[int]:

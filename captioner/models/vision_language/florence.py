@@ -41,8 +41,7 @@ class FlorenceSettings(SearchSettings):
     task: str = choice(
         "more_detailed_caption",
         tuple(TASKS),
-        "What the model is told to do. The first three all know; `generate_tags`, `mixed_caption` (caption and tags), "
-        "`mixed_caption_plus` and `analyze` only PromptGen.",
+        "What the model is told to do. The first three all know, the others only PromptGen; mixed is caption and tags.",
     )
     own_task: str = words(
         "", "Told to the model in the task's place where it is not empty, for fine-tunes that know other words."
@@ -91,7 +90,7 @@ class FlorenceCaptioner(VisionLanguageCaptioner):
     Settings: ClassVar[type[Settings]] = FlorenceSettings
     files: ClassVar[tuple[str, ...]] = FLORENCE_FILES
     names_with: ClassVar[tuple[str, ...]] = ("florence-2", "promptgen")
-    other_names: ClassVar[str] = "that of a Florence-2 or PromptGen"
+    other_names: ClassVar[str] = "the hub id of a Florence-2 or PromptGen"
 
     @classmethod
     def spec_for(cls, name: str) -> ModelSpec | None:

@@ -37,6 +37,7 @@ def load(folder: Path, device: str) -> tuple[Any, Any, Any]:
     if published_florence.is_published(folder):
         model, told, processor = _made(folder, "model", lambda: published_florence.load(folder, dtype))
         _refuse_missing(folder, told)
+        model.generation_config = _emptied(model.generation_config)
         return model.to(device).eval(), processor, processor.image_processor
     for name in ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json"):
         if name == "config.json" or (folder / name).is_file():

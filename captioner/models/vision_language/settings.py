@@ -9,6 +9,9 @@ from captioner.errors import SettingsError
 from captioner.models.questions import QuestionSettings, RedrawnSettings
 from captioner.settings import choice, real, whole
 
+MAX_ANSWER = 4096
+"""Tokens that an answer may have at most."""
+
 _BEAM = ("method", ("beam",))
 _NUCLEUS = ("method", ("nucleus",))
 
@@ -21,7 +24,7 @@ class SearchSettings(RedrawnSettings):
 
     method: str = choice("beam", ("beam", "nucleus"), "Search for the likeliest answer, or draw one at random.")
     num_beams: int = whole(1, 1, 16, "How many answers are followed at once; 1 is greedy.", only_when=_BEAM)
-    max_new_tokens: int = whole(300, 1, 4096, "Answers are cut here.", unit="tokens", label="Longest answer")
+    max_new_tokens: int = whole(300, 1, MAX_ANSWER, "Answers are cut here.", unit="tokens", label="Longest answer")
     min_new_tokens: int = whole(0, 0, 1024, "No answer ends before this.", unit="tokens", label="Shortest answer")
     repetition_penalty: float = real(
         1.0, 0.01, 5.0, "Above 1 repeats become rarer; only what is new counts, not the prompt."
@@ -29,7 +32,9 @@ class SearchSettings(RedrawnSettings):
     length_penalty: float = real(
         1.0, -3.0, 3.0, "Above 0 favours long answers among the finished beams, below 0 short ones.", only_when=_BEAM
     )
-    no_repeat_ngram_size: int = whole(0, 0, 20, "No run of so many tokens occurs twice; 0 is off.", unit="tokens")
+    no_repeat_ngram_size: int = whole(
+        0, 0, 20, "No run of so many tokens occurs twice in an answer; 0 is off.", unit="tokens"
+    )
     top_p: float = real(
         0.9, 0.01, 1.0, "Draw only from the likeliest tokens that together reach this; 1 is off.", only_when=_NUCLEUS
     )

@@ -34,6 +34,7 @@ _STYLES = (
     "suggest",
     "models",
     "settings",
+    "prompts",
     "results",
     "first_steps",
     "lab",

@@ -3,6 +3,7 @@
 
 import './set/place.js';
 import './views/grid.js';
+import './views/glitch.js';
 import './views/filter.js';
 import './views/look.js';
 import './views/editor.js';
@@ -57,6 +58,7 @@ import { page, takeRows } from './set/pictures.js';
 import { replay } from './set/unsaved.js';
 import { tellGone } from './views/gone.js';
 import { bringToLife } from './views/kept_files.js';
+import { insertable, picks } from './views/prompts.js';
 import { offerRecent } from './views/recent.js';
 import { describe, modelArrived, modelChosen, settingsChanged, waitForSettings } from './views/settings.js';
 
@@ -99,5 +101,5 @@ export function start({ server, settings }) {
   opening.then((isHere) => {
     if (isHere) bench().dataset.ready = 'true';
   });
-  return { settingsChanged, modelChosen, modelArrived, keptFile: bringToLife };
+  return { settingsChanged, modelChosen, modelArrived, keptFile: bringToLife, insertable, picks };
 }

@@ -93,7 +93,9 @@ function draw({ isNew }) {
     link.href = `sets/${encodeURIComponent(page.set)}/sweeps/${encodeURIComponent(sweep.id)}.${link.dataset.file}`;
   if (!isEntered) {
     isEntered = true;
-    focusCell(!byId('cw-compare-panel-open').checkVisibility()); // a phone's one column is read from its top
+    const isOneColumn = byId('cw-compare-panel-open').checkVisibility(); // which is read from its top
+    focusCell(!isOneColumn);
+    if (isOneColumn) section.scrollIntoView({ block: 'start' });
   }
 }
 

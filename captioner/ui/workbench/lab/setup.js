@@ -108,9 +108,8 @@ function startMarkup() {
     ? html`<span title="${offer.asked.join(', ')}">Scored by ${offer.asked_titles.join(', ')}.</span>`
     : 'No model here can score captions; tokens and repetition are counted.';
   return html`<div class="cw-compare-start">
-    <p id="cw-compare-size" role="status"><b>${size}</b> <span class="cw-quiet">${asked}</span></p>
+    <p id="cw-compare-size" role="status"><b>${size}</b> <span class="cw-quiet">${asked}</span> ${download.words}</p>
     <p class="cw-compare-wrong" role="alert">${problem}</p>
-    <p id="cw-compare-download" role="status">${download.words}</p>
     <button type="submit" class="cw-button cw-primary" id="cw-compare-start" ${wrong || isStarting ? html`disabled` : ''}>${isStarting ? 'Starting…' : download.button}</button>
   </div>`;
 }

@@ -3,6 +3,7 @@
 import { announce, on } from '../core/events.js';
 import { byName } from '../core/text.js';
 import { captionOf, stateOf } from './captions.js';
+import { glitchOf } from './glitches.js';
 import { page, pathOf } from './pictures.js';
 import { accepts, parse } from './query.js';
 import { scoreOf } from './readings.js';
@@ -38,11 +39,13 @@ const factsOf = (row) => ({
   tokens: tokensOf(row),
   score: scoreOf(row),
   isReviewed: isReviewed(row),
+  isGlitch: !!glitchOf(row),
 });
 
 /** Whether a picture is in a state, or has the reviewer's mark, or not. */
 function isIn(state, row) {
   if (state === 'reviewed' || state === 'unreviewed') return isReviewed(row) === (state === 'reviewed');
+  if (state === 'glitch') return !!glitchOf(row);
   return stateOf(row) === state;
 }
 
@@ -56,7 +59,8 @@ export function matches(row) {
 export const isFiltered = () => !!(page.filter || page.state || page.only);
 
 /** Whether what the server tells, beside new texts, may change what is listed. */
-const followsServer = () => page.state || ['state', 'reviewed', 'tokens'].some((field) => query.fields.has(field));
+const followsServer = () =>
+  page.state || ['state', 'reviewed', 'is', 'tokens'].some((field) => query.fields.has(field));
 
 /**
  * Lists the pictures that match again. Typing alone does not call this, and what the server tells keeps the current

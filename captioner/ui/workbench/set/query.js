@@ -1,6 +1,6 @@
 // The language of the filter box: red car -blurry "on grass" tag:cat tokens:>75. Knows no set and no page: a picture is
-// asked for its facts, {path, name, folder, caption, state, tokens, score, isReviewed}, the first four in small letters;
-// what is not known of it yet (undefined) leaves it listed.
+// asked for its facts, {path, name, folder, caption, state, tokens, score, isReviewed, isGlitch}, the first four in small
+// letters; what is not known of it yet (undefined) leaves it listed.
 
 import { STATE_WORDS } from './states.js';
 
@@ -54,6 +54,11 @@ const FIELDS = {
   reviewed: (value) => {
     if (!['yes', 'no'].includes(value)) throw new Unreadable('reviewed: is yes or no.');
     return { test: ({ isReviewed }) => isReviewed === (value === 'yes') };
+  },
+  is: (value) => {
+    const fact = { glitch: 'isGlitch', reviewed: 'isReviewed' }[value];
+    if (!fact) throw new Unreadable('is: takes glitch or reviewed.');
+    return { test: (picture) => picture[fact] === true };
   },
   score: (value) => ({ test: figure('score', value, (picture) => picture.score) }),
 };

@@ -2,13 +2,14 @@
 
 import { html, render } from '../core/html.js';
 import { captionOf, stateOf } from '../set/captions.js';
+import { glitchOf } from '../set/glitches.js';
 import { queryNow } from '../set/listing.js';
 import { page, pathOf, pictureUrl } from '../set/pictures.js';
 import { hitsIn } from '../set/query.js';
 import { readingOf } from '../set/readings.js';
 import { isReviewed } from '../set/reviewed.js';
 import { tokenLimit, tokensOf } from '../set/token_counts.js';
-import { reviewedIcon, STATES, stateIcon } from './states.js';
+import { glitchIcon, reviewedIcon, STATES, stateIcon } from './states.js';
 
 const BEFORE_HIT = 40; // letters that are shown before a hit which would else lie beyond the two lines
 const FAR = 90;
@@ -36,13 +37,14 @@ export function makeCell(row, isInList) {
   cell.setAttribute('role', 'option');
   const image = html`<img alt="" decoding="async" draggable="false" src="${pictureUrl(row.id, 'thumbnail')}">`;
   const marks = html`<b>${reviewedIcon}</b><i></i>`;
+  const wrong = html`<span class="cw-cell-glitch">${glitchIcon}</span>`;
   render(
     cell,
     isInList
       ? html`${image}<div class="cw-line-text"><div class="cw-line-head"><span class="cw-line-name"></span><span
-          class="cw-line-doubt" aria-hidden="true">?</span><span
+          class="cw-line-doubt" aria-hidden="true">?</span>${wrong}<span
           class="cw-line-tokens cw-quiet"></span>${marks}</div><p></p></div>`
-      : html`${image}<span class="cw-cell-folder">${row.folder.split('/').at(-1)}</span>${marks}`,
+      : html`${image}<span class="cw-cell-folder">${row.folder.split('/').at(-1)}</span>${wrong}${marks}`,
   );
   return cell;
 }
@@ -79,7 +81,9 @@ export function markCell(cell, row) {
   cell.dataset.reviewed = isReviewed(row);
   const isDoubtful = !!readingOf(row)?.has_doubt;
   cell.dataset.doubtful = isDoubtful;
-  const marks = `${isReviewed(row) ? ' and reviewed' : ''}${isDoubtful ? ', with a doubtful word' : ''}`;
+  const wrong = glitchOf(row);
+  cell.dataset.glitch = !!wrong;
+  const marks = `${isReviewed(row) ? ' and reviewed' : ''}${isDoubtful ? ', with a doubtful word' : ''}${wrong && `, looks wrong: ${wrong}`}`;
   const words = `${STATES[state].title}${marks}`;
   const isInList = cell.classList.contains('cw-line');
   cell.setAttribute('aria-label', `${pathOf(row)}, ${words}${isInList ? `: ${captionOf(row)}` : ''}`);

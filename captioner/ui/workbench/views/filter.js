@@ -23,6 +23,7 @@ const LANGUAGE = [
   ['state:edited', '"no caption", "brought along", generated, edited, failed, conflict'],
   ['score:>0.5', 'the most doubtful word is worse than 0.5; of captions that were read'],
   ['reviewed:no', 'not marked as reviewed; reviewed:yes'],
+  ['is:glitch', 'looks wrong: cut, going round in circles, a refusal; is:reviewed'],
 ];
 const lines = html`<dl class="cw-help cw-language">${LANGUAGE.map(
   ([example, means]) => html`<dt><code>${example}</code></dt><dd>${means}</dd>`,

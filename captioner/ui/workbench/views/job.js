@@ -164,6 +164,22 @@ export function offerDownload(models, hosts) {
   byId('cw-caption-all').title = missing.length ? `Downloads first: ${names.join('; ')}` : '';
 }
 
+/**
+ * Whether the settings' models may be asked: pictures leave this machine only once the person has agreed to that.
+ * @param {function} then what is done when the person agrees later
+ */
+export function maySend(then) {
+  const hosts = sendsTo.filter((host) => !agreed.has(host));
+  if (!hosts.length) return true;
+  const send = () => {
+    for (const host of hosts) agreed.add(host);
+    then();
+  };
+  const lines = [`With these settings they are sent to ${hosts.join(' and ')}, without place or camera.`];
+  notice('bad', 'Pictures leave this machine', lines, [{ text: 'Send them', run: send }]);
+  return false;
+}
+
 /** As `takeJob`, of one that this tab has just begun. */
 export function takeOwnJob(job) {
   own.add(job.id);
@@ -178,16 +194,7 @@ export async function startJob(ids, downloads = false, { allKinds = false } = {}
     notice('bad', 'Captioning did not start', [`${names}: not downloaded yet. The settings on the right offer it.`]);
     return;
   }
-  const hosts = sendsTo.filter((host) => !agreed.has(host));
-  if (hosts.length) {
-    const send = () => {
-      for (const host of hosts) agreed.add(host);
-      startJob(ids, downloads, { allKinds });
-    };
-    const lines = [`With these settings they are sent to ${hosts.join(' and ')}, without place or camera.`];
-    notice('bad', 'Pictures leave this machine', lines, [{ text: 'Send them', run: send }]);
-    return;
-  }
+  if (!maySend(() => startJob(ids, downloads, { allKinds }))) return;
   const request = { set: page.set, ids, settings: page.settings, downloads, all_kinds: allKinds };
   const reply = await askOrTell('Captioning did not start', 'start_job', request);
   if (!reply) return;

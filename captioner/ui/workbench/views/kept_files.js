@@ -1,12 +1,12 @@
 // Files of the person's own that are a setting (a vocabulary): picked from a list, added, taken off the list. Files belong
 // to the server, which never changes one; the list belongs to the browser, as the list of sets does.
 
-import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { askOrTell } from '../core/messages.js';
 import * as storage from '../core/storage.js';
 import { page } from '../set/pictures.js';
+import { boxOf, put as putInto } from './boxes.js';
 
 const LISTS = 'captioner/kept/';
 
@@ -14,13 +14,8 @@ const listed = (field) => storage.list(LISTS + field);
 
 const list = (field, names) => storage.note(LISTS + field, JSON.stringify(names));
 
-/** The hidden box that Gradio knows the value by; it hears of a new one as if it were typed. */
-function put(field, name) {
-  const box = byId(`setting-${field}`)?.querySelector('textarea, input');
-  if (!box) return;
-  box.value = name;
-  box.dispatchEvent(new Event('input', { bubbles: true }));
-}
+/** Gradio knows the value by a hidden box. */
+const put = (field, name) => putInto(boxOf(field), name);
 
 /** Brings one field's box to life; called when its tab is first shown. */
 export function bringToLife(root) {

@@ -10,6 +10,7 @@ import * as storage from '../core/storage.js';
 import { plural } from '../core/text.js';
 import { textOf } from '../set/captions.js';
 import { detailsNow, takeDetails } from '../set/details.js';
+import { GLITCH_WORDS } from '../set/glitches.js';
 import { page, rowOf } from '../set/pictures.js';
 import * as unsaved from '../set/unsaved.js';
 
@@ -22,8 +23,8 @@ let drawn = '';
 let isDrawing = false; // asked the server for draws
 
 const line = (other, index, isUsed) =>
-  html`<li><small title="The score of the search: the nearer to 0, the likelier"
-    >${other.score?.toFixed(2)}</small><span title="${other.caption}">${other.text}</span><button type="button"
+  html`<li data-glitch="${other.glitch}"><small title="The score of the search: the nearer to 0, the likelier"
+    >${other.score?.toFixed(2)}</small><span title="${other.glitch ? `Looks wrong: ${GLITCH_WORDS[other.glitch]}` : other.caption}">${other.text}</span><button type="button"
     class="cw-button cw-small" tabindex="-1" data-index="${index}" aria-pressed="${isUsed}" aria-label="Use: ${other.text}"
     >${isUsed ? 'Used' : 'Use'}</button></li>`;
 

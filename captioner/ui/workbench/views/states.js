@@ -30,4 +30,7 @@ export const STATES = {
 /** The reviewer's mark: two ticks, where the mark of a selected picture is one in a circle. */
 export const reviewedIcon = html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="m1.500 8.500 3 3.200L10 5M7.500 10.700l1 1L14.500 5" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round" stroke-linecap="round"/></svg>`;
 
+/** A caption that goes wrong: a sign that it should be looked at. */
+export const glitchIcon = html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M8 3v6M8 11.500v1.500" fill="none" stroke="currentColor" stroke-width="2.200" stroke-linecap="round"/></svg>`;
+
 export const stateIcon = (name) => html`<svg viewBox="0 0 16 16" aria-hidden="true">${STATES[name].icon}</svg>`;

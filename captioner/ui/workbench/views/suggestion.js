@@ -66,8 +66,8 @@ export async function suggest({ isWhole = false, isAsked = false } = {}) {
       tellSettings('');
       if (reply.details && !isWanted) takeDetails(id, reply.details);
       announce('suggested', reply);
-      if (id === page.current && !isWanted)
-        live = { id, text: reply.text, kind: 'Preview', isUntried: !!reply.untried };
+      const kind = reply.glitch ? 'Preview, looks wrong' : 'Preview';
+      if (id === page.current && !isWanted) live = { id, text: reply.text, kind, isUntried: !!reply.untried };
     } catch (error) {
       throwBug(error);
       if (error instanceof Unreachable) live = { id, error: 'The server does not answer.', kind: 'Failed' };

@@ -3,6 +3,7 @@
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
+import { maySend } from './job.js';
 import { suggest } from './suggestion.js';
 
 const RESTS_AFTER_MS = 400;
@@ -21,6 +22,7 @@ function show() {
 }
 
 function tryIt() {
+  if (!maySend(tryIt)) return;
   clearTimeout(timer);
   if (!untried || isTrying) return;
   isTrying = true;

@@ -1,0 +1,127 @@
+"""Several kinds of captions in one run: the flag that names them, and captioning with all of them.
+
+A kind in the command line is NAME:CAPTIONER:SETTING=VALUE..., of which all but the name may be left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby, islice
+from typing import Any
+
+from captioner import pipeline
+from captioner.captions.caption_kinds import kind_of_title, own_names
+from captioner.captions.groups import CAPTIONER, PRESET, setting_groups
+from captioner.captions.layers import due
+from captioner.captions.plan import Plan
+from captioner.captions.review import Reading
+from captioner.cli.parser import WrongUse
+from captioner.contract import ModelUser, PictureInput
+from captioner.errors import CaptionerError
+from captioner.models import registry
+from captioner.pipeline import Captioned, PictureSource, make_layers
+from captioner.records import Layer
+
+AT_ONCE = 16  # pictures that one kind's models look at before the next kind's do, which may have to be loaded first
+_SETTING = re.compile(r"(?:--)?([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
+
+
+def read_kinds(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the flag was given -> `kinds` of the flat mapping.
+
+    Raises: SettingsError: a name or a value that cannot be. WrongUse: a kind is named twice, or a setting that is none.
+    """
+    kinds: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        title, *parts = text.split(":")
+        name = kind_of_title(title)
+        if name in kinds or not name:
+            raise WrongUse(f"--kind {title!r} is there already; give each kind of caption a name of its own.")
+        kinds[name] = _own(text, parts)
+    return kinds
+
+
+def _own(text: str, parts: Sequence[str]) -> dict[str, Any]:
+    words: list[str] = []
+    for part in parts:  # a folder or a value may have colons in it
+        if words and not _SETTING.fullmatch(part):
+            words[-1] += f":{part}"
+        else:
+            words.append(part)
+    own: dict[str, Any] = {}
+    if words and not _SETTING.fullmatch(words[0]):
+        own[CAPTIONER] = words.pop(0)
+    fields = {
+        field.name: field for group in setting_groups("captioner") for field in (*group.fields(), *group.aliases())
+    }
+    for word in words:
+        found = _SETTING.fullmatch(word)
+        assert found is not None
+        name, value = found[1].replace("-", "_"), found[2]
+        if name not in own_names():
+            raise WrongUse(
+                f"{name} in --kind {text} is no setting of a captioner and no tagger; text settings all kinds share."
+            )
+        is_word = name in (CAPTIONER, PRESET, *registry.families("tagger"))
+        own[name] = value if is_word else fields[name].parse(value)
+    return own
+
+
+def caption_all_kinds(
+    sources: Iterable[PictureSource], plan: Plan, manager: ModelUser, *, batch_size: int
+) -> Iterator[Captioned]:
+    """As `pipeline.caption_pictures`, with the captions of the plan's other kinds.
+
+    A picture whose caption came along and is kept is shown to the other kinds' models.
+    """
+    others = [one for one in plan.of_all_kinds() if one.kind != plan.kind and one.running()]
+    if not others:
+        yield from pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size)
+        return
+    left = iter(sources)
+    while chunk := list(islice(left, AT_ONCE)):
+        done = list(pipeline.caption_pictures(chunk, plan, manager, batch_size=batch_size))
+        for other in others:
+            done = _with_kind(chunk, done, other, manager, batch_size)
+        yield from done
+
+
+def _with_kind(
+    chunk: Sequence[PictureSource], done: Sequence[Captioned], plan: Plan, manager: ModelUser, batch_size: int
+) -> list[Captioned]:
+    """The same with the captions of a plan of another kind."""
+    found = {one.picture_id: one for one in done}
+    todo = [
+        (source, due(found[source.id].layers, plan, source.name, source.existing))
+        for source in chunk
+        if found[source.id].error is None
+    ]
+    for families, group in groupby(todo, key=lambda item: item[1]):
+        opened: list[tuple[str, PictureInput]] = []
+        for source, _ in group:
+            try:
+                shown = PictureInput(source.open(), name=source.name, existing=source.existing, folder=source.folder)
+                opened.append((source.id, shown))
+            except CaptionerError as error:
+                found[source.id] = _failed(found[source.id], error)
+        stored = {picture_id: found[picture_id].layers for picture_id, _ in opened}
+        for batch in make_layers(opened, plan, manager, only=families, stored=stored, batch_size=batch_size):
+            for answer in batch:
+                one = found[answer.picture_id]
+                layers = (*one.layers, *answer.layers)
+                found[answer.picture_id] = (
+                    replace(one, layers=layers, kinds={**one.kinds, plan.kind: _caption(layers, plan)})
+                    if answer.error is None
+                    else _failed(one, answer.error)
+                )
+    return [found[one.picture_id] for one in done]
+
+
+def _caption(layers: Sequence[Layer], plan: Plan) -> str:
+    return Reading(layers, plan).caption.text
+
+
+def _failed(one: Captioned, error: CaptionerError) -> Captioned:
+    return replace(one, caption=None, error=error, was_kept=False)
