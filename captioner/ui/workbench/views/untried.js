@@ -22,9 +22,8 @@ function show() {
 }
 
 function tryIt() {
-  if (!maySend(tryIt)) return;
   clearTimeout(timer);
-  if (!untried || isTrying) return;
+  if (!untried || isTrying || !maySend(tryIt)) return;
   isTrying = true;
   show();
   suggest({ isWhole: true, isAsked: true });
