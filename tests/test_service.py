@@ -254,7 +254,7 @@ def test_a_deleted_set_is_gone(service: Service) -> None:
     assert service.delete_set(set_id) == {}
     with pytest.raises(UnknownSet):
         service.open_set(set_id)
-    assert service.known_sets([set_id]) == {"sets": []}
+    assert service.known_sets([set_id])["sets"] == []
 
 
 def test_a_replaced_database_is_told_with_every_answer(service: Service, tmp_path: Path) -> None:
