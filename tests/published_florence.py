@@ -80,6 +80,7 @@ def _publish(model: Any, processor: Any, folder: Path) -> None:
             **{name: text[name] for name in (*kept, *ends, *more)},
             "vocab_size": rows,
             "model_type": "florence2_language",
+            "forced_bos_token_id": None,
             "num_beams": 3,
             "no_repeat_ngram_size": 3,
         },
@@ -103,6 +104,7 @@ def _publish(model: Any, processor: Any, folder: Path) -> None:
         "image_processor_type": "CLIPImageProcessor",
         "image_seq_length": processor.image_processor.image_seq_length,
         "do_center_crop": False,
+        "do_convert_rgb": None,
         "size": {"height": 64, "width": 64},
         "crop_size": {"height": 64, "width": 64},
     }

@@ -729,6 +729,7 @@ def test_models_lists_the_registry(shell: Shell) -> None:
     assert ran.status == 0
     for spec in registry.MODELS:
         assert spec.name in ran.out and spec.licence in ran.out
+    assert "1,080 MB   1.0 GiB, 0.5 on a card" in ran.out and "tasks beams draws" in ran.out
     rows = shell("models", "--json").objects
     assert [row["name"] for row in rows] == [spec.name for spec in registry.MODELS]
     assert {"name", "family", "repo", "is_demo", "licence", "download_mb", "is_here"} <= set(rows[0])

@@ -115,6 +115,16 @@ def test_the_table_of_words_may_be_stored_under_another_name(
     assert torch.equal(logits(VisionLanguageModel.load(folder, "cpu"), TASK), logits(published, TASK))
 
 
+def test_half_precision_on_disk_is_full_on_the_cpu(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """As Microsoft stores it."""
+    folder = copied(folders, tmp_path / "half")
+    tensors = load_file(folder / "model.safetensors")
+    save_file({name: tensor.half() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    model = VisionLanguageModel.load(folder, "cpu")
+    assert model.precision == "fp32"
+    assert logits(model, TASK).isfinite().all()
+
+
 def test_tensors_that_are_missing_or_unknown_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
     folder = copied(folders, tmp_path / "damaged")
     whole = load_file(folder / "model.safetensors")

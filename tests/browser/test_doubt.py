@@ -55,6 +55,15 @@ def _reason(page: Any) -> str:
     return " ".join(tip.inner_text().split()) if tip.is_visible() else ""
 
 
+def _reason_under_the_mouse(page: Any) -> str:
+    """Once it rests on the doubtful word; a reading with more pictures to compare with takes the last one's away."""
+    box = page.locator("#cw-marks i").bounding_box()
+    for x in (0, 4):
+        page.mouse.move(box["x"] + x, box["y"] + 8)
+    page.wait_for_timeout(400)
+    return _reason(page)
+
+
 def test_a_doubtful_word_is_shown_explained_and_replaced(demo_server: BareServer, context: Any, tmp_path: Path) -> None:
     page = open_scenes(context, demo_server, tmp_path)
     assert _marked(page) == [("cats", "false")]
@@ -64,9 +73,7 @@ def test_a_doubtful_word_is_shown_explained_and_replaced(demo_server: BareServer
     assert page.locator(f"#{described}").text_content() == (
         "Doubtful: cats, perhaps hearts. F8 goes from one to the next, Alt Enter takes the other word."
     )
-    box = page.locator("#cw-marks i").bounding_box()
-    page.mouse.move(box["x"] + 4, box["y"] + 8)
-    wait_until(lambda: _reason(page).startswith("cats? BLIP would rather say hearts (+2.0)"), "the reason shows")
+    wait_until(lambda: _reason_under_the_mouse(page).startswith("cats? BLIP would rather say hearts"), "it is told")
     page.locator("#cw-doubt-tip button").click()
     assert caption(page) == HEARTS
     wait_until(lambda: _chips(page) == [], "the new text is read")

@@ -28,7 +28,7 @@ from transformers import (
 
 from captioner.errors import BadModel, CaptionerError
 from captioner.limits import shown
-from captioner.models.descriptions import Rules, chosen, each, one_of, read_json_object, real, switch, whole
+from captioner.models.descriptions import Rules, chosen, each, one_of, optional, read_json_object, real, switch, whole
 from captioner.models.weights import check_weights, weights_files
 
 _STAGES = 4
@@ -53,7 +53,7 @@ _TEXT: Rules = {
     **dict.fromkeys(("d_model", "encoder_ffn_dim", "decoder_ffn_dim"), _WIDTH),
     **dict.fromkeys(("encoder_layers", "decoder_layers", "encoder_attention_heads", "decoder_attention_heads"), _COUNT),
     **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"), _ID),
-    "forced_bos_token_id": _ID,  # and no forced_eos_token_id: an answer that is cut should say so
+    "forced_bos_token_id": optional(_ID),  # and no forced_eos_token_id: an answer that is cut should say so
     "activation_function": one_of("gelu"),
     "scale_embedding": switch(),
 }
@@ -68,7 +68,7 @@ _VISION: Rules = {
     "image_pos_embed": {"type": one_of("learned_abs_2d"), "max_pos_embeddings": _WIDTH},
 }
 _PICTURES: Rules = {
-    **dict.fromkeys(("do_resize", "do_rescale", "do_normalize", "do_convert_rgb"), switch()),
+    **dict.fromkeys(("do_resize", "do_rescale", "do_normalize", "do_convert_rgb"), optional(switch())),
     "do_center_crop": one_of(False),
     "size": {"height": whole(1, 4096), "width": whole(1, 4096)},
     "resample": whole(0, 5),
@@ -182,7 +182,8 @@ def _processor(folder: Path) -> Any:
     tokenizer.image_token = _IMAGE_TOKEN
     tokenizer.image_token_id = tokenizer.convert_tokens_to_ids(_IMAGE_TOKEN)
     described = read_json_object(folder / "preprocessor_config.json")
-    values = chosen(described, _PICTURES, "preprocessor_config.json")
+    found = chosen(described, _PICTURES, "preprocessor_config.json")
+    values = {name: value for name, value in found.items() if value is not None}
     count = values.pop("image_seq_length", 577)
     pictures = CLIPImageProcessor(**{"do_center_crop": False, **values})
     pictures.image_seq_length = count
