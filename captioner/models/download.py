@@ -175,6 +175,9 @@ def _huggingface_hub() -> Any:
             "Models are found with huggingface_hub, which is not installed: pip install huggingface_hub"
         ) from error
     keep_quiet()
+    if "HF_HUB_VERBOSITY" not in os.environ:
+        # A line for each retry would stand between our own, which tell how it ended.
+        huggingface_hub.utils.logging.set_verbosity_error()
     return huggingface_hub
 
 
