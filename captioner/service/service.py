@@ -132,7 +132,8 @@ class Service:
         """
         changes = self.workspace.changes_since(set_id, since)
         rows = self.rows.of_views(set_id, changes.views)
-        if changes.settings is not None and not changes.is_everything:
+        has_settings = changes.settings is not None and not changes.is_everything
+        if has_settings:
             sent = {row["id"] for row in rows}
             rows += [
                 {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state", "glitch")}
@@ -145,6 +146,7 @@ class Service:
             "rows": rows,
             "removed": list(changes.removed),
             "name": changes.name,
+            "settings": self.choices.page_values(self.choices.stored_plan(set_id)) if has_settings else None,
             "undo": changes.undo.label if changes.undo else None,
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
