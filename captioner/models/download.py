@@ -176,8 +176,9 @@ def _huggingface_hub() -> Any:
         ) from error
     keep_quiet()
     if "HF_HUB_VERBOSITY" not in os.environ:
-        # A line for each retry would stand between our own, which tell how it ended.
-        huggingface_hub.utils.logging.set_verbosity_error()
+        from huggingface_hub.utils.logging import set_verbosity_error
+
+        set_verbosity_error()  # a line for each retry would stand between our own, which tell how it ended
     return huggingface_hub
 
 
