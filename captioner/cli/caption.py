@@ -13,6 +13,7 @@ from captioner.captions.groups import KINDS
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
 from captioner.cli.flags import (
+    add_kind_flags,
     add_model_flags,
     add_search_flags,
     add_setting_flags,
@@ -115,6 +116,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "demo models, DIR has one subfolder a model name (default auto)",
     )
     add_model_flags(models)
+    add_kind_flags(models)
     models.add_argument(
         _PUBLISHED,
         action="store_true",

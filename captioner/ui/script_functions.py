@@ -232,8 +232,10 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         *import_functions(service),
         *suggest_functions(service),
         *model_functions(service),
-        # The last one: nothing of the set is left after it.
+        # The last ones: nothing of the set is there after them.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
+        _function("restore_set", of_set, lambda asked: service.restore_set(asked["set"])),
+        _function("delete_for_good", of_set, lambda asked: service.delete_for_good(asked["set"])),
     ]
 
 

@@ -91,6 +91,9 @@ const suggested = () =>
     setTimeout(done, STORED_WITHIN_MS);
   });
 
+/** Whether what was moved here is on its way to the server. */
+export const isStoringSettings = () => isStoring;
+
 /** Makes the settings the set's: one request at a time, and only the newest settings wait. */
 async function store() {
   isStoringWanted = true;
