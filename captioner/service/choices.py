@@ -224,7 +224,7 @@ class Choices:
     def brought_along(self, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What the models of the page's values want where the defaults of those before them stand.
 
-        Returns: values as the page names them, of those that change. Raises: as `plan_of`.
+        Returns: {"values": as the page names them, those that change; "family": the captioner's}. Raises: as `plan_of`.
         """
         plan, earlier = self.plan_of(values), self.plan_of(before)
         models_before = {planned.family: planned.model for planned in earlier.running()}
@@ -238,7 +238,7 @@ class Choices:
                     for name in (model_before, model)
                 )
                 found |= {name: value for name, value in new.items() if value != old[name] == values.get(name)}
-        return found
+        return {"values": found, "family": plan.captioner.family}
 
     # What both go by
 

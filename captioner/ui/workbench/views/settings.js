@@ -120,6 +120,20 @@ async function store() {
 /** The part of the settings that names models and switches them on. */
 export const modelsIn = (values) => JSON.stringify(keys.map((key) => values[`${key}_on`] && values[key]));
 
+/** A captioner whose name was typed: whose settings apply, its name does not say. */
+async function learnFamily(values) {
+  const name = values.captioner;
+  if (!name || !('' in families) || name in families) return;
+  families[name] = families['']; // until the server answers
+  try {
+    families[name] = (await ask('model_defaults', { settings: values, before: values })).family;
+    showApplying(page.settings);
+  } catch (error) {
+    throwBug(error); // what is wrong with the name is said beside it
+    delete families[name];
+  }
+}
+
 /** What the chosen models want where their predecessors' defaults stand. Returns: values by name. */
 async function brought(values, before) {
   if (!before) return {};
@@ -148,6 +162,7 @@ export function settingsChanged(values) {
     const before = page.settings;
     if (!isFirst && modelsIn(before) !== modelsIn(values)) earlier = before;
     page.settings = values;
+    learnFamily(values);
     if (isFirst) letSettingsMove();
     else store();
     announce('settings', { values, before, isFirst });
