@@ -209,7 +209,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function(
             "model_defaults",
             {"settings": settings, "before": settings},
-            lambda asked: {"values": service.choices.brought_along(asked["settings"], asked["before"])},
+            lambda asked: service.choices.brought_along(asked["settings"], asked["before"]),
         ),
         _function(
             "prepare_models",
