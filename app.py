@@ -3,7 +3,7 @@
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
               [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
               [--auth-header NAME --trusted-proxy ADDRESS ...] [--root-path /PATH] [--upload-gib N] [--set-pictures N]
-              [--user-jobs N]
+              [--user-jobs N] [--log-format text|json]
               [--allow-model ID ...] [--vram-gib N] [--ram-gib N] [--idle-minutes N]
 """
 
@@ -14,9 +14,11 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ class AppConfig:
     this machine's own. endpoints: servers to caption with, NAME=URL. allowed_models: hub repositories that a visitor
     may name. proxy: the one whose word is taken for a login. root_path: what addresses begin with outside, where a
     proxy takes it off. upload_gib: what a user may send a day; set_pictures: what a set may hold; user_jobs: what may
-    go on for a user at once; None for no limit.
+    go on for a user at once; None for no limit. log_format: text or json.
     """
 
     host: str
@@ -59,6 +61,7 @@ class AppConfig:
     upload_gib: float | None = None
     set_pictures: int | None = None
     user_jobs: int | None = None
+    log_format: str = "text"
     vram_gib: float | None = None
     ram_gib: float | None = None
     idle_minutes: float | None = None
@@ -146,6 +149,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         upload_gib=_positive(flags.upload_gib, "--upload-gib"),
         set_pictures=_positive(flags.set_pictures, "--set-pictures"),
         user_jobs=_positive(flags.user_jobs, "--user-jobs"),
+        log_format=flags.log_format,
         vram_gib=flags.vram_gib,
         ram_gib=flags.ram_gib,
         idle_minutes=flags.idle_minutes,
@@ -181,6 +185,13 @@ def _add_team_flags(parser: argparse.ArgumentParser) -> None:
     )
     team.add_argument("--upload-gib", type=float, metavar="N", help="what a user may send a day, in GiB (no limit)")
     team.add_argument("--set-pictures", type=int, metavar="N", help="how many pictures a set may have (no limit)")
+    team.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="json: one object a line on stderr, requests, jobs and failures among them, without captions and names "
+        "(%(default)s)",
+    )
     team.add_argument("--user-jobs", type=int, metavar="N", help="how many sets of a user may be worked on at once")
 
 
@@ -273,12 +284,16 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.service.shares import Shares
     from captioner.ui import page
     from captioner.ui.guard import Guard
+    from captioner.ui.logs import write_json
+    from captioner.ui.metrics import Metrics
     from captioner.ui.server import Server
     from captioner.ui.visitors import SetDoor, Visitors
     from captioner.worker import Worker
     from captioner.workspace import Workspace
     from captioner.workspace.owners import Owners
 
+    if config.log_format == "json":
+        write_json()
     add_plug_ins()
     for said in add_named_servers(config.endpoints):
         print(f"app.py: {said}", file=sys.stderr)
@@ -296,6 +311,9 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
         # Whoever reaches the app may look after its models where that is one person, or all have logged in.
         may_manage = config.login is not None or has_users or is_alone(config.host, config.allowed_hosts)
         owners = stack.enter_context(Owners(workspace.folder)) if has_users else None
+        metrics = Metrics(manager, worker)
+        metrics.listen()
+        stack.callback(metrics.close)
         shares = Shares(
             workspace,
             worker,
@@ -312,6 +330,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             proxy=config.proxy,
             sets=SetDoor(workspace, owners) if owners else None,
             upload_bytes_a_day=int(config.upload_gib * 2**30) if config.upload_gib else None,
+            figures=metrics.text,
         )
         guarded = Guard(
             app,
@@ -319,16 +338,41 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             visitors=visitors,
             upload_folder=Path(os.environ["GRADIO_TEMP_DIR"]),
             callables=app.state.callables,
+            is_well=lambda: worker.is_alive and workspace.sets(()) == (),
         )
-        Server(guarded, listening, config.host, believes_proxies=config.proxy is None).run()
+        Server(
+            guarded,
+            listening,
+            config.host,
+            believes_proxies=config.proxy is None,
+            has_own_log=config.log_format == "text",
+        ).run()
     manager.close()
+
+
+@contextlib.contextmanager
+def _stopping_in_order() -> Iterator[None]:
+    """Take SIGTERM as Ctrl+C within: the step that goes on is finished, and the store is closed."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off what the first began
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0 after serving, 2 for a flag, port, workspace or model folder that will not do."""
     try:
         config = parse_flags(arguments)
-        with bind(config.host, config.port) as listening:
+        with _stopping_in_order(), bind(config.host, config.port) as listening:
             with temporary.folder() as folder:
                 # Uploads of two apps, or of two people's, never share a folder.
                 os.environ["GRADIO_TEMP_DIR"] = str(folder)
@@ -340,7 +384,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CaptionerError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # uvicorn has ended the page in order and hands Ctrl+C on
+    except KeyboardInterrupt:  # uvicorn has ended the page in order and hands Ctrl+C and SIGTERM on
         print("Captioner has stopped; everything saved stays saved.")
     return 0
 

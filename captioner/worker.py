@@ -12,10 +12,11 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from captioner.events import tell
 from captioner.job import LOCAL, Job, JobState, MoveTo, Pause, PreparationProgress
 from captioner.turns import Turns
 
@@ -70,9 +71,15 @@ class Worker:
         Raises: RuntimeError: the worker is closed.
         """
         future: Future[Result] = Future()
+        asked_at = self._clock()
+
+        def answer() -> Result:
+            tell("waited", what="request", seconds=self._clock() - asked_at)
+            return function()
+
         with self._changed:
             self._refuse_when_closing()
-            self._lane(lane).asks.append((future, function))
+            self._lane(lane).asks.append((future, answer))
             self._changed.notify_all()
         return future
 
@@ -100,7 +107,8 @@ class Worker:
         with self._changed:
             self._refuse_when_closing()
             name = job_id or str(next(self._numbers))
-            job = Job(name, owner, steps, total, kind, on_end=on_end, wake=self._wake)
+            begun = _told_when_begun(steps, self._clock)
+            job = Job(name, owner, begun, total, kind, on_end=_telling(on_end), wake=self._wake)
             self._jobs.append(job)
             finished = [old for old in self._jobs if old.is_finished]
             for old in finished[: max(0, len(finished) - self._kept_jobs)]:
@@ -112,6 +120,12 @@ class Worker:
         """The owner's jobs (None: everyone's), oldest first, finished ones among them."""
         with self._changed:
             return [job for job in self._jobs if owner in (None, job.owner)]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the threads that do the work are there."""
+        with self._changed:
+            return not self._is_closing and all(lane.thread.is_alive() for lane in self._lanes.values())
 
     def place(self, job: Job) -> Place | None:
         """Where a job stands in its lane; None when it has ended."""
@@ -247,6 +261,26 @@ class _Lane:
         if owner is None:
             return None
         return _Turn("jobs", ready[owner])
+
+
+def _told_when_begun(steps: Iterable[Any], clock: Callable[[], float]) -> Iterator[Any]:
+    """The steps; how long they waited for the first turn is told then."""
+    asked_at = clock()
+
+    def begun() -> Iterator[Any]:
+        tell("waited", what="job", seconds=clock() - asked_at)
+        yield from steps
+
+    return begun()
+
+
+def _telling(on_end: Callable[[Job], None] | None) -> Callable[[Job], None]:
+    def ended(job: Job) -> None:
+        tell("job_ended", kind=job.kind, state=job.state, done=job.done, failed=job.failed)
+        if on_end is not None:
+            on_end(job)
+
+    return ended
 
 
 def _answer(future: Future[Any], function: Callable[[], Any]) -> None:

@@ -152,7 +152,8 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFix
     )
 
 
-def test_ctrl_c_stops_the_app_with_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_a_manager_of_services_stop_the_app_in_order(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "app.py", "--port", "0", "--models", "demo", "--workspace", str(tmp_path / "work")]
     process = subprocess.Popen(
         command,
@@ -165,9 +166,10 @@ def test_ctrl_c_stops_the_app_with_a_sentence(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline().startswith("Captioner is ready on http://127.0.0.1:")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "Captioner has stopped; everything saved stays saved.\n")
+    assert [path.name for path in (tmp_path / "work").glob("captions.sqlite*")] == ["captions.sqlite"], "it was closed"
 
 
 def test_a_folder_without_models_is_one_sentence_and_exit_code_2(

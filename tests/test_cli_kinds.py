@@ -138,3 +138,14 @@ def test_folders_and_values_may_have_colons() -> None:
     assert of(r"short:C:\models\blip:max_length=12") == {"captioner": r"C:\models\blip", "max_length": 12}
     assert of("short:prompt=this: a picture of") == {"prompt": "this: a picture of"}
     assert of("short") == {}
+
+
+def test_a_sweep_compares_kinds_where_an_axis_does(shell: Shell) -> None:
+    shell.picture("a.png")
+    own = ("--models", shell.models, "--device", "cpu")
+    ran = shell("sweep", "a.png", "--out", "out", *KIND, "--x", "kind=main,short", *own)
+    assert ran.status == 0, ran.err
+    [swept] = json.loads((shell.folder / "out/a.json").read_text())["pictures"]
+    assert [cell["caption"] for cell in swept["cells"]] == [LONG, SHORT]
+    ran = shell("sweep", "a.png", "--out", "two", *KIND, "--x", "num_beams=1,2", *own)
+    assert "--kind has no effect: no axis compares kinds of captions; add --x kind=main,short." in ran.err

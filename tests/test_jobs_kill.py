@@ -19,7 +19,7 @@ from tests.browser.conftest import AppServer
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 
 SOON_S = 60.0
-PICTURES = 10
+PICTURES = 8
 
 
 class Program:
@@ -88,7 +88,7 @@ def one_round(server: AppServer, rng: random.Random, set_id: str, beams: int, ed
 def killed(folder: Path, rounds: int) -> list[str]:
     """Returns: how the job was found, by round."""
     rng = random.Random(5)
-    server = AppServer(folder, delay_s=0.15)
+    server = AppServer(folder, delay_s=0.1)
     server.start()
     try:
         with Program(server.url) as program:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from captioner import __main__ as command_line
 from captioner.captions.groups import CAPTIONER
 from captioner.captions.layers import REDRAWN, due, glitch_of
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import ModelFailed, OutOfMemory
+from captioner.glitches import GLITCHES
 from captioner.models.blip import BlipCaptioner
 from captioner.models.endpoint import EndpointCaptioner
 from captioner.models.endpoint.settings import EndpointSettings
@@ -21,8 +25,13 @@ from captioner.models.vision_language import VisionLanguageCaptioner
 from captioner.models.vision_language.settings import VisionLanguageSettings
 from captioner.pipeline import PictureLayers, make_layers
 from captioner.records import Alternative, Sentence
+from captioner.service.service import Service
+from captioner.ui import workbench
+from captioner.worker import Worker
+from captioner.workspace import Workspace
 from tests.fakes import fake_models
 from tests.other_askers import parrot
+from tests.service_makers import RED, page_values, set_with, wait_for_job
 
 PICTURE = PictureInput(Image.new("RGB", (40, 20), "red"))
 LOOP = "a dog with a dog with a dog with a dog with a dog"
@@ -135,3 +144,39 @@ def test_a_blip_sentence_that_ends_at_a_whole_phrase_is_not_cut() -> None:
     assert glitch_of(CUT, plan.captioner) is None
     raw = Plan.from_flat({CAPTIONER: "blip-base", "whole_phrases": False})
     assert glitch_of(CUT, raw.captioner) == "cut"
+
+
+def test_a_caption_that_looks_wrong_is_told_in_its_row_until_a_person_writes_another(
+    models: str, tmp_path: Path
+) -> None:
+    manager = ModelManager(models=models, device="cpu")
+    with parrot({0: LOOP}), Workspace(tmp_path / "work") as workspace, Worker() as worker:
+        service = Service(workspace, worker, manager)
+        set_id, [picture_id] = set_with(service, RED)
+        service.jobs.start(set_id, None, page_values(service, captioner="parrot-1"))
+        assert wait_for_job(service, set_id)["state"] == "done"
+        row = service.rows.of_picture(set_id, picture_id)
+        assert (row["glitch"], row["caption"]) == ("loop", LOOP)
+        assert service.live.details(set_id, picture_id)["asked"].startswith("Describe this picture")
+        service.save_caption(set_id, picture_id, LOOP + ", as I wanted", row["revision"])
+        assert service.rows.of_picture(set_id, picture_id)["glitch"] == ""
+    manager.close()
+
+
+def test_the_command_line_tells_what_looks_wrong(
+    models: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PICTURE.image.save(tmp_path / "a.png")
+    words = ["caption", str(tmp_path / "a.png"), "--models", models, "--captioner", "parrot-1", "--json"]
+    with parrot({0: LOOP, 1: LOOP, 2: LOOP}):
+        assert command_line.main([*words, "--parrot-method", "nucleus"]) == 0
+    told = capsys.readouterr()
+    assert {"glitch": "loop", "redrawn": 2, "caption": LOOP}.items() <= json.loads(told.out).items()
+    assert "this caption looks wrong: it goes round in circles, asked 3 times." in told.err
+    assert told.err.splitlines()[-1] == "1 captioned, 1 of them looks wrong, 0 failed"
+
+
+def test_the_page_has_the_same_words() -> None:
+    script = workbench.modules()["set/glitches.js"].replace('"', "'")
+    said = {kind: words.replace("'", "") for kind, words in GLITCHES.items()}
+    assert all(f"{kind}: '{words}'" in script.replace("model's", "models") for kind, words in said.items())

@@ -254,7 +254,7 @@ def test_a_deleted_set_is_gone(service: Service) -> None:
     assert service.delete_set(set_id) == {}
     with pytest.raises(UnknownSet):
         service.open_set(set_id)
-    assert service.known_sets([set_id]) == {"sets": []}
+    assert service.known_sets([set_id])["sets"] == []
 
 
 def test_a_replaced_database_is_told_with_every_answer(service: Service, tmp_path: Path) -> None:
@@ -306,3 +306,15 @@ def test_captions_that_other_settings_made_are_told(service: Service) -> None:
     service.jobs.start(set_id, pictures[1:2], values | {"num_beams": 7})
     wait_for_job(service, set_id)
     assert service.made_otherwise.of_set(set_id) == []
+
+
+def test_settings_that_another_tab_changed_come_with_what_changed(service: Service) -> None:
+    set_id, _ = set_with(service, RED)
+    cursor = service.open_set(set_id)["cursor"]
+    assert service.changes(set_id, cursor)["settings"] is None
+    values = page_values(service, num_beams=7)
+    service.settings_changed(set_id, values)
+    told = service.changes(set_id, cursor)
+    assert told["settings"]["num_beams"] == 7
+    assert service.choices.plan_of(told["settings"]) == service.choices.plan_of(values)
+    assert service.changes(set_id, told["cursor"])["settings"] is None

@@ -81,13 +81,17 @@ def test_another_model_brings_what_it_wants_where_its_predecessor_s_defaults_sta
         plan = choices.plan_of_flat({"captioner": "blip-demo", "wd14": first.name})
         before = choices.page_values(plan)
         values = {**before, "wd14": second.name}
-        assert choices.brought_along(values, before) == dict(second.defaults)
-        assert choices.brought_along({**values, "general_threshold": 0.7}, before) == {}, "a person's own value stays"
-        assert choices.brought_along(before, before) == {}
+        assert choices.brought_along(values, before) == {"values": dict(second.defaults), "family": "blip"}
+        own = {**values, "general_threshold": 0.7}
+        assert choices.brought_along(own, before)["values"] == {}, "a person's own value stays"
+        assert choices.brought_along(before, before)["values"] == {}
         joy = registry.find("joycaption-beta-one")
         wanted = {f"vlm_{name}": value for name, value in joy.defaults.items()}
-        brought = choices.brought_along({**before, "captioner": joy.name}, before)
+        brought = choices.brought_along({**before, "captioner": joy.name}, before)["values"]
         assert brought.items() <= wanted.items() and brought["vlm_method"] == "nucleus"
+        typed = Choices("auto", workspace, ["*"])
+        for name, family in (("ann/net", "vlm"), ("ann/Florence-2-mine", "florence")):
+            assert typed.brought_along({**before, "captioner": name}, before)["family"] == family
 
 
 def test_where_models_are_a_folder_no_other_name_is_taken(service: Service) -> None:

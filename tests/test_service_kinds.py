@@ -268,3 +268,16 @@ def test_programs_name_kinds_among_the_settings(service: Service) -> None:
     assert found == {"short": SHORT, "tags": "nami (one piece), red background, long hair, hair"}
     text = service.live.caption_one(set_id, picture, service.choices.plan_of_flat({"kind": "short", "num_beams": 1}))
     assert (text, service.kinds.of_set(set_id)["front"]) == (SHORT, "short")
+
+
+def test_an_edit_typed_for_a_kind_that_is_not_in_front_is_asked_about(service: Service, two: tuple[str, str]) -> None:
+    set_id, picture = two
+    answer = service.save_caption(set_id, picture, "typed for the main one", 0, kind="")
+    assert (answer["ok"], answer["conflict"], answer["row"]["text"]) == (False, None, SHORT)
+    assert service.save_caption(set_id, picture, "typed for the short one", answer["revision"], kind="short")["ok"]
+
+
+def test_a_new_set_begins_with_the_main_kind(service: Service) -> None:
+    set_id = service.new_set(page_values(service, kind="short", num_beams=1))["set"]
+    assert service.choices.stored_plan(set_id).kind_names == [""]
+    assert service.choices.stored_plan(set_id).to_flat()["num_beams"] == 1

@@ -12,7 +12,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up. A module knows its own room and those on lower floors, never one on its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("captioner.errors", "captioner.turns", "captioner.phrases", "captioner.glitches", "captioner.job"),
+    (
+        "captioner.errors",
+        "captioner.events",
+        "captioner.turns",
+        "captioner.phrases",
+        "captioner.glitches",
+        "captioner.job",
+    ),
     ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
     ("captioner.settings", "captioner.users", "captioner.temporary", "captioner.images", "captioner.readings"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from captioner.users import UserFile
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace.owners import Owners
+from captioner.workspace.upkeep import backup
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
 from tests.service_makers import RED, png
@@ -179,6 +181,15 @@ def test_owners_are_kept(house: House, door: TestClient) -> None:
     with Owners(house.workspace.folder) as again:
         assert again.user_of(set_id) == "ada"
         assert again.of(set_id).is_shared is False  # type: ignore[union-attr]
+
+
+def test_a_backup_holds_the_owners(house: House, door: TestClient, tmp_path: Path) -> None:
+    set_id = a_set(house, door)
+    backup(house.workspace.folder, tmp_path / "backup.zip")
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        archive.extract("owners.sqlite", tmp_path)
+    with Owners(tmp_path) as again:
+        assert again.user_of(set_id) == "ada"
 
 
 def test_limits_hold_for_sets_and_uploads(house: House, door: TestClient) -> None:

@@ -246,6 +246,9 @@ def test_a_word_that_stands_for_the_picture_is_refused_in_a_prompt(
     token = {"llava": "<image>", "qwen2_vl": "<|image_pad|>", "gemma3": "<start_of_image>", "mistral3": "[IMG]"}[family]
     with pytest.raises(SettingsError, match=r"the prompt has .*; leave it out"):
         models[family].answer([PICTURES[0]], [f"what is in {token}?"], WAYS["greedy"], [0])
+    reader = VisionLanguageCaptioner(models[family])
+    with pytest.raises(ModelFailed, match="with this picture's own words in it, the prompt has"):
+        reader.caption([PictureInput(PICTURES[0], existing=f"a {token}")], WAYS["greedy"].replaced(prompt="{existing}"))
 
 
 def test_a_prompt_that_leaves_no_room_for_an_answer_is_refused_and_a_long_answer_ends_where_the_model_does(

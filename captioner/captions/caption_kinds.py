@@ -7,13 +7,14 @@ taggers keep and how text is made of it, the recipe, all kinds share. Runs no mo
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from captioner.captions.groups import CAPTIONER, PRESET, setting_groups
+from captioner.captions.groups import CAPTIONER, KINDS, PRESET, setting_groups
 from captioner.errors import SettingsError
 from captioner.limits import value_shown
 from captioner.models import registry
-from captioner.records import MAIN, MAIN_TITLE
+from captioner.records import KIND, MAIN, MAIN_TITLE
 
 MAX_KINDS = 8
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}")
@@ -50,3 +51,23 @@ def own_names() -> frozenset[str]:
 def in_order(names: Any) -> list[str]:
     """Kinds as they are listed: the main one first, the others by name."""
     return sorted(set(names))
+
+
+def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """A mapping but for some names."""
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def flat_of_kind(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat mapping of a kind: its own, the models of the mapping where it names none, what all kinds share."""
+    owned = own_names()
+    shared = {name: value for name, value in without(values, KIND, KINDS).items() if name not in owned}
+    models = {key: values[key] for key in (CAPTIONER, *registry.families("tagger")) if key in values}
+    return {**shared, **models, **own}
+
+
+def given_to(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The mapping that makes the plan of another kind; empty where a mapping does not say what that has of its own."""
+    kinds = given.get(KINDS, {})
+    is_there = MAIN not in kinds and name in (MAIN, *kinds)
+    return {**given, KIND: name} if is_there else {}

@@ -15,7 +15,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from captioner.captions.caption_kinds import MAX_KINDS, in_order, kind_of_title, kind_title, own_names
+from captioner.captions.caption_kinds import (
+    MAX_KINDS,
+    flat_of_kind,
+    given_to,
+    in_order,
+    kind_of_title,
+    kind_title,
+    own_names,
+    without,
+)
 from captioner.captions.groups import (
     CAPTIONER,
     DEFAULT,
@@ -101,7 +110,7 @@ class Plan:
         """
         _check_names(values)
         if given := check_mapping(values.get(KINDS, {}), KINDS, max_entries=MAX_KINDS):
-            plan = _with_given_kinds(cls.from_flat(_but(values, KINDS), models), given, values, models)
+            plan = _with_given_kinds(cls.from_flat(without(values, KINDS), models), given, values, models)
             return replace(plan, given=dict(values))
         captioner, notes = _captioner(values, models)
         taggers = [_tagger(values, family, models) for family in registry.families("tagger")]
@@ -134,7 +143,7 @@ class Plan:
         # Half a character, which an earlier version stored, would keep the set from being shown at all.
         values = {name: without_halves(value) if isinstance(value, str) else value for name, value in values.items()}
         if KINDS in values:
-            return _with_stored_kinds(cls.from_stored(_but(values, KINDS), models), values, models)
+            return _with_stored_kinds(cls.from_stored(without(values, KINDS), models), values, models)
         known = set(known_names())
         carried = {name: value for name, value in values.items() if name not in known}
         usable = {name: value for name, value in values.items() if name in known}
@@ -210,7 +219,7 @@ class Plan:
             taggers=tuple(tagger for tagger in taggers if tagger.model),
             switched_off=(*off, *(tagger for tagger in taggers if not tagger.model)),
             kinds=tuple(kind for kind in self.all_kinds() if kind.name != name),
-            given=_given_to(self.given, name),
+            given=given_to(self.given, name),
         )
 
     def running(self) -> tuple[PlannedModel, ...]:
@@ -334,25 +343,6 @@ def _registered_defaults(model: str) -> Mapping[str, Any]:
 # Kinds of captions
 
 
-def _but(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
-
-
-def _of_kind(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The flat mapping of a kind: its own, the models of the mapping where it names none, what all kinds share."""
-    owned = own_names()
-    shared = {name: value for name, value in _but(values, KIND, KINDS).items() if name not in owned}
-    models = {key: values[key] for key in (CAPTIONER, *registry.families("tagger")) if key in values}
-    return {**shared, **models, **own}
-
-
-def _given_to(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The mapping that makes the plan of another kind; empty where a mapping does not say what that has of its own."""
-    kinds = given.get(KINDS, {})
-    is_there = MAIN not in kinds and name in (MAIN, *kinds)
-    return {**given, KIND: name} if is_there else {}
-
-
 def _as_kind(name: str, plan: Plan) -> CaptionKind:
     [kind] = replace(plan, kind=name, kinds=()).all_kinds()
     return replace(kind, carried=plan.carried)
@@ -369,7 +359,7 @@ def _with_given_kinds(plan: Plan, given: Mapping[str, Any], values: Mapping[str,
                     f"the kind {kind_title(name)} has {key}, which all kinds share; give it once, outside."
                 )
         try:
-            kinds[name] = _as_kind(name, Plan.from_flat(_of_kind(values, own), models))
+            kinds[name] = _as_kind(name, Plan.from_flat(flat_of_kind(values, own), models))
         except CaptionerError as error:
             refused = ModelNotFound if isinstance(error, ModelNotFound) else SettingsError
             raise refused(f"the kind {kind_title(name)}: {error}") from error
@@ -386,10 +376,12 @@ def _with_stored_kinds(plan: Plan, values: Mapping[str, Any], models: str) -> Pl
     for title, own in stored.items() if isinstance(stored, Mapping) else ():
         try:
             name = kind_of_title(title)
-            found = Plan.from_stored(_of_kind(values, check_mapping(own, f"the settings of the kind {title}")), models)
+            found = Plan.from_stored(
+                flat_of_kind(values, check_mapping(own, f"the settings of the kind {title}")), models
+            )
         except SettingsError as error:
             notes.append(f"A stored kind of caption is left aside: {error}")
             continue
-        kinds.append(replace(_as_kind(name, found), carried=_but(found.carried, *plan.carried)))
+        kinds.append(replace(_as_kind(name, found), carried=without(found.carried, *plan.carried)))
         notes += [f"Kind {kind_title(name)}: {note}" for note in found.notes if note not in plan.notes]
     return replace(plan.with_kinds(kinds), notes=tuple(notes))

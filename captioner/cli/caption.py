@@ -14,6 +14,7 @@ from captioner.captions.groups import KINDS
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME, RecipeFile
 from captioner.cli.flags import (
+    add_kind_flags,
     add_model_flags,
     add_search_flags,
     add_setting_flags,
@@ -116,6 +117,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "demo models, DIR has one subfolder a model name (default auto)",
     )
     add_model_flags(models)
+    add_kind_flags(models)
     models.add_argument(
         _PUBLISHED,
         action="store_true",
@@ -197,7 +199,8 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     check_set_flags(arguments, target_of(arguments))
     is_written = arguments.out or arguments.zip or arguments.beside
     kinds = kinds_note(plan, target_of(arguments), getattr(arguments, "captions", "one")) if is_written else ""
-    for text in (*plan.notes, *plan.warnings(), *filter(None, [kinds]), *notes_without_effect(flat, plan)):
+    warnings = dict.fromkeys(text for one in plan.of_all_kinds() for text in one.warnings())
+    for text in (*plan.notes, *warnings, *filter(None, [kinds]), *notes_without_effect(flat, plan)):
         note(f"note: {text}")
     return plan
 

@@ -70,23 +70,6 @@ def add_model_flags(
     names = dict.fromkeys(name for group in setting_groups("captioner") for name in group.settings.presets())
     if writes:
         _add(section, "--preset", "NAME", f"start from known settings, single flags win over it: {', '.join(names)}")
-        section.add_argument(
-            "--kind",
-            dest=_KINDS,
-            action="append",
-            default=[],
-            metavar="NAME:CAPTIONER:SETTING=VALUE",
-            help="one more caption a picture, of a kind with a captioner, captioner's settings and taggers of its own: "
-            "short:blip-base:max_length=12. Lists have a column for each, --json names them. May be given several "
-            "times",
-        )
-        section.add_argument(
-            "--front",
-            dest=KIND,
-            default=argparse.SUPPRESS,
-            metavar="NAME",
-            help="the kind whose captions are written where a format takes one a picture (default main)",
-        )
     taggers = registry.tag_families() if writes else registry.families("tagger")
     for family in taggers if "tagger" in kinds else ():
         known = [spec.name for spec in registry.of_family(family)]
@@ -95,6 +78,27 @@ def add_model_flags(
         listed = ", ".join([*shown, *([other] if other else [])])
         does = "add tags" if writes else "asked too" if family in registry.tag_families() else "asked in place of CLIP"
         _add(section, flag_of(family), "NAME|DIR", f"{does}: {listed}, a folder, or {DEFAULT}")
+
+
+def add_kind_flags(section: argparse._ArgumentGroup) -> None:
+    """Several kinds of captions in one run."""
+    section.add_argument(
+        "--kind",
+        dest=_KINDS,
+        action="append",
+        default=[],
+        metavar="NAME:CAPTIONER:SETTING=VALUE",
+        help="one more caption a picture, of a kind with a captioner, captioner's settings and taggers of its own: "
+        "short:blip-base:max_length=12. Lists have a column for each, --json names them. May be given several "
+        "times",
+    )
+    section.add_argument(
+        "--front",
+        dest=KIND,
+        default=argparse.SUPPRESS,
+        metavar="NAME",
+        help="the kind whose captions are written where a format takes one a picture (default main)",
+    )
 
 
 def flag_of(name: str) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner import images
+from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import DEFAULT
 from captioner.captions.plan import Plan
 from captioner.cli.flags import (
+    add_kind_flags,
     add_model_flags,
     add_search_flags,
     add_setting_flags,
@@ -38,6 +40,7 @@ from captioner.lab.run import sweep_cells
 from captioner.lab.scores import Standing
 from captioner.lab.voices import ALONE, ORDER_ONLY, Captioned, Voices, score_captions, spread
 from captioner.models import registry, sources
+from captioner.records import KIND
 
 if TYPE_CHECKING:
     from captioner.models.manager import ModelManager
@@ -102,6 +105,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--models", default="auto", metavar="auto|hub|demo|DIR", help="where models come from (default auto)"
     )
     add_model_flags(models)
+    add_kind_flags(models)
     models.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default auto)")
     add_memory_flags(models)
     add_setting_flags(parser)
@@ -165,6 +169,9 @@ def _planned(arguments: argparse.Namespace) -> _Sweep:
     plan = Plan.from_flat({**(named.settings if named else {}), **flat}, arguments.models)
     axes = [make_axis(name, words, plan) for name, words in named.axes] if named else []
     axes += [parse_axis(text, plan) for text in (arguments.x, arguments.y, arguments.z) if text]
+    if plan.kinds and KIND not in {axis.name for axis in axes}:
+        names = ",".join(map(kind_title, plan.kind_names))
+        raise WrongUse(f"--kind has no effect: no axis compares kinds of captions; add --x {KIND}={names}.")
     grid = make_grid(axes, plan, arguments.models)
     check_flags_have_effect(flat, *grid.cells)
     idle = notes_without_effect(flat, plan, varied=[axis.name for axis in axes])

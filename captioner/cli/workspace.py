@@ -71,7 +71,10 @@ def _info(folder: Path, arguments: argparse.Namespace) -> int:
         say(f"  copies that updates and rescues left: {_mb(use.other_bytes)} (captions.* beside the database)")
     for one in use.sets:
         alone = "" if one.own_bytes == one.picture_bytes else f", {_mb(one.own_bytes)} in no other set"
-        say(f"  {one.id}  {one.name or 'Unnamed set'}: {one.pictures} pictures, {_mb(one.picture_bytes)}{alone}")
+        binned = " (in the bin)" if one.is_in_bin else ""
+        say(
+            f"  {one.id}  {one.name or 'Unnamed set'}{binned}: {one.pictures} pictures, {_mb(one.picture_bytes)}{alone}"
+        )
     return 0
 
 

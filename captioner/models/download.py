@@ -145,7 +145,7 @@ def download_steps(
     try:
         while not answer.done():
             wait([answer], timeout=_STEP_S)
-            yield done_bytes, total_bytes
+            yield done_bytes, total_bytes  # of a quick one too, and where it ended
     finally:
         is_stopped.set()
     return answer.result()
@@ -175,6 +175,10 @@ def _huggingface_hub() -> Any:
             "Models are found with huggingface_hub, which is not installed: pip install huggingface_hub"
         ) from error
     keep_quiet()
+    if "HF_HUB_VERBOSITY" not in os.environ:
+        from huggingface_hub.utils.logging import set_verbosity_error
+
+        set_verbosity_error()  # a line for each retry would stand between our own, which tell how it ended
     return huggingface_hub
 
 

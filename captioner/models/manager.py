@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, OutOfMemory
+from captioner.events import tell
 from captioner.models import memory, sources
 from captioner.models.devices import resolve_device
 from captioner.models.download import Progress
@@ -285,8 +286,10 @@ class ModelManager:
         with self._table:
             self._loading.add(key)
             self._failures.pop(key, None)
+        began = time.monotonic()
         try:
             yield
+            tell("model_brought", family=key[0], seconds=time.monotonic() - began)
         except CaptionerError as error:
             with self._table:
                 self._failures[key] = str(error)

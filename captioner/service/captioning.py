@@ -16,6 +16,7 @@ from captioner.captions.layers import existing_policy, with_existing_used
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import CaptionerError
+from captioner.events import tell
 from captioner.models.manager import ModelManager
 from captioner.pipeline import make_layers
 from captioner.records import Layer
@@ -119,6 +120,7 @@ class Captioning:
 
     def _ask(self, pictures: Sequence[tuple[str, PictureInput]], stage: Stage, chunk: _Chunk, run: Run) -> None:
         layers: list[Layer] = []
+        began = time.monotonic()
         for batch in make_layers(
             pictures, run.plan, self._manager, only=stage.families, stored=chunk.at_hand, batch_size=len(pictures)
         ):
@@ -127,6 +129,8 @@ class Captioning:
                 layers += with_existing_used(result.layers, policy)
                 if result.error is not None:
                     chunk.errors[result.picture_id] = result.error
+                    tell("failure", code=result.error.code)
+        tell("captioned", pictures=len(pictures), seconds=time.monotonic() - began)
         self._store(layers, chunk, run)
         for layer in layers:
             chunk.at_hand[layer.picture_id] = [*chunk.at_hand[layer.picture_id], layer]

@@ -206,22 +206,25 @@ class Choices:
         return {name: value for name, value in values.items() if name not in plan.carried}
 
     def to_download(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What must be downloaded before the page's values can be used; asks no server.
+        """What must be downloaded before the page's values can be used, and where pictures go; asks no server.
 
-        Returns: {"models": [{"key", "name", "download_mb"}]}, of models that are switched on. Raises: as `plan_of`.
+        Returns: {"models": [{"key", "name", "download_mb"}], of models that are switched on; "sends_to": the machines
+            that pictures are sent to}. Raises: as `plan_of`.
         """
         found = []
+        sends_to = {spec.name: spec.sends_to for spec in registry.MODELS if spec.sends_to}
         for planned in self.plan_of(values).running():
             spec = sources.to_download(planned.model, planned.family, self.models)
             if spec is not None:
                 key = planned.family if planned.family in self.model_keys else CAPTIONER
                 found.append({"key": key, "name": spec.name, "download_mb": spec.download_mb})
-        return {"models": found}
+        hosts = [sends_to[one.model] for one in self.plan_of(values).running() if one.model in sends_to]
+        return {"models": found, "sends_to": hosts}
 
     def brought_along(self, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What the models of the page's values want where the defaults of those before them stand.
 
-        Returns: values as the page names them, of those that change. Raises: as `plan_of`.
+        Returns: {"values": as the page names them, those that change; "family": the captioner's}. Raises: as `plan_of`.
         """
         plan, earlier = self.plan_of(values), self.plan_of(before)
         models_before = {planned.family: planned.model for planned in earlier.running()}
@@ -235,7 +238,7 @@ class Choices:
                     for name in (model_before, model)
                 )
                 found |= {name: value for name, value in new.items() if value != old[name] == values.get(name)}
-        return found
+        return {"values": found, "family": plan.captioner.family}
 
     # What both go by
 

@@ -20,7 +20,7 @@ from captioner.workspace.jobs import INTERRUPTED, StoredJob
 
 _log = logging.getLogger(__name__)
 
-_NOTED_EVERY_S = 5.0
+_NOTED_EVERY_S = 1.0
 RESUMED, LEFT = "resumed", "left"
 
 _DOING: Mapping[str, str] = {
@@ -142,4 +142,5 @@ class JobHistory:
 
 
 def _far(job: StoredJob) -> str:
-    return f" at {job.done + job.failed:,} of {job.total:,}" if job.total else ""
+    done = job.done + job.failed
+    return f" at {done:,} of {job.total:,}" if done else ""

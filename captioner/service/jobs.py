@@ -11,7 +11,6 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, Literal
 
 from captioner.captions.layers import due, existing_due, layer_kind
@@ -165,9 +164,7 @@ class Jobs:
             if not total:
                 return {"job": None}
             run_id = f"{set_id}/{time.time_ns()}"
-            steps = chain.from_iterable(
-                self._captioning.steps(items, Run(set_id, one, run_id, front=plan)) for one, items in todo
-            )
+            steps = self._steps([(items, Run(set_id, one, run_id, front=plan)) for one, items in todo])
             request = {
                 "settings": plan.to_flat(),
                 "pictures": picture_ids and list(picture_ids),
@@ -175,6 +172,11 @@ class Jobs:
                 "all_kinds": all_kinds,
             }
             return {"job": self._begin(set_id, "caption", steps, total, request)}
+
+    def _steps(self, runs: Sequence[tuple[Sequence[Todo], Run]]) -> Iterator[Any]:
+        """One kind of caption after the other."""
+        for todo, run in runs:
+            yield from self._captioning.steps(todo, run)
 
     # After the app ended
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from captioner.errors import CaptionerError
+from captioner.events import tell
 from captioner.limits import without_halves
 
 
@@ -13,6 +14,7 @@ def message_of(error: BaseException) -> dict[str, str]:
     """
     if not isinstance(error, CaptionerError):
         raise error
+    tell("failure", code=error.code)
     message = without_halves(str(error))  # what it quotes may be anything, and an answer is UTF-8
     if message.partition(" ")[0].isalpha():  # else it is a name, which keeps its own spelling
         message = message[:1].upper() + message[1:]

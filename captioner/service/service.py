@@ -27,6 +27,7 @@ from captioner.captions.recipe_file import RecipeFile
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
+from captioner.records import MAIN
 from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
 from captioner.service.doubt import Doubt
@@ -112,8 +113,9 @@ class Service:
     # Sets and pictures
 
     def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
-        """A new set with the settings that the page shows."""
-        set_id = self.workspace.create_set(name, self.choices.plan_of(values).to_flat())
+        """A new set with the settings that the page shows; its captions are main ones, of whatever kind those are."""
+        plan = replace(self.choices.plan_of(values), kind=MAIN, kinds=())
+        set_id = self.workspace.create_set(name, plan.to_flat())
         return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
 
     def open_set(self, set_id: str) -> dict[str, Any]:
@@ -130,7 +132,8 @@ class Service:
         """
         changes = self.workspace.changes_since(set_id, since)
         rows = self.rows.of_views(set_id, changes.views)
-        if changes.settings is not None and not changes.is_everything:
+        has_settings = changes.settings is not None and not changes.is_everything
+        if has_settings:
             sent = {row["id"] for row in rows}
             rows += [
                 {name: row[name] for name in ("id", "caption", "text", "suggestion", "revision", "state", "glitch")}
@@ -143,6 +146,7 @@ class Service:
             "rows": rows,
             "removed": list(changes.removed),
             "name": changes.name,
+            "settings": self.choices.page_values(self.choices.stored_plan(set_id)) if has_settings else None,
             "undo": changes.undo.label if changes.undo else None,
             "redo": changes.redo.label if changes.redo else None,
             "job": self.jobs.newest(set_id),
@@ -164,19 +168,38 @@ class Service:
         return {"name": name.strip()}
 
     def delete_set(self, set_id: str) -> dict[str, Any]:
-        """Delete a set for good, and stop what goes on with it; nothing brings it back."""
+        """Put a set into the bin, and stop what goes on with it; after 30 days it goes for good."""
+        self.jobs.stop(set_id)
+        self.workspace.bin.put(set_id)
+        return {}
+
+    def restore_set(self, set_id: str) -> dict[str, Any]:
+        """Bring a set back from the bin. Raises: UnknownSet: it is not there."""
+        self.workspace.bin.take_back(set_id)
+        return {}
+
+    def delete_for_good(self, set_id: str) -> dict[str, Any]:
+        """Delete a set with its files, in the bin or not; nothing brings it back."""
         self.jobs.stop(set_id)
         self.workspace.delete_set(set_id)
         return {}
 
     def known_sets(self, set_ids: Sequence[str]) -> dict[str, Any]:
-        """Name, size and time of the sets that a browser opened; ids that nobody knows are left out."""
-        found = self.workspace.sets(set_id for set_id in set_ids[:200] if isinstance(set_id, str))
+        """Name, size and time of the sets that a browser opened; ids that nobody knows are left out.
+
+        Returns: {"sets": [{"id", "name", "pictures", "changed_at"}], "bin": [{"id", "name", "pictures", "goes_at"}]}.
+        """
+        asked = [set_id for set_id in set_ids[:200] if isinstance(set_id, str)]
+        found = self.workspace.sets(asked)
         return {
             "sets": [
                 {"id": kept.id, "name": kept.name, "pictures": kept.picture_count, "changed_at": kept.changed_at}
                 for kept in found
-            ]
+            ],
+            "bin": [
+                {"id": one.id, "name": one.name, "pictures": one.picture_count, "goes_at": one.goes_at}
+                for one in self.workspace.bin.listed(asked)
+            ],
         }
 
     # Captions

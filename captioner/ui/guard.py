@@ -7,15 +7,19 @@ what it brings along.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from captioner.events import tell
 from captioner.images import MAX_BYTES
 from captioner.limits import shown
 from captioner.ui import passages
@@ -45,9 +49,11 @@ class Guard:
         upload_folder: Path,
         callables: Callables | None = None,
         visitors: Visitors | None = None,
+        is_well: Callable[[], bool] = lambda: True,
     ) -> None:
         """Args: login: the one of all; visitors: those who have names, in its place. upload_folder: where Gradio puts
         uploads; no request reaches a file elsewhere. callables: what calls may name; None where the app decides.
+        is_well: what /healthz says.
         """
         self._app = app
         self._page: App = GZipMiddleware(PagePolicy(app))  # type: ignore[arg-type,assignment]
@@ -55,6 +61,7 @@ class Guard:
         self._visitors = visitors or Visitors(login=login)
         self._upload_folder = upload_folder
         self._callables = callables
+        self._is_well = is_well
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """ASGI."""
@@ -64,9 +71,29 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})  # the page uses none
             return
-        headers = Headers(scope=scope)
         passage = passages.find(scope["method"], scope["path"])
+        began, status = time.monotonic(), 0
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_and_note, passage)
+        finally:
+            kind = passage.kind.name.lower() if passage is not None else "none"
+            tell("request", kind=kind, status=str(status), seconds=time.monotonic() - began)
+
+    async def _answer(self, scope: Scope, receive: Any, send: Send, passage: Passage | None) -> None:
+        headers = Headers(scope=scope)
         refusal = self._refuse_name(headers) or _refuse_foreign_page(headers, passage)
+        if refusal is None and passage is not None and passage.kind is Kind.OPEN:
+            is_well = await run_in_threadpool(self._is_well)
+            state = JSONResponse({"status": "ok" if is_well else "failing"}, 200 if is_well else 503)
+            await state(scope, receive, with_headers(send, is_file=False))
+            return
         visitor = refusal or await self._visitors.enter(headers, scope)
         refusal = self._refuse_passage(headers, passage, scope) if isinstance(visitor, Visitor) else visitor
         if refusal is not None:

@@ -32,6 +32,7 @@ class Kind(Enum):
     JSON = "a function called with a JSON text"
     UPLOAD = "a file that is sent here"
     FILE = "a file that was uploaded, or made for a program to fetch"
+    OPEN = "whether the app is well, which needs no login"
     DOOR = "what the door answers itself: who one is, leaving, sharing a set"
     OTHER = "pictures, zips, and the files that the page is made of"
 
@@ -68,7 +69,8 @@ _FILE_NAMES = r"[\w.\-]+(?:/[\w.\-]+)*"
 
 PASSAGES: Sequence[Passage] = (
     # The door's own (`visitors`).
-    _passage("GET", "/who|/sign-out", Kind.DOOR),
+    _passage("GET", "/healthz", Kind.OPEN),
+    _passage("GET", "/who|/sign-out|/metrics", Kind.DOOR),
     _passage("GET", rf"/sets/{_ID}/sharing", Kind.DOOR),
     _passage("POST", rf"/sets/{_ID}/sharing", Kind.DOOR, max_bytes=1_000),
     # Our own (`routes`).

@@ -209,7 +209,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function(
             "model_defaults",
             {"settings": settings, "before": settings},
-            lambda asked: {"values": service.choices.brought_along(asked["settings"], asked["before"])},
+            lambda asked: service.choices.brought_along(asked["settings"], asked["before"]),
         ),
         _function(
             "prepare_models",
@@ -232,8 +232,10 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         *import_functions(service),
         *suggest_functions(service),
         *model_functions(service),
-        # The last one: nothing of the set is left after it.
+        # The last ones: nothing of the set is there after them.
         _function("delete_set", of_set, lambda asked: service.delete_set(asked["set"])),
+        _function("restore_set", of_set, lambda asked: service.restore_set(asked["set"])),
+        _function("delete_for_good", of_set, lambda asked: service.delete_for_good(asked["set"])),
     ]
 
 

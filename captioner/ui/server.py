@@ -106,14 +106,16 @@ class Server(uvicorn.Server):
         patience: Patience | None = None,
         *,
         believes_proxies: bool = True,
+        has_own_log: bool = True,
     ) -> None:
         """Args: believes_proxies: a proxy on this machine may say who the client is; False where the app needs to know
-        who is connected.
+        who is connected. has_own_log: uvicorn writes its warnings itself; else the root logger has them.
         """
         super().__init__(
             uvicorn.Config(
                 app,
                 log_level="warning",
+                log_config=uvicorn.config.LOGGING_CONFIG if has_own_log else None,
                 server_header=False,
                 proxy_headers=believes_proxies,
                 timeout_graceful_shutdown=2,  # pages keep a stream open for as long as they are

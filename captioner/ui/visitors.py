@@ -24,6 +24,7 @@ from captioner.ui.login import Login, ProxyLogin
 from captioner.workspace import Workspace
 from captioner.workspace.owners import Owners, Ownership
 
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' own
 _SET_PATH = re.compile(r"/sets/([^/]+)(?:/.*)?")
 _DAY_S = 86_400.0
 _REMEMBERED = 1_000
@@ -76,13 +77,17 @@ class Visitors:
         proxy: ProxyLogin | None = None,
         sets: SetDoor | None = None,
         upload_bytes_a_day: int | None = None,
+        figures: Callable[[], bytes] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Args: sets: None where there are no users with names. upload_bytes_a_day: what one may send."""
+        """Args: sets: None where there are no users with names. upload_bytes_a_day: what one may send.
+        figures: what /metrics answers, None for nothing.
+        """
         self._login = login
         self._proxy = proxy
         self._sets = sets
         self._upload_bytes_a_day = upload_bytes_a_day
+        self._figures = figures
         self._clock = clock
         self._sent: OrderedDict[str, tuple[float, int]] = OrderedDict()  # user -> since when, how much
         self._left: OrderedDict[str, None] = OrderedDict()
@@ -182,6 +187,8 @@ class Visitors:
         if path == "/who":
             can_leave = self._login is not None
             return JSONResponse({"user": visitor.user, "has_own_sets": self._sets is not None, "can_leave": can_leave})
+        if path == "/metrics" and self._figures is not None:
+            return Response(await run_in_threadpool(self._figures), media_type=MEDIA_TYPE)
         if path == "/sign-out":
             return self._sign_out(query)
         found = re.fullmatch(r"/sets/([^/]+)/sharing", path)

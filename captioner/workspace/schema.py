@@ -3,8 +3,8 @@
 Version 1 holds sets, pictures, layers and edits; version 2 adds the journal; version 3 a checksum for each unit of a
 row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves; version 4
 adds whether a person has reviewed a picture and what the picture looks like; version 5 the lab: sweeps, ratings, and
-what models said of the captions that are there; version 6 the edits of the kinds of captions that are not in front. A
-script that was released is never changed: the next version is one more script.
+what models said of the captions that are there; version 6 the edits of the kinds of captions that are not in front;
+version 7 jobs; version 8 the bin. A script that was released is never changed: the next version is one more script.
 """
 
 from __future__ import annotations
@@ -289,7 +289,10 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_set ON jobs (set_key, key);
 """
 
-MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB, _KINDS, _JOBS)
+# When a set was put into the bin; NULL for one that is there. No part of a checksum: damage costs a look into the bin.
+_BIN = "ALTER TABLE sets ADD COLUMN deleted_at REAL;"
+
+MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB, _KINDS, _JOBS, _BIN)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

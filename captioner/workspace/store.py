@@ -18,8 +18,9 @@ from typing import Any, Self
 from captioner.errors import UnknownSet
 from captioner.files import data_folder
 from captioner.records import Layer, Picture
-from captioner.workspace import deletion, edits, journal, uploads
+from captioner.workspace import edits, journal, uploads
 from captioner.workspace import views as reading
+from captioner.workspace.bin import Bin
 from captioner.workspace.checks import check_caption, check_revision, settings_json, storable_name
 from captioner.workspace.database import Database
 from captioner.workspace.files import PictureFiles
@@ -68,7 +69,7 @@ class Workspace:
         self.readings = Readings(self._database, clock)
         self.jobs = StoredJobs(self._database, clock)
         self.kind_texts = KindTexts(self._database)
-        deletion.discard_files(self._database, self._files)
+        self.bin = Bin(self._database, self._files, clock)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -131,13 +132,8 @@ class Workspace:
             return dict(json.loads(reading.settings_json(db, reading.find_set(db, set_id))))
 
     def delete_set(self, set_id: str) -> None:
-        """Delete a set for good, with its pictures, edits and journal; the files of pictures that no other set has too.
-
-        Raises: UnknownSet.
-        """
-        with self._database.write(is_deletion=True) as db:
-            deletion.delete_rows(db, reading.find_set(db, set_id))
-        deletion.discard_files(self._database, self._files)
+        """Delete a set for good, as `Bin.delete`."""
+        self.bin.delete(set_id)
 
     def damage(self, set_id: str) -> tuple[str, ...]:
         """What of the set itself was damaged on the disk, in sentences; its pictures say so in their views."""

@@ -22,6 +22,7 @@ from captioner.workspace.database import BUSY_TIMEOUT_S, DATABASE_NAME, Database
 from captioner.workspace.deletion import discard_files
 from captioner.workspace.disk import database_errors, file_errors
 from captioner.workspace.files import PictureFiles
+from captioner.workspace.owners import FILE_NAME as OWNERS_NAME
 from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, schema_version
 
 COPY_TRIES = 3  # sets may be deleted while their pictures are copied
@@ -39,6 +40,7 @@ class SetUse:
     pictures: int
     picture_bytes: int
     own_bytes: int
+    is_in_bin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Use:
 def disk_use(folder: Path) -> Use:
     """What a workspace takes, set by set, the largest first. Raises: StoreError: there is none, or it is damaged."""
     with _reading(folder) as db:
-        rows = db.execute("SELECT key, id, name FROM sets").fetchall()
+        rows = db.execute("SELECT key, id, name, deleted_at FROM sets").fetchall()
         sizes: dict[str, int] = {}
         digests: dict[int, set[str]] = {}
         counts: dict[int, int] = {}
@@ -77,8 +79,9 @@ def disk_use(folder: Path) -> Use:
             pictures=counts.get(key, 0),
             picture_bytes=sum(sizes[digest] for digest in digests.get(key, ())),
             own_bytes=sum(sizes[digest] for digest in digests.get(key, ()) if holders[digest] == 1),
+            is_in_bin=deleted_at is not None,
         )
-        for key, set_id, name in rows
+        for key, set_id, name, deleted_at in rows
     ]
     database = [folder / (DATABASE_NAME + suffix) for suffix in ("", "-wal", "-shm")]
     return Use(
@@ -155,13 +158,18 @@ def backup(folder: Path, target: Path, *, beside: Mapping[str, Path] | None = No
 def _pack(folder: Path, target: Path, beside: Mapping[str, Path]) -> int:
     files = PictureFiles(folder)
     with tempfile.TemporaryDirectory(prefix="captioner-backup-", dir=target.parent) as temporary:
-        copy = Path(temporary) / DATABASE_NAME
+        copy, owners = Path(temporary) / DATABASE_NAME, Path(temporary) / OWNERS_NAME
         digests = _copied(folder, copy)
+        if (folder / OWNERS_NAME).is_file():
+            with closing(sqlite3.connect(folder / OWNERS_NAME)) as known, closing(sqlite3.connect(owners)) as target_db:
+                known.backup(target_db)
         with (
             written_whole(target, is_durable=True) as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
         ):
             archive.write(copy, DATABASE_NAME)
+            if owners.exists():
+                archive.write(owners, OWNERS_NAME)
             for digest in digests:
                 archive.write(files.path(digest), f"pictures/{digest[:2]}/{digest}")
             for name, extra in beside.items():

@@ -43,9 +43,10 @@ _PICTURE_DAMAGE = (
 )
 
 
-def find_set(db: sqlite3.Connection, set_id: str) -> int:
-    """The key of a set. Raises: UnknownSet."""
-    row = db.execute("SELECT key FROM sets WHERE id = ?", (set_id,)).fetchone() if _is_id(set_id) else None
+def find_set(db: sqlite3.Connection, set_id: str, *, is_deleted: bool = False) -> int:
+    """The key of a set; of one in the bin where that is asked for. Raises: UnknownSet."""
+    asked = f"SELECT key FROM sets WHERE id = ? AND deleted_at IS {'NOT ' if is_deleted else ''}NULL"
+    row = db.execute(asked, (set_id,)).fetchone() if _is_id(set_id) else None
     if row is None:
         raise UnknownSet(
             f"there is no caption set {_shown(set_id)} in this workspace; open another or begin a new one."
@@ -92,15 +93,20 @@ def caption_set(db: sqlite3.Connection, set_id: str) -> CaptionSet:
     created_at, changed_at, version = db.execute(
         "SELECT created_at, changed_at, version FROM sets WHERE key = ?", (key,)
     ).fetchone()
-    count = db.execute("SELECT COUNT(*) FROM pictures WHERE set_key = ? AND is_removed = 0", (key,)).fetchone()[0]
     return CaptionSet(
         id=set_id,
         name=set_name(db, key),
         created_at=created_at,
         changed_at=changed_at,
-        picture_count=count,
+        picture_count=picture_count(db, key),
         version=version,
     )
+
+
+def picture_count(db: sqlite3.Connection, set_key: int) -> int:
+    """How many pictures a set shows."""
+    asked = "SELECT COUNT(*) FROM pictures WHERE set_key = ? AND is_removed = 0"
+    return int(db.execute(asked, (set_key,)).fetchone()[0])
 
 
 def set_name(db: sqlite3.Connection, set_key: int) -> str:

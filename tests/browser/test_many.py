@@ -127,16 +127,23 @@ def test_a_set_is_deleted_only_when_the_person_says_so(server: AppServer, contex
     page.on("dialog", answer)
     page.locator("#cw-sets-open").click()
     page.locator("#cw-delete-set").click()
-    assert asked == ["Delete this set, 2 pictures with their captions, for good? This cannot be undone."]
+    question = "Delete this set, 2 pictures with their captions? It waits in the bin of this menu for 30 days."
+    assert asked == [question]
     assert count(page) == 2
     page.locator("#cw-delete-set").click()
     page.wait_for_function("location.search === ''")
     page.wait_for_selector(".cw[data-ready=true]")
-    page.locator("#cw-sets-open").click()
-    page.wait_for_timeout(300)
-    assert page.locator(".cw-set").count() == 0
     page.goto(address)
     page.locator(".cw-gone").wait_for()
+    page.goto(address.partition("?")[0])
+    page.wait_for_selector(".cw[data-ready=true]")
+    page.locator("#cw-sets-open").click()
+    page.locator(".cw-binned", has_text="2 pictures, 30 days left").wait_for()
+    assert page.locator(".cw-set").count() == 0
+    page.locator("[data-bin=restore_set]").click()
+    page.locator(".cw-set", has_text="2 pictures").click()
+    page.wait_for_selector(".cw[data-ready=true]")
+    assert count(page) == 2
 
 
 def test_the_help_opens_on_a_key_and_closes(server: AppServer, context: Any) -> None:

@@ -288,6 +288,12 @@ def _job(page: Any) -> None:
     page.locator("#cw-stop").wait_for()
 
 
+def _jobs(page: Any) -> None:
+    page.locator("#cw-sets-open").click()
+    page.locator("#cw-jobs-open").click()
+    page.locator("#cw-jobs .cw-job").first.wait_for()
+
+
 PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("a set", lambda page: select(page, "clear.png")),
     ("a failed picture", lambda page: page.locator('.cw-cell[data-state="failed"]').click()),
@@ -304,6 +310,7 @@ PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("tab Tags, all open", _tab("Tags")),
     ("tab Text, all open", _tab("Text")),
     ("the menu of sets", _click("#cw-sets-open", "#cw-rename")),
+    ("the jobs of a set", _jobs),
     ("the download", _click("#cw-download-open", "#cw-download-summary li")),
     ("the download for a trainer", _trainer),
     ("how training starts", _start),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from captioner.contract import ModelSpec, PictureInput
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, ModelFailed, SettingsError
 from captioner.limits import read_json
 from captioner.models.questions import AskedCaptioner
 from captioner.models.torch_front import TorchFront, needing
@@ -18,6 +18,8 @@ from captioner.records import Alternative, Sentence
 from captioner.settings import Settings
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from captioner.models.vision_language.answering import VisionLanguageModel
 
 FILES = ("config.json", "tokenizer_config.json", "*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
@@ -121,7 +123,7 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
         """
         self._model.check(settings)
         prompts = [settings.asked(shown) for shown in inputs]
-        return self._model.answer([shown.image for shown in inputs], prompts, settings, [settings.seed] * len(inputs))
+        return self._answer([shown.image for shown in inputs], prompts, settings, [settings.seed] * len(inputs))
 
     def caption_grid(self, shown: PictureInput, grid: Sequence[VisionLanguageSettings]) -> list[Sentence]:
         """As one by one, but picture and question are read once, and what differs by its seed only is drawn together.
@@ -137,11 +139,27 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
             seeds = [grid[place].seed for place in places]
             prompt = settings.asked(shown)
             count = len(places) if self.can_draw(settings) else 1
-            found = self._model.answer(
+            found = self._answer(
                 [shown.image] * count, [prompt] * count, settings, seeds[:count], is_again=len(grid) > 1
             )
             said |= dict(zip(places, found if count == len(places) else found * len(places), strict=True))
         return [said[place] for place in range(len(grid))]
+
+    def _answer(
+        self,
+        images: Sequence[Image],
+        prompts: Sequence[str],
+        settings: VisionLanguageSettings,
+        seeds: Sequence[int],
+        **how: Any,
+    ) -> list[Sentence]:
+        """As the model's; what it cannot take of a prompt with a picture's own words in it costs that picture."""
+        try:
+            return self._model.answer(images, prompts, settings, seeds, **how)
+        except SettingsError as error:
+            if not settings.reads():
+                raise
+            raise ModelFailed(f"with this picture's own words in it, {error}") from error
 
     @staticmethod
     def can_draw(settings: VisionLanguageSettings) -> bool:
@@ -159,5 +177,5 @@ class VisionLanguageCaptioner(TorchFront, AskedCaptioner):
         """The answers of the seeds that follow the settings' own. Raises: as `caption`."""
         seeds = [(settings.seed + skip + number) % 2**31 for number in range(count)]
         prompt = settings.asked(shown)
-        drawn = self._model.answer([shown.image] * count, [prompt] * count, settings, seeds)
+        drawn = self._answer([shown.image] * count, [prompt] * count, settings, seeds)
         return [Alternative(one.text, one.score, one.finish) for one in drawn]

@@ -35,8 +35,9 @@ const rename = debounced(400, async () => {
 
 async function list() {
   let others;
+  let bin;
   try {
-    others = await known.otherSets();
+    ({ sets: others, bin } = await known.allOthers());
   } catch (error) {
     throwBug(error);
     notice('bad', 'The list of sets is not there', [error.message]);
@@ -49,17 +50,40 @@ async function list() {
       class="cw-quiet">${about}</span></a>`;
   };
   const title = others.length ? html`<p class="cw-quiet">Opened in this browser</p>` : '';
-  render(byId('cw-sets'), html`${title}${others.map(line)}`);
+  const binned = bin.length ? html`<p class="cw-quiet">In the bin</p>${bin.map(binMarkup)}` : '';
+  render(byId('cw-sets'), html`${title}${others.map(line)}${binned}`);
 }
+
+function binMarkup({ id, name: called, pictures, goes_at: goesAt }) {
+  const days = Math.max(0, Math.ceil((goesAt - Date.now() / 1000) / 86_400));
+  const title = called || 'Unnamed set';
+  return html`<div class="cw-binned"><b>${title}</b> <span class="cw-quiet">${plural(pictures, 'picture', 'pictures')},
+    ${plural(days, 'day', 'days')} left</span> <span class="cw-binned-does"><button type="button" class="cw-button cw-small" data-bin="restore_set"
+    data-set="${id}" aria-label="Restore ${title}">Restore</button> <button type="button" class="cw-button cw-small"
+    data-bin="delete_for_good" data-set="${id}" aria-label="Delete ${title} for good">Delete</button></span></div>`;
+}
+
+byId('cw-sets').addEventListener('click', async ({ target }) => {
+  const { bin: name, set } = target.closest('[data-bin]')?.dataset ?? {};
+  if (!name) return;
+  const isForGood = name === 'delete_for_good';
+  if (isForGood && !confirm('Delete this set with its pictures and captions for good? This cannot be undone.')) return;
+  if (!(await askOrTell(isForGood ? 'The set was not deleted' : 'The set is not back', name, { set }))) return;
+  if (isForGood) {
+    known.forget(set);
+    unsaved.forget(set);
+    arrivals.forget(set);
+  }
+  byId('cw-rename').focus();
+  await list();
+});
 
 async function remove() {
   const pictures = plural(page.rows.length, 'picture', 'pictures');
-  if (!confirm(`Delete this set, ${pictures} with their captions, for good? This cannot be undone.`)) return;
+  if (!confirm(`Delete this set, ${pictures} with their captions? It waits in the bin of this menu for 30 days.`))
+    return;
   const set = page.set;
   if (!(await askOrTell('The set was not deleted', 'delete_set', { set }))) return;
-  known.forget(set);
-  unsaved.forget(set);
-  arrivals.forget(set);
   location.assign(location.pathname);
 }
 

@@ -24,13 +24,20 @@ export function forget(set) {
 
 /** The other sets that are there: {id, name, pictures, changed_at, address, place}. Throws as `ask`. */
 export async function otherSets() {
+  return (await allOthers()).sets;
+}
+
+/** The same, and those in the bin, {id, name, pictures, goes_at}: {sets, bin}. Throws as `ask`. */
+export async function allOthers() {
   const others = ids().filter((id) => id !== page.set);
-  if (!others.length) return [];
-  const { sets } = await ask('known_sets', { sets: others });
-  return sets.map((set) => {
-    const address = new URL(location);
-    address.search = '';
-    address.searchParams.set('set', set.id);
-    return { ...set, address: address.href, place: placeIn(set.id) };
-  });
+  if (!others.length) return { sets: [], bin: [] };
+  const { sets, bin } = await ask('known_sets', { sets: others });
+  return { sets: sets.map(withAddress), bin };
+}
+
+function withAddress(set) {
+  const address = new URL(location);
+  address.search = '';
+  address.searchParams.set('set', set.id);
+  return { ...set, address: address.href, place: placeIn(set.id) };
 }

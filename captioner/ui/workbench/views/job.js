@@ -15,6 +15,11 @@ const NAMED = 8; // of the pictures that failed
 const COUNTED = { sweep: ['caption', 'captions'], read: ['caption', 'captions'] }; // pictures elsewhere
 let now = null;
 let toldEnd = ''; // of which job
+const own = new Set(); // the jobs that this tab began
+let isSeenFromStart = false; // the job that goes on began while this tab looked
+let toldSettings = ''; // of which job it was said that it keeps its settings
+let sendsTo = []; // the machines that pictures are sent to
+const agreed = new Set(); // those that the person agreed to
 let isUploading = false;
 let missing = []; // models that must be downloaded before anything is captioned: {name, download_mb}
 
@@ -32,7 +37,9 @@ function timeText(seconds) {
 function words() {
   const failed = now.failed ? `, ${now.failed.toLocaleString()} failed` : '';
   const count = `${now.done.toLocaleString()} of ${now.total.toLocaleString()}${failed}`;
-  if (now.state === 'waiting') return 'Waiting for its turn';
+  const { number, jobs } = now.place ?? { number: 1, jobs: 1 };
+  const others = jobs > 1 ? ` · takes turns with ${plural(jobs - 1, 'other job', 'other jobs')}` : '';
+  if (now.state === 'waiting') return `Waiting for its turn${jobs > 1 ? `, number ${number} of ${jobs}` : ''}`;
   if (now.aside) {
     const left = now.aside.seconds_left;
     return now.aside.text + (left === null ? '' : ` · ${timeText(left)}`);
@@ -41,17 +48,24 @@ function words() {
   if (!now.done || !now.rate) return now.message || `${count}, starting`;
   const [one, many] = COUNTED[now.kind] ?? ['picture', 'pictures'];
   const rate = now.rate >= 1 ? `${now.rate.toFixed(1)} ${many}/s` : `${(1 / now.rate).toFixed(1)} s a ${one}`;
-  return `${count} · ${rate} · ${timeText((now.total - now.done) / now.rate)}`;
+  return `${count} · ${rate} · ${timeText(now.seconds_left ?? (now.total - now.done) / now.rate)}${others}`;
 }
 
 export const emptyIds = () => page.rows.filter((row) => stateOf(row) === 'empty').map((row) => row.id);
+
+/** Whose settings a run takes. */
+function whose() {
+  if (own.has(now.id)) return 'With the settings of this tab, as they were when it began.';
+  return isSeenFromStart ? 'With the settings of another tab or program.' : 'With the settings that it began with.';
+}
 
 function showBar(done, total, text) {
   byId('cw-progress').hidden = !total;
   byId('cw-bar').max = total || 1;
   byId('cw-bar').value = done;
   byId('cw-progress-text').textContent = text;
-  byId('cw-progress').title = now?.aside ? `${now.aside.title}: ${text}` : text;
+  const about = now?.aside ? `${now.aside.title}: ${text}` : text;
+  byId('cw-progress').title = isRunning() && now.kind === 'caption' ? `${about}. ${whose()}` : about;
 }
 
 function show() {
@@ -78,9 +92,19 @@ function offerEmpty() {
 export function takeJob(job) {
   const before = now;
   now = job;
+  if (now && isRunning() && before?.id !== now.id) began();
   if (now && before && before.id === now.id && before.state !== now.state && !isRunning()) ended();
   show();
   announce('job', { isRunning: isRunning() });
+}
+
+let hasLooked = false;
+
+/** Says whose settings a run takes that this tab did not begin. */
+function began() {
+  isSeenFromStart = hasLooked;
+  if (isSeenFromStart && now.kind === 'caption' && !own.has(now.id))
+    brief('Captioning began in another tab, with the settings of that tab');
 }
 
 function ended() {
@@ -131,12 +155,35 @@ function tellFailed(title) {
   notice('bad', title, lines.length ? lines : [now.message], failed.length ? actions : []);
 }
 
-/** What the settings name and is not here; captioning all then says that it downloads first. */
-export function offerDownload(models) {
+/** What the settings name and is not here, which captioning all then downloads first; and where pictures go. */
+export function offerDownload(models, hosts) {
   missing = models;
+  sendsTo = hosts;
   const names = missing.map(({ name, download_mb: size }) => (size ? `${name}, ${size.toLocaleString()} MB` : name));
   byId('cw-caption-all').textContent = missing.length ? 'Download and caption' : 'Caption all';
   byId('cw-caption-all').title = missing.length ? `Downloads first: ${names.join('; ')}` : '';
+}
+
+/**
+ * Whether the settings' models may be asked: pictures leave this machine only once the person has agreed to that.
+ * @param {function} then what is done when the person agrees later
+ */
+export function maySend(then) {
+  const hosts = sendsTo.filter((host) => !agreed.has(host));
+  if (!hosts.length) return true;
+  const send = () => {
+    for (const host of hosts) agreed.add(host);
+    then();
+  };
+  const lines = [`With these settings they are sent to ${hosts.join(' and ')}, without place or camera.`];
+  notice('bad', 'Pictures leave this machine', lines, [{ text: 'Send them', run: send }]);
+  return false;
+}
+
+/** As `takeJob`, of one that this tab has just begun. */
+export function takeOwnJob(job) {
+  own.add(job.id);
+  takeJob(job);
 }
 
 /** Captions pictures. @param {string[] | null} ids null for the whole set. @param downloads what is missing, first
@@ -147,10 +194,11 @@ export async function startJob(ids, downloads = false, { allKinds = false } = {}
     notice('bad', 'Captioning did not start', [`${names}: not downloaded yet. The settings on the right offer it.`]);
     return;
   }
+  if (!maySend(() => startJob(ids, downloads, { allKinds }))) return;
   const request = { set: page.set, ids, settings: page.settings, downloads, all_kinds: allKinds };
   const reply = await askOrTell('Captioning did not start', 'start_job', request);
   if (!reply) return;
-  if (reply.job) takeJob(reply.job);
+  if (reply.job) takeOwnJob(reply.job);
   else brief('Nothing to do: these settings made the captions already');
   lookSoon();
 }
@@ -169,7 +217,15 @@ on('listed', show);
 on('selected', show);
 on('listed', offerEmpty);
 on('rows', offerEmpty);
-on('told', (reply) => takeJob(reply.job));
+on('told', (reply) => {
+  takeJob(reply.job);
+  hasLooked = true;
+});
+on('stored', ({ is_changed: isChanged }) => {
+  if (!isChanged || !isRunning() || now.kind !== 'caption' || toldSettings === now.id) return;
+  toldSettings = now.id;
+  brief('The run goes on with the settings it began with');
+});
 on('uploading', ({ done, total }) => {
   isUploading = total > 0;
   if (isUploading) showBar(done, total, `${done.toLocaleString()} of ${total.toLocaleString()} added`);

@@ -3,7 +3,7 @@
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
-import { html, render } from '../core/html.js';
+import { html, render, renderChanged } from '../core/html.js';
 import { askOrTell, brief, notice } from '../core/messages.js';
 import { throwBug } from '../core/server.js';
 import { textOf } from '../set/captions.js';
@@ -38,8 +38,8 @@ function show() {
     ({ name, title, captioner }) =>
       html`<option value="${name}" title="${captioner || 'no captioner'}">${title}</option>`,
   );
-  render(box, html`${options}`);
-  box.value = kinds.front;
+  renderChanged(box, html`${options}`); // an open list stays open
+  if (box.value !== kinds.front) box.value = kinds.front;
   byId('cw-kind-remove').hidden = !kinds.front;
 }
 

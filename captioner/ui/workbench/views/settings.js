@@ -91,6 +91,9 @@ const suggested = () =>
     setTimeout(done, STORED_WITHIN_MS);
   });
 
+/** Whether what was moved here is on its way to the server. */
+export const isStoringSettings = () => isStoring;
+
 /** Makes the settings the set's: one request at a time, and only the newest settings wait. */
 async function store() {
   isStoringWanted = true;
@@ -116,6 +119,20 @@ async function store() {
 
 /** The part of the settings that names models and switches them on. */
 export const modelsIn = (values) => JSON.stringify(keys.map((key) => values[`${key}_on`] && values[key]));
+
+/** A captioner whose name was typed: whose settings apply, its name does not say. */
+async function learnFamily(values) {
+  const name = values.captioner;
+  if (!name || !('' in families) || name in families) return;
+  families[name] = families['']; // until the server answers
+  try {
+    families[name] = (await ask('model_defaults', { settings: values, before: values })).family;
+    showApplying(page.settings);
+  } catch (error) {
+    throwBug(error); // what is wrong with the name is said beside it
+    delete families[name];
+  }
+}
 
 /** What the chosen models want where their predecessors' defaults stand. Returns: values by name. */
 async function brought(values, before) {
@@ -145,6 +162,7 @@ export function settingsChanged(values) {
     const before = page.settings;
     if (!isFirst && modelsIn(before) !== modelsIn(values)) earlier = before;
     page.settings = values;
+    learnFamily(values);
     if (isFirst) letSettingsMove();
     else store();
     announce('settings', { values, before, isFirst });
