@@ -159,16 +159,20 @@ def can_draw(plan: Plan) -> bool:
     return bool(captioner.model) and registry.captioner_class(captioner.family).can_draw(captioner.settings)
 
 
-def draw_sentences(shown: PictureInput, plan: Plan, manager: ModelUser, *, skip: int, count: int) -> list[Alternative]:
+def draw_sentences(
+    shown: PictureInput, plan: Plan, manager: ModelUser, layers: Sequence[Layer] = (), *, skip: int, count: int
+) -> list[Alternative]:
     """Further sentences for one picture by chance; some may be equal.
 
-    Args: plan: one that `can_draw`. skip: how many were drawn before.
+    Args: plan: one that `can_draw`. layers: the picture's, of which the captioner may read. skip: how many were drawn
+        before.
     Raises: as `Captioner.draw`.
     """
     captioner = plan.captioner
+    given = input_for(captioner, shown, plan, layers)
     with manager.use(captioner.model, captioner.family) as model:
         with failures_on_picture(model):
-            drawn: list[Alternative] = model.draw(shown, captioner.settings, skip=skip, count=count)
+            drawn: list[Alternative] = model.draw(given, captioner.settings, skip=skip, count=count)
     return drawn
 
 

@@ -13,6 +13,7 @@ from captioner.captions.layers import due, layer_kind, of_plan
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
+from captioner.models import sources
 from captioner.records import Layer, Sentence, Tag
 from captioner.settings import Effect
 from tests.fakes import fake_models
@@ -135,3 +136,11 @@ def test_a_caption_that_came_along_is_a_main_one() -> None:
     assert Reading.at_rest(layers, plan, "mine").caption.text == "mine"
     assert Reading.at_rest(layers, plan.of_kind("short"), "mine").caption.text == "brief"
     assert Reading.at_rest((), plan.of_kind("short"), "mine").caption.text == ""
+
+
+def test_what_a_kind_s_model_wants_counts_once_it_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan.from_flat({"captioner": "", "wd14": "fake-wd14", "kinds": {"short": {"captioner": "fake-blip"}}})
+    monkeypatch.setattr(sources, "own_defaults", lambda _, family, __: {"max_length": 7} if family == "blip" else {})
+    monkeypatch.setattr(sources, "find_model", lambda *_, **__: None)
+    fresh = plan.check_models().of_kind("short")
+    assert fresh.captioner.settings.to_mapping()["max_length"] == 7

@@ -10,7 +10,7 @@ import pytest
 
 from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.cli.kinds import read_kinds
-from tests.fakes import POISON, FakeModel
+from tests.fakes import POISON, FakeClip, FakeModel
 from tests.shell import Shell
 
 LONG, SHORT = "a red picture 40 wide under beam 3", "a red picture 40 wide under beam 1"
@@ -48,6 +48,36 @@ def test_a_list_gets_a_column_for_each_and_its_recipe_makes_them_again(shell: Sh
     assert again.status == 0, again.err
     assert zipped(shell, "2.zip") == first
     assert shell.caption("photos", "--recipe", RECIPE_NAME, *KIND).status == 2
+
+
+def test_a_recipe_s_words_are_of_its_kind_and_the_others_are_made_beside_them(shell: Shell) -> None:
+    shell.picture("photos/a.png")
+    shell.caption("photos", *KIND, "--format", "csv", "--zip", "1.zip")
+    recipe = json.loads(zipped(shell, "1.zip")[RECIPE_NAME])
+    recipe["pictures"][0] |= {"by": "edit", "caption": "my words"}
+    (shell.folder / "main.json").write_text(json.dumps(recipe))
+
+    def found(name: str, *words: str) -> dict[str, Any]:
+        ran = shell.caption("photos", "--json", "--recipe", name, *words)
+        assert ran.status == 0, ran.err
+        [one] = ran.objects
+        return {one["caption"]: one["kinds"]}
+
+    assert found("main.json") == {"my words": {"short": SHORT}}
+    assert found("main.json", "--front", "short") == {SHORT: {"main": "my words"}}
+    shell.caption("photos", *KIND, "--front", "short", "--format", "csv", "--zip", "2.zip")
+    (shell.folder / "short.json").write_text(zipped(shell, "2.zip")[RECIPE_NAME])
+    assert found("short.json", "--front", "main") == {LONG: {"short": SHORT}}
+    shell.caption("photos", "--recipe", "main.json", "--format", "onetrainer", "--captions", "kinds", "--zip", "3.zip")
+    assert zipped(shell, "3.zip")["a.txt"].splitlines() == ["my words", SHORT]
+
+
+def test_labels_of_another_kind_are_prepared_and_told(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeClip, "unprepared", 10)
+    shell.picture("a.png")
+    ran = shell.caption("a.png", "--kind", "tags::clip=default")
+    assert (ran.status, FakeClip.unprepared) == (0, 0)
+    assert "labels to embed once" in ran.err
 
 
 def test_formats_of_one_caption_say_which_it_is(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from captioner.models.endpoint.settings import EndpointSettings
 from captioner.models.manager import ModelManager
 from captioner.models.questions import PROMPTS, VARIABLES, WISHES, AskedCaptioner, QuestionSettings
 from captioner.models.vision_language.settings import VisionLanguageSettings
-from captioner.pipeline import make_layers
+from captioner.pipeline import draw_sentences, make_layers
 from captioner.records import Tag
 from tests.fakes import fake_models
 from tests.other_askers import parrot
@@ -61,6 +62,16 @@ def test_a_variable_that_nobody_knows_is_refused_with_those_that_there_are() -> 
     with pytest.raises(SettingsError, match=r"the prompt has \{tag\}, which stands for nothing; .*\{tags\}.*\{word_co"):
         asking("Use {tag}.")
     assert asking('{"tag": []} {} {a b}').asked(SHOWN) == '{"tag": []} {} {a b}', "braces that are no variable stay"
+
+
+def test_further_draws_are_asked_as_the_first_was(models: str) -> None:
+    flat = {"parrot_method": "nucleus", "parrot_prompt": "{trigger}: {tags}", "prefix": "sks, ", "wd14": "default"}
+    plan = Plan.from_flat({CAPTIONER: "parrot-1", **flat}, models)
+    with closing(ModelManager(models=models, device="cpu")) as manager:
+        [[result]] = make_layers([("a", SHOWN)], plan, manager)
+        [said] = [layer.sentence.text for layer in result.layers if layer.sentence]
+        assert said.startswith("sks: nami (one piece)")
+        assert [one.text for one in draw_sentences(SHOWN, plan, manager, result.layers, skip=1, count=1)] == [said]
 
 
 def test_wishes_stand_behind_the_prompt_in_their_order() -> None:

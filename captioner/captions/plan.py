@@ -240,7 +240,7 @@ class Plan:
         for planned in self.running():
             sources.find_model(planned.model, planned.family, models, progress=progress)
         fresh = type(self).from_flat(self.given, models).with_kinds(self.kinds) if self.given else self
-        return fresh if fresh.running() != self.running() else self
+        return fresh if (fresh.running(), fresh.kinds) != (self.running(), self.kinds) else self
 
 
 def default_settings(family: str, model: str, models: str = "auto") -> Settings:

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ from captioner.formats.names import safe_folder
 from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
 from captioner.formats.targets import writable_folders, zip_target
 from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
-from captioner.records import MAIN
+from captioner.records import KIND, MAIN
 from captioner.service.exports import kinds_note
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
             existing=plan.recipe.existing,
             may_overwrite=arguments.overwrite,
         )
-        repeat = Repeat(recipe)
+        repeat = Repeat(recipe, plan.kind)
         for text in repeat.look(pictures):
             note(f"note: {text}")
         place = (arguments.zip or arguments.out) if target_of(arguments) else ""
@@ -153,9 +154,9 @@ def run(arguments: argparse.Namespace) -> int:
         stop: ExportError | None = None
         try:
             with _output(arguments, pictures, options) as output:
-                plan = plan.check_models(arguments.models, progress=Download())
-                for other in plan.of_all_kinds():
-                    other.check_models(arguments.models, progress=Download())
+                for one in plan.of_all_kinds():
+                    one.check_models(arguments.models, progress=Download())
+                plan = plan.check_models(arguments.models)  # now with what all those models want
                 _caption(arguments, plan, pictures, output, run, repeat)
         except ExportError as error:
             if not run.has_begun:
@@ -180,7 +181,10 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     flat = flat_settings(arguments)
     if recipe and KINDS in flat and KINDS in recipe.settings:
         raise WrongUse("the recipe has kinds of captions of its own; leave --kind out.")
-    plan = Plan.from_flat({**(recipe.settings if recipe else {}), **flat}, arguments.models)
+    given = recipe.settings if recipe else {}
+    if KIND in flat and MAIN in given.get(KINDS, {}):
+        given = Plan.from_flat(given, arguments.models).of_kind(MAIN).to_flat()  # where --front finds all others
+    plan = Plan.from_flat({**given, **flat}, arguments.models)
     if MAIN not in plan.kind_names:
         raise WrongUse(f"--front {plan.kind} names no kind of caption; add --kind {plan.kind}:CAPTIONER.")
     check_flags_have_effect(flat, *plan.of_all_kinds())
@@ -188,7 +192,7 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
     for flag, target, kind in (("--out", arguments.out, "DIR"), ("--zip", arguments.zip, "FILE")):
         if target == "":
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
-    if arguments.published_labels and not can_prepare(plan):
+    if arguments.published_labels and not any(map(can_prepare, plan.of_all_kinds())):
         raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
     if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
         raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
@@ -264,10 +268,11 @@ def _caption(
 
 def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     """What models must do once; announced and with a bar, since embedding the public words takes long on a CPU."""
-    found = list(forecasts(plan, manager))
-    if published and not any(forecast.download_mb for _, _, forecast in found):
+    plans = [one for one in plan.of_all_kinds() if one.running()]
+    found = {one[:2]: one for each in plans for one in forecasts(each, manager)}
+    if published and not any(forecast.download_mb for _, _, forecast in found.values()):
         note(f"note: {_PUBLISHED} has no effect: none are missing that somebody published.")
-    for name, _, forecast in found:
+    for name, _, forecast in found.values():
         text = f"{forecast_text(name, forecast)}; Ctrl+C keeps what is done."
         if forecast.download_mb:
             does = "downloads" if published else "would download"
@@ -275,7 +280,7 @@ def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
         note(f"note: {text}")
     bars: dict[tuple[str, str], Progress] = {}
     try:
-        for name, step in prepare_steps(plan, manager, published=published):
+        for name, step in chain.from_iterable(prepare_steps(one, manager, published=published) for one in plans):
             bar = bars.setdefault((name, step.what), Progress(step.total, f"{step.what} ({name})"))
             bar.step(step.done)
     finally:

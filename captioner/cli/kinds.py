@@ -76,16 +76,31 @@ def caption_all_kinds(
 
     A picture whose caption came along and is kept is shown to the other kinds' models.
     """
-    others = [one for one in plan.of_all_kinds() if one.kind != plan.kind and one.running()]
-    if not others:
+    if not _others(plan):
         yield from pipeline.caption_pictures(sources, plan, manager, batch_size=batch_size)
         return
     left = iter(sources)
     while chunk := list(islice(left, AT_ONCE)):
         done = list(pipeline.caption_pictures(chunk, plan, manager, batch_size=batch_size))
-        for other in others:
-            done = _with_kind(chunk, done, other, manager, batch_size)
-        yield from done
+        yield from with_other_kinds(chunk, done, plan, manager, batch_size=batch_size)
+
+
+def with_other_kinds(
+    chunk: Sequence[PictureSource],
+    done: Sequence[Captioned],
+    plan: Plan,
+    manager: ModelUser,
+    *,
+    batch_size: int,
+) -> Sequence[Captioned]:
+    """What became of pictures, with the captions of the plan's other kinds. Args: chunk: the pictures, in order."""
+    for other in _others(plan):
+        done = _with_kind(chunk, done, other, manager, batch_size)
+    return done
+
+
+def _others(plan: Plan) -> list[Plan]:
+    return [one for one in plan.of_all_kinds() if one.kind != plan.kind and one.running()]
 
 
 def _with_kind(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from captioner.captions.caption_kinds import kind_of_title
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import (
     RECIPE_NAME,
@@ -16,7 +17,7 @@ from captioner.captions.recipe_file import (
     models_of,
     recipe_bytes,
 )
-from captioner.cli.kinds import caption_all_kinds
+from captioner.cli.kinds import caption_all_kinds, with_other_kinds
 from captioner.cli.pictures import NamedPicture
 from captioner.errors import CaptionerError, SettingsError
 from captioner.formats.format import path_of
@@ -24,7 +25,7 @@ from captioner.formats.output import Output
 from captioner.formats.targets import file_digest
 from captioner.models.sources import find_model
 from captioner.pipeline import Captioned, PictureSource
-from captioner.records import Caption, Layer
+from captioner.records import KIND, MAIN, Caption, Layer
 
 if TYPE_CHECKING:
     from captioner.models.manager import ModelManager
@@ -42,9 +43,13 @@ def read_recipe(path: str) -> RecipeFile:
 
 @dataclass(slots=True)
 class Repeat:
-    """A run by a recipe, or one without: which pictures it knows, and what it says of them."""
+    """A run by a recipe, or one without: which pictures it knows, and what it says of them.
+
+    front: the run's kind of caption; the words that a recipe has are of its own.
+    """
 
     recipe: RecipeFile | None = None
+    front: str = MAIN
     _found: dict[int, MadeCaption] = field(default_factory=dict)
 
     def look(self, pictures: Sequence[NamedPicture]) -> list[str]:
@@ -70,25 +75,39 @@ class Repeat:
             for place, text in enumerate(texts)
         ]
 
-    def text(self, place: int) -> str | None:
-        """The caption of a picture that no model said; None where models say it."""
+    @property
+    def _kind(self) -> str:
+        """The kind of caption whose words the recipe has."""
+        return kind_of_title(self.recipe.settings.get(KIND, MAIN)) if self.recipe else MAIN
+
+    def _words(self, place: int) -> str | None:
         caption = self._found.get(place)
         return caption.text if caption is not None and caption.by in ("edit", "existing") else None
+
+    def text(self, place: int) -> str | None:
+        """The caption of a picture that no model said; None where models say it."""
+        return self._words(place) if self._kind == self.front else None
 
     def captioned(
         self, sources: Iterable[PictureSource], plan: Plan, manager: ModelManager, *, batch_size: int
     ) -> Iterator[Captioned]:
         """As `pipeline.caption_pictures`; captions that no model said come first."""
-        asked = []
+        asked, said, known = [], [], []
         for source in sources:
             text = self.text(int(source.id))
             if text is None:
                 asked.append(source)
             else:
-                yield Captioned(picture_id=source.id, caption=Caption(text=text, is_edited=True))
-        if asked:
+                said.append(source)
+                known.append(Captioned(picture_id=source.id, caption=Caption(text=text, is_edited=True)))
+        if asked or plan.kinds:
             self._check_weights(plan, manager)
-            yield from caption_all_kinds(asked, plan, manager, batch_size=batch_size)
+        yield from with_other_kinds(said, known, plan, manager, batch_size=batch_size)
+        for one in caption_all_kinds(asked, plan, manager, batch_size=batch_size):
+            words = self._words(int(one.picture_id))  # of another kind than the one in front, else it was not asked
+            if words is not None and self._kind in one.kinds:
+                one = replace(one, kinds={**one.kinds, self._kind: words})
+            yield one
 
     def _check_weights(self, plan: Plan, manager: ModelManager) -> None:
         """Raises: SettingsError: a model has other weights than when the recipe was written."""

@@ -27,7 +27,10 @@ def texts_of(
     if captioned.caption is None:
         return []
     kind = getattr(arguments, "captions", "one")
-    if kind == "one" or not captioned.layers or isinstance(existing, CaptionerError):
+    if kind == "kinds":
+        found = [captioned.caption.text, *captioned.kinds.values()]
+        return [text for text in dict.fromkeys(found) if text.strip()] or found[:1]
+    if kind == "one" or captioned.caption.is_edited or not captioned.layers or isinstance(existing, CaptionerError):
         return [captioned.caption.text]
     return variants(captioned.layers, plan, existing, kind=kind, best=getattr(arguments, "best_captions", 3))
 

@@ -145,7 +145,7 @@ def download_steps(
     try:
         while not answer.done():
             wait([answer], timeout=_STEP_S)
-            yield done_bytes, total_bytes
+            yield done_bytes, total_bytes  # of a quick one too, and where it ended
     finally:
         is_stopped.set()
     return answer.result()

@@ -131,6 +131,7 @@ class Downloads:
                     download.stop()
         if download.error is not None:
             raise download.error
+        yield download.done_bytes, download.total_bytes
 
     def report(self) -> dict[Key, dict[str, Any]]:
         """Those that go on, as `Download.to_mapping`."""

@@ -74,7 +74,7 @@ class LivePreview:
         self._choices = choices
         self._pictures = pictures
         self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
-        self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings
+        self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings, what was read
         self._took_s: dict[tuple[str, str], float] = {}  # a model that is not live for its last answer, once loaded
         self._has_warmed = False
 
@@ -122,7 +122,7 @@ class LivePreview:
             "text": caption.inner,
             "caption": caption.text,
             "glitch": reading.glitch or "",
-            "details": self._details(set_id, view, reading, plan),
+            "details": self._details(set_id, view, layers, reading, plan),
             "unprepared": _missing(unprepared) if unprepared else None,
             "untried": self._untried(plan, idle) if idle else None,
         }
@@ -290,19 +290,19 @@ class LivePreview:
         """
         view = self._workspace.view(set_id, picture_id)
         plan = self._choices.stored_plan(set_id)
-        reading = Reading.at_rest(self._workspace.layers(set_id, picture_id), plan, view.existing)
-        return self._details(set_id, view, reading, plan)
+        layers = self._workspace.layers(set_id, picture_id)
+        return self._details(set_id, view, layers, Reading.at_rest(layers, plan, view.existing), plan)
 
-    def _details(self, set_id: str, view: View, reading: Reading, plan: Plan) -> dict[str, Any]:
-        drawn = self._drawn.get((view.digest, run_key(plan.captioner, {})))
+    def _details(
+        self, set_id: str, view: View, layers: Sequence[Layer], reading: Reading, plan: Plan
+    ) -> dict[str, Any]:
+        """Args: layers: those that the reading is of."""
+        drawn = self._drawn.get(_drawn_key(view, layers, plan))
         plan = self._choices.knowing_kinds(set_id, plan)
         others: Mapping[str, Reading] = {}
         if plan.kinds:
-            layers, edits = (
-                self._workspace.layers(set_id, view.id),
-                self._workspace.kind_texts.of_picture(set_id, view.id),
-            )
-            others = other_readings(layers, plan, view.existing, edits)
+            edits = self._workspace.kind_texts.of_picture(set_id, view.id)
+            others = other_readings(self._workspace.layers(set_id, view.id), plan, view.existing, edits)
         return {**details_of(reading, plan, drawn.sentences if drawn else ()), "kinds": kinds_of(others)}
 
     def draw_sentences(self, set_id: str, picture_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,19 +317,24 @@ class LivePreview:
         view = self._workspace.view(set_id, picture_id)
         layers, _ = self._layers_at_hand(view, self._workspace.layers(set_id, picture_id), plan, plan)
         reading = Reading(layers, plan, view.existing)
-        known = len(self._details(set_id, view, reading, plan)["sentences"])
-        self._worker.ask(lambda: self._draw(set_id, view, plan), lane=lane_of(plan.captioner)).result()
-        details = self._details(set_id, view, reading, plan)
+        known = len(self._details(set_id, view, layers, reading, plan)["sentences"])
+        self._worker.ask(lambda: self._draw(set_id, view, layers, plan), lane=lane_of(plan.captioner)).result()
+        details = self._details(set_id, view, layers, reading, plan)
         return {"details": details, "new": len(details["sentences"]) - known}
 
-    def _draw(self, set_id: str, view: View, plan: Plan) -> None:
+    def _draw(self, set_id: str, view: View, layers: Sequence[Layer], plan: Plan) -> None:
         """Runs on the worker's thread."""
-        key = (view.digest, run_key(plan.captioner, {}))
+        key = _drawn_key(view, layers, plan)
         before = self._drawn.get(key) or _Drawn(seeds=1)  # the settings' own seed made the sentence itself
         shown = self._pictures.shown(set_id, view)
-        found = draw_sentences(shown, plan, self._manager, skip=before.seeds, count=DRAWN_AT_ONCE)
+        found = draw_sentences(shown, plan, self._manager, layers, skip=before.seeds, count=DRAWN_AT_ONCE)
         sentences = {one.text: one for one in (*before.sentences, *found)}
         self._drawn.put(key, _Drawn(before.seeds + DRAWN_AT_ONCE, tuple(sentences.values())))
+
+
+def _drawn_key(view: View, layers: Sequence[Layer], plan: Plan) -> tuple[Any, ...]:
+    read = what_it_reads(plan.captioner, plan, layers, view.name, view.existing, view.folder)
+    return (view.digest, run_key(plan.captioner, read))
 
 
 def _missing(unprepared: Mapping[str, Forecast]) -> dict[str, Any]:
