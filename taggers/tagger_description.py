@@ -95,7 +95,7 @@ class TaggerDescription:
         """The network's outputs in order. Raises: BadModel."""
         path = folder / self.labels
         readers: Mapping[str, Callable[[], tuple[Label, ...]]] = {
-            "csv": lambda: read_labels(path, self.categories),
+            "csv": lambda: read_labels(path, {**{word: word for word in DANBOORU.values()}, **self.categories}),
             "lines": lambda: read_lines(path),
             "json": lambda: read_mapping(path, self.categories),
         }
@@ -114,10 +114,8 @@ class TaggerDescription:
 _file = Rule("the name of a file beside it", lambda value: isinstance(value, str) and Path(value).name == value != "")
 _three = each(real(-1000, 1000), 3)
 _mapping = Rule(
-    "an object of texts",
-    lambda value: (
-        isinstance(value, dict) and all(isinstance(one, str) and 0 < len(one) <= 40 for one in value.values())
-    ),
+    f"an object whose values are of {', '.join(DANBOORU.values())}",
+    lambda value: isinstance(value, dict) and all(one in DANBOORU.values() for one in value.values()),
 )
 _RULES: Rules = {
     "weights": _file,

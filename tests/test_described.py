@@ -169,7 +169,7 @@ def test_softmax_and_channels_last_and_a_table_of_labels(tmp_path: Path) -> None
     more = {"label_format": "csv", "labels": "tags.csv", "layout": "nhwc", "scale": 255, "mean": None, "std": None}
     folder = described(tmp_path, activation="softmax", channels="rgb", fit="stretch", **more)
     save_onnx(folder / "model.onnx", weights(3) / 500, edge_px=EDGE, sigmoid=False)
-    save_labels(folder / "tags.csv", [("grass", 0), ("Ada", 4), ("a_series", 3)])
+    save_labels(folder / "tags.csv", [("grass", "general"), ("Ada", 4), ("a_series", 3)])
     tagger = DescribedTagger.load(folder, device="cpu")
     image = PIL.Image.new("RGB", (30, 90), (10, 200, 30))
     [tags] = tagger.tag(inputs([image]), DescribedSettings())
@@ -196,6 +196,10 @@ def test_softmax_and_channels_last_and_a_table_of_labels(tmp_path: Path) -> None
         ({"label_format": "lines"}, "names 1 tags but model.onnx has 9 outputs"),
         ({"activation": "none"}, "are not probabilities"),
         ({"preprocess": "import os"}, "has preprocess, which is none of what it may say here"),
+        (
+            {"categories": {"7": "charactr"}},
+            "categories an object, but it must be an object whose values are of",
+        ),
         ({"thresholds": {"general": 2}}, "general 2, but it must be a number from 0 to 1"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -177,6 +178,22 @@ def test_a_set_is_its_makers_by_every_way(house: House, door: TestClient) -> Non
     listed = house.ask(door, "known_sets", EVE, sets=[set_id]).json()
     assert listed == house.ask(door, "known_sets", EVE, sets=[]).json()
     assert house.ask(door, "known_sets", ADA, sets=[set_id]).json() != listed
+
+
+def test_a_long_list_of_sets_keeps_nobody_waiting(
+    house: House, door: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_in = []
+    plain = SetDoor.may_enter
+
+    def may_enter(sets: SetDoor, set_id: str, user: str) -> bool:
+        asked_in.append(threading.current_thread().name)
+        return plain(sets, set_id, user)
+
+    monkeypatch.setattr(SetDoor, "may_enter", may_enter)
+    assert house.ask(door, "known_sets", EVE, sets=[str(number) for number in range(1_000)]).status_code == 200
+    assert len(asked_in) == 200
+    assert all(name.startswith("AnyIO worker") for name in asked_in), "else all requests wait for the database"
 
 
 def test_every_function_that_takes_a_set_is_asked_by_the_name_that_the_door_reads(house: House) -> None:

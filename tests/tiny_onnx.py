@@ -73,7 +73,7 @@ def save_onnx(
     onnx.save(model, path)
 
 
-def save_labels(path: Path, tags: Sequence[tuple[str, int]] = TAGS) -> None:
+def save_labels(path: Path, tags: Sequence[tuple[str, str | int]] = TAGS) -> None:
     """selected_tags.csv as the published ones are written."""
     rows = [f'{index},"{name}",{category},{100 - index}' for index, (name, category) in enumerate(tags)]
     path.write_text("\n".join(["tag_id,name,category,count", *rows]) + "\n", encoding="utf-8")

@@ -56,6 +56,9 @@ from captioner.settings import Effect
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 
+LISTED_AT_ONCE = 200
+"""Sets that a browser may ask for at once."""
+
 
 class Service:
     """Answers for all visitors; a visitor is known by the set's id only."""
@@ -189,7 +192,7 @@ class Service:
 
         Returns: {"sets": [{"id", "name", "pictures", "changed_at"}], "bin": [{"id", "name", "pictures", "goes_at"}]}.
         """
-        asked = [set_id for set_id in set_ids[:200] if isinstance(set_id, str)]
+        asked = [set_id for set_id in set_ids[:LISTED_AT_ONCE] if isinstance(set_id, str)]
         found = self.workspace.sets(asked)
         return {
             "sets": [

@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from captioner.errors import CaptionerError, UnknownSet
+from captioner.service.service import LISTED_AT_ONCE
 from captioner.ui.bodies import RefusedBody
 from captioner.ui.lanes import Lane
 from captioner.ui.login import Login, ProxyLogin
@@ -151,10 +152,14 @@ class Visitors:
         listed = data.get("sets") if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(listed, list):
             return False
-        sets = self._sets
-        kept = [one for one in listed if not isinstance(one, str) or sets.may_enter(one, visitor.user)]
-        data["sets"] = kept
-        return len(kept) != len(listed)
+        asked = [one for one in listed if isinstance(one, str)][:LISTED_AT_ONCE]
+        data["sets"] = await run_in_threadpool(self._may_list, asked, visitor.user)
+        return bool(data["sets"] != listed)
+
+    def _may_list(self, set_ids: Sequence[str], user: str) -> list[str]:
+        """Those of the sets that a user may enter; asks the database, so not where all requests are answered."""
+        assert self._sets is not None
+        return [one for one in set_ids if self._sets.may_enter(one, user)]
 
     async def _check(self, visitor: Visitor, set_id: str) -> None:
         assert self._sets is not None
