@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import re
 import subprocess
@@ -16,6 +18,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from captioner import __main__ as command_line
+from captioner.captions import groups
 from captioner.captions.groups import add_plug_ins
 from captioner.contract import inputs
 from captioner.errors import BadModel, CaptionerError, MissingPackage, ModelFailed, OutOfMemory
@@ -283,6 +286,23 @@ class Sizes(Tagger):
             TAGGER.replace("    def open", "    from captioner.plugin import Settings\n    def open"),
             "no threshold; derive",
         ),
+        (TAGGER.replace('"sizes"', '"models"'), "models of models is the name of another setting or flag"),
+        (TAGGER.replace('"sizes"', '"help"'), "help of help is the name of another setting or flag"),
+        (TAGGER.replace('"sizes"', '"no-wd14"'), "no_wd14 of no-wd14 is the name of another setting or flag"),
+        (SHORT.replace('about = "shouts"', "licence = None"), "licence of loud-2 is None; it must be text"),
+        (SHORT.replace('about = "shouts"', "title = 5"), "title of loud-2 is 5; it must be text"),
+        (SHORT.replace('about = "shouts"', 'download_mb = "90"'), "download_mb of loud-2 is '90'; it must be a whole"),
+        (SHORT.replace('about = "shouts"', 'repo = "../../etc"'), "repo of loud-2 is '../../etc'; it must be a hub id"),
+        (
+            SHORT.replace('about = "shouts"', 'repo, files = "a/b", "model.safetensors"'),
+            "files of loud-2 must be a tuple of two",
+        ),
+        (
+            SHORT.replace("Captioner\n", "Captioner, Settings\n", 1).replace(
+                "    def open", "    class Settings(Settings):\n        levels = lambda: 1 / 0\n\n    def open"
+            ),
+            "ZeroDivisionError",
+        ),
     ],
 )
 def test_a_file_that_does_not_fit_costs_itself(plugins: Path, source: str, reason: str) -> None:
@@ -293,6 +313,16 @@ def test_a_file_that_does_not_fit_costs_itself(plugins: Path, source: str, reaso
     [refused] = plug_ins.refused_plug_ins()
     assert refused.name == "loud.py"
     assert reason in refused.reason
+
+
+@pytest.mark.parametrize("name", command_line.COMMANDS)
+def test_no_plug_in_takes_the_name_of_a_flag(name: str) -> None:
+    parser = argparse.ArgumentParser()
+    module = command_line._MODULES.get(name, name)
+    importlib.import_module(f"captioner.cli.{module}").add_flags(parser)
+    flags = {flag[2:].replace("-", "_") for action in parser._actions for flag in action.option_strings}
+    known = {"", *groups.known_names(), *groups._FLAGS}
+    assert [flag for flag in flags if not {flag, flag.removeprefix("no_")} & known] == []
 
 
 def test_two_files_of_one_name_clash_and_the_first_stays(plugins: Path) -> None:

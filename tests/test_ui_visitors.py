@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import inspect
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.datastructures import Headers
 
 from captioner import users
 from captioner.errors import CaptionerError
@@ -134,6 +138,24 @@ def test_guessing_is_slowed_down_for_users_too(house: House) -> None:
     assert 429 in answers
 
 
+def test_guesses_that_come_at_once_are_slowed_down_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each is proven in a thread of those that all requests share."""
+    proven = []
+    monkeypatch.setattr(users, "is_password", lambda *words: proven.append(time.sleep(0.01)))
+    visitors = Visitors(login=Login(UserFile(house.file)))
+    words = (base64.b64encode(f"ada:wrong word {number}".encode()).decode() for number in range(30))
+
+    async def guess_at_once() -> list[Any]:
+        scope = {"client": ("192.0.2.1", 1)}
+        return await asyncio.gather(
+            *(visitors.enter(Headers({"authorization": f"Basic {one}"}), scope) for one in words)
+        )
+
+    statuses = [answer.status_code for answer in asyncio.run(guess_at_once())]
+    assert len(proven) <= 6
+    assert statuses.count(429) >= 24
+
+
 def test_a_set_is_its_makers_by_every_way(house: House, door: TestClient) -> None:
     set_id = a_set(house, door)
     picture = house.workspace.pictures(set_id)[0].id
@@ -151,6 +173,7 @@ def test_a_set_is_its_makers_by_every_way(house: House, door: TestClient) -> Non
     assert [answer.status_code for answer in refused] == [404] * 8
     assert all(answer.json()["error"]["code"] == "unknown_set" for answer in refused)
     assert door.get(f"/sets/{set_id}/pictures/{picture}/thumbnail", auth=ADA).status_code == 200
+    assert door.get(f"/sets/{set_id}/sweeps/any.csv%0A", auth=EVE).json() == refused[0].json()
     listed = house.ask(door, "known_sets", EVE, sets=[set_id]).json()
     assert listed == house.ask(door, "known_sets", EVE, sets=[]).json()
     assert house.ask(door, "known_sets", ADA, sets=[set_id]).json() != listed
@@ -208,6 +231,9 @@ def test_limits_hold_for_sets_and_uploads(house: House, door: TestClient) -> Non
         now[0] += 90_000
         again = small.post("/kept/own_vocabulary", params={"name": "a"}, content=b"x" * 1_000, auth=ADA)
         assert again.status_code != 429
+    with house.door(upload_bytes_a_day=2**30) as large:  # a set in a zip may have 4 GiB
+        untold = large.post(f"/sets/{set_id}/imports", content=iter([b"x"]), auth=ADA)
+        assert untold.json()["error"]["code"] == "upload_limit"
 
 
 def test_a_user_has_as_many_jobs_as_one_may(house: House) -> None:

@@ -27,6 +27,17 @@ DEFAULT = "default"
 RECIPE = "recipe"
 KINDS = "kinds"
 """The kinds of captions beside the one in front (`records.KIND`), each with what it has of its own; see `plan`."""
+_FLAGS = (
+    *("help", "json", "file", "models", "device", "endpoint", "vram_gib"),
+    *("ram_gib", "front", "published_labels", "recursive", "exclude", "include_masks", "out"),
+    *("beside", "zip", "overwrite", "format", "base_model", "repeats", "trigger_word"),
+    *("set_folder", "captions", "best_captions", "with_pictures", "conversion", "longest_edge", "picture_type"),
+    *("picture_quality", "recipe", "own", "name", "top", "for", "exact_tokens"),
+    *("captions_only", "lines", "encoding", "form", "pictures", "download", "verify"),
+    *("penalties", "grid", "list_grids", "x", "y", "z", "png"),
+    *("score", "judge", "colour", "workspace"),
+)
+"""What the command line's flags are called beside settings; tests/test_plug_ins.py holds that none is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +117,8 @@ def group_of(family: str, kind: Kind) -> SettingGroup:
 
 
 def add_plug_ins() -> None:
-    """Put the models of installed packages into the registry, but those whose settings clash with others' names."""
-    plug_ins.add_plug_ins(known_names())
+    """Put the models of installed packages into the registry, but those whose names clash with others'."""
+    plug_ins.add_plug_ins([*known_names(), *_FLAGS])
 
 
 def known_names() -> list[str]:

@@ -19,7 +19,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -29,13 +29,14 @@ from typing import Any
 from captioner.contract import Captioner, ModelSpec, Tagger
 from captioner.errors import CaptionerError
 from captioner.files import data_folder
-from captioner.limits import shown
+from captioner.limits import MAX_NAME_LENGTH, check_text, shown, value_shown
 from captioner.models import registry
 from captioner.plugin import PlugIn
 from captioner.settings import Settings
 
 GROUP = "captioner.models"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,79}")
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _WORDS = ("auto", "hub", "demo", "default")  # that stand for models on the command line
 
 
@@ -160,6 +161,7 @@ def _check(spec: ModelSpec, taken: Iterable[str]) -> set[str]:
         raise CaptionerError(f"{shown(repr(spec.name))} is no name for a model; take letters, digits, dots and dashes.")
     if any(other.name == spec.name for other in registry.MODELS):
         raise CaptionerError(f"a model is called {spec.name!r} already; rename this one.")
+    _check_facts(spec)
     model_class = spec.load_class()
     base = {"captioner": Captioner, "tagger": Tagger}.get(spec.kind)
     if base is None or not (isinstance(model_class, type) and issubclass(model_class, base)):
@@ -176,8 +178,38 @@ def _check(spec: ModelSpec, taken: Iterable[str]) -> set[str]:
     others = registry.of_family(spec.family)
     if others and (others[0].entry, others[0].kind) != (spec.entry, spec.kind):
         raise CaptionerError(f"another package has a family {spec.family!r} already; rename the one of {spec.name}.")
-    names = {spec.family, *(registry.prefix(spec.family) + field.name for field in model_class.Settings.fields())}
-    clash = [] if others else sorted(names & set(taken))
+    _check_words(spec.name, {"title": model_class.title, "about": model_class.about})
+    settings = model_class.Settings
+    settings.levels()
+    settings.presets()
+    settings.from_mapping(spec.defaults)
+    fields = (*settings.fields(), *settings.aliases())
+    names = {spec.family, *(registry.prefix(spec.family) + field.name for field in fields)}
+    clash = [] if others else sorted(name for name in names if {name, name.removeprefix("no_")} & set(taken))
     if clash:
-        raise CaptionerError(f"{', '.join(clash)} of {spec.name} is the name of another setting; rename it.")
+        raise CaptionerError(f"{', '.join(clash)} of {spec.name} is the name of another setting or flag; rename it.")
     return names
+
+
+def _check_facts(spec: ModelSpec) -> None:
+    """Raises: CaptionerError: what the model says of itself could not be shown, or fetched."""
+    _check_words(spec.name, {"licence": spec.licence, "about": spec.about})
+    for what, number, lowest in (("download_mb", spec.download_mb, 0), ("stored_bytes", spec.stored_bytes, 1)):
+        if type(number) is not int or number < lowest:
+            raise CaptionerError(
+                f"{what} of {spec.name} is {value_shown(number)}; it must be a whole number of at least {lowest}."
+            )
+    if spec.repo is None:
+        return
+    if not (isinstance(spec.repo, str) and _REPO.fullmatch(spec.repo)):
+        raise CaptionerError(f"repo of {spec.name} is {value_shown(spec.repo)}; it must be a hub id, owner/name.")
+    files = spec.files
+    if not (isinstance(files, tuple) and len(files) > 1 and all(isinstance(name, str) and name for name in files)):
+        raise CaptionerError(f"files of {spec.name} must be a tuple of two names of files or more.")
+
+
+def _check_words(name: str, said: Mapping[str, Any]) -> None:
+    for what, words in said.items():
+        if not isinstance(words, str):
+            raise CaptionerError(f"{what} of {name} is {value_shown(words)}; it must be text.")
+        check_text(words, f"{what} of {name}", max_length=MAX_NAME_LENGTH)

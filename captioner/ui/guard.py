@@ -20,7 +20,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from captioner.events import tell
-from captioner.images import MAX_BYTES
 from captioner.limits import shown
 from captioner.ui import passages
 from captioner.ui.address import ServedNames, name_in
@@ -125,7 +124,7 @@ class Guard:
                 return
             await self._visitors.check_path(visitor, scope["path"])
             if passage.kind is Kind.UPLOAD:
-                self._visitors.count_upload(visitor, _length(scope))
+                self._visitors.count_upload(visitor, _length(scope, passage))
             if passage.kind is not Kind.JSON:
                 app = self._page if passage.kind is Kind.PAGE else self._app
                 await app(scope, body.receive, send_unless_too_long)
@@ -191,10 +190,10 @@ def _refuse_foreign_page(headers: Headers, passage: Passage | None) -> Response 
     return None if is_link and passage is not None and passage.kind is Kind.PAGE else refusal
 
 
-def _length(scope: Scope) -> int:
-    """What a request says that it brings along; a body that says nothing counts as one of the greatest."""
+def _length(scope: Scope, passage: Passage) -> int:
+    """What a request says that it brings along; a body that says nothing counts as the greatest that may come."""
     length = Headers(scope=scope).get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 20 else MAX_BYTES
+    return int(length) if length.isdecimal() and len(length) < 20 else passage.max_bytes
 
 
 def _is_told(error: Exception) -> bool:

@@ -20,12 +20,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from captioner.errors import CaptionerError, UnknownSet
 from captioner.ui.bodies import RefusedBody
+from captioner.ui.lanes import Lane
 from captioner.ui.login import Login, ProxyLogin
 from captioner.workspace import Workspace
 from captioner.workspace.owners import Owners, Ownership
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' own
-_SET_PATH = re.compile(r"/sets/([^/]+)(?:/.*)?")
+_SET_PATH = re.compile(r"/sets/([^/]+)(?:/.*)?", re.DOTALL)
 _DAY_S = 86_400.0
 _REMEMBERED = 1_000
 _NO_SET = "There is no such set here, or it is another user's who has not shared it."
@@ -89,6 +90,8 @@ class Visitors:
         self._upload_bytes_a_day = upload_bytes_a_day
         self._figures = figures
         self._clock = clock
+        # Passwords take long to prove. In line for few threads, those of a guesser find that his address waits by now.
+        self._proving = Lane(2)
         self._sent: OrderedDict[str, tuple[float, int]] = OrderedDict()  # user -> since when, how much
         self._left: OrderedDict[str, None] = OrderedDict()
 
@@ -106,7 +109,7 @@ class Visitors:
             return Visitor()
         given = headers.get("authorization", "")
         check = self._login.check
-        wait_s = check(given, peer) if self._login.is_quick(given) else await run_in_threadpool(check, given, peer)
+        wait_s = check(given, peer) if self._login.is_quick(given) else await self._proving.run(check, given, peer)
         if wait_s is None:
             return _ask("A user name and a password are needed.")
         if wait_s > 0:
