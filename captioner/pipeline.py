@@ -21,6 +21,7 @@ from captioner.captions.layers import (
     as_of_plan,
     in_reading_order,
     latest,
+    own_existing,
     read_families,
     reads,
     selected_tags,
@@ -91,7 +92,7 @@ def caption_pictures(
 ) -> Iterator[Captioned]:
     """Caption pictures, one result a picture, in order. Neither a picture nor a model's failure on it stops the rest.
 
-    Under `existing = keep` a picture that has a caption is neither opened nor shown to a model.
+    Under `existing = keep` a picture that has a caption, which is a main one, is neither opened nor shown to a model.
 
     Raises: CaptionerError: what concerns all pictures, as `make_layers`.
     """
@@ -99,7 +100,7 @@ def caption_pictures(
 
     def opened() -> Iterator[tuple[str, PictureInput]]:
         for source in sources:
-            if plan.recipe.existing == "keep" and source.existing.strip():
+            if plan.recipe.existing == "keep" and own_existing(source.existing, plan).strip():
                 kept = Reading((), plan, source.existing).caption
                 waiting.append((source, Captioned(picture_id=source.id, caption=kept, was_kept=True)))
                 continue

@@ -13,6 +13,7 @@ from captioner.captions.layers import due, layer_kind, of_plan
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
+from captioner.lab.grid import changed
 from captioner.models import sources
 from captioner.records import Layer, Sentence, Tag
 from captioner.settings import Effect
@@ -144,3 +145,12 @@ def test_what_a_kind_s_model_wants_counts_once_it_is_here(monkeypatch: pytest.Mo
     monkeypatch.setattr(sources, "find_model", lambda *_, **__: None)
     fresh = plan.check_models().of_kind("short")
     assert fresh.captioner.settings.to_mapping()["max_length"] == 7
+
+
+def test_a_tagger_s_model_is_the_same_for_all_kinds_since_they_share_what_it_says() -> None:
+    with pytest.raises(SettingsError, match="wd14 is wd-vit-tagger-v3 for one kind of caption and fake-wd14 for anoth"):
+        plan_of(wd14="wd-vit-tagger-v3")
+    plan = Plan.from_flat({"wd14": "wd-vit-tagger-v3"}).with_kinds(plan_of(wd14="fake-wd14").kinds)
+    assert {model for kind in plan.all_kinds() for _, model in kind.taggers} == {"wd-vit-tagger-v3"}
+    swept = changed(plan_of(wd14="fake-wd14"), {"wd14": "wd-vit-tagger-v3"})
+    assert [one.model for one in swept.of_kind("tags").running()] == ["wd-vit-tagger-v3"]

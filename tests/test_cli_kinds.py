@@ -72,6 +72,25 @@ def test_a_recipe_s_words_are_of_its_kind_and_the_others_are_made_beside_them(sh
     assert zipped(shell, "3.zip")["a.txt"].splitlines() == ["my words", SHORT]
 
 
+def test_a_caption_that_came_along_is_a_main_one_whatever_is_in_front(shell: Shell) -> None:
+    shell.picture("photos/a.png")
+    (shell.folder / "photos/a.txt").write_text("mine")
+    front = (*KIND, "--front", "short")
+    [found] = shell.caption("photos", "--json", *front).objects
+    assert (found["caption"], found["kinds"]) == (SHORT, {"main": "mine"})
+    assert shell.caption("photos", "--out", "out", *front).status == 0
+    assert (shell.folder / "out/a.txt").read_text().strip() == SHORT
+    for policy in ("keep", "append"):
+        ran = shell.caption("photos", "--beside", "--existing", policy, *front)
+        assert ran.status == 1 and "a.txt was written or changed by hand and is a main caption, no short one" in ran.err
+    assert [path.name for path in (shell.folder / "photos").glob("*.txt*")] == ["a.txt"]
+    assert (shell.folder / "photos/a.txt").read_text() == "mine"
+    ran = shell.caption("photos", "--beside", "--existing", "ignore", "--overwrite", *front)
+    assert (ran.status, (shell.folder / "photos/a.txt.bak").read_text()) == (0, "mine")
+    [found] = shell.caption("photos", "--beside", "--json", *front).objects
+    assert (found["caption"], found["kinds"]) == (SHORT, {"main": LONG}), "its own file is no main caption"
+
+
 def test_labels_of_another_kind_are_prepared_and_told(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeClip, "unprepared", 10)
     shell.picture("a.png")

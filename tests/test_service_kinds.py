@@ -281,3 +281,13 @@ def test_a_new_set_begins_with_the_main_kind(service: Service) -> None:
     set_id = service.new_set(page_values(service, kind="short", num_beams=1))["set"]
     assert service.choices.stored_plan(set_id).kind_names == [""]
     assert service.choices.stored_plan(set_id).to_flat()["num_beams"] == 1
+
+
+def test_captions_of_other_settings_are_told_of_a_kind_too_where_a_main_one_came_along(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    service.workspace.set_existing(set_id, {picture: "came along"})
+    service.kinds.add(set_id, "short", page_values(service))
+    captioned(service, set_id)
+    assert service.made_otherwise.of_set(set_id) == []
+    service.settings_changed(set_id, page_values(service, kind="short", num_beams=7))
+    assert service.made_otherwise.of_set(set_id) == [picture]

@@ -1,13 +1,13 @@
 """Kinds of captions that a set holds side by side (short, long, tags, ...): their names, and what each has of its own.
 
-Every set has the main kind; others have names. A kind has a captioner with its settings, and which taggers are on. What
-taggers keep and how text is made of it, the recipe, all kinds share. Runs no model.
+Every set has the main kind; others have names. A kind has a captioner with its settings, and which taggers are on.
+Which models those are, what they keep and how text is made of it, the recipe, all kinds share. Runs no model.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from captioner.captions.groups import CAPTIONER, KINDS, PRESET, setting_groups
@@ -71,3 +71,19 @@ def given_to(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     kinds = given.get(KINDS, {})
     is_there = MAIN not in kinds and name in (MAIN, *kinds)
     return {**given, KIND: name} if is_there else {}
+
+
+def check_taggers(taggers: Iterable[tuple[str, str]]) -> None:
+    """Args: taggers: (family, model) of all kinds. Raises: SettingsError: a family has several models."""
+    models: dict[str, str] = {}
+    for family, model in taggers:
+        if models.setdefault(family, model) != model:
+            raise SettingsError(
+                f"{family} is {models[family]} for one kind of caption and {model} for another; all kinds share a "
+                "tagger's model, and each says whether it is on."
+            )
+
+
+def same_taggers(taggers: Iterable[tuple[str, str]], models: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """A kind's taggers as the models that are named by family; those of families without a name are put there."""
+    return tuple((family, models.setdefault(family, model)) for family, model in taggers)

@@ -17,12 +17,14 @@ from typing import Any, Self
 
 from captioner.captions.caption_kinds import (
     MAX_KINDS,
+    check_taggers,
     flat_of_kind,
     given_to,
     in_order,
     kind_of_title,
     kind_title,
     own_names,
+    same_taggers,
     without,
 )
 from captioner.captions.groups import (
@@ -191,9 +193,14 @@ class Plan:
         return tuple(sorted((*self.kinds, own), key=lambda kind: kind.name))
 
     def with_kinds(self, kinds: Iterable[CaptionKind]) -> Self:
-        """The same plan that knows further kinds; those that it knows already stay as they are."""
+        """The same plan that knows further kinds; those that it knows already stay as they are.
+
+        Taggers that are on in several are the same model in all: that of the kind in front, whose layers all share.
+        """
         new = {kind.name: kind for kind in (*kinds, *self.kinds) if kind.name != self.kind}
-        return replace(self, kinds=tuple(new[name] for name in in_order(new)))
+        models = {tagger.family: tagger.model for tagger in self.taggers}
+        taggers = {name: same_taggers(new[name].taggers, models) for name in in_order(new)}
+        return replace(self, kinds=tuple(replace(new[name], taggers=found) for name, found in taggers.items()))
 
     def of_kind(self, name: str) -> Self:
         """The plan that makes captions of another kind, which is in front then. Raises: SettingsError: no such kind."""
@@ -363,6 +370,7 @@ def _with_given_kinds(plan: Plan, given: Mapping[str, Any], values: Mapping[str,
         except CaptionerError as error:
             refused = ModelNotFound if isinstance(error, ModelNotFound) else SettingsError
             raise refused(f"the kind {kind_title(name)}: {error}") from error
+    check_taggers(tagger for kind in (*plan.all_kinds(), *kinds.values()) for tagger in kind.taggers)
     if plan.kind not in kinds:
         return plan.with_kinds(kinds.values())
     if MAIN in kinds:

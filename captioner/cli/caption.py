@@ -145,6 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
             with_pictures=with_pictures(arguments),
             existing=plan.recipe.existing,
             may_overwrite=arguments.overwrite,
+            kind=plan.kind,
         )
         repeat = Repeat(recipe, plan.kind)
         for text in repeat.look(pictures):

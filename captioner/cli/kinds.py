@@ -22,7 +22,6 @@ from captioner.contract import ModelUser, PictureInput
 from captioner.errors import CaptionerError
 from captioner.models import registry
 from captioner.pipeline import Captioned, PictureSource, make_layers
-from captioner.records import Layer
 
 AT_ONCE = 16  # pictures that one kind's models look at before the next kind's do, which may have to be loaded first
 _SETTING = re.compile(r"(?:--)?([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
@@ -108,8 +107,9 @@ def _with_kind(
 ) -> list[Captioned]:
     """The same with the captions of a plan of another kind."""
     found = {one.picture_id: one for one in done}
+    existing = {source.id: source.existing for source in chunk}
     todo = [
-        (source, due(found[source.id].layers, plan, source.name, source.existing))
+        (source, due(found[source.id].layers, plan, source.name, source.existing, source.folder))
         for source in chunk
         if found[source.id].error is None
     ]
@@ -127,15 +127,15 @@ def _with_kind(
                 one = found[answer.picture_id]
                 layers = (*one.layers, *answer.layers)
                 found[answer.picture_id] = (
-                    replace(one, layers=layers, kinds={**one.kinds, plan.kind: _caption(layers, plan)})
+                    replace(
+                        one,
+                        layers=layers,
+                        kinds={**one.kinds, plan.kind: Reading(layers, plan, existing[one.picture_id]).caption.text},
+                    )
                     if answer.error is None
                     else _failed(one, answer.error)
                 )
     return [found[one.picture_id] for one in done]
-
-
-def _caption(layers: Sequence[Layer], plan: Plan) -> str:
-    return Reading(layers, plan).caption.text
 
 
 def _failed(one: Captioned, error: CaptionerError) -> Captioned:

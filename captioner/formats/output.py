@@ -18,18 +18,22 @@ from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.format import ExportedFile, ExportItem, joined_notes, lines_note, rename_note
 from captioner.formats.sidecars import WRITERS, CaptionFiles, caption_bytes, has_lines
 from captioner.formats.targets import ZipTarget
+from captioner.records import MAIN
 
 _MAX_NOTES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """What a person asked for. existing: as in `Recipe`. may_overwrite: a person's own files too, with a backup."""
+    """What a person asked for. existing: as in `Recipe`. may_overwrite: a person's own files too, with a backup.
+    kind: of the captions that are written; those that are there are main ones.
+    """
 
     format: str = "txt"
     with_pictures: bool = False
     existing: str = "keep"
     may_overwrite: bool = False
+    kind: str = MAIN
 
 
 class Output:
@@ -145,6 +149,13 @@ class FolderOutput(Output):
         state, file = self.run.state(place, self._suffix), self.run.file(place, self._suffix)
         if state in ("new", "stale"):
             return beside
+        if self._options.kind and state == "ours":
+            return "" if self.run.lies_there(place) else beside  # of this kind perhaps: made anew
+        if self._options.kind and policy != "ignore" and _has_words(file):
+            return FileInTheWay(
+                f"{file} was written or changed by hand and is a main caption, no {self._options.kind} one; name "
+                "another folder with --out, or replace it with --existing ignore --overwrite."
+            )
         if policy == "ignore":
             if state == "own" and not self._options.may_overwrite and _has_words(file):
                 return FileInTheWay(

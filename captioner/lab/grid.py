@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 from captioner.captions.caption_kinds import kind_of_title, kind_title
-from captioner.captions.groups import CAPTIONER, PRESET, RECIPE, SettingGroup, setting_groups
+from captioner.captions.groups import CAPTIONER, KINDS, PRESET, RECIPE, SettingGroup, setting_groups
 from captioner.captions.plan import Plan, PlannedModel, default_settings
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.limits import MAX_PATH_LENGTH
@@ -175,7 +175,7 @@ def changed(base: Plan, settings: Mapping[str, Any], models: str = "auto") -> Pl
     settings = dict(settings)
     if KIND in settings:
         base = base.of_kind(kind_of_title(settings.pop(KIND)))
-    flat = {name: value for name, value in base.to_flat().items() if name not in base.carried}
+    flat = {name: value for name, value in base.to_flat().items() if name not in (*base.carried, KINDS)}
     for group in setting_groups():
         planned = _planned(base, group)
         if planned is None:
@@ -188,7 +188,7 @@ def changed(base: Plan, settings: Mapping[str, Any], models: str = "auto") -> Pl
         presets = group.settings.preset_values() if group.kind == "captioner" else {}
         for name in group.to_flat(presets.get(settings.get(PRESET, ""), {})):
             flat.pop(name, None)
-    return replace(Plan.from_flat({**flat, **settings}, models), carried=base.carried)
+    return replace(Plan.from_flat({**flat, **settings}, models), carried=base.carried).with_kinds(base.kinds)
 
 
 def in_effect(plan: Plan) -> tuple[Any, ...]:

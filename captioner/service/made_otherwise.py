@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from captioner.captions.layers import due, existing_due, of_plan
+from captioner.captions.layers import due, existing_due, of_plan, own_existing
 from captioner.captions.plan import Plan
 from captioner.records import Layer
 from captioner.service.choices import Choices
@@ -52,5 +52,7 @@ def _is_made_otherwise(layers: Sequence[Layer], plan: Plan, view: View) -> bool:
         return False
     if existing_due(layers, plan, view.existing):
         return True
-    is_kept = bool(view.existing.strip()) and plan.recipe.existing == "keep"  # the caption is not a model's
+    is_kept = (
+        bool(own_existing(view.existing, plan).strip()) and plan.recipe.existing == "keep"
+    )  # the caption is not a model's
     return not is_kept and bool(due(layers, plan, view.name, view.existing, view.folder))

@@ -60,7 +60,8 @@ def _picks(declared: Field) -> str:
     return (
         f'<details class="cw-picks" data-field="{html.escape(declared.name)}"><summary>'
         f'<span class="cw-kept-title">{html.escape(declared.title)}</span>'
-        f'<span class="cw-picks-chosen cw-quiet">none</span></summary><div class="cw-picks-list" role="group" '
+        f'<span class="cw-picks-chosen cw-quiet">none</span></summary>'
+        f'<p class="info-text">{html.escape(declared.plain_help)}</p><div class="cw-picks-list" role="group" '
         f'aria-label="{html.escape(declared.title)}">{lines}</div></details>'
     )
 
@@ -72,7 +73,7 @@ def _insertable(declared: Field) -> str:
         for word, means in declared.insertable
     )
     return (
-        f'<div class="cw-inserts" data-field="{html.escape(declared.name)}" role="group" '
+        f'<div class="cw-inserts" data-into="{html.escape(declared.name)}" role="group" '
         f'aria-label="Put into the {html.escape(declared.title.lower())}"><span class="cw-quiet">Insert</span>'
         f"{chips}</div>"
     )

@@ -12,6 +12,7 @@ from captioner.errors import SettingsError
 from captioner.limits import MAX_NAME_LENGTH, check_text, shown
 
 MAX_FOLDER_DEPTH = 16
+MAX_SETTINGS_DEPTH = 2  # kinds of captions by name, and the settings of each
 MAX_FOLDER_LENGTH = 1_000
 
 
@@ -63,16 +64,21 @@ def check_folder(folder: Any) -> str:
 def settings_json(settings: Mapping[str, Any]) -> str:
     """Flat settings as JSON in a fixed order, so that equal settings are equal text.
 
-    A value may be such a mapping itself. Raises: SettingsError: one that is no text, finite number, true or false.
+    What kinds of captions have of their own lies in mappings within it. Raises: SettingsError: a value that is no text,
+    finite number, true or false.
     """
+    _check_settings(settings, MAX_SETTINGS_DEPTH)
+    return json.dumps(dict(settings), sort_keys=True)
+
+
+def _check_settings(settings: Mapping[str, Any], depth: int) -> None:
     for name, value in settings.items():
-        if isinstance(name, str) and isinstance(value, Mapping):
-            settings_json(value)
+        if isinstance(name, str) and isinstance(value, Mapping) and depth:
+            _check_settings(value, depth - 1)
         elif not isinstance(name, str) or not isinstance(value, str | int | float):
             raise SettingsError(f"{name} is {value!r}; a stored setting must be text, a number, true or false.")
         if isinstance(value, float) and not math.isfinite(value):
             raise SettingsError(f"{name} is {value}; a stored setting must be a finite number.")
-    return json.dumps(dict(settings), sort_keys=True)
 
 
 def differing_settings(first: str, second: str) -> set[str]:

@@ -35,6 +35,14 @@ pytestmark = pytest.mark.browser
 
 AXE = Axe()
 GRAVE = ("serious", "critical")
+STILL = """() => {
+    if (window.isStill) return;
+    window.isStill = true;
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }');
+    document.adoptedStyleSheets.push(sheet);
+}"""
+"""Nothing moves from now on, so that colours are what they will be."""
 COLOURS = {"runOnly": ["color-contrast"]}  # all that differs in the dark
 
 
@@ -52,6 +60,7 @@ def _findings(page: Any, rules: dict[str, Any]) -> list[str]:
 
 def look_at(page: Any, name: str) -> list[str]:
     """The findings at a place in both schemes, each with the place's name."""
+    page.evaluate(STILL)
     found = []
     for scheme, rules in (("light", {}), ("dark", COLOURS)):
         page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", scheme == "dark")
@@ -348,11 +357,7 @@ def still(chromium: Any) -> Iterator[Any]:
 
 
 def _hold_still(context: Any) -> None:
-    context.add_init_script(
-        "addEventListener('DOMContentLoaded', () => { const sheet = new CSSStyleSheet();"
-        " sheet.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }');"
-        " document.adoptedStyleSheets.push(sheet); })"
-    )
+    context.add_init_script(f"addEventListener('DOMContentLoaded', {STILL})")
 
 
 def _with_every_state(page: Any, pictures: list[Path], folder: Path) -> None:

@@ -9,7 +9,7 @@ export function insertable(root) {
   const line = root.querySelector('.cw-inserts');
   line.addEventListener('click', (event) => {
     const button = event.target.closest('button');
-    const box = button && boxOf(line.dataset.field);
+    const box = button && boxOf(line.dataset.into);
     if (!box) return;
     const { word } = button.dataset;
     const [from, to] = [box.selectionStart ?? box.value.length, box.selectionEnd ?? box.value.length];
