@@ -235,7 +235,7 @@ class UserFile:
         """Grows with each change, so that what was proven before it is proven again."""
 
     def now(self) -> Users:
-        """What the file says. One that has become unreadable lets nobody in who was not in before."""
+        """What the file says. One that has become unreadable lets nobody in."""
         with self._lock:
             if self._clock() - self._looked_at >= _LOOKED_AGAIN_S:
                 self._looked_at = self._clock()

@@ -47,6 +47,12 @@ def test_a_name_that_nobody_knows_is_said_before_anything_is_fetched(shell: Shel
     assert "no model is called 'nobody'" in ran.err
 
 
+def test_a_folder_of_models_that_is_not_there_is_said(shell: Shell) -> None:
+    ran = shell("models", "--models", "no such folder")
+    assert (ran.status, ran.out) == (2, "")
+    assert "models is 'no such folder'; it must be auto, hub, demo or a folder" in ran.err
+
+
 def test_what_the_hub_does_not_have_cannot_be_checked(shell: Shell) -> None:
     ran = shell("models", "--verify", "blip-demo")
     assert ran.status == 1

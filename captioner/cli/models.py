@@ -53,7 +53,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what there is, or fetch or check it. Asks a server only to download, or where the cache knows no digest."""
+    """Print what there is, or fetch or check it. Asks a server only to download, or where the cache knows no digest.
+
+    Raises: ModelNotFound: --models names no folder.
+    """
+    sources.check_models(arguments.models)
     manager = ModelManager(models=arguments.models)
     rows = listing.rows(manager)
     names = arguments.download or arguments.verify or []

@@ -156,6 +156,12 @@ def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progre
     )
 
 
+def check_models(models: str) -> None:
+    """Raises: ModelNotFound: it is neither auto, hub, demo nor a folder that is here."""
+    if models not in _WORDS:
+        _models_folder(models)
+
+
 def default_model(family: str, models: str = "auto") -> str:
     """The model a family uses when none is named: the demo model under "demo", the first found in a folder of models,
     else the first registered one, whether or not it is on this machine.
