@@ -1,5 +1,6 @@
 """taggers.clip and taggers.clip.labels: ranking, label embeddings on disk, bad model folders."""
 
+import functools
 import json
 import math
 import subprocess
@@ -487,6 +488,8 @@ def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubS
             return real(*arguments, **keywords, endpoint=server.url, cache_dir=tmp_path / "hub")
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        monkeypatch.setattr(huggingface_hub, "HfApi", functools.partial(huggingface_hub.HfApi, endpoint=server.url))
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         yield server
 
 
