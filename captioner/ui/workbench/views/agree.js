@@ -30,5 +30,6 @@ on('settings', () => {
   foreign = null; // the newest word is this tab's
 });
 on('stored', (reply) => {
+  foreign = null; // seen before this tab's own were there
   if (reply.is_changed) taken = '';
 });
