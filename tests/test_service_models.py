@@ -115,6 +115,10 @@ def test_a_download_is_begun_shown_and_stopped(make: Any, monkeypatch: pytest.Mo
     assert row(service, "blip-base")["state"] == "downloading"
     assert row(service, "blip-base")["can_download"] is False
     service.models.act("stop", "blip-base")
-    assert download.wait(10)
+    assert service.models.act("download", "blip-base") == {"said": "blip-base is being downloaded."}
+    again = service.models._manager.downloads._going["blip", "blip-base"]
+    assert again is not download and row(service, "blip-base")["state"] == "downloading", "it does not join what ends"
+    service.models.act("stop", "blip-base")
+    assert download.wait(10) and again.wait(10)
     assert row(service, "blip-base")["state"] == "absent"
     assert registry.find("blip-base").repo

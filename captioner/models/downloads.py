@@ -49,6 +49,11 @@ class Download:
         """Nothing more will come."""
         return self._has_ended.is_set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Somebody stopped it; it ends soon."""
+        return self._is_stopped.is_set()
+
     def wait(self, timeout_s: float) -> bool:
         """True when it ended within the time."""
         return self._has_ended.wait(timeout_s)
@@ -154,7 +159,7 @@ class Downloads:
         key = (spec.family, spec.name)
         with self._lock:
             download = self._going.get(key)
-            if download is None or download.has_ended:
+            if download is None or download.has_ended or download.is_stopping:
                 download = self._going[key] = Download(spec, self._clock)
             download.waiting += is_waiting
             download.is_wanted |= not is_waiting

@@ -7,6 +7,7 @@ settings.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from captioner.models.forecasts import forecast_folder
 from captioner.models.memory import free_cached_memory, is_out_of_memory
 from captioner.models.residents import Key, MemoryReport, Resident, Residents
 from captioner.models.sources import ModelSource
+
+_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 ModelState = Literal["loaded", "offloaded"]
@@ -194,7 +197,7 @@ class ModelManager:
         """
         with self._lock:
             for _, kept in self._residents.items():
-                kept.is_unwanted = kept.users > 0
+                kept.is_unwanted = kept.users > 0 and not kept.model.is_remote
             return self._residents.step_back_idle()
 
     def unload(self, name_or_folder: str, family: str) -> bool:
@@ -236,7 +239,10 @@ class ModelManager:
                 self._timer.start()
 
     def _look_for_idle(self) -> None:
-        self.step_back_unused()
+        try:
+            self.step_back_unused()
+        except Exception:  # noqa: BLE001 - a timer of its own, which must go on
+            _log.exception("a model that nobody uses could not leave; tried again later")
         with self._table:
             self._timer = None
         if any(not kept.is_offloaded for _, kept in self._residents.items()):

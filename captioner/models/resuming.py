@@ -8,6 +8,7 @@ the place in the Hugging Face cache where the whole one will be, and gets its pl
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 LARGE_BYTES = 16 << 20
 """Smaller files are begun again."""
 _PART = ".captioner-part"
+_SHA256 = re.compile("[0-9a-f]{64}")
 _CHUNK_BYTES = 4 << 20
 
 Note = Callable[[int, int], None]
@@ -55,6 +57,9 @@ def _wanted(library: Any, repo: str, patterns: list[str]) -> tuple[list[_Wanted]
     files = [one for one in tree if isinstance(one, library.hf_api.RepoFile)]
     chosen = list(filter_repo_objects(files, allow_patterns=patterns, key=lambda one: one.path))
     large = [_Wanted(one.path, one.size, one.lfs.sha256) for one in chosen if one.lfs and one.size >= LARGE_BYTES]
+    for one in large:
+        if not _SHA256.fullmatch(one.sha256):  # it becomes a file's name
+            raise OSError(f"the hub gives {one.path[:80]} a digest that is none: {one.sha256[:80]!r}")
     return large, sum(one.size for one in chosen) - sum(one.size for one in large)
 
 
