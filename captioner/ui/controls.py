@@ -172,12 +172,13 @@ class Controls:
         )
 
     def brought_js(self, function: str) -> str:
-        """A script function from all values to all values, those replaced that a function of the workbench gives."""
+        """A script function from all values to those that a function of the workbench gives; the others stay, with what
+        is typed until the answer comes."""
         return (
             f"async (...values) => {{ const names = {json.dumps(self.names)};"
             " const named = Object.fromEntries(names.map((name, index) => [name, values[index]]));"
             f" const brought = window.captioner ? await (await window.captioner).{function}(named) : {{}};"
-            " return names.map((name, index) => name in brought ? brought[name] : values[index]); }"
+            " return names.map((name) => name in brought ? brought[name] : { __type__: 'update' }); }"
         )
 
     def replacing_js(self, values: Mapping[str, Any]) -> str:

@@ -138,7 +138,9 @@ async function learnFamily(values) {
 async function brought(values, before) {
   if (!before) return {};
   try {
-    return (await ask('model_defaults', { settings: values, before })).values;
+    const wanted = (await ask('model_defaults', { settings: values, before })).values;
+    const isSame = ([name]) => !page.settings || String(page.settings[name]) === String(values[name]);
+    return Object.fromEntries(Object.entries(wanted).filter(isSame)); // what was changed meanwhile stays
   } catch (error) {
     throwBug(error); // what is wrong with the settings is said beside them
     return {};
