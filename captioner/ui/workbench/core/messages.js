@@ -33,11 +33,24 @@ export function notice(kind, title, lines = [], actions = []) {
 
 /** A call whose refusal becomes a message under `title`; undefined then. */
 export async function askOrTell(title, name, request) {
+  return orTold(
+    (text) => notice('bad', title, [text]),
+    () => ask(name, request),
+  );
+}
+
+/** A function that puts words into a dialog's own line. @param {string} id of the line */
+export const saying = (id) => (text) => {
+  byId(id).textContent = text;
+};
+
+/** What `run` gives; undefined where the server refused or was not reached, which `say` is told in words. */
+export async function orTold(say, run) {
   try {
-    return await ask(name, request);
+    return await run();
   } catch (error) {
     throwBug(error);
-    notice('bad', title, [error.message]);
+    say(error.message);
     return undefined;
   }
 }

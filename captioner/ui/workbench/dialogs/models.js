@@ -3,6 +3,7 @@
 
 import { byId } from '../core/elements.js';
 import { html, renderChanged } from '../core/html.js';
+import { orTold, saying } from '../core/messages.js';
 import { ask, throwBug } from '../core/server.js';
 import { plural } from '../core/text.js';
 
@@ -16,19 +17,8 @@ let waiting = 0;
 let fetched = new Set(); // names that were being downloaded when it was last looked
 let isFailing = false;
 
-function say(text) {
-  byId('cw-models-said').textContent = text;
-}
-
-async function orSay(run) {
-  try {
-    return await run();
-  } catch (error) {
-    throwBug(error);
-    say(error.message);
-    return undefined;
-  }
-}
+const say = saying('cw-models-said');
+const orSay = (run) => orTold(say, run);
 
 // Words
 

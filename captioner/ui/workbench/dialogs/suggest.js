@@ -4,8 +4,8 @@
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
-import { brief } from '../core/messages.js';
-import { ask, throwBug } from '../core/server.js';
+import { brief, orTold, saying } from '../core/messages.js';
+import { ask } from '../core/server.js';
 import { plural } from '../core/text.js';
 import { differing } from '../core/word_diffs.js';
 import { page, pathOf, pictureUrl, rowOf } from '../set/pictures.js';
@@ -25,19 +25,8 @@ let reply = null; // as `suggested` answers
 let drawn = ''; // what is on the page
 let diffs = new Map(); // before and after, to pieces
 
-function say(text) {
-  byId('cw-suggest-said').textContent = text;
-}
-
-async function orSay(run) {
-  try {
-    return await run();
-  } catch (error) {
-    throwBug(error);
-    say(error.message);
-    return undefined;
-  }
-}
+const say = saying('cw-suggest-said');
+const orSay = (run) => orTold(say, run);
 
 const isRunning = () => ['waiting', 'running'].includes(reply?.state);
 
