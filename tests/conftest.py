@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+def _loggers() -> list[logging.Logger]:
+    named = (name for name in [*logging.root.manager.loggerDict] if name.partition(".")[0] in ("captioner", "taggers"))
+    return [logging.root, *map(logging.getLogger, named)]
+
+
+def _state(logger: logging.Logger) -> tuple[int, bool, list[logging.Handler]]:
+    return logger.level, logger.propagate, list(logger.handlers)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test marked gpu is skipped where there is no CUDA device; torch is asked only for such a test."""
@@ -35,6 +45,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """What a test does to the root's and this project's loggers is its own: the next finds them as at first."""
+    before = {logger: _state(logger) for logger in _loggers()}
+    yield
+    for logger in _loggers():
+        level, logger.propagate, handlers = before.get(logger, (logging.NOTSET, True, []))
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 @pytest.fixture

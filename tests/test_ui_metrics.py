@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +33,6 @@ SECRET = "my-secret-name"
 AUTH = ("ada", "a long word")
 
 
-@pytest.fixture
-def logger() -> Iterator[logging.Logger]:
-    """The events' logger, as it was before."""
-    log, root = logging.getLogger(events.LOGGER), logging.getLogger()
-    before = (log.level, log.propagate, list(root.handlers), root.level)
-    yield log
-    log.setLevel(before[0])
-    log.propagate = before[1]
-    root.handlers[:], root.level = before[2], before[3]
-
-
 def figures(text: str) -> dict[tuple[str, ...], float]:
     """Name and labels, these in the order of the alphabet -> value."""
     return {
@@ -55,7 +43,7 @@ def figures(text: str) -> dict[tuple[str, ...], float]:
 
 
 def test_a_job_a_failure_and_requests_are_counted_without_names(
-    tmp_path: Path, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
@@ -108,7 +96,7 @@ def test_a_job_a_failure_and_requests_are_counted_without_names(
         assert hidden not in written.getvalue() + answer.text
 
 
-def test_what_other_loggers_quote_stays_out(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_other_loggers_quote_stays_out(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     logs.write_json()
@@ -122,6 +110,6 @@ def test_what_other_loggers_quote_stays_out(logger: logging.Logger, monkeypatch:
     assert SECRET not in written.getvalue()
 
 
-def test_where_nobody_listens_nothing_is_told(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+def test_where_nobody_listens_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
     events.tell("captioned", pictures=1, seconds=0.1)
     assert caplog.records == []
