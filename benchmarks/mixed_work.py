@@ -78,7 +78,7 @@ class BusyVisitor(Visitor):
             self._page.call(name, set=self.set_id)
 
     def _change_many(self) -> None:
-        values = {"find": "typed", "replace": "written"}
+        values = {"find": "typed", "replacement": "written"}
         found = self._page.call("preview_bulk", set=self.set_id, operation="replace", values=values)
         changes = {one["id"]: {"after": one["after"], "revision": one["revision"]} for one in found["changes"]}
         if changes:

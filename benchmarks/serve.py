@@ -5,8 +5,8 @@
 The real app runs in a process of its own with the demo models and is asked over HTTP as the page asks it. A visitor has
 a tab and a set of pictures of its own, moves a slider, waits for the suggestion, looks at it for 3 s on average (evenly
 spread from 0 to 6) and moves the next one; every fifth time another picture. Each move is one that makes the captioner
-run. Beside all visitors a set of 300 pictures is captioned, over and over by other settings, with a tab that looks at
-it. Rows:
+run: 1 to 5 beams, a minimum length of 5 to 15, a repetition penalty of 1 to 1.5. Beside all visitors a set of 300
+pictures is captioned, over and over by other settings, with a tab that looks at it. Rows:
 
     start_s                 from the command to the first answered page, the median of three; equal: no library of a
                             model was loaded by then. At most 6
@@ -22,8 +22,8 @@ it. Rows:
     memory_mb               resident memory at its end, in MB of 1,000,000 bytes
     actions                 a second, of those
 
-Run it with OMP_NUM_THREADS=1 on a busy machine. Three rows apart: `live` takes --minutes and three more, `memory` about
-ten minutes.
+Run it with OMP_NUM_THREADS=1 on a busy machine. Rows can be measured apart (--rows): `live` takes --minutes and three
+more, `memory` about ten.
 """
 
 from __future__ import annotations

@@ -25,11 +25,11 @@ PAUSE_S = 3.0
 _REQUEST_LIMIT_S = 120.0
 _LOOKED_EVERY_S = 0.6  # as often as a tab looks whose set is being captioned
 _SLIDERS: Mapping[str, Sequence[float]] = {
-    "num_beams": range(1, 9),
-    "min_length": range(5, 31),
-    "repetition_penalty": [1 + step / 100 for step in range(101)],
+    "num_beams": range(1, 6),
+    "min_length": range(5, 16),
+    "repetition_penalty": [1 + step / 100 for step in range(51)],
 }
-"""Each makes the captioner run: a threshold would be answered from what is known."""
+"""Around the defaults. Each makes the captioner run: a threshold would be answered from what is known."""
 
 SETTINGS = {"captioner": "blip-demo", "captioner_on": True, "wd14": "wd14-demo", "wd14_on": True, "max_length": 48}
 
