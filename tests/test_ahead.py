@@ -1,4 +1,4 @@
-"""captioner.ahead: pictures opened before their turn, in order, within bounds, and what is left when a run ends early."""
+"""captioner.ahead: pictures opened before their turn, in order and within bounds, and what is left of a run cut off."""
 
 from __future__ import annotations
 
