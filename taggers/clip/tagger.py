@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
+from captioner.contract import inputs as as_inputs
 from captioner.errors import BadModel
 from captioner.models.memory import in_halves, make_room
 from captioner.models.weights import fingerprint
@@ -318,7 +319,7 @@ class ClipTagger(Tagger):
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
         labels = self._rankable(settings)
-        scorers = [self._scorer(labels, row) for row in self._features([shown.image for shown in inputs])]
+        scorers = [self._scorer(labels, row) for row in self._features(inputs)]
         if settings.mode == "rank":
             return [scorer.rank() for scorer in scorers]
         made = [prompt_by_mode(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
@@ -329,7 +330,7 @@ class ClipTagger(Tagger):
     def interrogate(self, picture: Image, settings: ClipSettings, sentence: str = "") -> Prompt:
         """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
         labels = self._rankable(settings)
-        (features,) = self._features([picture])
+        (features,) = self._features(as_inputs([picture]))
         return prompt_by_mode(self._scorer(labels, features), settings, sentence)
 
     @staticmethod
@@ -354,14 +355,14 @@ class ClipTagger(Tagger):
 
     def background_of(self, inputs: Iterable[PictureInput], before: Background | None = None) -> Background | None:
         """The mean of the pictures' features. Raises: OutOfMemory: for a single picture."""
-        features = [row for shown in inputs for row in self._features([shown.image])]
+        features = [row for shown in inputs for row in self._features([shown])]
         return Background.of(features, before) if features else before
 
     def opinions(
         self, shown: PictureInput, rivals: Mapping[str, Sequence[str]], background: Background | None = None
     ) -> dict[str, dict[str, Opinion]]:
         """By how much rather it would see a changed caption under the picture; see `opinions.opinions`."""
-        (features,) = self._features([shown.image])
+        (features,) = self._features([shown])
         return opinions(
             features,
             rivals,
@@ -371,7 +372,11 @@ class ClipTagger(Tagger):
             logit_scale=float(self._model.logit_scale.detach().exp()),
         )
 
-    def _features(self, pictures: Sequence[Image]) -> list[Tensor]:
+    def preprocess_ahead(self) -> Callable[[Image], Tensor]:
+        """open_clip's own transform."""
+        return self._preprocess
+
+    def _features(self, pictures: Sequence[PictureInput]) -> list[Tensor]:
         """Normalised picture features in float32, (1, width) each; a picture of late is not looked at again."""
         import torch
 
@@ -383,10 +388,14 @@ class ClipTagger(Tagger):
                 rows: Sequence[Tensor] = (features / features.norm(dim=-1, keepdim=True)).split(1)
                 return rows
 
-        def look(part: Sequence[Image]) -> Sequence[Tensor]:
-            return self._memory.features([self._preprocess(picture) for picture in part], encode)
+        def look(part: Sequence[PictureInput]) -> Sequence[Tensor]:
+            return self._memory.features([self._pixels_of(shown) for shown in part], encode)
 
         return in_halves(look, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
+
+    def _pixels_of(self, shown: PictureInput) -> Tensor:
+        made: Tensor | None = shown.preprocessed.get(self.family)
+        return self._preprocess(shown.image) if made is None else made
 
     def _label_encoder(self) -> TowerEncoder:
         return TowerEncoder(lambda labels: self._tokenizer(list(labels)), lambda: self._text)
