@@ -268,17 +268,14 @@ class OnnxTagger(Tagger):
 
     def tag(self, inputs: Sequence[PictureInput], settings: object) -> list[tuple[Tag, ...]]:
         """Every tag of at least `STORED_MINIMUM` for each picture, best first, whatever the settings are."""
-        scores = self._model.run(inputs, self._input_of)
+        way = self.preprocess_ahead()
+        scores = self._model.run(inputs, lambda shown: shown.as_seen(self.family, way))
         if inputs and scores.shape[1] != len(self._labels):
             raise BadModel(
                 f"{self._model.path} gives {scores.shape[1]:,} scores but its label file names {len(self._labels):,} "
                 "tags; download both again."
             )
         return [to_tags(row, self._labels, self.family) for row in scores]
-
-    def _input_of(self, shown: PictureInput) -> NDArray[np.float32]:
-        made: NDArray[np.float32] | None = shown.preprocessed.get(self.family)
-        return self.preprocess_ahead()(shown.image) if made is None else made
 
 
 def check_fit(model: OnnxModel, labels: Sequence[Label], labels_path: Path) -> None:

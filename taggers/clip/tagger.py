@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
-from captioner.contract import inputs as as_inputs
 from captioner.errors import BadModel
 from captioner.models.memory import in_halves, make_room
 from captioner.models.weights import fingerprint
@@ -25,7 +24,7 @@ from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
 from taggers.clip import loading, pairs
-from taggers.clip.labels import Embeddings, LabelCache, TowerEncoder
+from taggers.clip.labels import Embeddings, LabelCache, TowerEncoder, sample_of
 from taggers.clip.modes import prompt_by_mode
 from taggers.clip.opinions import Background, PictureMemory, WordTokens, opinions
 from taggers.clip.prompts import Prompt
@@ -181,13 +180,7 @@ class ClipTagger(Tagger):
         if count == 0:
             return Forecast(0, "labels to embed", 0.0)
         if self._seconds_a_label is None:
-            # Labels in the proportion in which they are missing, since artists are shorter than flavors.
-            sample = [
-                vocabulary.labels[index * len(vocabulary.labels) // size]
-                for vocabulary, labels in missing.items()
-                for size in [-(-_SAMPLE * labels // count)]
-                for index in range(size)
-            ]
+            sample = sample_of(missing, _SAMPLE)
             encoder = self._label_encoder()
             encoder.embed(encoder.tokenize(sample[:4]))  # the first run makes the text tower and wakes the device
             start = clock()
@@ -330,7 +323,7 @@ class ClipTagger(Tagger):
     def interrogate(self, picture: Image, settings: ClipSettings, sentence: str = "") -> Prompt:
         """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
         labels = self._rankable(settings)
-        (features,) = self._features(as_inputs([picture]))
+        (features,) = self._features([PictureInput(picture)])
         return prompt_by_mode(self._scorer(labels, features), settings, sentence)
 
     @staticmethod
@@ -389,13 +382,9 @@ class ClipTagger(Tagger):
                 return rows
 
         def look(part: Sequence[PictureInput]) -> Sequence[Tensor]:
-            return self._memory.features([self._pixels_of(shown) for shown in part], encode)
+            return self._memory.features([shown.as_seen(self.family, self._preprocess) for shown in part], encode)
 
         return in_halves(look, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
-
-    def _pixels_of(self, shown: PictureInput) -> Tensor:
-        made: Tensor | None = shown.preprocessed.get(self.family)
-        return self._preprocess(shown.image) if made is None else made
 
     def _label_encoder(self) -> TowerEncoder:
         return TowerEncoder(lambda labels: self._tokenizer(list(labels)), lambda: self._text)

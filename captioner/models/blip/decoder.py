@@ -162,15 +162,18 @@ class BlipDecoder:
         """
         digests = [key_of(shown) for shown in pictures]
         encodings: dict[str, Encoding] = {}
-        new: dict[str, Any] = {}
+        new: dict[str, PictureInput] = {}
         for digest, shown in zip(digests, pictures, strict=True):
             known = self._states.get(digest)
             if known is None:
-                made = shown.preprocessed.get(family)
-                new[digest] = shown.image if made is None else made
+                new[digest] = shown
             else:
                 encodings[digest] = known
-        for digest, states in zip(new, in_halves(self._encode_batch, list(new.values()), otherwise=_LESS), strict=True):
+
+        def look(part: Sequence[PictureInput]) -> list[torch.Tensor]:
+            return self._encode_batch([shown.as_seen(family, self.preprocess_ahead()) for shown in part])
+
+        for digest, states in zip(new, in_halves(look, list(new.values()), otherwise=_LESS), strict=True):
             encodings[digest] = Encoding(states, digest)
             self._states.put(digest, encodings[digest], encodings[digest].size_bytes)
         return [encodings[digest] for digest in digests]
@@ -267,9 +270,8 @@ class BlipDecoder:
         self._model.text_decoder.graphs = StepGraphs(self._model.text_decoder) if is_used else None
 
     @torch.inference_mode()
-    def _encode_batch(self, pictures: Sequence[Image | torch.Tensor]) -> list[torch.Tensor]:
-        made = [one if torch.is_tensor(one) else _pixels_of(self._pictures, one) for one in pictures]
-        pixels = torch.cat(made).to(self._model.device, self._model.dtype)
+    def _encode_batch(self, pictures: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        pixels = torch.cat(list(pictures)).to(self._model.device, self._model.dtype)
         return [one.clone() for one in self._model.vision_model(pixel_values=pixels).last_hidden_state.split(1)]
 
     def _find_named(
