@@ -172,7 +172,10 @@ class BlipDecoder:
                 encodings[digest] = known
 
         def look(part: Sequence[PictureInput]) -> list[torch.Tensor]:
-            return self._encode_batch([shown.as_seen(family, self.preprocess_ahead()) for shown in part])
+            found: list[torch.Tensor] = self._encode_batch(
+                [shown.as_seen(family, self.preprocess_ahead()) for shown in part]
+            )
+            return found
 
         for digest, states in zip(new, in_halves(look, list(new.values()), otherwise=_LESS), strict=True):
             encodings[digest] = Encoding(states, digest)
