@@ -39,7 +39,7 @@ class DiffSynth(Target):
             f"  --dataset_metadata_path {shell_word(made.path('metadata.jsonl'))} \\",
             f"  --dataset_repeat {repeats} --data_file_keys image",
             "",
-            f"Weights, rank and further options are added to that as in examples/{model}/model_training/lora/{example}.",
+            f"Weights, rank and further options are added to it as in examples/{model}/model_training/lora/{example}.",
         ]
         if len({folder.repeats for folder in made.folders}) > 1:
             lines.append("DiffSynth-Studio repeats all pictures alike; the folders' own numbers are not heeded.")
