@@ -140,9 +140,7 @@ def test_a_model_that_finds_no_memory_while_it_loads_has_a_second_try_without_th
         raise form.error
 
     monkeypatch.setattr(WeightlessModel, "load", load)
-    with pytest.raises(
-        OutOfMemory, match="a does not fit into the memory left on cuda; close other"
-    ):
+    with pytest.raises(OutOfMemory, match="a does not fit into the memory left on cuda; close other"):
         with manager.use("a", "weightless"):
             pass
     assert tried == ["loaded", "offloaded"]
