@@ -48,6 +48,7 @@ from captioner.ui.asked import (
     whole,
     word,
 )
+from captioner.ui.asking import is_operator
 from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
 from captioner.ui.keeping_endpoints import KEEPING_SHAPES, keeping_functions
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
@@ -291,16 +292,18 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         "absent|downloading|downloaded|loading|resident|offloaded|failed", "device", "precision", "runtime",
         "size_bytes", "needs_bytes", "steps_back": names, "last_used", "failure", "download": null or {"done_bytes",
         "total_bytes", "bytes_a_second", "seconds_left"}, ...}], "memory": null or {"device", "used_bytes",
-        "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}, "may_manage"}. steps_back: who would for this one.
+        "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}, "may_manage", "locked": why not}.
+        steps_back: who would for this one.
         """
-        return service.models.report()
+        return service.models.report(is_operator=is_operator())
 
     def act_on_model(action: str, name: str = "") -> dict:  # type: ignore[type-arg]
         """Loads, unloads, downloads or verifies a model, stops its download, or frees the device of all (no name).
 
-        action: load, unload, download, stop, verify or free. Returns {"said"} at once; /models tells how it went on.
+        action: load, unload, download, stop, verify or free; with users, operators only. Returns {"said"} at
+        once; /models tells how it went on.
         """
-        return service.models.act(action, name)
+        return service.models.act(action, name, is_operator=is_operator())
 
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
