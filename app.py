@@ -2,6 +2,7 @@
 
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
               [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
+              [--endpoint-models NAME=MODEL,... ...]
               [--auth-header NAME --trusted-proxy ADDRESS ...] [--root-path /PATH] [--upload-gib N] [--set-pictures N]
               [--operators NAME,...] [--user-jobs N] [--log-format text|json]
               [--allow-model ID ...] [--vram-gib N] [--ram-gib N] [--idle-minutes N]
@@ -41,7 +42,8 @@ class AppConfig:
     """What the flags say.
 
     login: one (user, password), a file of users, or None. is_open: --no-auth was given. allowed_hosts: names beside
-    this machine's own. endpoints: servers to caption with, NAME=URL. allowed_models: hub repositories that a visitor
+    this machine's own. endpoints: servers to caption with, NAME=URL; endpoint_models:
+    what they may be asked for, NAME=MODEL,... . allowed_models: hub repositories that a visitor
     may name. proxy: the one whose word is taken for a login. operators: its users who look after models. root_path:
     what addresses begin with outside, where a proxy takes it off. upload_gib: what a user may send a day; set_pictures:
     what a set may hold; user_jobs: what may go on for a user at once; None for no limit. log_format: text or json.
@@ -56,6 +58,7 @@ class AppConfig:
     is_open: bool
     allowed_hosts: tuple[str, ...]
     endpoints: tuple[str, ...] = ()
+    endpoint_models: tuple[str, ...] = ()
     allowed_models: tuple[str, ...] = ()
     proxy: ProxyLogin | None = None
     operators: tuple[str, ...] = ()
@@ -116,6 +119,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         "name; its key is read from the environment's CAPTIONER_KEY_NAME; may be given several times",
     )
     parser.add_argument(
+        "--endpoint-models",
+        action="append",
+        default=[],
+        metavar="NAME=MODEL,...",
+        help="the models that visitors may ask that server for, the first of them where they name none (any that it "
+        "has); may be given several times",
+    )
+    parser.add_argument(
         "--allow-model",
         action="append",
         default=[],
@@ -145,6 +156,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         is_open=flags.no_auth,
         allowed_hosts=tuple(flags.allow_host),
         endpoints=tuple(flags.endpoint),
+        endpoint_models=tuple(flags.endpoint_models),
         allowed_models=_allowed_models(flags),
         proxy=team_flags.proxy(flags),
         operators=team_flags.operators(flags),
@@ -245,7 +257,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     if config.log_format == "json":
         write_json()
     add_plug_ins()
-    for said in add_named_servers(config.endpoints):
+    for said in add_named_servers(config.endpoints, config.endpoint_models):
         print(f"app.py: {said}", file=sys.stderr)
     manager = ModelManager(
         models=config.models,

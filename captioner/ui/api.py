@@ -31,6 +31,7 @@ from captioner.service.exports import ExportWish
 from captioner.service.lab import AskedAxis
 from captioner.service.messages import message_of
 from captioner.service.models import ACTIONS
+from captioner.service.sending import refuse_unasked
 from captioner.service.service import Service
 from captioner.ui.asked import (
     Shape,
@@ -62,12 +63,18 @@ _SHAPES: Mapping[str, Shape] = {
         folders=optional(listed(text(MAX_FOLDER_LENGTH, "a folder"))),
         include_masks=flag,
     ),
-    "caption_picture": Shape(set_id=identifier, picture_id=identifier, settings=settings),
-    "start_captioning": Shape(set_id=identifier, settings=settings),
+    "caption_picture": Shape(
+        set_id=identifier, picture_id=identifier, settings=settings, send_pictures=optional(flag, False)
+    ),
+    "start_captioning": Shape(set_id=identifier, settings=settings, send_pictures=optional(flag, False)),
     "score_captions": Shape(set_id=identifier),
     "scores": Shape(set_id=identifier),
     "suggest": Shape(
-        set_id=identifier, settings=settings, is_whole=optional(flag, False), has_penalties=optional(flag, False)
+        set_id=identifier,
+        settings=settings,
+        is_whole=optional(flag, False),
+        has_penalties=optional(flag, False),
+        send_pictures=optional(flag, False),
     ),
     "suggested": Shape(set_id=identifier),
     "start_sweep": Shape(
@@ -76,6 +83,7 @@ _SHAPES: Mapping[str, Shape] = {
         axes=by_name(listed(word)),
         settings=settings,
         name=optional(label, ""),
+        send_pictures=optional(flag, False),
     ),
     "sweep": Shape(set_id=identifier, sweep_id=identifier, since=optional(whole)),
     "rate": Shape(
@@ -138,14 +146,18 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         added = [{name: row[name] for name in ("id", "name", "folder")} for row in answer["rows"]]
         return {"added": added, "refused": refused + answer["refused"], "notes": answer["notes"]}
 
-    def caption_picture(set_id: str, picture_id: str, settings: dict) -> str:  # type: ignore[type-arg]
+    def caption_picture(set_id: str, picture_id: str, settings: dict, send_pictures: bool = False) -> str:  # type: ignore[type-arg]
         """Captions one picture, stores what the models said and returns the caption; an edit stays.
 
         settings: names and values as on the command line, {"num_beams": 5, "wd14": "default"}; the rest is default.
+        send_pictures: must be true where a model runs elsewhere (an endpoint that is not this machine), since the
+        picture leaves this machine then; so in the other calls that have it.
         """
-        return service.live.caption_one(set_id, picture_id, service.choices.plan_of_flat(settings))
+        plan = service.choices.plan_of_flat(settings)
+        refuse_unasked(plan.to_flat(), may_send=send_pictures)
+        return service.live.caption_one(set_id, picture_id, plan)
 
-    def start_captioning(set_id: str, settings: dict) -> str:  # type: ignore[type-arg]
+    def start_captioning(set_id: str, settings: dict, send_pictures: bool = False) -> str:  # type: ignore[type-arg]
         """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already.
 
         settings: as for caption_picture. kinds among them, {"short": {"captioner": "blip-base", "max_length": 12}},
@@ -153,6 +165,8 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         the one in front, which exports take where a format has one caption a picture.
         """
         plan = service.choices.plan_of_flat(settings)
+        whole = service.choices.knowing_kinds(set_id, plan) if KINDS in settings else plan
+        refuse_unasked(whole.to_flat(), may_send=send_pictures)
         job = service.jobs.start_plan(set_id, None, plan, all_kinds=KINDS in settings)["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
@@ -172,13 +186,20 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return service.doubt.doubts(set_id)
 
-    def suggest(set_id: str, settings: dict, is_whole: bool = False, has_penalties: bool = False) -> str:  # type: ignore[type-arg]
+    def suggest(
+        set_id: str,
+        settings: dict,  # type: ignore[type-arg]
+        is_whole: bool = False,
+        has_penalties: bool = False,
+        send_pictures: bool = False,
+    ) -> str:
         """Starts looking for settings that promise clearly more than these, and returns the job's id; applies none.
 
         On 30 pictures spread over the set, on all with is_whole. 20 settings (beams by minimum length) and a length
         for each picture; with has_penalties 80, where more words look like more truth.
         """
         plan = service.choices.plan_of_flat(settings)
+        refuse_unasked(plan.to_flat(), may_send=send_pictures)
         started = service.suggest.start(set_id, plan, is_whole=is_whole, has_penalties=has_penalties)
         return f"{set_id}.{started['job']['id']}"
 
@@ -194,7 +215,14 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return {name: value for name, value in service.suggest.read(set_id).items() if name != "job"}
 
-    def start_sweep(set_id: str, picture_ids: list[str], axes: dict, settings: dict, name: str = "") -> str:  # type: ignore[type-arg]
+    def start_sweep(
+        set_id: str,
+        picture_ids: list[str],
+        axes: dict,  # type: ignore[type-arg]
+        settings: dict,  # type: ignore[type-arg]
+        name: str = "",
+        send_pictures: bool = False,
+    ) -> str:
         """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
 
         axes: one to three settings with the values to try, {"q_factor": [0.6, 1, 1.4], "min_length": [5, 10, 15]}, x
@@ -202,7 +230,9 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         on no axis, as for caption_picture.
         """
         asked = [AskedAxis(setting, values) for setting, values in axes.items()]
-        started = service.lab.start(set_id, picture_ids, asked, service.choices.plan_of_flat(settings), name)
+        plan = service.choices.plan_of_flat(settings)
+        refuse_unasked([axes, plan.to_flat()], may_send=send_pictures)
+        started = service.lab.start(set_id, picture_ids, asked, plan, name)
         return str(started["sweep"])
 
     def sweep(set_id: str, sweep_id: str, since: int | None = None) -> dict:  # type: ignore[type-arg]
