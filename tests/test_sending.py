@@ -63,11 +63,12 @@ def test_every_call_that_would_send_pictures_away_is_refused_until_it_says_so(
     service: Service, functions: dict[str, Any]
 ) -> None:
     calls = _calls(service, FAR)
-    takes = {name for name, one in functions.items() if "send_pictures" in inspect.signature(one).parameters}
+    parameters = {name: set(inspect.signature(one).parameters) for name, one in functions.items()}
+    takes = {name for name, one in parameters.items() if one & {"send_pictures", "settings"}} - {"import_set"}
     assert takes == set(calls)
     for name, values in calls.items():
         with pytest.raises(
-            CaptionerError, match=r"sends pictures to captions\.example\.org; .*send_pictures true"
+            CaptionerError, match=r"sends pictures to captions\.example\.org; .*send_pictures: true"
         ) as no:
             functions[name](*values)
         assert no.value.code == "pictures_leave", name
@@ -77,7 +78,9 @@ def test_who_says_so_gets_past_it(service: Service, functions: dict[str, Any], m
     begun: list[str] = []
     monkeypatch.setattr(service.jobs, "start_plan", lambda *given, **more: begun.append("job") or {"job": None})
     set_id = _calls(service, FAR)["start_captioning"][0]
-    assert functions["start_captioning"](set_id, FAR, send_pictures=True) == ""
+    assert functions["start_captioning"](set_id, {**FAR, "send_pictures": True}) == ""
+    with pytest.raises(CaptionerError, match="send_pictures is str; it must be true or false"):
+        functions["start_captioning"](set_id, {**FAR, "send_pictures": "yes"})
     assert functions["retry_failed"](set_id, send_pictures=True) == ""
     assert begun == ["job", "job"]
 

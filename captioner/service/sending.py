@@ -8,6 +8,9 @@ from typing import Any
 from captioner.errors import CaptionerError
 from captioner.models import registry
 
+SEND_PICTURES = "send_pictures"
+"""What a program says true to, in its settings or beside them, where pictures may leave this machine."""
+
 
 def hosts_of(named: Any) -> list[str]:
     """The machines elsewhere that the models among these values send pictures to, however deep they are named."""
@@ -20,7 +23,7 @@ def refuse_unasked(named: Any, *, may_send: bool) -> None:
     hosts = hosts_of(named)
     if hosts and not may_send:
         raise CaptionerError(
-            f"this sends pictures to {' and '.join(hosts)}; if that is meant, call it with send_pictures true.",
+            f"this sends pictures to {' and '.join(hosts)}; if that is meant, say so with send_pictures: true.",
             code="pictures_leave",
         )
 

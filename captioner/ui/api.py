@@ -19,6 +19,7 @@ from gradio.utils import get_upload_folder
 
 from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import KINDS
+from captioner.captions.plan import Plan
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
@@ -31,7 +32,7 @@ from captioner.service.exports import ExportWish
 from captioner.service.lab import AskedAxis
 from captioner.service.messages import message_of
 from captioner.service.models import ACTIONS
-from captioner.service.sending import refuse_unasked
+from captioner.service.sending import SEND_PICTURES, refuse_unasked
 from captioner.service.service import Service
 from captioner.ui.asked import (
     Shape,
@@ -63,10 +64,8 @@ _SHAPES: Mapping[str, Shape] = {
         folders=optional(listed(text(MAX_FOLDER_LENGTH, "a folder"))),
         include_masks=flag,
     ),
-    "caption_picture": Shape(
-        set_id=identifier, picture_id=identifier, settings=settings, send_pictures=optional(flag, False)
-    ),
-    "start_captioning": Shape(set_id=identifier, settings=settings, send_pictures=optional(flag, False)),
+    "caption_picture": Shape(set_id=identifier, picture_id=identifier, settings=settings),
+    "start_captioning": Shape(set_id=identifier, settings=settings),
     "score_captions": Shape(set_id=identifier),
     "scores": Shape(set_id=identifier),
     "suggest": Shape(
@@ -74,7 +73,6 @@ _SHAPES: Mapping[str, Shape] = {
         settings=settings,
         is_whole=optional(flag, False),
         has_penalties=optional(flag, False),
-        send_pictures=optional(flag, False),
     ),
     "suggested": Shape(set_id=identifier),
     "start_sweep": Shape(
@@ -83,7 +81,6 @@ _SHAPES: Mapping[str, Shape] = {
         axes=by_name(listed(word)),
         settings=settings,
         name=optional(label, ""),
-        send_pictures=optional(flag, False),
     ),
     "sweep": Shape(set_id=identifier, sweep_id=identifier, since=optional(whole)),
     "rate": Shape(
@@ -112,6 +109,11 @@ def add_endpoints(service: Service) -> None:
 
 
 def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
+    def _plan(settings: Mapping[str, Any]) -> tuple[Plan, bool]:
+        """What settings plan, and whether pictures may leave this machine for it."""
+        plain = {name: value for name, value in settings.items() if name != SEND_PICTURES}
+        return service.choices.plan_of_flat(plain), flag(settings.get(SEND_PICTURES), SEND_PICTURES)
+
     def new_set() -> str:
         """Makes an empty caption set and returns its id; who knows the id may see and change the set."""
         return str(service.new_set()["set"])
@@ -146,27 +148,27 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         added = [{name: row[name] for name in ("id", "name", "folder")} for row in answer["rows"]]
         return {"added": added, "refused": refused + answer["refused"], "notes": answer["notes"]}
 
-    def caption_picture(set_id: str, picture_id: str, settings: dict, send_pictures: bool = False) -> str:  # type: ignore[type-arg]
+    def caption_picture(set_id: str, picture_id: str, settings: dict) -> str:  # type: ignore[type-arg]
         """Captions one picture, stores what the models said and returns the caption; an edit stays.
 
         settings: names and values as on the command line, {"num_beams": 5, "wd14": "default"}; the rest is default.
-        send_pictures: must be true where a model runs elsewhere (an endpoint that is not this machine), since the
-        picture leaves this machine then; so in the other calls that have it.
+        "send_pictures": true must be among them where a model runs elsewhere (an endpoint that is not this machine),
+        since the picture leaves this machine then; so in all calls that take such settings.
         """
-        plan = service.choices.plan_of_flat(settings)
-        refuse_unasked(plan.to_flat(), may_send=send_pictures)
+        plan, may_send = _plan(settings)
+        refuse_unasked(plan.to_flat(), may_send=may_send)
         return service.live.caption_one(set_id, picture_id, plan)
 
-    def start_captioning(set_id: str, settings: dict, send_pictures: bool = False) -> str:  # type: ignore[type-arg]
+    def start_captioning(set_id: str, settings: dict) -> str:  # type: ignore[type-arg]
         """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already.
 
         settings: as for caption_picture. kinds among them, {"short": {"captioner": "blip-base", "max_length": 12}},
         are further captions of each picture, with a captioner and taggers of their own, and are made too; kind names
         the one in front, which exports take where a format has one caption a picture.
         """
-        plan = service.choices.plan_of_flat(settings)
+        plan, may_send = _plan(settings)
         whole = service.choices.knowing_kinds(set_id, plan) if KINDS in settings else plan
-        refuse_unasked(whole.to_flat(), may_send=send_pictures)
+        refuse_unasked(whole.to_flat(), may_send=may_send)
         job = service.jobs.start_plan(set_id, None, plan, all_kinds=KINDS in settings)["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
@@ -191,15 +193,14 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         settings: dict,  # type: ignore[type-arg]
         is_whole: bool = False,
         has_penalties: bool = False,
-        send_pictures: bool = False,
     ) -> str:
         """Starts looking for settings that promise clearly more than these, and returns the job's id; applies none.
 
         On 30 pictures spread over the set, on all with is_whole. 20 settings (beams by minimum length) and a length
         for each picture; with has_penalties 80, where more words look like more truth.
         """
-        plan = service.choices.plan_of_flat(settings)
-        refuse_unasked(plan.to_flat(), may_send=send_pictures)
+        plan, may_send = _plan(settings)
+        refuse_unasked(plan.to_flat(), may_send=may_send)
         started = service.suggest.start(set_id, plan, is_whole=is_whole, has_penalties=has_penalties)
         return f"{set_id}.{started['job']['id']}"
 
@@ -221,7 +222,6 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         axes: dict,  # type: ignore[type-arg]
         settings: dict,  # type: ignore[type-arg]
         name: str = "",
-        send_pictures: bool = False,
     ) -> str:
         """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
 
@@ -230,8 +230,8 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         on no axis, as for caption_picture.
         """
         asked = [AskedAxis(setting, values) for setting, values in axes.items()]
-        plan = service.choices.plan_of_flat(settings)
-        refuse_unasked([axes, plan.to_flat()], may_send=send_pictures)
+        plan, may_send = _plan(settings)
+        refuse_unasked([axes, plan.to_flat()], may_send=may_send)
         started = service.lab.start(set_id, picture_ids, asked, plan, name)
         return str(started["sweep"])
 
