@@ -18,9 +18,9 @@ def digest_of(picture: Image) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PictureKeys:
-    """One picture's cross-attention keys and values.
+    """One picture's cross-attention keys and values, or several pictures' side by side.
 
-    layers: a pair of (1, heads, image tokens, head size) each. token: tells these keys from all others, without
+    layers: a pair of (pictures, heads, image tokens, head size) each. token: tells these keys from all others, without
     holding on to their memory.
     """
 

@@ -6,10 +6,10 @@ Imported only by `BlipCaptioner.load`. Knows no name of a model, no page and no 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -17,7 +17,7 @@ from PIL.Image import Image
 from captioner.errors import ModelFailed, SettingsError
 from captioner.models.blip import fast, forced, loading, selfcheck
 from captioner.models.blip.cache import PictureKeys, digest_of
-from captioner.models.blip.graphs import StepGraphs
+from captioner.models.blip.graphs import CudaRecorder, StepGraphs
 from captioner.models.blip.reading import PROMPT, Reader
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
 from captioner.models.blip.settings import SamplingSettings
@@ -28,6 +28,9 @@ from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
 from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # What goes through the decoder together: more rows gain nothing on a CPU and cost memory, and each picture brings its
 # cross-attention keys and values, 42 MB for BLIP base in fp32.
@@ -129,6 +132,8 @@ class BlipDecoder:
         if self._is_packed and device != "cpu":
             raise ValueError(f"this model was loaded for the CPU; load it again for {device}")
         self.forget_pictures()
+        if self.is_fast:
+            self._model.text_decoder.graphs = None
         self._model.to(device)
         if self.is_fast:
             self._set_up_graphs()
@@ -136,11 +141,21 @@ class BlipDecoder:
             torch.cuda.empty_cache()
 
     def forget_pictures(self) -> None:
-        """Let go of all encodings and keys; they are made again when they are needed."""
+        """Let go of all encodings and keys; they are made again when they are needed.
+
+        Steps that were recorded for a card stay: to record them takes longer than a caption. They go when it moves.
+        """
         self._states.clear()
         self._keys.clear()
-        if self.is_fast:
-            self._set_up_graphs()
+
+    def _forget_all(self) -> None:
+        """As `forget_pictures`, and recorded steps too: when memory has run out."""
+        self.forget_pictures()
+        if self.is_fast and self._model.text_decoder.graphs is not None:
+            self._model.text_decoder.graphs.forget()
+
+    def _in_halves(self, function: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]) -> list[Result]:
+        return in_halves(function, items, forget=self._forget_all, otherwise=_LESS)
 
     def remember_more(self, more_bytes: int) -> None:
         """Let encodings and keys grow by so many bytes together; keys are most of them."""
@@ -162,13 +177,13 @@ class BlipDecoder:
                 new[digest] = picture
             else:
                 encodings[digest] = known
-        for digest, states in zip(new, in_halves(self._encode_batch, list(new.values()), otherwise=_LESS), strict=True):
+        for digest, states in zip(new, self._in_halves(self._encode_batch, list(new.values())), strict=True):
             encodings[digest] = Encoding(states, digest)
             self._states.put(digest, encodings[digest], encodings[digest].size_bytes)
         return [encodings[digest] for digest in digests]
 
     def decode(self, encodings: Sequence[Encoding], settings: SamplingSettings, *, samples: int = 1) -> list[Sentence]:
-        """One sentence an encoding, in order; how many are decoded together changes nothing.
+        """One sentence an encoding, in order; how many are decoded together changes nothing in fp32.
 
         Args: samples: under nucleus sampling, how many are drawn, with the seeds that follow the settings' own; the
             first is the sentence and the others its alternatives. Beam search has its other beams as alternatives.
@@ -214,9 +229,7 @@ class BlipDecoder:
         """
         run = self._forced([encoding] if background is None else [encoding, background.mean])
         has_background = background is not None
-        return in_halves(
-            lambda part: self._reader.read(part, run, has_background=has_background), captions, otherwise=_LESS
-        )
+        return self._in_halves(lambda part: self._reader.read(part, run, has_background=has_background), captions)
 
     def _forced(self, encodings: Sequence[Encoding]) -> forced.Forced:
         if self.is_fast:
@@ -226,7 +239,7 @@ class BlipDecoder:
     def find(self, cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[FoundSentence]]:
         """The sentences found for each cell, as tokens, best first.
 
-        Cells that one generate can serve are searched together; a cell's result does not depend on its company.
+        Cells that one generate can serve are searched together; a cell's result does not depend on its company in fp32.
 
         Raises: as `decode`.
         """
@@ -256,7 +269,17 @@ class BlipDecoder:
     def _set_up_graphs(self) -> None:
         """New ones on a CUDA device, which let go of the memory of the former; elsewhere there is nothing to gain."""
         is_used = self._model.device.type == "cuda" and selfcheck.graphs_are_supported(str(self._model.device))
-        self._model.text_decoder.graphs = StepGraphs(self._model.text_decoder) if is_used else None
+        text_decoder = self._model.text_decoder
+        text_decoder.graphs = StepGraphs(text_decoder, CudaRecorder()) if is_used else None
+
+    def _graphs(self) -> StepGraphs | None:
+        """What runs the next search's steps; None from then on where a step could not be recorded."""
+        graphs: StepGraphs | None = self._model.text_decoder.graphs
+        if graphs is None or not graphs.has_failed:
+            return graphs
+        selfcheck.give_up_graphs(str(self._model.device))
+        self._model.text_decoder.graphs = None
+        return None
 
     @torch.inference_mode()
     def _encode_batch(self, pictures: Sequence[Image]) -> list[torch.Tensor]:
@@ -269,7 +292,7 @@ class BlipDecoder:
     ) -> list[list[FoundSentence]]:
         """As `_find_batch`, in halves when memory runs out; an error names the picture it belongs to."""
         try:
-            return in_halves(lambda part: self._find_batch(part, cells), batch, otherwise=_LESS)
+            return self._in_halves(lambda part: self._find_batch(part, cells), batch)
         except NotNumbers as error:
             # Not numbers spread within a batch, also to pictures that are sound: ask each alone.
             for number in batch:
@@ -295,13 +318,14 @@ class BlipDecoder:
         on_ended = None
         if self.is_fast:
             keys = {digest: self._keys_of(encoding) for digest, encoding in own.items()}
-            graphs = self._model.text_decoder.graphs
+            graphs = self._graphs()
             tree = PrefixTree(
                 list(keys.values()),
                 [list(keys).index(encoding.digest) for encoding in encodings],
                 rows_each(chosen[0]),
                 self._model.config.text_config.vocab_size,
-                graphs.store(next(iter(keys.values()))) if graphs else None,
+                graphs.store(list(keys.values())) if graphs else None,
+                is_rounded=graphs is not None,
             )
             inputs: dict[str, Any] = {"cache": tree}
             on_ended = tree.stop_cells
