@@ -88,7 +88,8 @@ class HeadLinear(FusedLinear):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(rows, width) -> (rows, vocabulary)."""
-        if inputs.is_cuda and inputs.dtype != torch.float32:  # the one device that torch has this product for
+        # torch has this product for NVIDIA's cards alone; AMD's are "cuda" to it too.
+        if inputs.is_cuda and inputs.dtype != torch.float32 and torch.version.cuda is not None:
             return torch.mm(inputs, self.weight.T, out_dtype=torch.float32) + self.bias
         return super().forward(inputs)
 
