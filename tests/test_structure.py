@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.settings", "captioner.users", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),
     ("captioner.lab.suggest", "captioner.redrawing"),
+    ("captioner.models.hub_files",),
     ("captioner.models.resuming",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     (
