@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,8 @@ class PictureInput:
     image: RGB, any size. name: the file's name, data and never a path. existing: the caption that came along.
     sentence: what the captioner said. tags: as the caption would have them, each tagger's best first. folder: where it
     lies within its set, with "/" between folders; "" at the top. trigger: the captions' trigger word.
+    digest: sha256 of the file that the image was opened from, hexadecimal, "" where that is not known: pictures of one
+    digest are equal. preprocessed: by family, what a model's `preprocess_ahead` made of the image; it may be empty.
     """
 
     image: Image
@@ -46,6 +48,8 @@ class PictureInput:
     tags: tuple[Tag, ...] = ()
     folder: str = ""
     trigger: str = ""
+    digest: str = ""
+    preprocessed: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def inputs(pictures: Sequence[Image], sentences: Sequence[str] = ()) -> list[PictureInput]:
@@ -196,6 +200,15 @@ class Model(ABC):
     def batch_size(self) -> int:
         """How many pictures are worth being asked at once."""
         return 8
+
+    def preprocess_ahead(self) -> Callable[[Image], Any] | None:
+        """What makes an image what the model looks at, for runs that have it done while the model looks at others.
+
+        Returns: a function that is called on several threads at once, on the CPU, and holds no weights. What it gives
+        comes back as the input's `preprocessed[family]`, where there was time for it; the model makes it itself where
+        there was none, with equal results. None: nothing of its work can be done ahead.
+        """
+        return None
 
     @abstractmethod
     def move_to(self, device: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from captioner.ahead import Ahead
 from captioner.captions.layers import (
     PROMPT_ASKED,
     REDRAWN,
@@ -92,38 +93,44 @@ def caption_pictures(
 ) -> Iterator[Captioned]:
     """Caption pictures, one result a picture, in order. Neither a picture nor a model's failure on it stops the rest.
 
+    Pictures are opened on other threads, some ahead of their turn (`ahead`), which end when the iterator is closed.
     Under `existing = keep` a picture that has a caption, which is a main one, is neither opened nor shown to a model.
 
     Raises: CaptionerError: what concerns all pictures, as `make_layers`.
     """
     waiting: deque[tuple[PictureSource, Captioned | None]] = deque()  # taken from sources, not yet yielded
 
+    def is_kept(source: PictureSource) -> bool:
+        return plan.recipe.existing == "keep" and bool(own_existing(source.existing, plan).strip())
+
+    def open_one(source: PictureSource) -> PictureInput | None:
+        if is_kept(source):
+            return None
+        return PictureInput(source.open(), name=source.name, existing=source.existing, folder=source.folder)
+
     def opened() -> Iterator[tuple[str, PictureInput]]:
-        for source in sources:
-            if plan.recipe.existing == "keep" and own_existing(source.existing, plan).strip():
+        for source, shown in ahead:
+            if shown is None:
                 kept = Reading((), plan, source.existing).caption
                 waiting.append((source, Captioned(picture_id=source.id, caption=kept, was_kept=True)))
-                continue
-            try:
-                image = source.open()
-            except CaptionerError as error:
-                waiting.append((source, Captioned(picture_id=source.id, error=error)))
+            elif isinstance(shown, CaptionerError):
+                waiting.append((source, Captioned(picture_id=source.id, error=shown)))
             else:
                 waiting.append((source, None))
-                shown = PictureInput(image, name=source.name, existing=source.existing, folder=source.folder)
                 yield source.id, shown
 
-    for batch in make_layers(opened(), plan, manager, batch_size=batch_size):
-        for answer in batch:
-            while (done := waiting[0][1]) is not None:
-                waiting.popleft()
-                yield done
-            source, _ = waiting.popleft()
-            if answer.error is not None:
-                yield Captioned(picture_id=source.id, layers=answer.layers, error=answer.error)
-            else:
-                caption = Reading(answer.layers, plan, source.existing).caption
-                yield Captioned(picture_id=source.id, caption=caption, layers=answer.layers)
+    with Ahead(sources, open_one) as ahead:
+        for batch in make_layers(opened(), plan, manager, batch_size=batch_size, ahead=ahead):
+            for answer in batch:
+                while (done := waiting[0][1]) is not None:
+                    waiting.popleft()
+                    yield done
+                source, _ = waiting.popleft()
+                if answer.error is not None:
+                    yield Captioned(picture_id=source.id, layers=answer.layers, error=answer.error)
+                else:
+                    caption = Reading(answer.layers, plan, source.existing).caption
+                    yield Captioned(picture_id=source.id, caption=caption, layers=answer.layers)
     yield from (done for _, done in waiting if done is not None)
 
 
@@ -136,6 +143,7 @@ def make_layers(
     stored: Mapping[str, Sequence[Layer]] | None = None,
     batch_size: int = 8,
     batch_pixels: int = 60_000_000,
+    ahead: Ahead[Any] | None = None,
 ) -> Iterator[list[PictureLayers]]:
     """Ask the plan's models about pictures, a batch at a time; one result a picture, in order.
 
@@ -148,10 +156,11 @@ def make_layers(
             chain goes on from the sentence) takes them from `stored`, a picture's layers by its id, or else those
             models are asked too.
         batch_pixels: a batch is closed early when its pictures have more, since they are held at full size.
+        ahead: where the pictures come from, to be told what the models make of pictures before they look.
     """
     source = iter(pictures)
     while batch := _next_batch(source, batch_size, batch_pixels):
-        yield _ask_models(batch, plan, manager, only, stored or {})
+        yield _ask_models(batch, plan, manager, only, stored or {}, ahead)
 
 
 def can_draw(plan: Plan) -> bool:
@@ -193,6 +202,7 @@ def _ask_models(
     manager: ModelUser,
     only: Collection[str] | None,
     stored: Mapping[str, Sequence[Layer]],
+    ahead: Ahead[Any] | None,
 ) -> list[PictureLayers]:
     ordered = in_reading_order(plan)
     wanted = {planned.family for planned in ordered} if only is None else set(only)
@@ -208,7 +218,7 @@ def _ask_models(
                 continue
             todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()), plan)]
         if todo:
-            _ask(planned, todo, plan, manager, stored, layers, errors)
+            _ask(planned, todo, plan, manager, stored, layers, errors, ahead)
     return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
 
 
@@ -220,6 +230,7 @@ def _ask(
     stored: Mapping[str, Sequence[Layer]],
     layers: Mapping[str, list[Layer]],
     errors: dict[str, CaptionerError],
+    ahead: Ahead[Any] | None,
 ) -> None:
     """Ask one model; what it says goes to `layers`, why it could not to `errors`."""
     inputs, marks = [], []
@@ -228,6 +239,8 @@ def _ask(
         inputs.append(input_for(planned, shown, plan, at_hand))
         marks.append(what_it_reads(planned, plan, at_hand, shown.name, shown.existing, shown.folder))
     with manager.use(planned.model, planned.family) as model:
+        if ahead is not None:
+            ahead.learn(planned.family, model)
         size = model.batch_size
         answers = [
             answer
@@ -254,6 +267,8 @@ def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Se
         tags=tuple(selected_tags(layers, plan, but=planned.family)) if "tags" in read else (),
         folder=shown.folder if "folder" in read else "",
         trigger=trigger_of(plan.recipe) if "trigger" in read else "",
+        digest=shown.digest,
+        preprocessed=shown.preprocessed,
     )
 
 

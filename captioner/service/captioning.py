@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from captioner.ahead import Ahead, Room
 from captioner.captions.layers import existing_policy, with_existing_used
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
@@ -53,26 +54,34 @@ class Captioning:
         self._manager = manager
         self._pictures = pictures
         self._preparations = preparations
+        self._room = Room()  # for the pictures that jobs of all sets have opened ahead
 
     def steps(self, todo: Sequence[Todo], run: Run) -> Iterator[Any]:
         """First what models must prepare; then one step that counts a picture: None, or the error it failed with."""
         yield MoveTo(LOCAL)  # captions of another kind may have come from a server before
         yield from self._preparations.steps(run.plan, only={family for _, families in todo for family in families})
         waiting = deque(todo)
-        while waiting:
-            families = waiting[0][1]
-            if not families:  # only what becomes of the existing caption is another thing now
-                chunk = _taken(waiting, self._size_here)
-                self._say_again(chunk, run)
-                yield from (None for _ in chunk)
-                continue
-            stages = stages_of(run.plan, families)
-            size = self._size_here
-            for stage in stages:
-                if stage.is_remote:
-                    yield MoveTo(stage.lane)  # to ask for its size is to reach the server
-                    size = self._size_there(stage)
-            yield from self._chunk(_taken(waiting, size), stages, run)
+        shown_to_models = [item for item in todo if item[1]]
+        with Ahead(
+            shown_to_models,
+            lambda item: self._pictures.shown_once(run.set_id, item[0]),
+            families=lambda item: item[1],
+            room=self._room,
+        ) as ahead:
+            while waiting:
+                families = waiting[0][1]
+                if not families:  # only what becomes of the existing caption is another thing now
+                    chunk = _taken(waiting, self._size_here)
+                    self._say_again(chunk, run)
+                    yield from (None for _ in chunk)
+                    continue
+                stages = stages_of(run.plan, families)
+                size = self._size_here
+                for stage in stages:
+                    if stage.is_remote:
+                        yield MoveTo(stage.lane)  # to ask for its size is to reach the server
+                        size = self._size_there(stage)
+                yield from self._chunk(_taken(waiting, size), stages, run, ahead)
 
     @property
     def _size_here(self) -> int:
@@ -92,9 +101,9 @@ class Captioning:
         lost = rewritten(views, kept, said, run.front)
         self._workspace.put_layers(run.set_id, said, run_id=run.run_id, unreviewed=lost)
 
-    def _chunk(self, views: Sequence[View], stages: Sequence[Stage], run: Run) -> Iterator[Any]:
-        """All stages of a few pictures; what a stage made is stored before the next."""
-        chunk = self._opened(run.set_id, views, {family for stage in stages for family in stage.families})
+    def _chunk(self, views: Sequence[View], stages: Sequence[Stage], run: Run, ahead: Ahead[Todo]) -> Iterator[Any]:
+        """All stages of a few pictures, the next ones of `ahead`; what a stage made is stored before the next."""
+        chunk = self._opened(run.set_id, views, {family for stage in stages for family in stage.families}, ahead)
         if chunk.errors:
             self._store([], chunk, run)
         for stage in stages:
@@ -103,26 +112,39 @@ class Captioning:
             for start in range(0, len(whole), size):
                 yield MoveTo(stage.lane)  # others have their turn before it
                 pictures = [(view.id, chunk.opened[view.id]) for view in whole[start : start + size]]
-                self._ask(pictures, stage, chunk, run)
+                self._ask(pictures, stage, chunk, run, ahead)
         yield from (chunk.errors.get(view.id) for view in views)
 
-    def _opened(self, set_id: str, views: Sequence[View], families: Collection[str]) -> _Chunk:
+    def _opened(self, set_id: str, views: Sequence[View], families: Collection[str], ahead: Ahead[Todo]) -> _Chunk:
         chunk = _Chunk(views)
         for view in views:
+            _, shown = next(ahead)
             try:
+                if isinstance(shown, CaptionerError):  # its file was damaged on the disk; the others go on
+                    raise shown
                 stored = self._workspace.layers(set_id, view.id)
-                chunk.opened[view.id] = self._pictures.shown(set_id, view)
-                chunk.kept[view.id] = stored
-                chunk.at_hand[view.id] = [layer for layer in stored if layer.family not in families]
-            except CaptionerError as error:  # its file was damaged on the disk; the others go on
+            except CaptionerError as error:
                 chunk.errors[view.id] = error
+                continue
+            assert shown is not None
+            chunk.opened[view.id] = shown
+            chunk.kept[view.id] = stored
+            chunk.at_hand[view.id] = [layer for layer in stored if layer.family not in families]
         return chunk
 
-    def _ask(self, pictures: Sequence[tuple[str, PictureInput]], stage: Stage, chunk: _Chunk, run: Run) -> None:
+    def _ask(
+        self, pictures: Sequence[tuple[str, PictureInput]], stage: Stage, chunk: _Chunk, run: Run, ahead: Ahead[Todo]
+    ) -> None:
         layers: list[Layer] = []
         began = time.monotonic()
         for batch in make_layers(
-            pictures, run.plan, self._manager, only=stage.families, stored=chunk.at_hand, batch_size=len(pictures)
+            pictures,
+            run.plan,
+            self._manager,
+            only=stage.families,
+            stored=chunk.at_hand,
+            batch_size=len(pictures),
+            ahead=ahead,
         ):
             for result in batch:
                 policy = existing_policy(chunk.kept.get(result.picture_id, ()), run.plan)

@@ -39,7 +39,14 @@ class Pictures:
     def shown(self, set_id: str, view: View) -> PictureInput:
         """A picture as models get it, with its name, folder and existing caption. Raises: as `open`."""
         image = self.open(set_id, view.id, view.digest)
-        return PictureInput(image, name=view.name, existing=view.existing, folder=view.folder)
+        return _input(image, view)
+
+    def shown_once(self, set_id: str, view: View) -> PictureInput:
+        """As `shown`, for a run over many: those that a person looks at stay at hand. Safe between threads."""
+        image = self._opened.get(view.digest)
+        if image is None:
+            image = images.open_picture(self._workspace.picture_bytes(set_id, view.id)).image
+        return _input(image, view)
 
     def preview_bytes(self, set_id: str, picture_id: str) -> bytes:
         """The picture re-encoded as WebP at a size to look at. Raises: UnknownSet, UnknownPicture, StoreError."""
@@ -68,3 +75,7 @@ class Pictures:
         with images.opened_picture(self._workspace.picture_bytes(set_id, picture_id)) as opened:
             self._opened.put(digest, opened.image)
             return encode(opened.image)
+
+
+def _input(image: Image, view: View) -> PictureInput:
+    return PictureInput(image, name=view.name, existing=view.existing, folder=view.folder, digest=view.digest)
