@@ -1,4 +1,4 @@
-"""The files of a repository as the Hugging Face hub lists them, or at once the error of a hub that cannot be reached."""
+"""The files of a repository as the Hugging Face hub lists them; where it cannot be reached, its error at once."""
 
 from __future__ import annotations
 
