@@ -18,7 +18,8 @@ import numpy as np
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel
-from captioner.models.memory import in_halves, make_room
+from captioner.models.cards import put_on
+from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
 from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
@@ -29,7 +30,7 @@ from taggers.clip.modes import prompt_by_mode
 from taggers.clip.opinions import Background, PictureMemory, WordTokens, opinions
 from taggers.clip.prompts import Prompt
 from taggers.clip.published import download_mb, fetch_steps
-from taggers.clip.ranking import Labels, PictureScorer, Table
+from taggers.clip.ranking import Labels, PictureScorer, Table, matrix_on
 from taggers.clip.settings import ClipSettings
 from taggers.thresholds import above, best_of_each
 from taggers.vocabularies import Vocabulary
@@ -162,7 +163,7 @@ class ClipTagger(Tagger):
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
         self._memory.clear()
-        self._model.to(device)
+        put_on(self._model, device)
         for labels in self._in_memory():
             labels.matrix = labels.matrix.to(device)
         self._device = device
@@ -285,10 +286,8 @@ class ClipTagger(Tagger):
             matrices.append(embeds)
             done += count
         self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
-        if not matrices:  # a model folder whose own list of vocabularies is empty
-            return Labels([], torch.empty(0, 0, device=self._device))
-        make_room(sum(4 * matrix.size for matrix in matrices))
-        return Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
+        # A model folder's own list of vocabularies may be empty.
+        return Labels(tables, matrix_on(self._device, matrices) if matrices else torch.empty(0, 0))
 
     def _rankable(self, settings: ClipSettings) -> list[Labels]:
         """The model's labels, and those of the person's own vocabulary that the settings name."""

@@ -23,6 +23,7 @@ from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, i
 from captioner.models.blip.settings import SamplingSettings
 from captioner.models.blip.tree import PrefixTree
 from captioner.models.byte_cache import ByteCache
+from captioner.models.cards import put_on
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
@@ -99,7 +100,7 @@ class BlipDecoder:
         with loading.quiet():
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype)
-            return cls(model.to(device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
+            return cls(put_on(model, device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
 
     @property
     def device(self) -> str:
@@ -129,7 +130,7 @@ class BlipDecoder:
         if self._is_packed and device != "cpu":
             raise ValueError(f"this model was loaded for the CPU; load it again for {device}")
         self.forget_pictures()
-        self._model.to(device)
+        put_on(self._model, device)
         if self.is_fast:
             self._set_up_graphs()
         if device == "cpu" and torch.cuda.is_available():

@@ -17,6 +17,7 @@ from captioner.errors import ModelFailed
 from captioner.models.blip import loading
 from captioner.models.blip.cache import digest_of
 from captioner.models.byte_cache import ByteCache
+from captioner.models.cards import put_on
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
@@ -44,7 +45,7 @@ class MatchingHead:
         with loading.quiet():
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype, BlipForImageTextRetrieval)
-            return cls(model.to(device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
+            return cls(put_on(model, device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
 
     @property
     def device(self) -> str:
@@ -66,7 +67,7 @@ class MatchingHead:
     def move_to(self, device: str) -> None:
         """Bring the weights to a device, in the precision they have; what is remembered of pictures is let go."""
         self.forget_pictures()
-        self._model.to(device)
+        put_on(self._model, device)
 
     def forget_pictures(self) -> None:
         """Let go of what is remembered of pictures."""
