@@ -23,6 +23,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.browser import units
+from tests.browser.visiting import hold_still
 from tests.zips import own_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,6 +212,15 @@ def own_context(chromium: Any) -> Iterator[Any]:
     with _watched(context):
         yield context
         context.close()
+
+
+@pytest.fixture
+def still(chromium: Any) -> Iterator[Any]:
+    """A browser in which nothing moves, so that colours are what they will be."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    hold_still(context)
+    yield context
+    context.close()
 
 
 @contextmanager
