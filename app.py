@@ -276,8 +276,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
         is_operator = _is_operator(config)
         owners = stack.enter_context(Owners(workspace.folder)) if has_users else None
         metrics = Metrics(manager, worker)
-        metrics.listen()
-        stack.callback(metrics.close)
+        stack.enter_context(metrics.listening())
         shares = Shares(
             workspace,
             worker,
