@@ -105,8 +105,10 @@ def compare(
 
 
 def lively_model(architecture: str, device: str = "cpu") -> tuple[Any, Any, Any]:
-    """open_clip's model with random weights strong enough that texts differ, in the precision that the app gives it on a
-    device, its preprocessing and its tokenizer."""
+    """open_clip's model with random weights strong enough that texts differ, its preprocessing and its tokenizer.
+
+    On a device, in the precision that the app gives it there.
+    """
     import open_clip
 
     logging.disable(logging.WARNING)  # it warns of random weights, which are meant
