@@ -27,6 +27,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from benchmarks.report import Row, show, timed
+from captioner.contract import inputs
 from taggers import vocabularies
 from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, prompts
 from taggers.clip.labels import LabelCache
@@ -68,7 +69,7 @@ def compare(
             tagger._cache.keep(vocabulary, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16))
         tagger.prepare(ClipSettings())
         package = _package(tagger, Path(folder) / "package")
-    (features,) = tagger._features([picture])
+    (features,) = tagger._features(inputs([picture]))
     scorer = tagger._scorer(tagger._rankable(ClipSettings()), features)
     encoder = tagger._label_encoder()
     encoder.embed(encoder.tokenize(sample[:8]))  # makes the text tower

@@ -66,8 +66,7 @@ def _with_kind(
         opened: list[tuple[str, PictureInput]] = []
         for source, _ in group:
             try:
-                shown = PictureInput(source.open(), name=source.name, existing=source.existing, folder=source.folder)
-                opened.append((source.id, shown))
+                opened.append((source.id, source.shown()))
             except CaptionerError as error:
                 found[source.id] = _failed(found[source.id], error)
         stored = {picture_id: found[picture_id].layers for picture_id, _ in opened}

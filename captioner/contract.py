@@ -51,6 +51,11 @@ class PictureInput:
     digest: str = ""
     preprocessed: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def as_seen(self, family: str, way: Callable[[Image], Any]) -> Any:
+        """What a model looks at: as it was made ahead, or else made now by its `preprocess_ahead`."""
+        made = self.preprocessed.get(family)
+        return way(self.image) if made is None else made
+
 
 def inputs(pictures: Sequence[Image], sentences: Sequence[str] = ()) -> list[PictureInput]:
     """Pictures as models get them, with the captioner's sentence about each where there are some."""

@@ -63,13 +63,20 @@ class PictureLayers:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSource:
     """A picture still to be opened. existing: the caption it brings along. name, folder: its file's, see
-    `PictureInput`."""
+    `PictureInput`. digest: tells its file's, "" where that costs more than it saves. Both are called on any thread."""
 
     id: str
     open: Callable[[], Image]
     existing: str = ""
     name: str = ""
     folder: str = ""
+    digest: Callable[[], str] = str
+
+    def shown(self) -> PictureInput:
+        """The picture, opened, as models get it. Raises: as `open`."""
+        return PictureInput(
+            self.open(), name=self.name, existing=self.existing, folder=self.folder, digest=self.digest()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +111,7 @@ def caption_pictures(
         return plan.recipe.existing == "keep" and bool(own_existing(source.existing, plan).strip())
 
     def open_one(source: PictureSource) -> PictureInput | None:
-        if is_kept(source):
-            return None
-        return PictureInput(source.open(), name=source.name, existing=source.existing, folder=source.folder)
+        return None if is_kept(source) else source.shown()
 
     def opened() -> Iterator[tuple[str, PictureInput]]:
         for source, shown in ahead:

@@ -20,6 +20,7 @@ from captioner import contract
 from captioner.contract import Kind, Model, ModelSpec, PictureInput
 from captioner.errors import BadModel, CaptionerError, MissingPackage, ModelFailed, OutOfMemory
 from captioner.limits import MAX_NAME_LENGTH, check_text, is_finite, shown, value_shown
+from captioner.models.cards import put_on
 from captioner.models.memory import is_out_of_memory
 from captioner.models.weights import fingerprint
 from captioner.records import Alternative, Sentence, Tag
@@ -153,7 +154,7 @@ class PlugIn(Model):
     def move_to(self, device: str) -> None:
         """Bring every torch module to a device."""
         for module in self._torch_modules():
-            module.to(device)
+            put_on(module, device)
 
     def _torch_modules(self) -> list[Any]:
         torch = sys.modules.get("torch")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from captioner.records import Tag
 from captioner.settings import Effect, Levels, Settings, real, switch
-from taggers.onnx_model import OnnxTagger
+from taggers.onnx_model import OnnxTagger, ToInput
 from taggers.thresholds import above_each, first_of
 
 if TYPE_CHECKING:
@@ -124,9 +124,10 @@ class DeepDanbooruTagger(OnnxTagger):
     labels_name = "deepdanbooru_tags.csv"
     subfolder = "deepdanbooru"
 
-    def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
-        """As `to_deepdanbooru_input`."""
-        return to_deepdanbooru_input(image, edge_px)
+    @property
+    def to_input(self) -> ToInput:
+        """`to_deepdanbooru_input`."""
+        return to_deepdanbooru_input
 
     @staticmethod
     def select(tags: Sequence[Tag], settings: DeepDanbooruSettings) -> list[Tag]:

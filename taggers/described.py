@@ -6,22 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from captioner.contract import ModelSpec
 from captioner.errors import BadModel
 from captioner.models.weights import check_weights, fingerprint
 from captioner.records import Tag
 from captioner.settings import Effect, Levels, Settings, real, switch
 from taggers.onnx_labels import Label
-from taggers.onnx_model import OnnxModel, OnnxTagger, check_fit
+from taggers.onnx_model import OnnxModel, OnnxTagger, ToInput, check_fit
 from taggers.onnx_session import import_onnxruntime
 from taggers.tagger_description import FILE_NAME, TaggerDescription, description_of, start_values
 from taggers.thresholds import above_each, first_of
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 
 class DescribedSettings(Settings):
@@ -112,9 +109,10 @@ class DescribedTagger(OnnxTagger):
         """The thresholds of a description."""
         return start_values(content)
 
-    def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
+    @property
+    def to_input(self) -> ToInput:
         """As the description says."""
-        return self._description.to_input(image, edge_px)
+        return self._description.to_input
 
     @property
     def known_tags(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,9 @@ _MAX_FIXED_BATCH = 64
 # What the input may be.
 _FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
-Prepare = Callable[["Image", int], NDArray[np.float32]]
+ToInput = Callable[["Image", int], NDArray[np.float32]]
+"""A picture and an edge in pixels -> (edge, edge, 3), as a network was trained to see it."""
+Picture = TypeVar("Picture")
 Activation = Literal["none", "sigmoid", "softmax"]
 """What makes probabilities of a network's output."""
 
@@ -128,10 +130,12 @@ class OnnxModel:
         """Open the file again on another device, or put it away (see `OnnxSession`)."""
         self._session.move_to(device)
 
-    def run(self, pictures: Sequence[Image], prepare: Prepare) -> NDArray[np.float32]:
+    def run(
+        self, pictures: Sequence[Picture], prepare: Callable[[Picture], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
         """Probabilities (pictures, outputs), in order.
 
-        Args: prepare: picture, edge in pixels -> (edge, edge, 3), as the network was trained.
+        Args: prepare: picture -> (edge, edge, 3), as the network was trained.
         Raises:
             OutOfMemory: there is none left even for a single picture; larger batches are halved by themselves.
             ModelFailed: the outputs are no probabilities.
@@ -139,7 +143,7 @@ class OnnxModel:
         if not pictures:
             return np.empty((0, 0), np.float32)
         rows = in_halves(
-            lambda part: self._scores([prepare(picture, self.edge_px) for picture in part]),
+            lambda part: self._scores([prepare(picture) for picture in part]),
             pictures,
             at_once=self.fixed_batch or _BATCH.get(self.provider, 1),
         )
@@ -213,9 +217,15 @@ class OnnxTagger(Tagger):
         files = cls._files_in(folder)
         return (files / cls.weights_name).is_file() and (files / cls.labels_name).is_file()
 
-    def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
-        """A picture as the network was trained to see it: (edge_px, edge_px, 3)."""
+    @property
+    def to_input(self) -> ToInput:
+        """What makes a picture what the network was trained to see. Holds no session."""
         raise NotImplementedError
+
+    def preprocess_ahead(self) -> Callable[[Image], NDArray[np.float32]]:
+        """`to_input` for this network's edge."""
+        to_input, edge_px = self.to_input, self._model.edge_px  # and nothing of this object, which holds the session
+        return lambda image: to_input(image, edge_px)
 
     @property
     def device(self) -> str:
@@ -258,7 +268,8 @@ class OnnxTagger(Tagger):
 
     def tag(self, inputs: Sequence[PictureInput], settings: object) -> list[tuple[Tag, ...]]:
         """Every tag of at least `STORED_MINIMUM` for each picture, best first, whatever the settings are."""
-        scores = self._model.run([shown.image for shown in inputs], self.to_input)
+        way = self.preprocess_ahead()
+        scores = self._model.run(inputs, lambda shown: shown.as_seen(self.family, way))
         if inputs and scores.shape[1] != len(self._labels):
             raise BadModel(
                 f"{self._model.path} gives {scores.shape[1]:,} scores but its label file names {len(self._labels):,} "

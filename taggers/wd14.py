@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from captioner.records import Tag
 from captioner.settings import Effect, Levels, Settings, real, switch
-from taggers.onnx_model import OnnxTagger
+from taggers.onnx_model import OnnxTagger, ToInput
 from taggers.squares import padded_square
 from taggers.thresholds import CHARACTER_FLOOR, STORED_MINIMUM, above_each, first_of, mcut, of_category
 
@@ -79,9 +79,10 @@ class Wd14Tagger(OnnxTagger):
     weights_name = "model.onnx"
     labels_name = "selected_tags.csv"
 
-    def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
-        """As `to_wd14_input`."""
-        return to_wd14_input(image, edge_px)
+    @property
+    def to_input(self) -> ToInput:
+        """`to_wd14_input`."""
+        return to_wd14_input
 
     @staticmethod
     def select(tags: Sequence[Tag], settings: Wd14Settings) -> list[Tag]:

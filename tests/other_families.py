@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL.Image import Image
 
 from captioner.contract import Captioner, ModelSpec, PictureInput, Readable
 from captioner.records import Sentence, Tag
 from captioner.settings import Effect, Settings, choice, real
 from taggers.onnx_labels import Label
-from taggers.onnx_model import OnnxTagger
+from taggers.onnx_model import OnnxTagger, ToInput
 from tests.tiny_onnx import save_onnx
 
 
@@ -109,8 +107,9 @@ class OddTagger(OnnxTagger):
     def read_labels(cls, path: Path) -> tuple[Label, ...]:
         return tuple(Label(name, "meadow") for name in path.read_text().split())
 
-    def to_input(self, image: Image, edge_px: int) -> NDArray[np.float32]:
-        return np.asarray(image.resize((edge_px, edge_px)), np.float32) / 255
+    @property
+    def to_input(self) -> ToInput:
+        return lambda image, edge_px: np.asarray(image.resize((edge_px, edge_px)), np.float32) / 255
 
     @staticmethod
     def select(tags: Sequence[Tag], settings: OddSettings) -> list[Tag]:

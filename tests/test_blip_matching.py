@@ -73,8 +73,8 @@ def test_a_batch_is_as_each_text_alone_and_keeps_its_order(
 ) -> None:
     monkeypatch.setattr("captioner.models.blip.matching._MAX_TEXTS", 3)
     tokens = [matcher._head.tokens(text) for text in CAPTIONS]
-    together = matcher._head.odds(PICTURE, tokens)
-    assert together == pytest.approx([matcher._head.odds(PICTURE, [one])[0] for one in tokens], abs=1e-4)
+    together = matcher._head.odds(SHOWN, tokens)
+    assert together == pytest.approx([matcher._head.odds(SHOWN, [one])[0] for one in tokens], abs=1e-4)
     assert together == pytest.approx([plain(PICTURE, text) for text in CAPTIONS], abs=1e-4)
 
 

@@ -83,7 +83,12 @@ def test_a_recipe_becomes_the_set_s_settings_as_one_step(service: Service, tmp_p
     assert service.open_recipe(other, recipe) == {}
     stored = service.choices.stored_plan(other)
     assert (stored.captioner.settings.to_mapping()["num_beams"], stored.recipe.prefix) == (9, "ohwx")
-    assert service.travel(other, is_undo=True) == {"label": "Settings of a recipe", "has_settings": True}
+    assert service.travel(other, is_undo=True) == {
+        "label": "Settings of a recipe",
+        "has_settings": True,
+        "gone": 0,
+        "is_changed": True,
+    }
     assert service.choices.stored_plan(other).recipe.prefix == ""
     for change, sentence in (
         ({"captioner": "blip-9000"}, "captioner is 'blip-9000'; it must be one of"),

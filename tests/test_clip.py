@@ -27,6 +27,7 @@ from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, published
 from taggers.clip import labels as labels_module
 from taggers.clip.labels import LabelCache
 from taggers.clip.loading import needs_quick_gelu
+from taggers.clip.ranking import matrix_on
 from taggers.vocabularies import Vocabulary
 from tests.hub_server import HubServer
 from tests.tiny_clip import CONFIG, tiny_clip
@@ -198,6 +199,24 @@ def test_nan_similarities_are_left_out_and_reported(folder: Path, caplog: pytest
     tagger._labels.matrix[:] = math.nan
     with pytest.raises(ModelFailed, match="CLIP gave no number for this picture; leave it out"):
         tagger.tag(inputs([random_picture(1)]), ClipSettings())
+
+
+def test_on_a_card_labels_take_half_and_rank_as_they_do_without_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = np.random.default_rng(0)
+    stored = [numbers.standard_normal((count, 24)).astype(np.float16) for count in (7, 30)]
+    on_cpu, on_card = matrix_on("cpu", stored), matrix_on("meta", stored)
+    assert (on_cpu.dtype, on_card.dtype) == (torch.float32, torch.float16)
+    assert on_cpu.shape == on_card.shape == (37, 24)
+    tagger = ClipTagger.load(folder, device="cpu")
+    pictures = inputs([random_picture(seed) for seed in range(3)])
+    wanted = tagger.tag(pictures, ClipSettings())
+    tagger._labels.matrix = tagger._labels.matrix.half()
+    monkeypatch.setattr("taggers.clip.ranking._LABELS_AT_ONCE", 5)
+    for found, expected in zip(tagger.tag(pictures, ClipSettings()), wanted, strict=True):
+        assert [tag.name for tag in found] == [tag.name for tag in expected]
+        assert [tag.score for tag in found] == pytest.approx([tag.score for tag in expected], abs=1e-6)
 
 
 def test_a_batch_that_finds_no_memory_is_halved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

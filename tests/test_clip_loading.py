@@ -13,7 +13,7 @@ from open_clip.transform import image_transform
 from PIL import Image
 from safetensors.torch import save_file
 
-from captioner.errors import BadModel
+from captioner.errors import BadModel, OutOfMemory
 from captioner.models.weights import check_shapes
 from taggers.clip import loading
 from tests.memory_peak import memory_growth_mb
@@ -54,6 +54,33 @@ def test_the_size_of_an_architecture_is_known_without_memory_for_it(tmp_path: Pa
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) > 50_000_000
     with pytest.raises(BadModel, match=r"asks for a model of \d"):
         check_shapes(tmp_path / loading.WEIGHTS, shapes, "open_clip_config.json")
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cpu", torch.float32), ("cuda:1", torch.float16)])
+def test_a_model_is_made_in_its_precision_and_only_then_brought_to_a_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, precision: torch.dtype
+) -> None:
+    """Made there in full precision, it would take twice its memory for a moment, and torch would keep that."""
+    brought = []
+
+    def put_on(model: torch.nn.Module, wish: str) -> None:
+        weight = model.visual.transformer.resblocks[0].mlp.c_fc.weight
+        brought.append((wish, weight.device.type, weight.dtype))
+
+    monkeypatch.setattr(loading, "put_on", put_on)
+    folder = tiny_clip(tmp_path)
+    loading.build(folder, loading.read_config(folder), device, None)
+    assert brought == [(device, "cpu", precision)]
+
+
+def test_a_card_that_is_full_is_no_damaged_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def put_on(model: torch.nn.Module, device: str) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(loading, "put_on", put_on)
+    folder = tiny_clip(tmp_path)
+    with pytest.raises(OutOfMemory, match="does not fit on cuda"):
+        loading.build(folder, loading.read_config(folder), "cuda", None)
 
 
 def test_keys_beside_the_two_that_open_clip_reads_do_no_harm(tmp_path: Path) -> None:

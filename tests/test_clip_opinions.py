@@ -111,7 +111,7 @@ def test_a_picture_is_looked_at_once(tagger: ClipTagger, monkeypatch: pytest.Mon
     tagger.release_memory()
     before = tagger.size_bytes
     shown = inputs([random_picture(7), random_picture(8), random_picture(7)])
-    tagger._features([one.image for one in shown])
+    tagger._features(shown)
     tagger.opinions(shown[1], {CAPTION: ["a blue star on grass"]})
     assert looked == [1, 1]
     assert tagger.size_bytes > before

@@ -8,6 +8,7 @@ import open_clip
 import pytest
 import torch
 
+from captioner.errors import OutOfMemory
 from taggers.clip import text
 from taggers.clip.text import CausalTextTower, PlainTextTower, _buckets, text_tower
 from tests.tiny_clip import CONFIG, tiny_clip
@@ -163,8 +164,44 @@ def test_half_precision_stays_close(tmp_path: Path) -> None:
 
 def test_buckets_hold_every_row_once_and_little_padding() -> None:
     lengths = torch.tensor([9, 2, 2, 30, 5, 5, 2])
-    buckets = [(members.tolist(), longest) for members, longest in _buckets(lengths, 12)]
-    assert buckets == [([1, 2, 6], 2), ([4, 5], 5), ([0], 9), ([3], 30)]
+    assert [*_buckets(lengths, 12)] == [[1, 2, 6], [4, 5], [0], [3]]
+
+
+def test_texts_behind_a_long_beginning_are_fewer_at_once() -> None:
+    """Each holds keys and values of the beginning too: 8,192 flavors behind 60 tokens would take 2.2 GB a layer."""
+    lengths = torch.full((8192,), 4)
+    for shared in (0, 10, 60):
+        sizes = [len(rows) for rows in _buckets(lengths, 32_768, shared)]
+        assert sum(sizes) == 8192
+        assert max(sizes) * (shared + 4) <= 4 * 32_768
+    assert [len(rows) for rows in _buckets(lengths, 32_768, 10)] == [8192], "a short one costs nothing"
+
+
+@pytest.mark.parametrize("way", ["encode", "encode_continuations", "encode_variants"])
+@pytest.mark.parametrize("make", [CausalTextTower, PlainTextTower])
+def test_texts_that_find_no_memory_are_halved_and_one_that_finds_none_is_said(
+    tiny: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, way: str, make: Any
+) -> None:
+    model, tokenize = tiny
+    tokens = tokenize([f"a photo of {label}" for label in LABELS])
+    wanted, tower, most = model.encode_text(tokens), make(model), 3
+    for owner, name in ((tower, "_run"), (tower, "_run_tree"), (model, "encode_text")):
+        run = getattr(owner, name, None)
+        if run is None or (owner is model) != (make is PlainTextTower):
+            continue
+
+        def short(first: Any, *others: Any, run: Any = run) -> torch.Tensor:
+            if len(first.paths if hasattr(first, "paths") else first) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.20 GiB")
+            features: torch.Tensor = run(first, *others)
+            return features
+
+        monkeypatch.setattr(owner, name, short)
+    found = getattr(tower, way)(tokens)
+    assert (found - wanted).abs().max() < 2e-5
+    most = 0
+    with pytest.raises(OutOfMemory, match="not enough memory"):
+        getattr(tower, way)(tokens)
 
 
 def test_without_packed_weights_the_features_are_the_same(

@@ -84,7 +84,12 @@ def test_a_bulk_change_is_shown_first_then_done_as_one_step_and_undone(service: 
     changes = {change["id"]: change for change in shown["changes"]}
     assert service.bulk.apply_bulk(set_id, shown["label"], changes) == {"ok": True, "changed": 2}
     assert service.rows.of_picture(set_id, pictures[1])["caption"] == "a crimson picture 40 wide under beam 3"
-    assert service.travel(set_id, is_undo=True) == {"label": "Replace 'red'", "has_settings": False}
+    assert service.travel(set_id, is_undo=True) == {
+        "label": "Replace 'red'",
+        "has_settings": False,
+        "gone": 0,
+        "is_changed": True,
+    }
     assert service.rows.of_picture(set_id, pictures[0])["caption"] == "a red thing"
     assert service.rows.of_picture(set_id, pictures[1])["state"] == "generated"
     service.travel(set_id, is_undo=False)
@@ -120,7 +125,7 @@ def test_undo_of_nothing_says_so(service: Service) -> None:
     set_id, _ = set_with(service, RED)
     while service.travel(set_id, is_undo=True)["label"]:
         pass
-    assert service.travel(set_id, is_undo=True) == {"label": None, "has_settings": False}
+    assert service.travel(set_id, is_undo=True)["label"] is None
 
 
 def test_removed_pictures_are_told_and_come_back_with_undo(service: Service) -> None:
@@ -173,7 +178,12 @@ def test_an_ignored_tag_leaves_every_caption_and_undo_brings_it_back(service: Se
     assert all("long hair" not in row["caption"] for row in changed["rows"])
     assert changed["undo"] == "Ignore long hair"
     assert standings(service.live.details(set_id, pictures[0]))["long_hair"] == "ignored"
-    assert service.travel(set_id, is_undo=True) == {"label": "Ignore long hair", "has_settings": True}
+    assert service.travel(set_id, is_undo=True) == {
+        "label": "Ignore long hair",
+        "has_settings": True,
+        "gone": 0,
+        "is_changed": True,
+    }
     assert service.choices.stored_plan(set_id).recipe.ignore == "cat"
     assert "long hair" in service.rows.of_picture(set_id, pictures[1])["caption"]
 

@@ -66,7 +66,12 @@ def test_a_kind_is_left_out_of_generated_captions_as_one_step_and_edits_stay(ser
     assert service.apply_to_edits(set_id) == {"changed": 1}
     assert service.rows.of_picture(set_id, pictures[0])["text"] == "a woman"
     service.travel(set_id, is_undo=True)
-    assert service.travel(set_id, is_undo=True) == {"label": "Leave out hair", "has_settings": True}
+    assert service.travel(set_id, is_undo=True) == {
+        "label": "Leave out hair",
+        "has_settings": True,
+        "gone": 0,
+        "is_changed": True,
+    }
     assert "long hair" in service.rows.of_picture(set_id, pictures[1])["text"]
 
 

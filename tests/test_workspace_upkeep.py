@@ -120,7 +120,7 @@ def test_what_deleted_sets_leave_is_given_back(workspace: Workspace, folder: Pat
     workspace.delete_set(set_id)
     workspace.close()
     before = (folder / DATABASE_NAME).stat().st_size
-    assert upkeep.compact(folder) > 100_000
+    assert upkeep.compact(folder).database_bytes > 100_000
     assert (folder / DATABASE_NAME).stat().st_size < before - 100_000
     with Workspace(folder) as again:
         assert again.find_set(kept).name == "kept"
@@ -154,3 +154,18 @@ def test_the_command_line_looks_after_a_workspace(
     assert status == 1 and "is missing" in out
     assert main(["workspace", "info", "--workspace", str(tmp_path / "nothing")]) == 2
     assert "there is no workspace in" in capsys.readouterr().err
+
+
+def test_empty_deletes_the_bin_and_removed_pictures_at_once_and_says_what_became_free(
+    workspace: Workspace, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = _two_sets(workspace)
+    workspace.remove_pictures(first, [one.id for one in workspace.pictures(first)])
+    workspace.bin.put(second)
+    workspace.close()
+    status = main(["workspace", "empty", "--workspace", str(folder), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert status == 0 and (told["sets"], told["pictures"]) == (1, 2)
+    assert told["file_bytes"] > len(png("red")) + len(png("blue")) and _files(folder) == []
+    assert told["freed_bytes"] == told["file_bytes"] + told["database_bytes"]
+    assert [one.id for one in upkeep.disk_use(folder).sets] == [first]

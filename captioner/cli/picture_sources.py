@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner import images
 from captioner.cli.pictures import NamedPicture
 from captioner.errors import CaptionerError
+from captioner.formats.targets import file_digest
 from captioner.pipeline import PictureSource
 
 if TYPE_CHECKING:
@@ -25,9 +27,13 @@ def sources_of(pictures: Sequence[NamedPicture], existing: Sequence[str | Captio
         if isinstance(text, CaptionerError):
             yield PictureSource(id=str(place), open=_Refused(text), name=picture.path.name)
         else:
-            opener = _Opener(picture.path)
             yield PictureSource(
-                id=str(place), open=opener, existing=text, name=picture.path.name, folder=picture.folder
+                id=str(place),
+                open=_Opener(picture.path),
+                existing=text,
+                name=picture.path.name,
+                folder=picture.folder,
+                digest=partial(file_digest, picture.path),
             )
 
 

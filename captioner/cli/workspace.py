@@ -26,11 +26,14 @@ _EPILOG = """examples:
   # Give back what deleted sets have left; the app must be closed.
   python -m captioner workspace compact
 
+  # The same after deleting for good, before their 30 days, the sets in the bin and removed pictures.
+  python -m captioner workspace empty
+
 A backup is a zip: unpacked into an empty folder it is a workspace, for app.py --workspace FOLDER.
 
 exit status: 0 all is well, 1 something is damaged or missing, 2 wrong use
 """
-_DOES = ("info", "check", "compact", "backup")
+_DOES = ("info", "check", "compact", "empty", "backup")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +47,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do one of the four."""
+    """Do one of the five."""
     if arguments.workspace == "":
         raise WrongUse("--workspace is empty; give a folder, or leave the flag out.")
     if (arguments.does == "backup") != (arguments.file is not None):
         needs = "backup needs the FILE to write" if arguments.does == "backup" else f"{arguments.does} takes no FILE"
         raise WrongUse(f"{needs}.")
     folder = Path(arguments.workspace).expanduser() if arguments.workspace else data_folder()
-    does = {"info": _info, "check": _check, "compact": _compact, "backup": _backup}[arguments.does]
+    does = {"info": _info, "check": _check, "compact": _compact, "empty": _empty, "backup": _backup}[arguments.does]
     return does(folder, arguments)
 
 
@@ -72,9 +75,9 @@ def _info(folder: Path, arguments: argparse.Namespace) -> int:
     for one in use.sets:
         alone = "" if one.own_bytes == one.picture_bytes else f", {_mb(one.own_bytes)} in no other set"
         binned = " (in the bin)" if one.is_in_bin else ""
-        say(
-            f"  {one.id}  {one.name or 'Unnamed set'}{binned}: {one.pictures} pictures, {_mb(one.picture_bytes)}{alone}"
-        )
+        removed = f" and {_count(one.removed, 'removed one')}" if one.removed else ""
+        what = f"{_count(one.pictures, 'picture')}{removed}, {_mb(one.picture_bytes)}{alone}"
+        say(f"  {one.id}  {one.name or 'Unnamed set'}{binned}: {what}")
     return 0
 
 
@@ -91,12 +94,24 @@ def _check(folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _compact(folder: Path, arguments: argparse.Namespace) -> int:
-    freed = upkeep.compact(folder)
-    if arguments.json:
-        say_json({"freed_bytes": freed})
-    else:
-        say(f"{_mb(freed)} became free.")
+    _tell_freed(upkeep.compact(folder), arguments)
     return 0
+
+
+def _empty(folder: Path, arguments: argparse.Namespace) -> int:
+    sets, pictures, freed = upkeep.empty(folder)
+    if not arguments.json:
+        say(f"Deleted for good: {_count(sets, 'set')} of the bin, {_count(pictures, 'removed picture')} of others.")
+    _tell_freed(freed, arguments, sets=sets, pictures=pictures)
+    return 0
+
+
+def _tell_freed(freed: upkeep.Freed, arguments: argparse.Namespace, **counts: int) -> None:
+    if arguments.json:
+        say_json({**counts, "freed_bytes": freed.file_bytes + freed.database_bytes, **asdict(freed)})
+    else:
+        files, database = _mb(freed.file_bytes), _mb(freed.database_bytes)
+        say(f"{_mb(freed.file_bytes + freed.database_bytes)} became free: files {files}, database {database}.")
 
 
 def _backup(folder: Path, arguments: argparse.Namespace) -> int:
@@ -115,6 +130,10 @@ def _backup(folder: Path, arguments: argparse.Namespace) -> int:
     else:
         say(f"{target}: all sets and {count} pictures, {_mb(size)}.")
     return 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _mb(size_bytes: int) -> str:

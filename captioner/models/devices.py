@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from captioner.contract import Model
 from captioner.errors import CaptionerError, MissingPackage
+from captioner.models import cards
 
 # What of a card's memory models may take where nobody says: the rest is for other programs and CUDA's own context.
 _CARD_SHARE = 0.85
@@ -93,9 +94,10 @@ class Memory:
 
 
 def resolve_device(wish: str) -> str:
-    """ "auto", "cpu", "cuda" or "cuda:N" -> the device to use, after a look at what this machine has.
+    """ "auto", "cpu", "cuda" or "cuda:N" -> the device to use, after a look at what this machine has; auto takes the
+    first card that models can run on.
 
-    Raises: CaptionerError: no such device; says what there is.
+    Raises: CaptionerError: no such device, or models cannot run on it; says what there is.
     """
     if wish == "cpu":
         return "cpu"
@@ -103,22 +105,40 @@ def resolve_device(wish: str) -> str:
     if wish != "auto" and not (kind == "cuda" and (wish == "cuda" or (number.isascii() and number.isdigit()))):
         raise CaptionerError(f"device is {wish!r}; it must be auto, cpu, cuda or cuda:N.", code="bad_device")
     try:
-        import torch
+        count = cards.count_cards()
     except ModuleNotFoundError as error:
         if wish == "auto":
             return "cpu"
         raise MissingPackage(f"The device {wish} needs torch: pip install torch") from error
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wish == "auto":
-        return "cuda" if count else "cpu"
+        usable = next((index for index in range(count) if not cards.why_unusable(index)), None)
+        return "cpu" if usable is None else f"cuda:{usable}" if usable else "cuda"
     if not count:
+        why = cards.why_no_card()
         raise CaptionerError(
-            f"device is {wish}, but torch finds no CUDA device here; use --device cpu, or install the driver and a "
-            "torch with CUDA.",
+            f"device is {wish}, but torch cannot use the NVIDIA card here: {why}; or use --device cpu."
+            if why
+            else f"device is {wish}, but torch finds no CUDA device here; use --device cpu, or install the driver and "
+            "a torch with CUDA.",
             code="bad_device",
         )
-    if number and int(number) >= count:
+    index = int(number or 0)
+    if index >= count:
         raise CaptionerError(
             f"device is {wish}, but there are {count} CUDA devices here, numbered from 0.", code="bad_device"
         )
+    if why := cards.why_unusable(index):
+        raise CaptionerError(
+            f"device is {wish}, but models cannot run on it: {why}; use --device cpu.", code="bad_device"
+        )
     return wish
+
+
+def why_on_cpu() -> str:
+    """What a person should know where "auto" came to the CPU although there is an NVIDIA card; "" where all is well."""
+    try:
+        count = cards.count_cards()
+    except ModuleNotFoundError:
+        return ""
+    why = cards.why_unusable(0) if count else cards.why_no_card()
+    return f"Models run on the CPU although there is an NVIDIA card, which is many times slower: {why}." if why else ""

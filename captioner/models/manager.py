@@ -18,7 +18,7 @@ from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, OutOfMemory
 from captioner.events import tell
 from captioner.models import memory, sources
-from captioner.models.devices import resolve_device
+from captioner.models.devices import resolve_device, why_on_cpu
 from captioner.models.download import Progress
 from captioner.models.downloads import Downloads
 from captioner.models.forecasts import forecast_folder
@@ -38,9 +38,9 @@ class ModelReport:
 
     place: the folder, name or address it was loaded from. device, precision, runtime: as the model itself reports them,
     so a provider that fell back to the CPU shows. size_bytes: what it takes where it is, with what it remembers.
-    is_in_use: work is going on with it. last_used: seconds since 1970. warning: a sentence, with the model's name, that
-    the person who uses it should see; "" when all is well. note: what else was found out about how it runs, to stand
-    after its name; "" for nothing.
+    is_in_use: work is going on with it. last_used: seconds since 1970. warning: a sentence that the person who uses it
+    should see, with the model's name where it is about that model alone; "" when all is well. note: what else was found
+    out about how it runs, to stand after its name; "" for nothing.
     """
 
     name: str
@@ -89,6 +89,7 @@ class ModelManager:
         self._idle_s = idle_s
         self._clock = clock
         self._device: str | None = None
+        self._why_on_cpu = ""
         self._residents = Residents(lambda: self.device, vram_bytes, ram_bytes)
         self._loading: set[Key] = set()
         self._failures: dict[Key, str] = {}
@@ -104,7 +105,10 @@ class ModelManager:
         """
         if self._device is None:
             with self._lock:
-                self._device = resolve_device(self._device_wish)
+                device = resolve_device(self._device_wish)
+                if device == "cpu" and self._device_wish == "auto":
+                    self._why_on_cpu = why_on_cpu()
+                self._device = device
         return self._device
 
     @property
@@ -166,11 +170,16 @@ class ModelManager:
                 size_bytes=kept.model.size_bytes,
                 is_in_use=kept.users > 0,
                 last_used=kept.last_used,
-                warning=f"{kept.source.name} {kept.model.warning}" if kept.model.warning else "",
+                warning=self._warning(kept),
                 note=kept.model.note,
             )
             for _, kept in reversed(self._residents.items())
         ]
+
+    def _warning(self, kept: Resident) -> str:
+        if kept.model.warning:
+            return f"{kept.source.name} {kept.model.warning}"
+        return "" if kept.model.is_remote else self._why_on_cpu
 
     def loading(self) -> frozenset[Key]:
         """The models that are being loaded or brought back now."""

@@ -228,11 +228,15 @@ class Jobs:
                 todo.append((view, families))
         return todo
 
-    def _refuse_second_job(self, set_id: str) -> None:
+    def refuse_busy(self, set_id: str) -> None:
+        """Raises: CaptionerError: a job of the set goes on."""
         running = [job for job in self._worker.jobs(set_id) if not job.is_finished]
         if running:
             doing = _DOING[running[0].kind]
             raise CaptionerError(f"this set is being {doing} already; wait for it or stop it.", code="busy")
+
+    def _refuse_second_job(self, set_id: str) -> None:
+        self.refuse_busy(set_id)
         self._shares.check_jobs(set_id)
 
     def newest(self, set_id: str) -> dict[str, Any] | None:

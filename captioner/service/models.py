@@ -101,7 +101,7 @@ class Models:
         warned = {(report.name, report.family): report.warning for report in reports if report.warning}
         said = [warned[key] for one in plan.running() if (key := (one.model, one.family)) in warned]
         tight = self._tight(plan)
-        return [*named, *said, *([tight] if tight else [])]
+        return list(dict.fromkeys([*named, *said, *([tight] if tight else [])]))
 
     def _tight(self, plan: Plan) -> str:
         """What a person should know where a plan's models cannot all be in memory; "" where they can."""

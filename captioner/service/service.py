@@ -187,6 +187,29 @@ class Service:
         self.workspace.delete_set(set_id)
         return {}
 
+    def set_use(self, set_id: str) -> dict[str, Any]:
+        """What a set takes on the disk, as `space.SetUse`.
+
+        Returns: {"pictures", "removed", "picture_bytes", "own_bytes", "removed_bytes"}.
+        """
+        use = self.workspace.space.of_set(set_id)
+        return {
+            "pictures": use.pictures,
+            "removed": use.removed,
+            "picture_bytes": use.picture_bytes,
+            "own_bytes": use.own_bytes,
+            "removed_bytes": use.removed_bytes,
+        }
+
+    def delete_removed(self, set_id: str) -> dict[str, Any]:
+        """Delete for good what was removed from a set; undo passes it over then.
+
+        Returns: {"deleted": how many pictures}.
+        Raises: CaptionerError: a job of the set goes on, which may still bring captions for them.
+        """
+        self.jobs.refuse_busy(set_id)
+        return {"deleted": self.workspace.bin.delete_removed(set_id)}
+
     def known_sets(self, set_ids: Sequence[str]) -> dict[str, Any]:
         """Name, size and time of the sets that a browser opened; ids that nobody knows are left out.
 
@@ -336,12 +359,16 @@ class Service:
     def travel(self, set_id: str, *, is_undo: bool) -> dict[str, Any]:
         """Take back the newest step, or do the last one that was taken back again.
 
-        Returns: {"label": what it was, None where there is nothing; "has_settings": whether the settings changed}.
+        Returns: {"label": what it was, None where there is nothing; "has_settings": whether the settings changed;
+            "gone": how many of its pictures were deleted for good; "is_changed": whether it did something to others}.
         """
         change = self.workspace.undo(set_id) if is_undo else self.workspace.redo(set_id)
         if change is None or change.entry is None:
-            return {"label": None, "has_settings": False}
-        return {"label": change.entry.label, "has_settings": change.entry.kind == "settings"}
+            return {"label": None, "has_settings": False, "gone": 0, "is_changed": False}
+        has_settings = change.entry.kind == "settings"
+        is_changed = has_settings or bool(change.picture_ids)
+        label = change.entry.label
+        return {"label": label, "has_settings": has_settings, "gone": change.gone, "is_changed": is_changed}
 
 
 def _compose_part(plan: Plan) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -127,7 +128,8 @@ class SweepRun:
                 if isinstance(error, UnknownSet):
                     raise
                 told = type(error)(GONE, code=error.code) if isinstance(error, UnknownPicture) else error
-                self._put([_failed(picture_id, cell, told) for cell in cells])
+                with suppress(UnknownPicture):  # one that was deleted for good has no place for them
+                    self._put([_failed(picture_id, cell, told) for cell in cells])
                 yield from (told for _ in cells)
                 continue
             for step in cell_steps(shown, grid, self._manager, stored, picture_id=picture_id):

@@ -49,6 +49,7 @@ from captioner.ui.asked import (
     word,
 )
 from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
+from captioner.ui.keeping_endpoints import KEEPING_SHAPES, keeping_functions
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
 from captioner.workspace.lab import COLOURS
 
@@ -87,8 +88,7 @@ _SHAPES: Mapping[str, Shape] = {
     "save_caption": Shape(set_id=identifier, picture_id=identifier, text=caption, base_revision=whole),
     "import_set": Shape(set_id=identifier, files=listed(present), settings=settings, look=flag),
     "export_set": Shape(set_id=identifier, export=settings),
-    "delete_set": Shape(set_id=identifier, for_good=optional(flag, False)),
-    "restore_set": Shape(set_id=identifier),
+    **KEEPING_SHAPES,
     **JOB_SHAPES,
     "models": Shape(),
     "act_on_model": Shape(action=one_of(ACTIONS), name=optional(label, "")),
@@ -286,17 +286,6 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
             planned.write(sink)
         return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
 
-    def delete_set(set_id: str, for_good: bool = False) -> dict:  # type: ignore[type-arg]
-        """Puts a caption set into the bin, where /restore_set finds it for 30 days; returns {}.
-
-        for_good: deletes it with its pictures and captions at once, in the bin or not; nothing brings it back.
-        """
-        return service.delete_for_good(set_id) if for_good else service.delete_set(set_id)
-
-    def restore_set(set_id: str) -> dict:  # type: ignore[type-arg]
-        """Brings a caption set back from the bin, as it was; returns {}."""
-        return service.restore_set(set_id)
-
     def models() -> dict:  # type: ignore[type-arg]
         """What models there are: {"models": [{"name", "family", "kind", "source", "licence", "state":
         "absent|downloading|downloaded|loading|resident|offloaded|failed", "device", "precision", "runtime",
@@ -316,8 +305,9 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),
         *(suggest, suggested, start_sweep, sweep, rate),
-        *(scores, captions, save_caption, import_set, export_set, delete_set, restore_set),
+        *(scores, captions, save_caption, import_set, export_set),
         *(models, act_on_model),
+        *keeping_functions(service),
         *job_functions(service),
     )
 

@@ -62,6 +62,8 @@ _LANES: Mapping[str, str] = {
     "import_look": "imports",
     "import_take": "imports",
     "import_drop": "imports",
+    "set_use": "looks",
+    "delete_removed": "checks",
     "list_models": "looks",
     "act_on_model": "checks",
     "said_in_all": "looks",

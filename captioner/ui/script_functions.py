@@ -75,6 +75,8 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             ),
         ),
         _function("known_sets", {"sets": listed(present)}, lambda asked: service.known_sets(asked["sets"])),
+        _function("set_use", of_set, lambda asked: service.set_use(asked["set"])),
+        _function("delete_removed", of_set, lambda asked: service.delete_removed(asked["set"])),
         _function("samples", {}, lambda asked: samples.listed()),
         _function(
             "remove_pictures",

@@ -194,7 +194,8 @@ def put_layers(
 
 
 def travel(db: sqlite3.Connection, set_id: str, expected: int | None, now: float, *, is_undo: bool) -> Change | None:
-    """Undo the newest entry, or redo the one undone last; None where there is none.
+    """Undo the newest entry, or redo the one undone last; None where there is none. Pictures that were deleted for good
+    are passed over and counted.
 
     Raises: StoreError: it is not the expected one; nothing was done.
     """
@@ -216,7 +217,12 @@ def travel(db: sqlite3.Connection, set_id: str, expected: int | None, now: float
         _write_settings(db, set_key, version, settings)
     keys = dict.fromkeys(step.picture_key for step in steps)
     ids = dict(db.execute("SELECT key, id FROM pictures WHERE set_key = ?", (set_key,)).fetchall())
-    return Change(entry=journal.entry(db, entry.id), picture_ids=tuple(ids[key] for key in keys), version=version)
+    return Change(
+        entry=journal.entry(db, entry.id),
+        picture_ids=tuple(ids[key] for key in keys),
+        version=version,
+        gone=journal.gone(db, entry.id),
+    )
 
 
 def write_steps(

@@ -19,12 +19,14 @@ TEXT, EXISTING, IS_REMOVED, IS_REVIEWED = "text", "existing", "is_removed", "is_
 LAYER, RATING, KIND_TEXT = "layer:", "rating:", "text:"
 
 # What a field's new value changes beside itself. The revision counts changes of the edit only; layers_version those
-# of what a caption is composed from. An edit's and a rating's checksum are written with them, the others' by trigger.
+# of what a caption is composed from; a set's changed_at is the time of the change that goes on. The checksums of edits
+# and ratings are written with them, the others' by trigger.
 _PICTURE_UPDATES = {
     TEXT: "UPDATE pictures SET text = ?1, version = ?2, revision = revision + 1,"
     " text_checksum = captioner_checksum(?1, revision + 1) WHERE key = ?3",
     EXISTING: "UPDATE pictures SET existing = ?1, version = ?2, layers_version = ?2 WHERE key = ?3",
-    IS_REMOVED: "UPDATE pictures SET is_removed = ?1, version = ?2 WHERE key = ?3",
+    IS_REMOVED: "UPDATE pictures SET is_removed = ?1, version = ?2, removed_at ="
+    " CASE WHEN ?1 THEN (SELECT changed_at FROM sets WHERE sets.key = set_key) END WHERE key = ?3",
     IS_REVIEWED: "UPDATE pictures SET is_reviewed = ?1, version = ?2 WHERE key = ?3",
 }
 _RATING_UPDATE = (
@@ -260,6 +262,16 @@ def history(db: sqlite3.Connection, set_key: int, limit: int) -> tuple[Entry, ..
 def entry(db: sqlite3.Connection, entry_key: int) -> Entry:
     """One entry by its key."""
     return next(_entries(db, "WHERE key = ?", entry_key))
+
+
+def gone(db: sqlite3.Connection, entry_key: int) -> int:
+    """How many pictures of an entry were deleted for good, and their steps with them."""
+    row = db.execute(
+        "SELECT picture_count - (SELECT COUNT(DISTINCT picture_key) FROM steps WHERE entry_key = entries.key)"
+        " FROM entries WHERE key = ?",
+        (entry_key,),
+    ).fetchone()
+    return max(0, int(row[0]))
 
 
 def settings_of(db: sqlite3.Connection, entry_key: int) -> tuple[str | None, str | None]:

@@ -125,12 +125,14 @@ class Entry:
 class Change:
     """What an undo, a redo, a removal or a run did.
 
-    entry: None where nothing changed. version: the set's version after it.
+    entry: None where nothing changed. version: the set's version after it. gone: how many pictures of the entry were
+    deleted for good, so that an undo or redo passed them over.
     """
 
     entry: Entry | None
     picture_ids: tuple[str, ...]
     version: int
+    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ Version 1 holds sets, pictures, layers and edits; version 2 adds the journal; ve
 row that is written whole (see `checksums`), a picture's folder, and the files that a deleted set leaves; version 4
 adds whether a person has reviewed a picture and what the picture looks like; version 5 the lab: sweeps, ratings, and
 what models said of the captions that are there; version 6 the edits of the kinds of captions that are not in front;
-version 7 jobs; version 8 the bin. A script that was released is never changed: the next version is one more script.
+version 7 jobs; version 8 the bin; version 9 the same for removed pictures. A script that was released is never changed:
+the next version is one more script.
 """
 
 from __future__ import annotations
@@ -292,7 +293,20 @@ CREATE INDEX jobs_by_set ON jobs (set_key, key);
 # When a set was put into the bin; NULL for one that is there. No part of a checksum: damage costs a look into the bin.
 _BIN = "ALTER TABLE sets ADD COLUMN deleted_at REAL;"
 
-MIGRATIONS = (_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE, _LAB, _KINDS, _JOBS, _BIN)
+# When a picture was removed, seconds since 1970; NULL for one that is there. What was removed before waits from the
+# update on, since nobody was told then. gone_version: the set's version up to which pictures were deleted for good, so
+# that who saw no later one is told everything anew. As with the bin, no part of a checksum.
+_REMOVED_AT = """
+ALTER TABLE pictures ADD COLUMN removed_at REAL;
+ALTER TABLE sets ADD COLUMN gone_version INTEGER NOT NULL DEFAULT 0;
+UPDATE pictures SET removed_at = (julianday('now') - 2440587.5) * 86400.0 WHERE is_removed = 1;
+CREATE INDEX pictures_removed ON pictures (removed_at) WHERE removed_at IS NOT NULL;
+"""
+
+MIGRATIONS = (
+    *(_SETS_PICTURES_LAYERS, _JOURNAL, _CHECKSUMS, _REVIEWED + _CHECKSUMS_AT_ONCE),
+    *(_LAB, _KINDS, _JOBS, _BIN, _REMOVED_AT),
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

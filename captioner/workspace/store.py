@@ -44,6 +44,7 @@ from captioner.workspace.records import (
     View,
 )
 from captioner.workspace.reviews import Reviews
+from captioner.workspace.space import Space
 
 LAYERS_AT_ONCE = 500  # pictures whose layers one read transaction fetches
 LAYERS_ONE_BY_ONE = 64  # of so many pictures layers are read singly; for more, those of the whole set are gone through
@@ -70,6 +71,7 @@ class Workspace:
         self.jobs = StoredJobs(self._database, clock)
         self.kind_texts = KindTexts(self._database)
         self.bin = Bin(self._database, self._files, clock)
+        self.space = Space(self._database, self._files)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -197,7 +199,7 @@ class Workspace:
         return uploads.thumbnail(self._files, self._digest(set_id, picture_id))
 
     def remove_pictures(self, set_id: str, picture_ids: Iterable[str], *, label: str = "Remove") -> Change:
-        """Take pictures out of the set, as one journal entry; nothing is deleted, so that undo brings all back."""
+        """Take pictures out of the set, as one journal entry; undo brings all back until the bin is emptied of them."""
         now = self._clock()
         with self._database.write() as db:
             return edits.set_removed(db, set_id, picture_ids, label, now, is_removed=True)

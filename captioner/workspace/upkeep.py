@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from captioner.errors import StoreError
 from captioner.files import written_whole
-from captioner.workspace import checksums
+from captioner.workspace import checksums, space
+from captioner.workspace.bin import Bin
 from captioner.workspace.database import BUSY_TIMEOUT_S, DATABASE_NAME, Database
 from captioner.workspace.deletion import discard_files
 from captioner.workspace.disk import database_errors, file_errors
@@ -31,16 +33,11 @@ _DIGESTS = "SELECT DISTINCT digest FROM pictures"
 
 
 @dataclass(frozen=True, slots=True)
-class SetUse:
-    """What a set takes. picture_bytes: of its pictures as they came, equal ones once. own_bytes: what deleting it would
-    free, since no other set has them; thumbnails and rows come on top."""
+class Freed:
+    """What became free on the disk. file_bytes: of pictures and thumbnails; database_bytes: of the database."""
 
-    id: str
-    name: str
-    pictures: int
-    picture_bytes: int
-    own_bytes: int
-    is_in_bin: bool = False
+    file_bytes: int
+    database_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +49,13 @@ class Use:
     picture_bytes: int
     thumbnail_bytes: int
     other_bytes: int
-    sets: Sequence[SetUse]
+    sets: Sequence[space.SetUse]
 
 
 def disk_use(folder: Path) -> Use:
     """What a workspace takes, set by set, the largest first. Raises: StoreError: there is none, or it is damaged."""
     with _reading(folder) as db:
-        rows = db.execute("SELECT key, id, name, deleted_at FROM sets").fetchall()
-        sizes: dict[str, int] = {}
-        digests: dict[int, set[str]] = {}
-        counts: dict[int, int] = {}
-        for set_key, digest in db.execute("SELECT set_key, digest FROM pictures"):
-            digests.setdefault(set_key, set()).add(digest)
-            counts[set_key] = counts.get(set_key, 0) + 1
-    files = PictureFiles(folder)
-    holders: dict[str, int] = {}
-    for found in digests.values():
-        for digest in found:
-            holders[digest] = holders.get(digest, 0) + 1
-            if digest not in sizes:
-                sizes[digest] = files.size_bytes(digest)
-    sets = [
-        SetUse(
-            id=set_id,
-            name=name,
-            pictures=counts.get(key, 0),
-            picture_bytes=sum(sizes[digest] for digest in digests.get(key, ())),
-            own_bytes=sum(sizes[digest] for digest in digests.get(key, ()) if holders[digest] == 1),
-            is_in_bin=deleted_at is not None,
-        )
-        for key, set_id, name, deleted_at in rows
-    ]
+        sets = space.uses(db, PictureFiles(folder))
     database = [folder / (DATABASE_NAME + suffix) for suffix in ("", "-wal", "-shm")]
     return Use(
         folder=folder,
@@ -90,7 +63,7 @@ def disk_use(folder: Path) -> Use:
         picture_bytes=_bytes((folder / "pictures").rglob("*")),
         thumbnail_bytes=_bytes((folder / "thumbnails").rglob("*")),
         other_bytes=_bytes(set(folder.glob("captions.*")) - set(database)),
-        sets=sorted(sets, key=lambda one: -one.picture_bytes),
+        sets=sets,
     )
 
 
@@ -116,21 +89,29 @@ def faults(folder: Path) -> Iterator[str]:
             yield str(error)
 
 
-def compact(folder: Path) -> int:
-    """Give back what deleted sets and edits have left of the disk. Returns: the bytes that became free.
+def compact(folder: Path) -> Freed:
+    """Give back what deleted sets and edits have left of the disk.
 
     Raises: StoreError: another process has the workspace; there is none; the disk has no room for the second copy that
         SQLite makes meanwhile.
     """
-    _there(folder)
-    before = _all_bytes(folder)
-    database = Database(folder)
-    try:
+    with _alone(folder) as database:
+        before = _sizes(folder)
         discard_files(database, PictureFiles(folder))
         database.shrink()
-    finally:
-        database.close()
-    return max(0, before - _all_bytes(folder))
+        return _freed(before, _sizes(folder))
+
+
+def empty(folder: Path) -> tuple[int, int, Freed]:
+    """Delete for good, at once, all sets in the bin and all pictures that were removed from others; then as `compact`.
+
+    Returns: how many sets, how many pictures, what became free. Raises: StoreError: as `compact`.
+    """
+    with _alone(folder) as database:
+        before = _sizes(folder)
+        sets, pictures = Bin(database, PictureFiles(folder), time.time).empty(kept_days=0)
+        database.shrink()
+        return sets, pictures, _freed(before, _sizes(folder))
 
 
 def backup(folder: Path, target: Path, *, beside: Mapping[str, Path] | None = None) -> int:
@@ -217,8 +198,25 @@ def _bytes(paths: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def _all_bytes(folder: Path) -> int:
-    return _bytes(folder.rglob("*"))
+@contextmanager
+def _alone(folder: Path) -> Iterator[Database]:
+    """A workspace's database, held by nobody else meanwhile."""
+    _there(folder)
+    database = Database(folder)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _sizes(folder: Path) -> Freed:
+    """What files and database take."""
+    files = sum(_bytes((folder / kind).rglob("*")) for kind in ("pictures", "thumbnails"))
+    return Freed(files, _bytes(folder / (DATABASE_NAME + suffix) for suffix in ("", "-wal", "-shm")))
+
+
+def _freed(before: Freed, after: Freed) -> Freed:
+    return Freed(max(0, before.file_bytes - after.file_bytes), max(0, before.database_bytes - after.database_bytes))
 
 
 def _sha256(path: Path) -> str:

@@ -168,10 +168,10 @@ def view(db: sqlite3.Connection, picture_key: int) -> View:
 def changes_since(db: sqlite3.Connection, set_id: str, version: int) -> Changes:
     """What changed in a set after a version. Raises: UnknownSet."""
     set_key = find_set(db, set_id)
-    current, name_version, settings_version = db.execute(
-        "SELECT version, name_version, settings_version FROM sets WHERE key = ?", (set_key,)
+    current, name_version, settings_version, gone_version = db.execute(
+        "SELECT version, name_version, settings_version, gone_version FROM sets WHERE key = ?", (set_key,)
     ).fetchone()
-    is_everything = not 0 <= version <= current
+    is_everything = not 0 <= version <= current or version < gone_version  # which rows went no row says any more
     since = -1 if is_everything else version
     changed: tuple[View, ...] = ()
     removed: list[str] = []

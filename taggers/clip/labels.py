@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -237,3 +237,17 @@ def _checked(tensors: dict[str, NDArray[Any]], count: int) -> Embeddings:
 
 def _ascii(digest: str) -> NDArray[np.int8]:
     return np.frombuffer(digest.encode("ascii"), np.int8)
+
+
+def sample_of(missing: Mapping[Vocabulary, int], size: int) -> list[str]:
+    """Some labels, in the proportion in which they are missing, since artists are shorter than flavors.
+
+    Args: missing: vocabulary -> how many of its labels; one at least in all. size: how many to give, or a few more.
+    """
+    count = sum(missing.values())
+    return [
+        vocabulary.labels[index * len(vocabulary.labels) // share]
+        for vocabulary, labels in missing.items()
+        for share in [-(-size * labels // count)]
+        for index in range(share)
+    ]

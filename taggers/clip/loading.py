@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from captioner.contract import ModelSpec
 from captioner.errors import BadModel, OutOfMemory
+from captioner.models.cards import put_on
 from captioner.models.descriptions import (
     Rule,
     Rules,
@@ -163,10 +164,11 @@ def build(
         model, _, preprocess = open_clip.create_model_and_transforms(
             f"local-dir:{folder}",
             precision="fp16" if device.startswith("cuda") else "fp32",
-            device=device,
+            device="cpu",  # on a card it would take twice its memory: made in fp32 and turned to fp16 there
             force_quick_gelu=needs_quick_gelu(folder, config, spec),
             pretrained_text=False,
         )
+        put_on(model, device)
     except BadModel:
         raise
     except Exception as error:  # open_clip and safetensors raise what they like for a damaged folder

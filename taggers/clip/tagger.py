@@ -18,18 +18,19 @@ import numpy as np
 
 from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel
-from captioner.models.memory import in_halves, make_room
+from captioner.models.cards import put_on
+from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
 from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
 from taggers.clip import loading, pairs
-from taggers.clip.labels import Embeddings, LabelCache, TowerEncoder
+from taggers.clip.labels import Embeddings, LabelCache, TowerEncoder, sample_of
 from taggers.clip.modes import prompt_by_mode
 from taggers.clip.opinions import Background, PictureMemory, WordTokens, opinions
 from taggers.clip.prompts import Prompt
 from taggers.clip.published import download_mb, fetch_steps
-from taggers.clip.ranking import Labels, PictureScorer, Table
+from taggers.clip.ranking import Labels, PictureScorer, Table, matrix_on
 from taggers.clip.settings import ClipSettings
 from taggers.thresholds import above, best_of_each
 from taggers.vocabularies import Vocabulary
@@ -162,7 +163,7 @@ class ClipTagger(Tagger):
     def move_to(self, device: str) -> None:
         """Bring weights and label matrix to a device, in the precision they have."""
         self._memory.clear()
-        self._model.to(device)
+        put_on(self._model, device)
         for labels in self._in_memory():
             labels.matrix = labels.matrix.to(device)
         self._device = device
@@ -180,13 +181,7 @@ class ClipTagger(Tagger):
         if count == 0:
             return Forecast(0, "labels to embed", 0.0)
         if self._seconds_a_label is None:
-            # Labels in the proportion in which they are missing, since artists are shorter than flavors.
-            sample = [
-                vocabulary.labels[index * len(vocabulary.labels) // size]
-                for vocabulary, labels in missing.items()
-                for size in [-(-_SAMPLE * labels // count)]
-                for index in range(size)
-            ]
+            sample = sample_of(missing, _SAMPLE)
             encoder = self._label_encoder()
             encoder.embed(encoder.tokenize(sample[:4]))  # the first run makes the text tower and wakes the device
             start = clock()
@@ -285,10 +280,8 @@ class ClipTagger(Tagger):
             matrices.append(embeds)
             done += count
         self._text_tower = None  # its copies of the weights are not needed until a text is to be encoded again
-        if not matrices:  # a model folder whose own list of vocabularies is empty
-            return Labels([], torch.empty(0, 0, device=self._device))
-        make_room(sum(4 * matrix.size for matrix in matrices))
-        return Labels(tables, torch.from_numpy(np.concatenate(matrices)).to(self._device).float())
+        # A model folder's own list of vocabularies may be empty.
+        return Labels(tables, matrix_on(self._device, matrices) if matrices else torch.empty(0, 0))
 
     def _rankable(self, settings: ClipSettings) -> list[Labels]:
         """The model's labels, and those of the person's own vocabulary that the settings name."""
@@ -318,7 +311,7 @@ class ClipTagger(Tagger):
         Raises: OutOfMemory: for a single picture; larger batches are halved by themselves.
         """
         labels = self._rankable(settings)
-        scorers = [self._scorer(labels, row) for row in self._features([shown.image for shown in inputs])]
+        scorers = [self._scorer(labels, row) for row in self._features(inputs)]
         if settings.mode == "rank":
             return [scorer.rank() for scorer in scorers]
         made = [prompt_by_mode(scorer, settings, shown.sentence) for scorer, shown in zip(scorers, inputs, strict=True)]
@@ -329,7 +322,7 @@ class ClipTagger(Tagger):
     def interrogate(self, picture: Image, settings: ClipSettings, sentence: str = "") -> Prompt:
         """The whole prompt that a mode other than rank makes of a sentence, as the package writes it."""
         labels = self._rankable(settings)
-        (features,) = self._features([picture])
+        (features,) = self._features([PictureInput(picture)])
         return prompt_by_mode(self._scorer(labels, features), settings, sentence)
 
     @staticmethod
@@ -354,14 +347,14 @@ class ClipTagger(Tagger):
 
     def background_of(self, inputs: Iterable[PictureInput], before: Background | None = None) -> Background | None:
         """The mean of the pictures' features. Raises: OutOfMemory: for a single picture."""
-        features = [row for shown in inputs for row in self._features([shown.image])]
+        features = [row for shown in inputs for row in self._features([shown])]
         return Background.of(features, before) if features else before
 
     def opinions(
         self, shown: PictureInput, rivals: Mapping[str, Sequence[str]], background: Background | None = None
     ) -> dict[str, dict[str, Opinion]]:
         """By how much rather it would see a changed caption under the picture; see `opinions.opinions`."""
-        (features,) = self._features([shown.image])
+        (features,) = self._features([shown])
         return opinions(
             features,
             rivals,
@@ -371,7 +364,11 @@ class ClipTagger(Tagger):
             logit_scale=float(self._model.logit_scale.detach().exp()),
         )
 
-    def _features(self, pictures: Sequence[Image]) -> list[Tensor]:
+    def preprocess_ahead(self) -> Callable[[Image], Tensor]:
+        """open_clip's own transform."""
+        return self._preprocess
+
+    def _features(self, pictures: Sequence[PictureInput]) -> list[Tensor]:
         """Normalised picture features in float32, (1, width) each; a picture of late is not looked at again."""
         import torch
 
@@ -383,8 +380,8 @@ class ClipTagger(Tagger):
                 rows: Sequence[Tensor] = (features / features.norm(dim=-1, keepdim=True)).split(1)
                 return rows
 
-        def look(part: Sequence[Image]) -> Sequence[Tensor]:
-            return self._memory.features([self._preprocess(picture) for picture in part], encode)
+        def look(part: Sequence[PictureInput]) -> Sequence[Tensor]:
+            return self._memory.features([shown.as_seen(self.family, self._preprocess) for shown in part], encode)
 
         return in_halves(look, pictures, at_once=_CUDA_BATCH if self._device.startswith("cuda") else _CPU_BATCH)
 

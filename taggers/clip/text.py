@@ -9,7 +9,7 @@ Shapes: N texts, T positions run, P positions of a shared prefix, W width, H hea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from captioner.models.memory import make_room
+from captioner.models.memory import in_halves, make_room
 
 # Tokens a run: enough to fill the processor, few enough to stay in its caches (a CPU) or memory (a GPU).
 _CPU_RUN_TOKENS = 2048
 _CUDA_RUN_TOKENS = 32_768
+# How many keys and values a run may hold for each of its tokens, where texts share a long beginning.
+_KEYS_A_TOKEN = 4
 # The number of tokens that packed weights are laid out for; any other works too.
 _PACKED_ROWS = 512
 _QUICK_GELU = 1.702
@@ -47,9 +49,12 @@ class PlainTextTower:
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Features (N, width) in float32, not normalised, of token ids (N, context) as the tokenizer gives them."""
-        batches = tokens.split(64 if self._device.type == "cpu" else 512)
-        with torch.inference_mode():
-            return torch.cat([self._model.encode_text(batch.to(self._device)).float() for batch in batches])
+
+        def run(rows: Sequence[int]) -> Tensor:
+            features: Tensor = self._model.encode_text(tokens[list(rows)].to(self._device)).float()
+            return features
+
+        return _in_own_order(run, _groups(range(len(tokens)), 64 if self._device.type == "cpu" else 512))
 
     def encode_continuations(self, tokens: Tensor) -> Tensor:
         """As `encode`; nothing can be shared here."""
@@ -127,26 +132,23 @@ class CausalTextTower:
 
     def encode_variants(self, tokens: Tensor) -> Tensor:
         """As `encode`, for texts that begin alike to various lengths, as with one word changed: each beginning once."""
-        features: Tensor | None = None
-        for tree in _trees(tokens.cpu().numpy(), self.lengths(tokens).cpu().numpy(), self._run_tokens):
-            with torch.inference_mode():
-                found = self._run_tree(tree).float()
-            if features is None:
-                features = torch.empty(len(tokens), found.shape[1], device=found.device)
-            features[torch.from_numpy(tree.members).to(found.device)] = found
-        assert features is not None
-        return features
+        ids, lengths = tokens.cpu().numpy(), self.lengths(tokens).cpu().numpy()
+        in_order = np.lexsort(ids.T[::-1]).tolist()
+
+        def run(rows: Sequence[int]) -> Tensor:
+            members = np.asarray(rows)
+            return self._run_tree(_tree(ids[members], lengths[members])).float()
+
+        return _in_own_order(run, _groups(in_order, max(1, self._run_tokens // int(lengths.max()))))
 
     def _in_buckets(self, tokens: Tensor, lengths: Tensor, prefix: _KeysValues | None) -> Tensor:
-        features: Tensor | None = None
-        for members, longest in _buckets(lengths, self._run_tokens):
-            with torch.inference_mode():
-                found = self._run(tokens[members, :longest], lengths[members] - 1, prefix).float()
-            if features is None:
-                features = torch.empty(len(tokens), found.shape[1], device=found.device)
-            features[members.to(found.device)] = found
-        assert features is not None
-        return features
+        def run(rows: Sequence[int]) -> Tensor:
+            members = torch.tensor(rows)
+            longest = int(lengths[members].max())
+            return self._run(tokens[members, :longest], lengths[members] - 1, prefix).float()
+
+        shared = prefix[0][0].shape[2] if prefix else 0
+        return _in_own_order(run, _buckets(lengths, self._run_tokens, shared))
 
     def _embed(self, tokens: Tensor, start: int) -> Tensor:
         return self._embed_at(tokens, torch.arange(start, start + tokens.shape[1], device=tokens.device))
@@ -237,11 +239,10 @@ class CausalTextTower:
 class _Tree:
     """Texts as the tree of their beginnings; a node is a token behind what comes before it.
 
-    members: numbers of the texts. tokens, rows, positions: of each node, its own token, and where it was seen first.
+    tokens, rows, positions: of each node, its own token, and where it was seen first.
     paths: (members, T), each text's nodes, any behind its end. ends: positions of the end tokens.
     """
 
-    members: NDArray[np.int64]
     tokens: NDArray[np.int64]
     rows: NDArray[np.int64]
     positions: NDArray[np.int64]
@@ -249,17 +250,8 @@ class _Tree:
     ends: NDArray[np.int64]
 
 
-def _trees(tokens: NDArray[np.int64], lengths: NDArray[np.int64], run_tokens: int) -> Iterator[_Tree]:
-    """Trees of texts of at most so many tokens. Args: tokens: (N, context). lengths: with the end token."""
-    order = np.lexsort(tokens.T[::-1])
-    count = max(1, run_tokens // int(lengths.max()))
-    for start in range(0, len(order), count):
-        members = order[start : start + count]
-        yield _tree(members, tokens[members], lengths[members])
-
-
-def _tree(members: NDArray[np.int64], tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> _Tree:
-    """Args: tokens, lengths: of the members, which are in order of the alphabet."""
+def _tree(tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> _Tree:
+    """Args: tokens: (N, context), in the order of their ids. lengths: with the end token."""
     places = np.arange(int(lengths.max()))
     tokens = tokens[:, : len(places)]
     alike = np.cumprod(tokens[1:] == tokens[:-1], axis=1).sum(axis=1)
@@ -268,7 +260,7 @@ def _tree(members: NDArray[np.int64], tokens: NDArray[np.int64], lengths: NDArra
     numbers = np.where(is_new, is_new.cumsum().reshape(is_new.shape) - 1, 0)
     paths = np.maximum.accumulate(numbers, axis=0)  # what is shared is the latest node at that place
     rows, positions = np.nonzero(is_new)
-    return _Tree(members, tokens[rows, positions], rows, positions, paths, lengths - 1)
+    return _Tree(tokens[rows, positions], rows, positions, paths, lengths - 1)
 
 
 def _joined(attended: Tensor) -> Tensor:
@@ -344,14 +336,49 @@ def _packing_works(block: Any) -> bool:
         )
 
 
-def _buckets(lengths: Tensor, run_tokens: int) -> Iterator[tuple[Tensor, int]]:
-    """Row numbers in order of length, in groups of at most `run_tokens` padded tokens, with the group's longest."""
+def _buckets(lengths: Tensor, run_tokens: int, shared: int = 0) -> Iterator[list[int]]:
+    """Row numbers in order of length, in groups of at most `run_tokens` padded tokens.
+
+    Args: shared: of a common beginning, whose keys and values each row has too: of those a group has `_KEYS_A_TOKEN`
+        times as many at most.
+    """
     order = torch.argsort(lengths, stable=True)
     ordered = lengths[order].tolist()
     start = 0
     while start < len(ordered):
         end = start + 1
-        while end < len(ordered) and (end + 1 - start) * ordered[end] <= run_tokens:
+        while (
+            end < len(ordered)
+            and (end + 1 - start) * ordered[end] <= run_tokens
+            and (end + 1 - start) * (shared + ordered[end]) <= _KEYS_A_TOKEN * run_tokens
+        ):
             end += 1
-        yield order[start:end], ordered[end - 1]
+        yield order[start:end].tolist()
         start = end
+
+
+def _groups(rows: Sequence[int], at_once: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(rows), at_once):
+        yield rows[start : start + at_once]
+
+
+def _in_own_order(run: Callable[[Sequence[int]], Tensor], groups: Iterable[Sequence[int]]) -> Tensor:
+    """Features of all rows, of groups that together are all of them; a group that finds no memory is halved.
+
+    Raises: OutOfMemory: not even one text fits.
+    """
+    ran: list[Tensor] = []
+    order: list[int] = []
+
+    def noted(rows: Sequence[int]) -> Sequence[int]:
+        with torch.inference_mode():
+            ran.append(run(rows))
+        order.extend(rows)
+        return rows
+
+    for rows in groups:
+        in_halves(noted, rows)
+    found = torch.cat(ran)
+    features = torch.empty_like(found)
+    features[torch.tensor(order, device=found.device)] = found
+    return features

@@ -146,6 +146,25 @@ def test_a_set_is_deleted_only_when_the_person_says_so(server: AppServer, contex
     assert count(page) == 2
 
 
+def test_removed_pictures_are_deleted_for_good_and_undo_says_so(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:3])
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator("#cw-grid").focus()
+    page.keyboard.press("Delete")
+    wait_until(lambda: count(page) == 2, "one is gone")
+    page.locator("#cw-sets-open").click()
+    page.locator("#cw-set-use", has_text="1 removed picture waits 30 days for an undo").wait_for()
+    page.locator("#cw-delete-removed").click()
+    page.locator("#cw-delete-removed").wait_for(state="detached")
+    page.keyboard.press("Escape")
+    page.locator("#cw-undo").click()
+    page.locator("#cw-brief", has_text="nothing came back, 1 picture deleted for good").wait_for()
+    assert count(page) == 2
+
+
 def test_the_help_opens_on_a_key_and_closes(server: AppServer, context: Any) -> None:
     page = open_page(context, server.url)
     page.locator("body").press("?")

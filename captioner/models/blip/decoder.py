@@ -6,23 +6,26 @@ Imported only by `BlipCaptioner.load`. Knows no name of a model, no page and no 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL.Image import Image
 
+from captioner.contract import PictureInput
 from captioner.errors import ModelFailed, SettingsError
 from captioner.models.blip import fast, forced, loading, selfcheck
-from captioner.models.blip.cache import PictureKeys, digest_of
+from captioner.models.blip.cache import PictureKeys, key_of
 from captioner.models.blip.graphs import StepGraphs
 from captioner.models.blip.reading import PROMPT, Reader
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
 from captioner.models.blip.settings import SamplingSettings
 from captioner.models.blip.tree import PrefixTree
 from captioner.models.byte_cache import ByteCache
+from captioner.models.cards import put_on
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
@@ -47,7 +50,7 @@ class Encoding:
     """One picture as the picture tower left it.
 
     states: (1, image tokens, width), on the model's device; a copy, since a part of a batch would keep all of it in
-    memory. digest: sha256 of the pixels, hexadecimal.
+    memory. digest: what tells the picture from others (`cache.key_of`).
     """
 
     states: torch.Tensor
@@ -99,7 +102,7 @@ class BlipDecoder:
         with loading.quiet():
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype)
-            return cls(model.to(device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
+            return cls(put_on(model, device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
 
     @property
     def device(self) -> str:
@@ -129,7 +132,7 @@ class BlipDecoder:
         if self._is_packed and device != "cpu":
             raise ValueError(f"this model was loaded for the CPU; load it again for {device}")
         self.forget_pictures()
-        self._model.to(device)
+        put_on(self._model, device)
         if self.is_fast:
             self._set_up_graphs()
         if device == "cpu" and torch.cuda.is_available():
@@ -148,21 +151,33 @@ class BlipDecoder:
         self._states.grow_at_most(states_bytes)
         self._keys.grow_at_most(more_bytes - states_bytes)
 
-    def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
+    def preprocess_ahead(self) -> Callable[[Image], torch.Tensor]:
+        """Image -> what the picture tower takes, (1, 3, edge, edge), on the CPU. Knows no weights."""
+        return partial(_pixels_of, self._pictures)
+
+    def encode(self, pictures: Sequence[PictureInput], family: str) -> list[Encoding]:
         """What the picture tower makes of each picture; one that was looked at before is not looked at again.
 
+        Args: family: under which a picture has what `preprocess_ahead` made of it.
         Raises: OutOfMemory: not even one picture fits.
         """
-        digests = [digest_of(picture) for picture in pictures]
+        digests = [key_of(shown) for shown in pictures]
         encodings: dict[str, Encoding] = {}
-        new: dict[str, Image] = {}
-        for digest, picture in zip(digests, pictures, strict=True):
+        new: dict[str, PictureInput] = {}
+        for digest, shown in zip(digests, pictures, strict=True):
             known = self._states.get(digest)
             if known is None:
-                new[digest] = picture
+                new[digest] = shown
             else:
                 encodings[digest] = known
-        for digest, states in zip(new, in_halves(self._encode_batch, list(new.values()), otherwise=_LESS), strict=True):
+
+        def look(part: Sequence[PictureInput]) -> list[torch.Tensor]:
+            found: list[torch.Tensor] = self._encode_batch(
+                [shown.as_seen(family, self.preprocess_ahead()) for shown in part]
+            )
+            return found
+
+        for digest, states in zip(new, in_halves(look, list(new.values()), otherwise=_LESS), strict=True):
             encodings[digest] = Encoding(states, digest)
             self._states.put(digest, encodings[digest], encodings[digest].size_bytes)
         return [encodings[digest] for digest in digests]
@@ -259,9 +274,8 @@ class BlipDecoder:
         self._model.text_decoder.graphs = StepGraphs(self._model.text_decoder) if is_used else None
 
     @torch.inference_mode()
-    def _encode_batch(self, pictures: Sequence[Image]) -> list[torch.Tensor]:
-        pixels = self._pictures(images=list(pictures), return_tensors="pt")["pixel_values"]
-        pixels = pixels.to(self._model.device, self._model.dtype)
+    def _encode_batch(self, pictures: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        pixels = torch.cat(list(pictures)).to(self._model.device, self._model.dtype)
         return [one.clone() for one in self._model.vision_model(pixel_values=pixels).last_hidden_state.split(1)]
 
     def _find_named(
@@ -352,6 +366,11 @@ class BlipDecoder:
         longest = int(self._model.config.text_config.max_position_embeddings)
         if settings.max_length > longest:
             raise SettingsError(f"max_length is {settings.max_length}; this model goes up to {longest} tokens.")
+
+
+def _pixels_of(processor: Any, picture: Image) -> torch.Tensor:
+    pixels: torch.Tensor = processor(images=[picture], return_tensors="pt")["pixel_values"]
+    return pixels
 
 
 def _batches(numbers: Sequence[int], cells: Sequence[tuple[Encoding, SamplingSettings]]) -> Iterator[list[int]]:

@@ -83,7 +83,7 @@ class BlipMatcher(TorchFront, Tagger):
         texts = dict.fromkeys(text for own, changed in rivals.items() if changed for text in (own, *changed))
         tokens = {text: self._head.tokens(text) for text in texts}
         different = list(dict.fromkeys(tokens.values()))
-        odds = dict(zip(different, self._head.odds(shown.image, different), strict=True)) if different else {}
+        odds = dict(zip(different, self._head.odds(shown, different), strict=True)) if different else {}
         return {
             caption: {
                 text: Opinion(odds[tokens[text]] - odds[tokens[caption]])

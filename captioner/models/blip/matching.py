@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL.Image import Image
 from transformers import BlipForImageTextRetrieval
 
+from captioner.contract import PictureInput
 from captioner.errors import ModelFailed
 from captioner.models.blip import loading
-from captioner.models.blip.cache import digest_of
+from captioner.models.blip.cache import key_of
 from captioner.models.byte_cache import ByteCache
+from captioner.models.cards import put_on
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
 from captioner.models.weights import fingerprint
@@ -44,7 +45,7 @@ class MatchingHead:
         with loading.quiet():
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype, BlipForImageTextRetrieval)
-            return cls(model.to(device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
+            return cls(put_on(model, device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
 
     @property
     def device(self) -> str:
@@ -66,7 +67,7 @@ class MatchingHead:
     def move_to(self, device: str) -> None:
         """Bring the weights to a device, in the precision they have; what is remembered of pictures is let go."""
         self.forget_pictures()
-        self._model.to(device)
+        put_on(self._model, device)
 
     def forget_pictures(self) -> None:
         """Let go of what is remembered of pictures."""
@@ -82,12 +83,12 @@ class MatchingHead:
         return tuple(self._tokenizer(text, truncation=True, max_length=positions).input_ids)
 
     @torch.inference_mode()
-    def odds(self, picture: Image, texts: Sequence[Sequence[int]]) -> list[float]:
+    def odds(self, shown: PictureInput, texts: Sequence[Sequence[int]]) -> list[float]:
         """The log-odds that each text (`tokens`) matches the picture, in nats; company changes nothing.
 
         Raises: ModelFailed: they are no numbers. OutOfMemory: not even one text fits.
         """
-        states = self._look_at(picture)
+        states = self._look_at(shown)
         by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))  # so that little is filled up
         ordered = in_halves(
             lambda part: self._ask(states, part),
@@ -103,12 +104,12 @@ class MatchingHead:
         odds: list[float] = found[torch.tensor(by_length, dtype=torch.long).argsort()].tolist()
         return odds
 
-    def _look_at(self, picture: Image) -> torch.Tensor:
+    def _look_at(self, shown: PictureInput) -> torch.Tensor:
         """What the picture tower makes of a picture, (1, image tokens, width); one of late is not looked at again."""
-        digest = digest_of(picture)
+        digest = key_of(shown)
         states = self._states.get(digest)
         if states is None:
-            pixels = self._pictures(images=[picture], return_tensors="pt")["pixel_values"]
+            pixels = self._pictures(images=[shown.image], return_tensors="pt")["pixel_values"]
             pixels = pixels.to(self._model.device, self._model.dtype)
             states = self._model.vision_model(pixel_values=pixels).last_hidden_state
             self._states.put(digest, states, states.numel() * states.element_size())

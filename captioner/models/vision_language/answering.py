@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from captioner.errors import ModelFailed, SettingsError
+from captioner.models.cards import put_on
 from captioner.models.memory import in_halves
 from captioner.models.vision_language import loading
 from captioner.models.vision_language.asking import Asking
@@ -80,7 +81,7 @@ class VisionLanguageModel:
     def move_to(self, device: str) -> None:
         """Bring the weights to a device."""
         self.forget_pictures()
-        self._model.to(device)
+        put_on(self._model, device)
 
     def forget_pictures(self) -> None:
         """Let go of what is remembered of pictures."""

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from captioner.errors import BadModel, CaptionerError, MissingPackage
 from captioner.limits import shown
+from captioner.models.cards import put_on
 from captioner.models.descriptions import read_description
 from captioner.models.memory import is_out_of_memory
 from captioner.models.vision_language import published_florence
@@ -38,7 +39,7 @@ def load(folder: Path, device: str) -> tuple[Any, Any, Any]:
         model, told, processor = _made(folder, "model", lambda: published_florence.load(folder, dtype))
         _refuse_missing(folder, told)
         model.generation_config = _emptied(model.generation_config)
-        return model.to(device).eval(), processor, processor.image_processor
+        return put_on(model, device).eval(), processor, processor.image_processor
     for name in ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json"):
         if name == "config.json" or (folder / name).is_file():
             read_description(folder / name)
@@ -50,7 +51,7 @@ def load(folder: Path, device: str) -> tuple[Any, Any, Any]:
         pictures = _made(folder, "picture processor", lambda: AutoImageProcessor.from_pretrained(folder, **_NO_CODE))
     model = _model(folder, dtype)
     model.generation_config = _emptied(model.generation_config)
-    return model.to(device).eval(), processor, pictures
+    return put_on(model, device).eval(), processor, pictures
 
 
 def revision_of(folder: Path) -> str:

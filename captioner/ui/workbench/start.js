@@ -35,6 +35,7 @@ import './dialogs/overview.js';
 import './dialogs/said.js';
 import './dialogs/suggest.js';
 import './dialogs/models.js';
+import './dialogs/set_use.js';
 import './dialogs/sets.js';
 import './dialogs/jobs.js';
 import './dialogs/who.js';

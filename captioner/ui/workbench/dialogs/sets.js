@@ -50,7 +50,8 @@ async function list() {
       class="cw-quiet">${about}</span></a>`;
   };
   const title = others.length ? html`<p class="cw-quiet">Opened in this browser</p>` : '';
-  const binned = bin.length ? html`<p class="cw-quiet">In the bin</p>${bin.map(binMarkup)}` : '';
+  const empty = html`<button type="button" class="cw-button cw-small" data-bin="all">Empty the bin…</button>`;
+  const binned = bin.length ? html`<p class="cw-quiet cw-bin-head">In the bin ${empty}</p>${bin.map(binMarkup)}` : '';
   render(byId('cw-sets'), html`${title}${others.map(line)}${binned}`);
 }
 
@@ -63,17 +64,34 @@ function binMarkup({ id, name: called, pictures, goes_at: goesAt }) {
     data-bin="delete_for_good" data-set="${id}" aria-label="Delete ${title} for good">Delete</button></span></div>`;
 }
 
+/** Whether a set is gone for good, from the server and from what this browser knows. */
+async function deleteForGood(set) {
+  if (!(await askOrTell('The set was not deleted', 'delete_for_good', { set }))) return false;
+  known.forget(set);
+  unsaved.forget(set);
+  arrivals.forget(set);
+  return true;
+}
+
+const inBin = () =>
+  [...byId('cw-sets').querySelectorAll('[data-bin=delete_for_good]')].map(({ dataset }) => dataset.set);
+
+const BIN_DOES = {
+  restore_set: (set) => askOrTell('The set is not back', 'restore_set', { set }),
+  delete_for_good: (set) =>
+    confirm('Delete this set with its pictures and captions for good? This cannot be undone.') && deleteForGood(set),
+  async all() {
+    const sets = inBin();
+    const what = plural(sets.length, 'set', 'sets');
+    if (!confirm(`Delete ${what} with all pictures and captions for good? This cannot be undone.`)) return false;
+    for (const set of sets) if (!(await deleteForGood(set))) break;
+    return true;
+  },
+};
+
 byId('cw-sets').addEventListener('click', async ({ target }) => {
   const { bin: name, set } = target.closest('[data-bin]')?.dataset ?? {};
-  if (!name) return;
-  const isForGood = name === 'delete_for_good';
-  if (isForGood && !confirm('Delete this set with its pictures and captions for good? This cannot be undone.')) return;
-  if (!(await askOrTell(isForGood ? 'The set was not deleted' : 'The set is not back', name, { set }))) return;
-  if (isForGood) {
-    known.forget(set);
-    unsaved.forget(set);
-    arrivals.forget(set);
-  }
+  if (!name || !(await BIN_DOES[name](set))) return;
   byId('cw-rename').focus();
   await list();
 });

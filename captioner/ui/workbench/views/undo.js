@@ -3,6 +3,7 @@
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { askOrTell, brief, withdrawActions } from '../core/messages.js';
+import { plural } from '../core/text.js';
 import { page } from '../set/pictures.js';
 import { savedOrTold } from '../set/saved.js';
 import { lookSoon } from '../set/sync.js';
@@ -14,7 +15,9 @@ async function go(name) {
     set: page.set,
   });
   if (!reply || !reply.label) return;
-  brief(`${name === 'undo' ? 'Undone' : 'Done again'}: ${reply.label}`);
+  const gone = reply.gone ? `${plural(reply.gone, 'picture', 'pictures')} deleted for good` : '';
+  if (reply.is_changed) brief(`${name === 'undo' ? 'Undone' : 'Done again'}: ${reply.label}${gone && `, but ${gone}`}`);
+  else brief(`${reply.label}: nothing came back, ${gone}`);
   if (reply.has_settings) byId('cw-reload-settings').click();
   lookSoon();
 }
