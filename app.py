@@ -312,8 +312,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
         may_manage = config.login is not None or has_users or is_alone(config.host, config.allowed_hosts)
         owners = stack.enter_context(Owners(workspace.folder)) if has_users else None
         metrics = Metrics(manager, worker)
-        metrics.listen()
-        stack.callback(metrics.close)
+        stack.enter_context(metrics.listening())
         shares = Shares(
             workspace,
             worker,

@@ -84,6 +84,12 @@ class OutOfMemory(ModelFailed):
     code = "out_of_memory"
 
 
+class CardLost(CaptionerError):
+    """The graphics card fails at everything until the process ends."""
+
+    code = "card_lost"
+
+
 class StoreError(CaptionerError):
     """The workspace cannot be opened, read or written (locked by another process, disk full, unknown set)."""
 
