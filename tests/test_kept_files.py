@@ -83,7 +83,7 @@ def test_a_file_that_another_set_uses_is_not_deleted(kept: KeptFiles, service: S
     service.delete_for_good(other)
     kept.delete(FIELD, name, mine)
     with pytest.raises(BadVocabulary, match="there is no vocabulary of your own called"):
-        kept.delete(FIELD, name)
+        kept.delete(FIELD, name, mine)
 
 
 def test_after_thirty_days_it_goes_unless_an_undo_brought_it_back_into_use(

@@ -63,7 +63,7 @@ class KeptFiles:
         others = [one for one in self._workspace.space.sets_naming(name) if one != set_id]
         if others:
             sets = "another set uses" if len(others) == 1 else f"{len(others)} other sets use"
-            raise CaptionerError(f"{sets} it, or did so in the bin; choose another file there first.", code="in_use")
+            raise CaptionerError(f"{sets} it, perhaps one in the bin; choose another file there first.", code="in_use")
         keeper.delete_own(name, self._clock())
         return {}
 
