@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.shell import Shell
 
 
-# The browser's files that take longest, the longest first, as `--durations 0` tells: one that began last would leave the
-# other workers without work.
+# The browser's files that take longest, the longest first, as `--durations 0` tells: one that began last would leave
+# the other workers without work.
 LONGEST = (
     *("test_compare", "test_edits", "test_taggers", "test_places", "test_settings_side", "test_doubt", "test_tags"),
     *("test_suggest", "test_states", "test_address", "test_page", "test_effort", "test_widths", "test_downloads"),
