@@ -49,6 +49,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     """All of them, named as the script calls them."""
     picture = {"set": identifier, "id": identifier}
     of_set = {"set": identifier}
+    tab = optional(identifier, "")  # who asks
     shown = optional(settings)  # the page's settings; the defaults where it has none yet
     some = optional(listed(identifier))  # pictures; all of the set where it is null
     a_file = Shape(name=file_name, start=optional(text(2 * START_BYTES)))
@@ -102,7 +103,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "preview",
-            {**picture, "settings": shown, "before": shown, "is_whole": flag, "is_asked": flag},
+            {**picture, "settings": shown, "before": shown, "is_whole": flag, "is_asked": flag, "tab": tab},
             lambda asked: service.live.preview(
                 asked["set"],
                 asked["id"],
@@ -110,6 +111,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
                 asked["before"],
                 is_whole=asked["is_whole"],
                 is_asked=asked["is_asked"],
+                tab=asked["tab"],
             ),
         ),
         _function(
