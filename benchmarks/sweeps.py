@@ -16,23 +16,18 @@ Run it with OMP_NUM_THREADS=1 on a busy machine.
 from __future__ import annotations
 
 import argparse
-import io
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from benchmarks.report import Row, show
-from benchmarks.served import served
+from benchmarks.served import PageFunctions, drawn_set, served
 from captioner.workspace import Workspace
-from captioner.workspace.records import Upload
-from demo.drawing import draw
-from demo.scenes import scene_from_seed
 
 LIMITS = {"first_cell": 500.0, "all_cells": 3000.0, "scores": 500.0}
 """Milliseconds that are promised."""
@@ -60,31 +55,7 @@ _SETTINGS = {
 def fill(folder: Path, count: int) -> tuple[str, list[str]]:
     """A set of drawn scenes in a new workspace. Returns: its id, the pictures' ids."""
     with Workspace(folder) as workspace:
-        set_id = workspace.create_set("sweeps")
-        uploads = []
-        for number in range(count):
-            buffer = io.BytesIO()
-            draw(scene_from_seed(_SEED, number)).save(buffer, "PNG")
-            uploads.append(Upload(f"{number}.png", buffer.getvalue()))
-        return set_id, [picture.id for picture in workspace.add_pictures(set_id, uploads)]  # type: ignore[union-attr]
-
-
-class PageFunctions:
-    """The functions of the page's script, called over HTTP."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        """Args: client: its base URL is the app's."""
-        self._client = client
-        components = client.get("config").raise_for_status().json()["components"]
-        self._bench = next(one["id"] for one in components if one["props"].get("server_fns"))
-
-    def call(self, name: str, **asked: Any) -> dict[str, Any]:
-        """Raises: RuntimeError: it was refused."""
-        body = {"component_id": self._bench, "session_hash": "benchmark", "fn_name": name, "data": asked}
-        answer = self._client.post("gradio_api/component_server/", json=body).raise_for_status().json()
-        if "error" in answer:
-            raise RuntimeError(f"{name}: {answer['error']['message']}")
-        return dict(answer)
+        return drawn_set(workspace, "sweeps", _SEED, count)
 
 
 def sweep(page: PageFunctions, set_id: str, picture_id: str, other_id: str) -> Mapping[str, float]:

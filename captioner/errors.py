@@ -84,6 +84,18 @@ class OutOfMemory(ModelFailed):
     code = "out_of_memory"
 
 
+class CardLost(CaptionerError):
+    """The graphics card fails at everything until the process ends."""
+
+    code = "card_lost"
+
+
+class Superseded(CaptionerError):
+    """Whoever asked has asked anew before it was this question's turn."""
+
+    code = "superseded"
+
+
 class StoreError(CaptionerError):
     """The workspace cannot be opened, read or written (locked by another process, disk full, unknown set)."""
 

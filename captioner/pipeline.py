@@ -36,6 +36,7 @@ from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
 from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory, SomeFailed
 from captioner.limits import shown as as_shown
 from captioner.models import registry
+from captioner.models.cards import is_lost
 from captioner.models.memory import have_idle_step_back, is_out_of_memory
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 from captioner.redrawing import redrawn
@@ -317,14 +318,16 @@ def failures_on_picture(model: Model) -> Iterator[None]:
     """
     try:
         yield
-    except CaptionerError:
-        raise
     except Exception as error:
+        if isinstance(error, CaptionerError) or _concerns_all_pictures(error):
+            raise
         raise _failure(model, error) from error
 
 
 def _concerns_all_pictures(error: Exception) -> bool:
-    return isinstance(error, CaptionerError) and not isinstance(error, ModelFailed | BadPicture)
+    if isinstance(error, CaptionerError):
+        return not isinstance(error, ModelFailed | BadPicture)
+    return is_lost(error)  # the manager says so
 
 
 def _failure(model: Model, error: Exception) -> CaptionerError:

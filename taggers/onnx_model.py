@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Pictures a run. More than one gains nothing on a CPU; on a card each more takes 100 MB and more of a ViT-B at 448 px.
 # Results are the same either way.
-_BATCH = {CUDA: 8, CPU: 1}
+_BATCH = {CUDA: 4, CPU: 1}
 
 # What a file may ask for: published taggers take 448 and 512 pixels and name some 10,000 tags in 0.4 MB.
 _MAX_EDGE_PX = 2048

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,28 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_the_app_answers_before_any_library_of_a_model_is_imported(tmp_path: Path) -> None:
+    command = [sys.executable, "app.py", "--port", "0", "--models", "demo", "--workspace", str(tmp_path / "work")]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=(imports := (tmp_path / "imports").open("w+")),
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPROFILEIMPORTTIME": "1"},
+    )
+    assert process.stdout is not None
+    with imports:
+        url = process.stdout.readline().split()[4]
+        urllib.request.urlopen(url, timeout=60).close()
+        process.terminate()
+        process.communicate(timeout=60)
+        imports.seek(0)
+        imported = {line.rpartition("|")[2].strip() for line in imports}
+    assert "captioner.ui.page" in imported
+    assert imported.isdisjoint(HEAVY)
 
 
 @pytest.mark.parametrize("module", ["service.service", "ui.routes", "ui.guard"])
@@ -129,6 +152,7 @@ def test_users_come_from_a_file_with_their_hashes_or_by_a_proxy(tmp_path: Path) 
     ("flags", "message"),
     [
         (["--auth-header", "Remote-User"], "needs --trusted-proxy ADDRESS"),
+        (["--operators", "ada"], "--operators names users of --auth-header NAME"),
         (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy says whose --auth-header NAME is believed"),
         (["--auth-header", "X-User", "--trusted-proxy", "10.0.0.1", "--no-auth"], "leave one of them out"),
         (["--root-path", "captioner"], "--root-path is 'captioner'; it must begin with a slash"),

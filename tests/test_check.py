@@ -188,14 +188,60 @@ def test_check_tells_what_a_trainer_reads_otherwise(shell: Shell) -> None:
     assert ran.status == 0 and "transparent" not in ran.out
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINERS if TARGETS[name].suffix == ".txt" and name != "webdataset"])
+@pytest.mark.parametrize("name", TRAINERS)
 def test_a_set_that_was_exported_has_no_errors(shell: Shell, name: str) -> None:
     shell.picture("photos/Multiply.PNG")
     shell.picture("photos/b.png", "blue")
-    shell.caption("photos", "--format", name, "--out", "set")
-    ran = shell("check", "set", "--recursive", "--for", name)
-    assert (ran.status, ran.err) == (0, "")
-    assert "nothing to mend" in ran.out
+    for number, more in enumerate(([], ["--captions", "best"] if TARGETS[name].many == "list" else [])):
+        shell.caption("photos", "--format", name, "--out", f"set{number}", *more)
+        ran = shell("check", f"set{number}", "--recursive", "--for", name)
+        assert (ran.status, ran.err) == (0, "")
+        assert "2 pictures for" in ran.out and "nothing to mend" in ran.out
+
+
+LONG = "cat " * 80
+ELSEWHERE: list[tuple[str, dict[str, str], dict[str, list[str]]]] = [
+    ("diffusers", {"metadata.csv": f"file_name,text\na.png,{LONG}\n"}, {"tokens": ["a.png"], "missing": ["b.png"]}),
+    (
+        "diffusers",
+        {"metadata.jsonl": '{"file_name": "a.png", "text": "x"}\n{"file_name": "b.png", "text": ""}\n', "b.txt": "y"},
+        {"empty": ["b.png"], "texts": ["b.png"]},
+    ),
+    ("diffsynth", {"metadata.json": '[{"image": "a.png", "prompt": "x </s>"}]'}, {"specials": ["a.png"]}),
+    (
+        "diffusion-pipe",
+        {"captions.json": '{"a.png": ["a cat", "a dog </s>"], "b.png": ["a cat"]}', "a.txt": "not read {"},
+        {"specials": ["a.png"]},
+    ),
+    ("everydream2", {"a.yaml": "main_prompt: x\ntags: [y </s>]\n", "b.txt": "z"}, {"specials": ["a.png"]}),
+    ("musubi", {"set.jsonl": '{"image_path": "/d/a.png", "caption": ""}'}, {"empty": ["a.png"], "missing": ["b.png"]}),
+    ("kohya", {"meta.json": '{"a.png": {"caption": "{x}"}}', "b.txt": "y"}, {"signs": ["a.png"]}),
+    ("onetrainer", {"meta.json": '{"a.png": {"caption": "x"}}', "b.txt": "y"}, {"missing": ["a.png"]}),
+]
+
+
+@pytest.mark.parametrize(("name", "files", "expected"), ELSEWHERE, ids=[row[0] for row in ELSEWHERE])
+def test_captions_are_checked_where_the_trainer_reads_them(
+    shell: Shell, name: str, files: dict[str, str], expected: dict[str, list[str]]
+) -> None:
+    for stem in "ab":
+        shell.picture(f"set/{stem}.png")
+    for path, text in files.items():
+        (shell.folder / "set" / path).write_text(text)
+    (shown,) = shell("check", "set", "--for", name, "--json").objects
+    found = {one["rule"]: [Path(path).name for path in one["pictures"]] for one in shown["findings"]}
+    assert {rule: found.get(rule, []) for rule in expected} == expected
+    if "missing" not in expected and name != "diffsynth":
+        assert "missing" not in found
+
+
+def test_a_shard_that_is_damaged_is_one_sentence(shell: Shell) -> None:
+    shell.picture("set/a.png")
+    shell.caption("set", "--format", "webdataset", "--out", "wds")
+    shard = shell.folder / "wds/shards/00000.tar"
+    shard.write_bytes(shard.read_bytes()[:700])
+    ran = shell("check", "wds", "--for", "webdataset")
+    assert (ran.status, ran.out) == (2, "") and len(ran.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

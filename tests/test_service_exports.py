@@ -147,6 +147,7 @@ def test_the_table_says_what_check_says_of_the_same_files(
     for trainer in TRAINERS:
         ran = shell("check", tmp_path / "set", "--for", trainer, "--json")
         said = {(one["rule"], one["level"], one["count"], one["what"]) for one in json.loads(ran.out)["findings"]}
+        said = {one for one in said if one[0] != "texts"}  # the zip's own caption files
         table = service.exports.look(set_id, ExportWish.read({"format": trainer}))["findings"]
         assert {(one["rule"], one["level"], len(one["ids"]), one["what"]) for one in table} == said, trainer
         assert len(said) > 3

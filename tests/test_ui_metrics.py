@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
+import logging.config
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,11 +54,12 @@ def test_a_job_a_failure_and_requests_are_counted_without_names(
         fake_models(tmp_path / "models") as models,
         Workspace(tmp_path / "work") as workspace,
         Worker() as worker,
+        contextlib.ExitStack() as stack,
     ):
         manager = ModelManager(models=models, device="cpu")
         service = Service(workspace, worker, manager)
         metrics = Metrics(manager, worker)
-        metrics.listen()
+        stack.enter_context(metrics.listening())
         guard = Guard(
             in_loop(page.mount, FastAPI(), service),
             names=ServedNames.of("127.0.0.1", []),
@@ -77,7 +80,6 @@ def test_a_job_a_failure_and_requests_are_counted_without_names(
             answer = client.get("/metrics", auth=AUTH)
             worker.close()
             assert client.get("/healthz").status_code == 503
-        metrics.close()
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = figures(answer.text)
     assert found["captioner_jobs_ended_total", "caption", "done"] == 1
@@ -108,6 +110,31 @@ def test_what_other_loggers_quote_stays_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert (line["level"], line["event"], line["error"]) == ("error", "%s cannot be read", "ValueError")
     assert line["at"][0].startswith("test_what_other_loggers")
     assert SECRET not in written.getvalue()
+
+
+def test_of_a_text_that_a_library_has_put_together_only_the_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    logs.write_json()
+    logging.getLogger("somebody.else").warning(f"{SECRET} cannot be read")
+    logging.getLogger("somebody").error(ValueError(SECRET))
+    logging.getLogger("captioner.worker").warning("The worker ends.")
+    first, second, ours = (json.loads(line) for line in written.getvalue().splitlines())
+    for line in (first, second):
+        assert set(line) == {"time", "level", "logger", "event", "where"}
+        assert line["event"] == "message" and line["where"].startswith("test_ui_metrics:")
+    assert (first["level"], first["logger"]) == ("warning", "somebody.else")
+    assert ours["event"] == "The worker ends."
+    assert SECRET not in written.getvalue()
+
+
+def test_a_server_that_sets_up_its_own_logs_does_not_end_the_counting(service: Service, worker: Worker) -> None:
+    metrics = Metrics(service.live._manager, worker)
+    with metrics.listening():
+        logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # closes handlers that are there
+        events.tell("failure", code="too_big")
+    events.tell("failure", code="too_big")
+    assert figures(metrics.text().decode())["captioner_failures_total", "too_big"] == 1
 
 
 def test_where_nobody_listens_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:

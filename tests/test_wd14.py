@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner.__main__ import main
 from captioner.contract import inputs
 from captioner.errors import BadModel, MissingPackage, ModelFailed, OutOfMemory, SettingsError
-from captioner.models.manager import ModelManager
 from captioner.records import Tag
 from captioner.settings import Effect
 from taggers import onnx_model
@@ -158,112 +156,6 @@ def test_it_says_what_runs_it(tmp_path: Path) -> None:
 def test_another_file_has_another_revision(tmp_path: Path) -> None:
     one, two = (Wd14Tagger.load(tiny_wd14(tmp_path / str(n), seed=n), device="cpu") for n in range(2))
     assert one.revision != two.revision
-
-
-class FakeSession:
-    """onnxruntime's session as it behaves without CUDA libraries: it takes the wish and runs on the CPU."""
-
-    def __init__(self, real: object, providers: list[object], cuda_works: bool) -> None:
-        self._real = real
-        self.wished = providers
-        self._cuda = cuda_works and len(providers) > 1
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._real, name)
-
-    def get_providers(self) -> list[str]:
-        return ["CUDAExecutionProvider", "CPUExecutionProvider"] if self._cuda else ["CPUExecutionProvider"]
-
-
-@pytest.fixture
-def cuda(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """An onnxruntime that offers CUDA; `works` says whether it comes up."""
-    import onnxruntime
-
-    state: dict[str, object] = {"works": False, "opened": []}
-    real = onnxruntime.InferenceSession
-
-    def session(path: str, options: object, providers: list[object], enable_fallback: int) -> FakeSession:
-        assert enable_fallback == 0
-        if "fails" in state and len(providers) > 1:
-            raise RuntimeError(state["fails"])
-        state["opened"].append(providers)
-        return FakeSession(real(path, options, providers=["CPUExecutionProvider"]), providers, bool(state["works"]))
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
-    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
-    monkeypatch.setattr(
-        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    )
-    return state
-
-
-def test_a_fall_back_to_the_cpu_is_a_warning(tmp_path: Path, cuda: dict[str, object]) -> None:
-    tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda")
-    assert (tagger.device, tagger.runtime) == ("cpu", "CPUExecutionProvider")
-    assert tagger.warning.startswith("runs on the CPU although there is a GPU")
-    assert "pip install onnxruntime-gpu[cuda,cudnn]" in tagger.warning
-    tagger.move_to("cpu")
-    assert tagger.warning == "", "the CPU was asked for"
-
-
-def test_a_fall_back_to_the_cpu_is_seen_on_the_command_line_and_told_to_the_page(
-    tmp_path: Path, cuda: dict[str, object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A machine with a card whose onnxruntime lacks the CUDA libraries."""
-    tiny_wd14(tmp_path / "models" / "wd-vit-tagger-v3")
-    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
-    monkeypatch.setattr("captioner.models.manager.resolve_device", lambda wish: "cuda")
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (1 << 33, 1 << 33))
-    monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
-    words = ["caption", str(tmp_path / "a.png"), str(tmp_path / "a.png"), "--captioner", "", "--wd14", "default"]
-    assert main([*words, "--models", str(tmp_path / "models")]) == 0
-    said = capsys.readouterr().err
-    warning = "wd-vit-tagger-v3 runs on the CPU although there is a GPU"
-    assert said.count(f"note: {warning}") == 1
-    manager = ModelManager(models=str(tmp_path / "models"))
-    with manager.use("wd-vit-tagger-v3", "wd14"):
-        [report] = manager.report()
-    assert report.warning.startswith(warning)
-
-
-def test_cuda_is_asked_for_first_and_on_the_right_card(tmp_path: Path, cuda: dict[str, object]) -> None:
-    cuda["works"] = True
-    tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda:1")
-    [[(name, wish), other]] = cuda["opened"]
-    assert (name, wish["device_id"], other) == ("CUDAExecutionProvider", 1, "CPUExecutionProvider")
-    assert wish["arena_extend_strategy"] == "kSameAsRequested"
-    assert (tagger.device, tagger.runtime) == ("cuda:1", "CUDAExecutionProvider")
-    assert tagger.warning == ""
-
-
-def test_moving_opens_the_session_on_the_other_provider(tmp_path: Path, cuda: dict[str, object]) -> None:
-    cuda["works"] = True
-    tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cpu")
-    tagger.move_to("cuda")
-    assert tagger.device == "cuda"
-    tagger.move_to("cuda")
-    assert tagger.size_bytes > 0
-    tagger.move_to("cpu")
-    assert (tagger.device, tagger.size_bytes, len(cuda["opened"])) == ("cpu", 0, 2), "it is only put away"
-    assert tagger.tag(inputs([plain((1, 2, 3))]), Wd14Settings())
-    assert (tagger.device, len(cuda["opened"])) == ("cpu", 3)
-
-
-def test_why_a_card_does_not_come_up_is_said_and_nothing_is_printed(
-    tmp_path: Path, cuda: dict[str, object], capsys: pytest.CaptureFixture[str]
-) -> None:
-    cuda["fails"] = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
-    tagger = Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda")
-    assert tagger.device == "cpu"
-    assert "provider (CUDA failure 35: CUDA driver version is insufficient" in tagger.warning
-    assert capsys.readouterr().out == ""
-
-
-def test_a_card_that_is_full_is_no_damaged_file(tmp_path: Path, cuda: dict[str, object]) -> None:
-    cuda["fails"] = "CUDA failure 2: out of memory ; GPU=0 ; hostname=x ; expr=cudaMalloc((void**)&p, size)"
-    with pytest.raises(OutOfMemory, match="does not fit on cuda"):
-        Wd14Tagger.load(tiny_wd14(tmp_path), device="cuda")
 
 
 def test_a_batch_that_finds_no_memory_is_halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

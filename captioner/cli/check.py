@@ -1,20 +1,26 @@
-"""`python -m captioner check`: pictures and the captions beside them, whoever made them, checked for a trainer."""
+"""`python -m captioner check`: pictures and their captions, whoever made them, checked for a trainer."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from captioner.cli.flags import add_field, add_search_flags
 from captioner.cli.parser import WrongUse
 from captioner.cli.pictures import Search, find_pictures
 from captioner.cli.terminal import Download, note, quiet, say, say_json
+from captioner.errors import CaptionerError
 from captioner.formats import folders
-from captioner.formats.check import Finding, check_set, look_at
+from captioner.formats.check import Finding, check_set, look_at, look_at_shards
 from captioner.formats.check_rules import TRAINERS, token_limit
-from captioner.formats.checked import Question
+from captioner.formats.checked import Checked, Question
+from captioner.formats.existing import CAPTION_SUFFIXES
+from captioner.formats.imports.source import OnDisk, opened_source
+from captioner.formats.imports.webdataset import WebDataset
+from captioner.formats.listed import Listed, listed_captions, may_be_listed
 from captioner.formats.trainers.registry import find_target
 from captioner.formats.trainers.target import BASE_MODELS, SetSettings, Target
 from captioner.service.token_counting import counter_for, download_for, encoder_title
@@ -67,12 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         question = replace(question, is_exact=counter.is_exact)
         if counter.trouble:
             note(f"note: {counter.trouble} Tokens are counted about.")
-        found = find_pictures(arguments.pictures, Search.of(arguments))
-        for text in found.notes():
-            note(f"note: {text}")
-        paths = [picture.path for picture in found.pictures]
-        beside = folders.beside(paths, target.suffix or ".txt")
-        checked = list(look_at(paths, beside, counter.count, opens=not arguments.captions_only))
+        checked, is_incomplete = _looked_at(arguments, target, counter.count)
         findings = check_set(checked, question)
         if arguments.json:
             say_json(
@@ -91,7 +92,47 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             _show(findings, target, question, len(checked))
         has_errors = any(finding.level == "error" for finding in findings)
-        return 1 if has_errors or found.is_incomplete else 0
+        return 1 if has_errors or is_incomplete else 0
+
+
+def _looked_at(
+    arguments: argparse.Namespace, target: Target, count: Callable[[str], int]
+) -> tuple[list[Checked], bool]:
+    """The pictures, and whether some that were named could not be looked at. Raises: WrongUse: there are none."""
+    opens = not arguments.captions_only
+    if WebDataset.name in target.forms:
+        with opened_source([Path(name) for name in arguments.pictures]) as source:
+            checked = list(look_at_shards(source, target, count, opens=opens))
+            _tell(source.notes)
+        if checked:
+            return checked, False
+    found = find_pictures(arguments.pictures, Search.of(arguments))
+    _tell(found.notes())
+    paths = [picture.path for picture in found.pictures]
+    beside = folders.beside(paths, target.suffix or ".txt")
+    all_have_files = all(beside.captions_of(place, CAPTION_SUFFIXES) for place in range(len(paths)))
+    listed = _listed(arguments.pictures, target) if may_be_listed(target, all_have_files=all_have_files) else {}
+    return list(look_at(paths, beside, count, listed=listed, opens=opens)), found.is_incomplete
+
+
+def _listed(names: Sequence[str], target: Target) -> dict[str, Listed]:
+    """Captions that stand elsewhere than beside their pictures, by the picture's absolute path."""
+    found: dict[str, Listed] = {}
+    try:
+        with opened_source([Path(name) for name in names]) as source:
+            files = {file.path: file.read for file in (*source.pictures, *source.masks)}
+            for path, caption in listed_captions(source, target).items():
+                if isinstance(read := files[path], OnDisk):
+                    found[os.path.abspath(read.path)] = caption  # noqa: PTH100 (a link stays one)
+            _tell(source.notes)
+    except CaptionerError as error:  # what cannot be read is no list
+        _tell([str(error)])
+    return found
+
+
+def _tell(notes: Sequence[str]) -> None:
+    for text in dict.fromkeys(notes):
+        note(f"note: {text}")
 
 
 def _question(arguments: argparse.Namespace) -> tuple[Target, Question]:

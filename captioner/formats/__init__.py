@@ -7,5 +7,6 @@ along, `imports` sets that others made, `incoming` what files become that come t
 set's, and `output` is where a run's captions go. `trainers` says what whole sets look like, one file a trainer,
 `set_writer` writes them, `leaving` makes pictures anew that the trainer would read otherwise, `set_output` does so for
 a run, and `set_folder` is a folder that is there whole or not at all. `check` says what a trainer would read otherwise,
-by the rules of `check_rules`. `format` and `checked` hold the records. Knows no page, no store and no model.
+by the rules of `check_rules`, and `listed` where captions stand that are in no file of their own. `format` and
+`checked` hold the records. Knows no page, no store and no model.
 """

@@ -188,6 +188,14 @@ RULES: tuple[Rule, ...] = (
         is_mended=True,
     ),
     Rule(
+        key="texts",
+        what="with a text file beside it, which is not read",
+        advice="export the set for the trainer; Hugging Face's datasets takes such a folder for one of texts",
+        levels=_levels(error="diffusers", warning="diffsynth joepenna filename"),
+        find=_each(lambda picture: bool(picture.caption_suffix)),
+        is_mended=True,
+    ),
+    Rule(
         key="mark",
         what="with a byte order mark in the caption file, which is trained as a letter",
         advice="save it without one",

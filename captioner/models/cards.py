@@ -9,8 +9,26 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from captioner.errors import CaptionerError, CardLost
+from captioner.limits import shown
+
+_LOST = (
+    "illegal memory access",
+    "illegal instruction",
+    "misaligned address",
+    "device-side assert",
+    "launch failure",
+    "launch timed out",
+    "hardware stack error",
+    "invalid program counter",
+    "uncorrectable ecc",
+)
+"""As the driver says it, by torch and by onnxruntime."""
 
 _LEAST_DRIVERS = {"12": "driver 525 or newer", "13": "driver 580 or newer"}
 """What a CUDA of this number asks for (NVIDIA's table of minor version compatibility)."""
@@ -23,6 +41,11 @@ def count_cards() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of an old driver, which `why_no_card` says
         return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
+
+
+def card_number(device: str) -> int:
+    """ "cuda" -> 0, "cuda:1" -> 1."""
+    return int(device.partition(":")[2] or 0)
 
 
 def why_unusable(index: int) -> str:
@@ -65,6 +88,27 @@ def why_no_card() -> str:
         wanted = _LEAST_DRIVERS.get(torch.version.cuda.partition(".")[0], "a newer driver")
         return f"{reason}. This torch needs {wanted}"
     return "torch finds no CUDA device"
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error is one after which CUDA fails at everything until the process ends."""
+    text = str(error).lower()
+    return isinstance(error, Exception) and "cuda" in text and any(words in text for words in _LOST)
+
+
+@contextmanager
+def lost_card_is_said() -> Iterator[None]:
+    """Raises: CardLost: within the block, work failed with what only a restart mends."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, CaptionerError) or not is_lost(error):
+            raise
+        reason = shown((str(error).splitlines() or [""])[0], max_length=160)
+        raise CardLost(
+            f"the graphics card gave up ({reason}) and does nothing more until Captioner is started again. Restart it; "
+            "if this comes again, update the driver or start it with --device cpu."
+        ) from error
 
 
 def put_on(module: Any, device: str) -> Any:

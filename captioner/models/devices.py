@@ -55,6 +55,10 @@ class Memory:
         free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
         return max(0, int(min(_CARD_SHARE * total_bytes, free_bytes + used_bytes - _SPARE_BYTES)))
 
+    def left_bytes(self) -> int | None:
+        """What one more model may take of a card beside all that is on it; None on a CPU."""
+        return self.default_budget_bytes(0) if self._has_torch() else None
+
     def taken_elsewhere(self) -> int:
         """What of a card is taken by all but torch, in this process and others; 0 on a CPU. Another runtime's share is
         the difference of two such figures.

@@ -18,6 +18,7 @@ from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, OutOfMemory
 from captioner.events import tell
 from captioner.models import memory, sources
+from captioner.models.cards import lost_card_is_said
 from captioner.models.devices import resolve_device, why_on_cpu
 from captioner.models.download import Progress
 from captioner.models.downloads import Downloads
@@ -126,8 +127,13 @@ class ModelManager:
         Raises:
             ModelNotFound, BadModel, MissingPackage: as `sources.find_model` and the model's `load`.
             OutOfMemory: it does not fit, even after all idle models stepped back.
+            CardLost: the card failed for good.
         """
-        key = (family, name_or_folder)
+        with lost_card_is_said(), self._using((family, name_or_folder), progress) as model:
+            yield model
+
+    @contextlib.contextmanager
+    def _using(self, key: Key, progress: Progress | None) -> Iterator[Any]:
         kept = self._take(key, progress)
         try:
             with memory.room(self._step_back_idle, self._make_room):

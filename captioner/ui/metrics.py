@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter as Tally
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -44,7 +45,7 @@ class _Now:
 
 
 class Metrics(logging.Handler):
-    """Counts the events from when it `listens`."""
+    """Counts the events while it is `listening`."""
 
     def __init__(self, manager: ModelManager, worker: Worker) -> None:
         super().__init__(logging.INFO)
@@ -67,18 +68,20 @@ class Metrics(logging.Handler):
         )
         self._failures = Counter("captioner_failures", "Refusals and failures, by code.", ["code"], **told)
 
-    def listen(self) -> None:
-        """Begin to count."""
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Count while this lasts. It does not end with `close`, which `logging.config` calls on handlers that are
+        there when another part of the program sets up its own logs, as uvicorn does when it starts."""
         log = logging.getLogger(events.LOGGER)
         log.addHandler(self)
         if not log.isEnabledFor(logging.INFO):
             log.setLevel(logging.INFO)
             log.propagate = False  # nobody asked for a log of them
-
-    def close(self) -> None:
-        """End counting."""
-        logging.getLogger(events.LOGGER).removeHandler(self)
-        super().close()
+        try:
+            yield
+        finally:
+            log.removeHandler(self)
+            self.close()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count one event."""

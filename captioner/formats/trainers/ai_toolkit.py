@@ -45,6 +45,7 @@ class AiToolkit(Target):
     title = "ai-toolkit"
     other_names: ClassVar[tuple[str, ...]] = ("ostris",)
     reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".webp"))
+    forms: ClassVar[tuple[str, ...]] = ("sidecars", "metadata-json")
     heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, "trigger_word")
     forbidden: ClassVar[Mapping[str, str]] = {
         "${": "ai-toolkit takes it for an environment variable",

@@ -8,7 +8,11 @@ from typing import ClassVar
 from captioner.formats.trainers.quoting import jsonl_bytes, shell_word
 from captioner.formats.trainers.target import MadeSet, Target
 
-_MODELS = {"qwen-image": "qwen_image", "flux1": "flux", "other": "MODEL"}
+_MODELS = {
+    "qwen-image": ("qwen_image", "Qwen-Image.sh"),
+    "flux1": ("flux", "FLUX.1-dev.sh"),
+    "other": ("MODEL", "MODEL.sh"),
+}
 
 
 class DiffSynth(Target):
@@ -16,6 +20,7 @@ class DiffSynth(Target):
     title = "DiffSynth-Studio"
     other_names: ClassVar[tuple[str, ...]] = ("diffsynth-studio",)
     suffix = ""
+    forms: ClassVar[tuple[str, ...]] = ("jsonl", "csv", "json-list", "sidecars")
     turns = False
     keeps_lines = True
     base_models: ClassVar[tuple[str, ...]] = ("qwen-image", "flux1", "other")
@@ -26,7 +31,7 @@ class DiffSynth(Target):
         }
 
     def start(self, made: MadeSet) -> Sequence[str]:
-        model = _MODELS[made.settings.base_model]
+        model, example = _MODELS[made.settings.base_model]
         repeats = max((folder.repeats for folder in made.folders), default=1)
         lines = [
             f"accelerate launch examples/{model}/model_training/train.py \\",
@@ -34,7 +39,7 @@ class DiffSynth(Target):
             f"  --dataset_metadata_path {shell_word(made.path('metadata.jsonl'))} \\",
             f"  --dataset_repeat {repeats} --data_file_keys image",
             "",
-            "The models and further options stand in the scripts beside train.py.",
+            f"Weights, rank and further options are added to it as in examples/{model}/model_training/lora/{example}.",
         ]
         if len({folder.repeats for folder in made.folders}) > 1:
             lines.append("DiffSynth-Studio repeats all pictures alike; the folders' own numbers are not heeded.")

@@ -36,6 +36,7 @@ class Diffusers(Target):
         *CONVERSION_FIELDS,
         *MANY_FIELDS,
     )
+    forms: ClassVar[tuple[str, ...]] = ("jsonl", "csv", "parquet", "sidecars")
     forbidden: ClassVar[Mapping[str, str]] = {"[": _PATTERN, "]": _PATTERN}
     picture_folder = "train"
 

@@ -24,6 +24,7 @@ class DiffusionPipe(Target):
     title = "diffusion-pipe"
     many = "list"
     heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, *MANY_FIELDS)
+    forms: ClassVar[tuple[str, ...]] = ("captions-json", "sidecars")
     turns = False
     reads_frames = False
     base_models: ClassVar[tuple[str, ...]] = ("sdxl", "sd35", "flux1", "qwen-image", "other")

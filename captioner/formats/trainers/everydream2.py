@@ -20,6 +20,7 @@ class EveryDream2(Target):
     title = "EveryDream2trainer"
     other_names: ClassVar[tuple[str, ...]] = ("everydream", "everydream2trainer")
     reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".jfif"))
+    forms: ClassVar[tuple[str, ...]] = ("everydream2-yaml", "json-list", "sidecars")
     base_models: ClassVar[tuple[str, ...]] = ("sd15", "other")
 
     def stem(self, stem: str) -> str:

@@ -47,6 +47,7 @@ class FileName(_FileNames):
     title = "EveryDream's file names"
     other_names: ClassVar[tuple[str, ...]] = ("everydream-filename",)
     reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".jfif"))
+    forms: ClassVar[tuple[str, ...]] = ("sidecars", "filename")
     not_read = "_"
 
     def file_stem(self, wanted: Wanted, text: str) -> str:
@@ -66,6 +67,7 @@ class JoePenna(_FileNames):
     title = "JoePenna's Dreambooth"
     other_names: ClassVar[tuple[str, ...]] = ("mrwho", "captionizer")
     turns = False
+    forms: ClassVar[tuple[str, ...]] = ("sidecars", "joepenna")
     heeds: ClassVar[tuple[str, ...]] = (*_FileNames.heeds, "trigger_word")
     not_read = "_@"
 

@@ -37,6 +37,7 @@ class Kohya(Target):
     many = "lines"
     heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, *MANY_FIELDS)
     reads: ClassVar[frozenset[str]] = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp"))
+    forms: ClassVar[tuple[str, ...]] = ("sidecars", "metadata-json", "jsonl")
     turns = False
     base_models: ClassVar[tuple[str, ...]] = ("sdxl", "sd15", "sd35", "flux1", "other")
 

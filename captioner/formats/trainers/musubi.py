@@ -19,6 +19,7 @@ class Musubi(Target):
     title = "musubi-tuner"
     other_names: ClassVar[tuple[str, ...]] = ("musubi-tuner",)
     reads: ClassVar[frozenset[str]] = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".avif"))
+    forms: ClassVar[tuple[str, ...]] = ("sidecars", "jsonl")
     turns = False
     base_models: ClassVar[tuple[str, ...]] = ("qwen-image", "other")
     forbidden: ClassVar[Mapping[str, str]] = {"[": _PATTERN, "]": _PATTERN}
@@ -49,7 +50,9 @@ class Musubi(Target):
             f"python src/musubi_tuner/{script}_cache_text_encoder_outputs.py --dataset_config {config} "
             "--text_encoder TEXT_ENCODER.safetensors",
             f"accelerate launch src/musubi_tuner/{script}_train_network.py --dataset_config {config} \\",
-            f"  --dit MODEL.safetensors --output_dir output --output_name {shell_word(made.name)}",
+            "  --dit MODEL.safetensors --vae VAE.safetensors --text_encoder TEXT_ENCODER.safetensors \\",
+            f"  --network_module networks.lora_{script} --sdpa --mixed_precision bf16 \\",
+            f"  --output_dir output --output_name {shell_word(made.name)}",
             "",
             "musubi-tuner's documents name the further options of each model. When captions change, run the second",
             "command again: texts are cached.",

@@ -25,6 +25,7 @@ class SimpleTuner(Target):
     title = "SimpleTuner"
     many = "lines"
     heeds: ClassVar[tuple[str, ...]] = (*Target.heeds, *MANY_FIELDS)
+    forms: ClassVar[tuple[str, ...]] = ("sidecars", "jsonl", "parquet")
     turns = None
 
     def files(self, made: MadeSet) -> Mapping[str, bytes]:

@@ -227,8 +227,9 @@ class Target:
     lines of its file or in a list that `files` makes; "" where there is one. changes: what becomes of captions that
     the target cannot take as they are. is_trainer: the set gets START.txt. reads: suffixes of pictures that it finds.
     turns: it turns pictures as their EXIF tag says, None for nobody knows. reads_frames: it takes the first frame of
-    an animated picture. heeds: the settings that change something. forbidden: what a path must not hold, each with the
-    reason.
+    an animated picture. forms: how captions may be stored that it reads, as `imports` calls the forms; the first that
+    knows a picture counts. Files beside pictures are among all, since an export takes them from there. heeds: the
+    settings that change something. forbidden: what a path must not hold, each with the reason.
     """
 
     name: ClassVar[str]
@@ -244,6 +245,7 @@ class Target:
     reads: ClassVar[frozenset[str]] = PILLOW_TYPES
     turns: ClassVar[bool | None] = True
     reads_frames: ClassVar[bool] = True
+    forms: ClassVar[tuple[str, ...]] = ("sidecars",)
     heeds: ClassVar[tuple[str, ...]] = ("base_model", "repeats", "set_folder", "with_pictures", *CONVERSION_FIELDS)
     forbidden: ClassVar[Mapping[str, str]] = {}
     picture_folder: ClassVar[str] = "img"

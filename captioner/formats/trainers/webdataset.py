@@ -23,6 +23,7 @@ class WebDataset(Target):
     other_names: ClassVar[tuple[str, ...]] = ("wds", "tar")
     keeps_lines = True
     reads: ClassVar[frozenset[str]] = frozenset((".jpg", ".jpeg", ".png", ".webp"))
+    forms: ClassVar[tuple[str, ...]] = ("webdataset", "sidecars")
     heeds: ClassVar[tuple[str, ...]] = ("set_folder", *CONVERSION_FIELDS)
     picture_folder = ""
 
