@@ -2,8 +2,9 @@
 
 python app.py [--host H] [--port P] [--workspace DIR] [--models auto|hub|demo|DIR] [--device D]
               [--auth-file FILE | --auth USER:PASSWORD | --no-auth] [--allow-host NAME ...] [--endpoint NAME=URL ...]
+              [--endpoint-models NAME=MODEL,... ...]
               [--auth-header NAME --trusted-proxy ADDRESS ...] [--root-path /PATH] [--upload-gib N] [--set-pictures N]
-              [--user-jobs N] [--log-format text|json]
+              [--operators NAME,...] [--user-jobs N] [--log-format text|json]
               [--allow-model ID ...] [--vram-gib N] [--ram-gib N] [--idle-minutes N]
 """
 
@@ -18,15 +19,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from captioner import temporary
 from captioner.cli.memory import add_memory_flags, in_bytes, positive
 from captioner.errors import CaptionerError
 from captioner.limits import shown
+from captioner.ui import team_flags
 from captioner.ui.address import ServedNames, is_loopback
 from captioner.ui.login import Login, ProxyLogin, parse_login, read_login_file
 from captioner.ui.plain_output import PlainOutput
@@ -40,10 +42,11 @@ class AppConfig:
     """What the flags say.
 
     login: one (user, password), a file of users, or None. is_open: --no-auth was given. allowed_hosts: names beside
-    this machine's own. endpoints: servers to caption with, NAME=URL. allowed_models: hub repositories that a visitor
-    may name. proxy: the one whose word is taken for a login. root_path: what addresses begin with outside, where a
-    proxy takes it off. upload_gib: what a user may send a day; set_pictures: what a set may hold; user_jobs: what may
-    go on for a user at once; None for no limit. log_format: text or json.
+    this machine's own. endpoints: servers to caption with, NAME=URL; endpoint_models:
+    what they may be asked for, NAME=MODEL,... . allowed_models: hub repositories that a visitor
+    may name. proxy: the one whose word is taken for a login. operators: its users who look after models. root_path:
+    what addresses begin with outside, where a proxy takes it off. upload_gib: what a user may send a day; set_pictures:
+    what a set may hold; user_jobs: what may go on for a user at once; None for no limit. log_format: text or json.
     """
 
     host: str
@@ -55,8 +58,10 @@ class AppConfig:
     is_open: bool
     allowed_hosts: tuple[str, ...]
     endpoints: tuple[str, ...] = ()
+    endpoint_models: tuple[str, ...] = ()
     allowed_models: tuple[str, ...] = ()
     proxy: ProxyLogin | None = None
+    operators: tuple[str, ...] = ()
     root_path: str = ""
     upload_gib: float | None = None
     set_pictures: int | None = None
@@ -114,6 +119,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         "name; its key is read from the environment's CAPTIONER_KEY_NAME; may be given several times",
     )
     parser.add_argument(
+        "--endpoint-models",
+        action="append",
+        default=[],
+        metavar="NAME=MODEL,...",
+        help="the models that visitors may ask that server for, the first of them where they name none (any that it "
+        "has); may be given several times",
+    )
+    parser.add_argument(
         "--allow-model",
         action="append",
         default=[],
@@ -121,7 +134,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         help="let visitors choose this model of the hub beside the listed ones, owner/name, owner/* or * for all; "
         "may be given several times (all, where only this machine reaches the app)",
     )
-    _add_team_flags(parser)
+    team_flags.add_team_flags(parser)
     add_memory_flags(parser)
     parser.add_argument(
         "--idle-minutes",
@@ -143,12 +156,14 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
         is_open=flags.no_auth,
         allowed_hosts=tuple(flags.allow_host),
         endpoints=tuple(flags.endpoint),
+        endpoint_models=tuple(flags.endpoint_models),
         allowed_models=_allowed_models(flags),
-        proxy=_proxy(flags),
-        root_path=_root_path(flags.root_path),
-        upload_gib=_positive(flags.upload_gib, "--upload-gib"),
-        set_pictures=_positive(flags.set_pictures, "--set-pictures"),
-        user_jobs=_positive(flags.user_jobs, "--user-jobs"),
+        proxy=team_flags.proxy(flags),
+        operators=team_flags.operators(flags),
+        root_path=team_flags.root_path(flags.root_path),
+        upload_gib=team_flags.more_than_nothing(flags.upload_gib, "--upload-gib"),
+        set_pictures=team_flags.more_than_nothing(flags.set_pictures, "--set-pictures"),
+        user_jobs=team_flags.more_than_nothing(flags.user_jobs, "--user-jobs"),
         log_format=flags.log_format,
         vram_gib=flags.vram_gib,
         ram_gib=flags.ram_gib,
@@ -161,60 +176,6 @@ def parse_flags(arguments: Sequence[str] | None = None) -> AppConfig:
             f"--host {config.host} lets other machines in: add --auth-file FILE, or --no-auth if that is meant."
         )
     return config
-
-
-def _add_team_flags(parser: argparse.ArgumentParser) -> None:
-    team = parser.add_argument_group("for several people")
-    team.add_argument(
-        "--auth-header",
-        metavar="NAME",
-        help="a proxy has asked for the login and names the user in this header, such as Remote-User",
-    )
-    team.add_argument(
-        "--trusted-proxy",
-        action="append",
-        default=[],
-        metavar="ADDRESS",
-        help="the address or network from which that header is believed; may be given several times",
-    )
-    team.add_argument(
-        "--root-path",
-        default="",
-        metavar="/PATH",
-        help="what addresses begin with, where a proxy serves it below a path",
-    )
-    team.add_argument("--upload-gib", type=float, metavar="N", help="what a user may send a day, in GiB (no limit)")
-    team.add_argument("--set-pictures", type=int, metavar="N", help="how many pictures a set may have (no limit)")
-    team.add_argument(
-        "--log-format",
-        choices=("text", "json"),
-        default="text",
-        help="json: one object a line on stderr, requests, jobs and failures among them, without captions and names "
-        "(%(default)s)",
-    )
-    team.add_argument("--user-jobs", type=int, metavar="N", help="how many sets of a user may be worked on at once")
-
-
-def _proxy(flags: argparse.Namespace) -> ProxyLogin | None:
-    if flags.auth_header is None:
-        if flags.trusted_proxy:
-            raise CaptionerError("--trusted-proxy says whose --auth-header NAME is believed; give that too.")
-        return None
-    if flags.no_auth:
-        raise CaptionerError("--no-auth lets everyone in, so --auth-header would mean nothing; leave one of them out.")
-    return ProxyLogin.of(flags.auth_header, flags.trusted_proxy)
-
-
-def _root_path(text: str) -> str:
-    if text and not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+/?", text):
-        raise CaptionerError(f"--root-path is {shown(text)!r}; it must begin with a slash, such as /captioner.")
-    return text.rstrip("/")
-
-
-def _positive(number: Any, flag: str) -> Any:
-    if number is not None and not 0 < number < 1e9:
-        raise CaptionerError(f"{flag} is {number}; it must be more than 0.")
-    return number
 
 
 def _allowed_models(flags: argparse.Namespace) -> tuple[str, ...]:
@@ -280,6 +241,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.captions.groups import add_plug_ins
     from captioner.models.manager import ModelManager
     from captioner.models.named_servers import add_named_servers
+    from captioner.service.models import ManagedBy
     from captioner.service.service import Service
     from captioner.service.shares import Shares
     from captioner.ui import page
@@ -295,7 +257,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     if config.log_format == "json":
         write_json()
     add_plug_ins()
-    for said in add_named_servers(config.endpoints):
+    for said in add_named_servers(config.endpoints, config.endpoint_models):
         print(f"app.py: {said}", file=sys.stderr)
     manager = ModelManager(
         models=config.models,
@@ -308,8 +270,10 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     with contextlib.ExitStack() as stack, Workspace(config.workspace) as workspace, Worker() as worker:
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
-        # Whoever reaches the app may look after its models where that is one person, or all have logged in.
-        may_manage = config.login is not None or has_users or is_alone(config.host, config.allowed_hosts)
+        # Whoever reaches the app may look after its models where that is one person, or all have one login.
+        is_one = config.login is not None or is_alone(config.host, config.allowed_hosts)
+        managed_by: ManagedBy = "operators" if has_users else "all" if is_one else "none"
+        is_operator = _is_operator(config)
         owners = stack.enter_context(Owners(workspace.folder)) if has_users else None
         metrics = Metrics(manager, worker)
         stack.enter_context(metrics.listening())
@@ -320,14 +284,15 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             jobs_a_user=config.user_jobs,
             owner_of=owners.user_of if owners else lambda set_id: None,
         )
-        service = Service(workspace, worker, manager, config.allowed_models, shares, may_manage=may_manage)
+        service = Service(workspace, worker, manager, config.allowed_models, shares, managed_by=managed_by)
         for said in service.jobs.history.sentences:
             print(f"app.py: {said}", file=sys.stderr)
         app = page.mount(FastAPI(openapi_url=None), service, root_path=config.root_path)
         visitors = Visitors(
             login=Login(config.login) if config.login is not None else None,
             proxy=config.proxy,
-            sets=SetDoor(workspace, owners) if owners else None,
+            sets=SetDoor(workspace, owners, time.time()) if owners else None,
+            is_operator=is_operator,
             upload_bytes_a_day=int(config.upload_gib * 2**30) if config.upload_gib else None,
             figures=metrics.text,
         )
@@ -347,6 +312,18 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             has_own_log=config.log_format == "text",
         ).run()
     manager.close()
+
+
+def _is_operator(config: AppConfig) -> Callable[[str], bool]:
+    """Whether a user is an operator, by the file of users as it is then, or by the flag."""
+    file = config.login if isinstance(config.login, UserFile) else None
+    if file is not None and not (file.now().operators or config.operators):
+        print(
+            "app.py: no user is an operator, so nobody may load, fetch or free models on the page; python -m captioner "
+            "user add NAME --operator --file FILE makes one.",
+            file=sys.stderr,
+        )
+    return lambda user: user in config.operators or (file is not None and user in file.now().operators)
 
 
 @contextlib.contextmanager

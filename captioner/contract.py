@@ -250,7 +250,7 @@ class Captioner(Model):
 
     @abstractmethod
     def caption(self, inputs: Sequence[PictureInput], settings: Any) -> list[Sentence]:
-        """One sentence a picture, in order; the size of the batch never changes a result.
+        """One sentence a picture, in order; the size of the batch never changes a result where models compute in fp32.
 
         Args: settings: an instance of this class's `Settings`.
         Raises: ModelFailed, OutOfMemory: of the whole call: whoever asks goes on picture by picture. SomeFailed: with

@@ -1,7 +1,8 @@
 """Who may come in: a file of users, each with the scrypt hash of a password and with tokens for programs.
 
-A line is `NAME:scrypt$N$R$P$SALT$HASH` for a password or `NAME:token$HASH` for a token (its sha256); empty lines and
-lines that begin with # do not count. Neither a password nor a token can be read from it. Knows no HTTP and no page.
+A line is `NAME:scrypt$N$R$P$SALT$HASH` for a password, with `:operator` behind it for who looks after the models, or
+`NAME:token$HASH` for a token (its sha256); empty lines and lines that begin with # do not count. Neither a password nor
+a token can be read from it. Knows no HTTP and no page.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from captioner.files import written_whole
 from captioner.limits import shown
 
 MAX_BYTES = 1_000_000
+OPERATOR = "operator"
 MIN_PASSWORD_LENGTH = 8
 _MAX_PASSWORD_LENGTH = 1_000
 _COST, _BLOCK, _PARALLEL = 2**14, 8, 1  # 16 MiB and some 50 ms, as RFC 7914 advises for logins
@@ -63,10 +65,12 @@ def _scrypt(password: str, salt: bytes, cost: int, block: int, parallel: int) ->
 
 @dataclass(frozen=True)
 class Users:
-    """What a file says. passwords: name -> hash. tokens: sha256 -> name."""
+    """What a file says. passwords: name -> hash. tokens: sha256 -> name. operators: names; the lines of older versions
+    make none."""
 
     passwords: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    operators: set[str] = field(default_factory=set)
 
     def user_of_password(self, name: str, password: str) -> str | None:
         """The user whose name and password these are; takes as long for a name that nobody has."""
@@ -103,7 +107,12 @@ def parse_users(text: str, source: str) -> Users:
     for number, raw in enumerate(text.splitlines(), 1):
         if raw.strip() not in _lines(raw):
             continue
-        name, _, secret = raw.strip().partition(":")
+        name, _, rest = raw.strip().partition(":")
+        secret, colon, role = rest.partition(":")
+        if colon and (role != OPERATOR or not secret.startswith("scrypt$")):
+            raise CaptionerError(
+                f"{source}, line {number}: behind the hash of a password may stand :{OPERATOR}, and nothing else."
+            )
         token = _TOKEN.fullmatch(secret)
         check_name(name, f"{source}, line {number}: ")
         if token is not None:
@@ -116,6 +125,8 @@ def parse_users(text: str, source: str) -> Users:
             raise CaptionerError(f"{source}, line {number}: {name} has a line already; take one of them out.")
         else:
             users.passwords[name] = secret
+            if role:
+                users.operators.add(name)
     for name in users.tokens.values():
         if name not in users.passwords:
             raise CaptionerError(f"{source} has a token of {name}, who is no user there; add the user or take it out.")
@@ -166,13 +177,15 @@ def read_users(path: Path, *, must_exist: bool = True) -> tuple[str, Users]:
     return text, parse_users(text, str(path))
 
 
-def add_user(path: Path, name: str, password: str) -> bool:
+def add_user(path: Path, name: str, password: str, *, is_operator: bool | None = None) -> bool:
     """Give a user a password, a new one where there is one; makes the file, for its owner's eyes only.
 
+    Args: is_operator: None leaves it as it is, for a new user at no.
     Returns: whether the user is new. Raises: CaptionerError.
     """
     text, users = read_users(path, must_exist=False)
-    line = f"{check_name(name)}:{hashed(password)}"
+    is_operator = name in users.operators if is_operator is None else is_operator
+    line = f"{check_name(name)}:{hashed(password)}" + (f":{OPERATOR}" if is_operator else "")
     kept = [one for one in text.splitlines() if not one.strip().startswith(f"{name}:scrypt$")]
     _write(path, [*kept, line])
     return name not in users.passwords

@@ -25,7 +25,8 @@ class HubServer:
 
     requests: (method, path, range header or ""), as they came. breaks: how many bytes of which file the next GET of it
     gets before the connection breaks, consumed by doing so; -1 breaks every time. delay_s: waited before each half
-    megabyte. gated: repositories whose files are given only to who sends the token "accepted".
+    megabyte. gated: repositories whose files are given only to who sends the token "accepted". hangs_up: it answers
+    nobody.
     """
 
     def __init__(self, repositories: Mapping[str, Path]) -> None:
@@ -35,6 +36,7 @@ class HubServer:
         self.breaks_always = False
         self.delay_s = 0.0
         self.gated: set[str] = set()
+        self.hangs_up = False
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -75,9 +77,12 @@ class HubServer:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = unquote(urlsplit(request.path).path)
         self.requests.append((request.command, path, request.headers.get("Range", "")))
+        if self.hangs_up:
+            request.close_connection = True
+            return None
         for name, folder in self.repositories.items():
             files = sorted(file for file in folder.rglob("*") if file.is_file())
-            if path == f"/api/models/{name}/revision/main":
+            if path in (f"/api/models/{name}", f"/api/models/{name}/revision/main"):
                 siblings = [{"rfilename": file.relative_to(folder).as_posix()} for file in files]
                 return self._send_json(request, {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings})
             if path in [f"/api/models/{name}/tree/{revision}" for revision in ("main", COMMIT)]:

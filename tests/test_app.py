@@ -152,6 +152,7 @@ def test_users_come_from_a_file_with_their_hashes_or_by_a_proxy(tmp_path: Path) 
     ("flags", "message"),
     [
         (["--auth-header", "Remote-User"], "needs --trusted-proxy ADDRESS"),
+        (["--operators", "ada"], "--operators names users of --auth-header NAME"),
         (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy says whose --auth-header NAME is believed"),
         (["--auth-header", "X-User", "--trusted-proxy", "10.0.0.1", "--no-auth"], "leave one of them out"),
         (["--root-path", "captioner"], "--root-path is 'captioner'; it must begin with a slash"),

@@ -96,7 +96,7 @@ def fails(status: int, error: Any, **headers: str) -> Answer:
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
         server.shutdown()
 
@@ -338,6 +338,28 @@ def test_who_sends_pictures_away_says_so_before(server: Server) -> None:
     for here in ("http://localhost:1", "http://127.0.0.9:1", "http://[::1]:1"):
         assert add_named_servers([f"near={here}"]) == []
     assert [spec.name for spec in registry.of_family("endpoint")] == ["far", "near"]
+
+
+def test_visitors_ask_only_for_the_models_that_an_endpoint_is_limited_to(server: Server) -> None:
+    add_named_servers([f"studio={server.url}"], ["studio=eyes-2, eyes-3"])
+    server.answers = [says("Red.")]
+    captioner = EndpointCaptioner.load("studio", device="cpu")
+    shown = [PictureInput(PICTURE, name="a")]
+    for wanted, asked in (("", "eyes-2"), ("eyes-3", "eyes-3")):
+        captioner.caption(shown, SETTINGS.replaced(model=wanted))
+        assert server.asked[-1][2]["model"] == asked
+    with pytest.raises(CaptionerError, match="may be asked for eyes-2, eyes-3, and model is costly") as caught:
+        captioner.caption(shown, SETTINGS.replaced(model="costly"))
+    assert caught.value.code == "model_not_allowed"
+    with pytest.raises(CaptionerError, match="may be asked for"):
+        captioner.draw(shown[0], SETTINGS.replaced(model="costly"), skip=0, count=1)
+    assert all(body is None or body["model"] != "costly" for _, _, body in server.asked)
+
+
+@pytest.mark.parametrize("text", ["studio", "studio=", "studio= ,", "other=eyes"])
+def test_models_of_an_endpoint_that_are_none_are_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(CaptionerError, match=r"--endpoint-models is .*must be NAME=MODEL,MODEL with the NAME of"):
+        add_named_servers(["studio=http://127.0.0.1:1"], [text])
 
 
 def test_a_model_that_does_not_see_is_found_out_by_a_red_picture(server: Server) -> None:

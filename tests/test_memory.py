@@ -78,3 +78,18 @@ def test_a_bug_is_no_lack_of_memory() -> None:
 
     with pytest.raises(RuntimeError, match="shapes differ"):
         in_halves(bug, [1, 2])
+
+
+def test_what_is_remembered_goes_before_less_is_asked_for_at_once_and_once_only() -> None:
+    seen: list[str | int] = []
+
+    def needs_two(items: Sequence[int]) -> list[int]:
+        seen.append(len(items))
+        if len(items) > 2:
+            raise MemoryError
+        return list(items)
+
+    assert in_halves(needs_two, range(4), forget=lambda: seen.append("forgot")) == [0, 1, 2, 3]
+    assert seen == [4, "forgot", 4, 2, 2]
+    with pytest.raises(OutOfMemory, match="not enough memory for even one"):
+        in_halves(lambda items: bytearray(2**62), [1], forget=lambda: seen.append("forgot"))

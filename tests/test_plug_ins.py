@@ -241,6 +241,8 @@ def test_models_and_the_page_say_where_they_came_from_and_what_was_left_out(
     assert "to stdout" not in said.out
     assert "the models of broken.py are left out: ModuleNotFoundError: No module named 'no_such_package'" in said.err
     assert "broken.py: ModuleNotFoundError" in page.plug_ins_html()
+    told = page.plug_ins_html(tells_reasons=False)
+    assert "broken.py" in told and "no_such_package" not in told
     assert "_helper" not in said.err
 
 

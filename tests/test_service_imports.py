@@ -95,6 +95,9 @@ def test_captions_that_pictures_have_stay_unless_they_are_to_go(service: Service
     service.save_caption(set_id, edited, "edit", 0)
     look = service.imports.keep_and_look(set_id, sent(x__json=LIST))
     assert look["replaced"] == 1
+    (replaced,) = look["replaces"]
+    assert (replaced["name"], replaced["before"], replaced["after"]) == ("0.png", "mine", "a cat")
+    assert [kind for kind, _ in replaced["pieces"]] == ["gone", "come"]
     (answer,) = take_all(service, set_id, look["token"])
     assert answer["notes"] == [
         "1 picture keeps the caption it has.",

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from captioner.errors import CaptionerError
-from captioner.models import registry
+from captioner.models import listing, registry
 from captioner.models.manager import ModelManager
+from captioner.models.plug_ins import RefusedPlugIn
 from captioner.service.service import Service
 from captioner.worker import Worker
 from captioner.workspace import Workspace
@@ -23,9 +24,9 @@ def make(tmp_path: Path) -> Iterator[Any]:
     """From a manager's arguments to a service with the fake models."""
     with fake_models(tmp_path / "models") as models, Workspace(tmp_path / "work") as workspace, Worker() as worker:
 
-        def service(may_manage: bool = True, **given: Any) -> Service:
+        def service(managed_by: Any = "all", **given: Any) -> Service:
             manager = ModelManager(**{"models": models, "device": "cpu", **given})
-            return Service(workspace, worker, manager, may_manage=may_manage)
+            return Service(workspace, worker, manager, managed_by=managed_by)
 
         yield service
 
@@ -79,10 +80,26 @@ def test_what_would_step_back_is_said_before(make: Any, monkeypatch: pytest.Monk
 
 
 def test_who_must_not_look_after_models_may_look(make: Any) -> None:
-    service = make(may_manage=False)
+    service = make(managed_by="none")
     assert service.models.report()["may_manage"] is False
     with pytest.raises(CaptionerError, match="models are looked after by who runs this app") as caught:
         service.models.act("free")
+    assert caught.value.code == "not_allowed"
+
+
+def test_who_is_no_operator_sees_no_folder_of_this_machine(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = make(managed_by="operators")
+    rows = service.models.report()["models"]
+    told = [{**rows[0], "source": "/srv/models/my-blip", "failure": "/srv/models/my-blip lacks config.json."}]
+    monkeypatch.setattr(listing, "rows", lambda manager: told)
+    monkeypatch.setattr("captioner.service.models.refused_plug_ins", lambda: (RefusedPlugIn("mine.py", "/srv/mine"),))
+    assert "/srv/" in str(service.models.report(is_operator=True))
+    assert service.models.report(is_operator=True)["left_out"] == [{"name": "mine.py", "reason": "/srv/mine"}]
+    others = service.models.report(is_operator=False)
+    assert "/srv/" not in str(others) and others["models"][0]["source"] == "a folder"
+    assert others["models"][0]["failure"] and others["left_out"] == []
+    with pytest.raises(CaptionerError, match="operators; ask one") as caught:
+        service.models.act("verify", rows[0]["name"], is_operator=False)
     assert caught.value.code == "not_allowed"
 
 

@@ -210,6 +210,14 @@ def test_no_server_and_no_cache_is_told_offline(tmp_path: Path) -> None:
     assert "could not be downloaded" in message
 
 
+def test_a_hub_that_cannot_be_reached_is_asked_once(server: HubServer, tmp_path: Path) -> None:
+    server.hangs_up = True
+    code, message = answer(FIND.format(models="hub"), tmp_path / "home", server)
+    assert code == "model_not_found"
+    assert "could not be downloaded" in message
+    assert len(server.requests) == 1, "nobody waits for six tries"
+
+
 def test_nothing_is_told_about_this_machine(server: HubServer, tmp_path: Path) -> None:
     code = """
 cached_folder(blip_base)

@@ -20,11 +20,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "captioner.glitches",
         "captioner.job",
     ),
-    ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
+    ("captioner.limits", "captioner.files", "captioner.file_bin", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
     ("captioner.settings", "captioner.users", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),
-    ("captioner.lab.suggest", "captioner.redrawing", "captioner.ahead"),
+    ("captioner.lab.suggest", "captioner.redrawing", "captioner.ahead", "captioner.models.hub_files"),
     ("captioner.models.resuming",),
     ("captioner.models", "captioner.models.weights", "captioner.models.download", "captioner.models.memory"),
     (

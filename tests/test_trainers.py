@@ -379,6 +379,22 @@ def test_parquet_reads_back(tmp_path: Path) -> None:
     ]
 
 
+def test_parquet_has_a_column_for_each_kind_of_caption(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="parquet is written by pyarrow, which is optional")
+    items = items_in(tmp_path / "own", [("a", ".png", "", "a cat"), ("b", ".png", "", "a dog")])
+    plan = SetPlan(TARGETS["parquet"], settings_for("parquet"), items, name="set", folder=str(tmp_path / "set"))
+    with folder_target(tmp_path / "set") as sink, SetWriter(plan, sink) as writer:
+        writer.add(0, "a cat", kinds=[("short", "cat"), ("tags", "cat, é")])
+        writer.add(1, "a dog", kinds=[("short", "")])
+        writer.finish()
+    table = parquet.read_table(tmp_path / "set/metadata.parquet")
+    assert table.to_pylist() == [
+        {"file_name": "a.png", "text": "a cat", "text_short": "cat", "text_tags": "cat, é"},
+        {"file_name": "b.png", "text": "a dog", "text_short": "", "text_tags": ""},
+    ]
+    assert {str(field.type) for field in table.schema} == {"string"}
+
+
 def test_open_clip_reads_the_csv(tmp_path: Path) -> None:
     data = pytest.importorskip("open_clip_train.data", reason="open_clip's training code comes with its wheel")
     items = items_in(tmp_path / "own", [("a", ".png", "", "a, cat"), ("b", ".png", "x", 'say "hi"\nü')])

@@ -112,6 +112,22 @@ def test_what_other_loggers_quote_stays_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert SECRET not in written.getvalue()
 
 
+def test_of_a_text_that_a_library_has_put_together_only_the_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    logs.write_json()
+    logging.getLogger("somebody.else").warning(f"{SECRET} cannot be read")
+    logging.getLogger("somebody").error(ValueError(SECRET))
+    logging.getLogger("captioner.worker").warning("The worker ends.")
+    first, second, ours = (json.loads(line) for line in written.getvalue().splitlines())
+    for line in (first, second):
+        assert set(line) == {"time", "level", "logger", "event", "where"}
+        assert line["event"] == "message" and line["where"].startswith("test_ui_metrics:")
+    assert (first["level"], first["logger"]) == ("warning", "somebody.else")
+    assert ours["event"] == "The worker ends."
+    assert SECRET not in written.getvalue()
+
+
 def test_a_server_that_sets_up_its_own_logs_does_not_end_the_counting(service: Service, worker: Worker) -> None:
     metrics = Metrics(service.live._manager, worker)
     with metrics.listening():

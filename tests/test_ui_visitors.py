@@ -113,7 +113,12 @@ def a_set(house: House, client: TestClient, who: Any = ADA) -> str:
 def test_passwords_and_tokens_come_in_and_nothing_else_does(house: House, door: TestClient) -> None:
     assert door.get("/who").status_code == 401
     assert door.get("/who", auth=("ada", "a wrong word")).status_code == 401
-    assert door.get("/who", auth=ADA).json() == {"user": "ada", "has_own_sets": True, "can_leave": True}
+    assert door.get("/who", auth=ADA).json() == {
+        "user": "ada",
+        "is_operator": False,
+        "has_own_sets": True,
+        "can_leave": True,
+    }
     token = users.add_token(house.file, "eve")
     with house.door() as fresh:
         bearer = {"Authorization": f"Bearer {token}"}
@@ -216,6 +221,75 @@ def test_an_owner_shares_by_link_on_purpose_and_ends_it(house: House, door: Test
     assert house.ask(door, "open_set", EVE, set=set_id).status_code == 404
 
 
+def test_a_set_from_before_users_is_nobodys_until_somebody_makes_it_theirs(house: House) -> None:
+    set_id = house.workspace.create_set("old")
+    since = house.workspace.find_set(set_id).created_at + 1
+    door = house.door(sets=SetDoor(house.workspace, house.owners, since), is_operator=lambda user: user == "ada")
+    with door as client:
+        sharing = f"/sets/{set_id}/sharing"
+        for who in (EVE, ADA):
+            assert house.ask(client, "open_set", who, set=set_id).status_code == 200
+            assert client.get(sharing, auth=who).json() == {"owner": None, "is_shared": True, "is_mine": False}
+        assert house.owners.of(set_id) is None, "opening it is no claim"
+        assert client.post(sharing, json={"is_shared": False}, auth=EVE).status_code == 403
+        assert client.post(sharing, json={"owner": "eve"}, auth=ADA).status_code == 200, "an operator may"
+        assert client.get(sharing, auth=ADA).json() == {"owner": "eve", "is_shared": True, "is_mine": False}
+        assert client.post(sharing, json={"owner": "ada"}, auth=EVE).json()["owner"] == "ada", "hers to give away"
+
+
+def test_only_a_user_for_themselves_and_operators_name_an_owner(house: House) -> None:
+    set_id = house.workspace.create_set("old")
+    since = house.workspace.find_set(set_id).created_at + 1
+    door = house.door(sets=SetDoor(house.workspace, house.owners, since), is_operator=lambda user: user == "eve")
+    with door as client:
+        sharing = f"/sets/{set_id}/sharing"
+        assert client.post(sharing, json={"owner": "eve"}, auth=ADA).status_code == 403
+        assert client.post(sharing, json={"owner": "no name"}, auth=ADA).status_code == 400
+        assert client.post(sharing, json={"owner": "ada"}, auth=ADA).json()["is_mine"] is True
+        assert client.post(sharing, json={"is_shared": False}, auth=ADA).status_code == 200
+        assert client.get(sharing, auth=EVE).status_code == 404
+        assert client.post(sharing, json={"owner": "eve"}, auth=EVE).json()["owner"] == "eve"
+        assert client.post(sharing, json={"owner": "ada"}, auth=ADA).status_code == 404
+        assert client.post("/sets/nothing/sharing", json={"owner": "eve"}, auth=EVE).status_code == 404
+
+
+def test_a_new_set_is_its_makers(house: House) -> None:
+    with house.door(sets=SetDoor(house.workspace, house.owners, time.time() - 1)) as client:
+        set_id = a_set(house, client)
+        assert house.ask(client, "open_set", EVE, set=set_id).status_code == 404
+
+
+# Operators
+
+
+def test_an_operator_looks_after_models_and_others_look(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house.service.models, "managed_by", "operators")
+    with house.door(is_operator=lambda user: user == "ada") as client:
+        assert house.ask(client, "list_models", ADA).json()["may_manage"] is True
+        assert house.ask(client, "act_on_model", ADA, action="free").json()["said"]
+        looked = house.ask(client, "list_models", EVE).json()
+        assert looked["may_manage"] is False and "operators" in looked["locked"] and looked["models"]
+        refused = house.ask(client, "act_on_model", EVE, action="free").json()["error"]
+        assert (refused["code"], refused["message"]) == (
+            "not_allowed",
+            "Models are looked after by this app's operators; ask one of them.",
+        )
+
+
+@pytest.mark.parametrize("who", [ADA, EVE])
+def test_programs_are_operators_only_where_their_user_is(
+    house: House, monkeypatch: pytest.MonkeyPatch, who: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(house.service.models, "managed_by", "operators")
+    with house.door(is_operator=lambda user: user == "ada") as client:
+        asked = client.post("/gradio_api/call/models", json={"data": []}, auth=who).json()["event_id"]
+        told = client.get(f"/gradio_api/call/models/{asked}", auth=who).text
+        assert f'"may_manage": {"true" if who is ADA else "false"}' in told
+        asked = client.post("/gradio_api/call/act_on_model", json={"data": ["free", ""]}, auth=who).json()["event_id"]
+        told = client.get(f"/gradio_api/call/act_on_model/{asked}", auth=who).text
+        assert ("event: error" in told) is (who is EVE)
+
+
 def test_owners_are_kept(house: House, door: TestClient) -> None:
     set_id = a_set(house, door)
     with Owners(house.workspace.folder) as again:
@@ -304,7 +378,12 @@ def test_programs_come_past_the_proxy_with_a_login_of_their_own(house: House) ->
 
 def test_without_users_sets_are_nobodys(house: House) -> None:
     with house.door(login=None, sets=None) as client:
-        assert client.get("/who").json() == {"user": "", "has_own_sets": False, "can_leave": False}
+        assert client.get("/who").json() == {
+            "user": "",
+            "is_operator": True,
+            "has_own_sets": False,
+            "can_leave": False,
+        }
         assert client.get("/sets/x/sharing").json()["error"]["code"] == "no_users"
         assert client.get("/sign-out").status_code == 404
 

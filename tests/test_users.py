@@ -132,3 +132,29 @@ def test_a_change_is_noticed_and_a_broken_file_lets_nobody_in(file: Path) -> Non
     file.write_text("broken")
     now[0] += 2
     assert held.now().passwords == {}
+
+
+def test_an_operator_is_who_was_made_one_and_stays_it_with_a_new_password(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def add(*flags: str) -> set[str]:
+        typed(monkeypatch, "another word\n")
+        assert main(["user", "add", "ada", *flags, "--file", str(file)]) == 0
+        return read_users(file)[1].operators
+
+    assert read_users(file)[1].operators == set(), "a line that says nothing makes none"
+    assert add("--operator") == {"ada"}
+    assert add() == {"ada"}
+    assert read_users(file)[1].user_of_password("ada", "another word") == "ada"
+    capsys.readouterr()
+    assert main(["user", "list", "--file", str(file)]) == 0
+    assert capsys.readouterr().out == "ada  0 tokens, operator\n"
+    assert add("--no-operator") == set()
+    assert main(["user", "revoke", "ada", "--operator", "--file", str(file)]) == 2
+    assert "--operator goes with add, not with revoke" in capsys.readouterr().err
+
+
+def test_a_role_that_nobody_knows_is_a_sentence(file: Path) -> None:
+    line = file.read_text().strip()
+    with pytest.raises(CaptionerError, match="may stand :operator, and nothing else"):
+        parse_users(f"{line}:admin", "users")

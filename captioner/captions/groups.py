@@ -35,7 +35,7 @@ _FLAGS = (
     *("picture_quality", "recipe", "own", "name", "top", "for", "exact_tokens"),
     *("captions_only", "lines", "encoding", "form", "pictures", "download", "verify"),
     *("penalties", "grid", "list_grids", "x", "y", "z", "png"),
-    *("score", "judge", "colour", "workspace"),
+    *("score", "judge", "colour", "workspace", "operator"),
     *("engine", "address", "workers", "gpus_each", "cpus_each", "resume", "limit", "price_per_hour", "column"),
     "part_pictures",
 )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from captioner import users
+from captioner.cli.parser import WrongUse
 from captioner.cli.terminal import note, say
 from captioner.errors import CaptionerError
 
@@ -26,21 +27,31 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "action", choices=_DOES, metavar="|".join(_DOES), help="; ".join(f"{a}: {h}" for a, h in _DOES.items())
     )
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="the user; not for list")
+    parser.add_argument(
+        "--operator",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="with add: an operator loads, unloads, fetches and checks models and frees the card for all, and sees "
+        "where on this machine they lie; other users only look at the list, those of an older file too",
+    )
     parser.add_argument("--file", required=True, type=Path, metavar="FILE", help="the file that --auth-file names")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Change or list the file. The app notices within a second. Raises: CaptionerError."""
     path, name, action = arguments.file.expanduser(), arguments.name, arguments.action
+    if arguments.operator is not None and action != "add":
+        raise WrongUse(f"--operator goes with add, not with {action}.")
     if action == "list":
         found = users.read_users(path)[1]
         for one in sorted(found.passwords):
             count = list(found.tokens.values()).count(one)
-            say(f"{one}  {count} token{'' if count == 1 else 's'}")
+            role = f", {users.OPERATOR}" if one in found.operators else ""
+            say(f"{one}  {count} token{'' if count == 1 else 's'}{role}")
         return 0
     users.check_name(name, f"user {action} needs a NAME: ")
     if action == "add":
-        is_new = users.add_user(path, name, _password())
+        is_new = users.add_user(path, name, _password(), is_operator=arguments.operator)
         note(f"{name} is {'a user' if is_new else 'there already and has the new password'} now, in {path}.")
     elif action == "remove":
         users.remove_user(path, name)

@@ -15,6 +15,7 @@ from typing import Any
 
 from captioner.contract import ModelSpec
 from captioner.errors import BadModel, MissingPackage, ModelNotFound
+from captioner.models.hub_files import files_at_hub
 from captioner.models.resuming import fetch_large
 
 _STEP_S = 0.2  # between two steps of `download_steps`
@@ -108,14 +109,10 @@ def hub_digests(spec: ModelSpec, commit: str | None) -> dict[str, str]:
     library = _huggingface_hub()
     assert spec.repo is not None
     try:
-        found = list(library.HfApi().list_repo_tree(spec.repo, recursive=True, revision=commit))
+        found = files_at_hub(library, spec.repo, commit)
     except (OSError, library.errors.HfHubHTTPError, *_transport_errors()) as error:
         raise ModelNotFound(f"{spec.repo} cannot be asked about its files: {_in_a_line(error)}. Try again.") from error
-    return {
-        one.path: one.lfs.sha256 if one.lfs else one.blob_id
-        for one in found
-        if isinstance(one, library.hf_api.RepoFile)
-    }
+    return {one.path: one.lfs.sha256 if one.lfs else one.blob_id for one in found}
 
 
 def download_steps(

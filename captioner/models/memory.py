@@ -84,13 +84,16 @@ def in_halves(
     items: Sequence[Item],
     *,
     at_once: int | None = None,
+    forget: Callable[[], None] | None = None,
     otherwise: str = "use a smaller model or --device cpu",
 ) -> list[Result]:
     """The function's results for all items, in order; when memory runs out, for half as many at a time, down to one.
 
-    Where one alone does not fit, other models step back (`room`), and it has a second try.
+    Before that, the model lets go of what it remembers. Where one alone does not fit, other models step back (`room`),
+    and it has another try.
 
-    Args: at_once: how many to begin with, all where it is None. otherwise: what to do where not even one fits.
+    Args: at_once: how many to begin with, all where it is None. forget: lets go of what can be made again. otherwise:
+        what to do where not even one fits.
     Raises: OutOfMemory: one item alone does not fit.
     """
     size = at_once or len(items)
@@ -105,9 +108,14 @@ def in_halves(
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            if is_single and asked is None:
+            if is_single and asked is None and forget is None:
                 raise OutOfMemory(f"there is not enough memory for even one picture: {otherwise}.") from error
         # Outside the except block, whose traceback would keep the failed batch's tensors alive.
+        if forget is not None:
+            forget()
+            free_cached_memory()
+            forget = None  # a second time there is nothing left; the same again now
+            continue
         free_cached_memory()
         if is_single and asked is not None:
             asked.step_back()

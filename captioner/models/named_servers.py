@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from captioner.contract import ModelSpec
 from captioner.errors import CaptionerError
@@ -12,15 +13,17 @@ from captioner.models.endpoint import addresses
 _FAMILY = "endpoint"
 
 
-def add_named_servers(texts: Iterable[str]) -> list[str]:
+def add_named_servers(texts: Iterable[str], models: Iterable[str] = ()) -> list[str]:
     """Let the servers of NAME=URL texts be chosen by name as captioners. Asks none of them.
 
+    Args: models: NAME=MODEL,... texts: those that may be asked there, where not any may.
     Returns: what a person should know before the first picture is sent, in sentences.
     Raises: CaptionerError: a text that is no NAME=URL, or a name that a model has.
     """
     notes = []
-    for text in texts:
-        address = addresses.parse_address(text)
+    named = [addresses.parse_address(text) for text in texts]
+    allowed = addresses.parse_models(models, [address.name for address in named])
+    for address in (replace(one, models=allowed.get(one.name, ())) for one in named):
         others = [spec for spec in registry.MODELS if spec.name == address.name]
         if any(spec.family != _FAMILY for spec in others):
             raise CaptionerError(

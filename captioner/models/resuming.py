@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from captioner.models.hub_files import files_at_hub
+
 LARGE_BYTES = 16 << 20
 """Smaller files are begun again."""
 _PART = ".captioner-part"
@@ -53,8 +55,7 @@ def _wanted(library: Any, repo: str, patterns: list[str]) -> tuple[list[_Wanted]
     """The large files, and how many bytes the others take."""
     from huggingface_hub.utils import filter_repo_objects
 
-    tree = library.HfApi().list_repo_tree(repo, recursive=True)
-    files = [one for one in tree if isinstance(one, library.hf_api.RepoFile)]
+    files = files_at_hub(library, repo)
     chosen = list(filter_repo_objects(files, allow_patterns=patterns, key=lambda one: one.path))
     large = [_Wanted(one.path, one.size, one.lfs.sha256) for one in chosen if one.lfs and one.size >= LARGE_BYTES]
     for one in large:

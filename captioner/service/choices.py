@@ -21,6 +21,7 @@ from captioner.limits import check_mapping, value_shown
 from captioner.models import registry, sources
 from captioner.records import KIND
 from captioner.service.recent import Recent
+from captioner.service.sending import hosts_of
 from captioner.workspace import Workspace
 
 SWITCH = "_on"
@@ -212,14 +213,12 @@ class Choices:
             that pictures are sent to}. Raises: as `plan_of`.
         """
         found = []
-        sends_to = {spec.name: spec.sends_to for spec in registry.MODELS if spec.sends_to}
         for planned in self.plan_of(values).running():
             spec = sources.to_download(planned.model, planned.family, self.models)
             if spec is not None:
                 key = planned.family if planned.family in self.model_keys else CAPTIONER
                 found.append({"key": key, "name": spec.name, "download_mb": spec.download_mb})
-        hosts = [sends_to[one.model] for one in self.plan_of(values).running() if one.model in sends_to]
-        return {"models": found, "sends_to": hosts}
+        return {"models": found, "sends_to": hosts_of([one.model for one in self.plan_of(values).running()])}
 
     def brought_along(self, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What the models of the page's values want where the defaults of those before them stand.

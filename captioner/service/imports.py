@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from captioner.captions import word_diff
 from captioner.errors import CaptionerError
 from captioner.formats.format import path_of
 from captioner.formats.imports.arriving import Arriving, arriving
@@ -127,7 +128,8 @@ class Imports:
 
         Returns: form, title; forms: [name, title] that may be chosen; captions: how many; pictures: how many come
             along; first: [picture, caption] three times; without_picture, without_caption, other_encoding: the first of
-            each as sentences, with `counts` of all; has_lines; replaced: pictures of the set with another caption.
+            each as sentences, with `counts` of all; has_lines; replaced: how many pictures of the set have another
+            caption; replaces: the first of these, {"name", "before", "after", "pieces": what goes and comes}.
         Raises: UnknownSet, SettingsError. CaptionerError: nothing is found, or the archive is refused.
         """
         settings = TakeSettings.from_mapping(values)
@@ -209,11 +211,12 @@ class Imports:
             "other_encoding": list(found.undecodable),
         }
         others = [
-            view
-            for path, text in found.captions.items()
+            (path, view.existing, text)
+            for path, text in sorted(found.captions.items())
             for view in places.get(path, ())
             if text and view.existing not in ("", text)
         ]
+        pieces = word_diff.diffs([(before, after) for _, before, after in others[:MAX_LISTED]])
         return {
             "form": found.form,
             "title": found.title,
@@ -224,6 +227,10 @@ class Imports:
             "first": [[shown(path), text] for path, text in found.first],
             "has_lines": any("\n" in text for text in found.captions.values()),
             "replaced": len(others),
+            "replaces": [
+                {"name": shown(path), "before": before, "after": after, "pieces": parts}
+                for (path, before, after), parts in zip(others, pieces, strict=False)
+            ],
             "counts": {name: len(lines) for name, lines in lists.items()},
             **{name: lines[:MAX_LISTED] for name, lines in lists.items()},
             "notes": [shown(note) for note in found.notes[:MAX_LISTED]],

@@ -195,6 +195,10 @@ class Jobs:
         begun = [job for job in self._worker.jobs(set_id) if job.id not in before]
         return {"job": _job_report(self._worker, begun[-1]) if begun else None}
 
+    def resumed_request(self, set_id: str, job_id: str) -> Mapping[str, Any]:
+        """What a job that was cut off was asked to do. Raises: CaptionerError: there is no such one."""
+        return self.history.take_interrupted(set_id, job_id).request or {}
+
     def leave(self, set_id: str) -> dict[str, Any]:
         """Go on with no job that was cut off; what it did stays. Returns: {}."""
         self.history.leave(set_id)

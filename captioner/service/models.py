@@ -5,6 +5,8 @@ What is to be known before a model is used, how long it stays and who steps back
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from captioner.captions.plan import Plan
@@ -13,6 +15,7 @@ from captioner.limits import in_gib, shown
 from captioner.models import listing, registry, sources, verifying
 from captioner.models.forecasts import forecast_folder, forecast_known
 from captioner.models.manager import ModelManager
+from captioner.models.plug_ins import refused_plug_ins
 from captioner.service.choices import Choices
 from captioner.worker import Worker
 
@@ -20,21 +23,36 @@ Action = Literal["load", "unload", "download", "stop", "verify", "free"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
+ManagedBy = Literal["all", "operators", "none"]
+_LOCKED: Mapping[ManagedBy, str] = {
+    "operators": "models are looked after by this app's operators; ask one of them.",
+    "none": "models are looked after by who runs this app; it must ask for a login before others may.",
+}
+
+
 class Models:
     """What page and API say of all models, and do with one."""
 
-    def __init__(self, manager: ModelManager, worker: Worker, choices: Choices, *, may_manage: bool) -> None:
-        """Args: may_manage: whether whoever asks may load, free and fetch models; all may look."""
+    def __init__(
+        self, manager: ModelManager, worker: Worker, choices: Choices, *, managed_by: ManagedBy = "all"
+    ) -> None:
+        """Args: managed_by: who may load, free and fetch models and see where they lie; all may look."""
         self._manager = manager
         self._worker = worker
         self._choices = choices
-        self._may_manage = may_manage
+        self.managed_by = managed_by
         self._foreseen: dict[tuple[str, str], int | None] = {}  # bytes, of models whose files are here
 
-    def report(self) -> dict[str, Any]:
+    def may_manage(self, *, is_operator: bool) -> bool:
+        """Whether somebody may look after models here."""
+        return self.managed_by == "all" or (self.managed_by == "operators" and is_operator)
+
+    def report(self, *, is_operator: bool = True) -> dict[str, Any]:
         """Returns: {"models": rows as `listing.rows`, each with "needs_bytes" (what it takes, or would, null where that
         is not known), "steps_back" (who would for it) and "can_download"; "memory": null while no model is in memory,
-        else {"device", "used_bytes", "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}; "may_manage"}.
+        else {"device", "used_bytes", "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}; "may_manage"; "locked":
+        why not; "left_out": [{"name", "reason"}] of packages whose models were refused}. Who may not manage is not told
+        where on this machine anything lies.
         """
         rows = listing.rows(self._manager)
         fetches = self._manager.models in ("auto", "hub")
@@ -48,19 +66,23 @@ class Models:
                 else []
             )
         answer = memory and {name: getattr(memory, name) for name in memory.__slots__}
-        return {"models": rows, "memory": answer, "may_manage": self._may_manage}
+        may_manage = self.may_manage(is_operator=is_operator)
+        return {
+            "models": rows if may_manage else [_without_places(row) for row in rows],
+            "memory": answer,
+            "may_manage": may_manage,
+            "locked": "" if may_manage else _LOCKED[self.managed_by],
+            "left_out": [{"name": one.name, "reason": one.reason} for one in refused_plug_ins() if may_manage],
+        }
 
-    def act(self, action: str, name: str = "") -> dict[str, Any]:
+    def act(self, action: str, name: str = "", *, is_operator: bool = True) -> dict[str, Any]:
         """Do something with a model; what takes long goes on after the answer, and shows in `report`.
 
         Args: action: one of `ACTIONS`; free takes all models off the device. Returns: {"said": what was done}.
         Raises: CaptionerError: it may not be done here, or not with this model.
         """
-        if not self._may_manage:
-            raise CaptionerError(
-                "models are looked after by who runs this app; it must ask for a login before others may.",
-                code="not_allowed",
-            )
+        if not self.may_manage(is_operator=is_operator):
+            raise CaptionerError(_LOCKED[self.managed_by], code="not_allowed")
         if action == "free":
             gone = self._manager.free()
             return {"said": f"{_names(gone)} left {self._manager.device}." if gone else "No idle model was in memory."}
@@ -144,6 +166,13 @@ class Models:
         if self._manager.report():  # else the device was a guess
             self._foreseen[name, family] = found
         return found
+
+
+def _without_places(row: dict[str, Any]) -> dict[str, Any]:
+    """A row that names no folder of this machine."""
+    failure = row["failure"] and "it could not be loaded or fetched; who looks after models sees why."
+    place = row["source"]
+    return {**row, "failure": failure, "source": "a folder" if Path(place).is_absolute() else place}
 
 
 def verified(manager: ModelManager, name: str, family: str) -> str:

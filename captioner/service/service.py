@@ -41,7 +41,7 @@ from captioner.service.kinds import Kinds
 from captioner.service.lab import Lab
 from captioner.service.live import LivePreview
 from captioner.service.made_otherwise import MadeOtherwise
-from captioner.service.models import Models
+from captioner.service.models import ManagedBy, Models
 from captioner.service.near_equal import NearEqual
 from captioner.service.overview import Overview
 from captioner.service.pictures import Pictures
@@ -71,15 +71,15 @@ class Service:
         allowed_ids: Sequence[str] = (),
         shares: Shares | None = None,
         *,
-        may_manage: bool = True,
+        managed_by: ManagedBy = "all",
     ) -> None:
-        """Args: allowed_ids: as `Choices`. shares: what each may take; None for no limits. may_manage: as `Models`."""
+        """Args: allowed_ids: as `Choices`. shares: what each may take; None for no limits. managed_by: as `Models`."""
         shares = shares or Shares(workspace, worker)
         self.workspace = workspace
         self._counted: Recent[bytes, int] = Recent(100_000)
         self.choices = Choices(manager.models, workspace, allowed_ids)
-        self.models = Models(manager, worker, self.choices, may_manage=may_manage)
-        self.kept_files = KeptFiles(self.choices.groups)
+        self.models = Models(manager, worker, self.choices, managed_by=managed_by)
+        self.kept_files = KeptFiles(self.choices.groups, workspace)
         self.pictures = Pictures(workspace)
         self.kinds = Kinds(workspace, self.choices)
         self.rows = Rows(workspace, self.choices)

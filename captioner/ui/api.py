@@ -19,6 +19,7 @@ from gradio.utils import get_upload_folder
 
 from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import KINDS
+from captioner.captions.plan import Plan
 from captioner.errors import BadPicture, CaptionerError, SettingsError
 from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
@@ -31,6 +32,7 @@ from captioner.service.exports import ExportWish
 from captioner.service.lab import AskedAxis
 from captioner.service.messages import message_of
 from captioner.service.models import ACTIONS
+from captioner.service.sending import SEND_PICTURES, refuse_unasked
 from captioner.service.service import Service
 from captioner.ui.asked import (
     Shape,
@@ -48,6 +50,7 @@ from captioner.ui.asked import (
     whole,
     word,
 )
+from captioner.ui.asking import is_operator
 from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
 from captioner.ui.keeping_endpoints import KEEPING_SHAPES, keeping_functions
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
@@ -66,7 +69,10 @@ _SHAPES: Mapping[str, Shape] = {
     "score_captions": Shape(set_id=identifier),
     "scores": Shape(set_id=identifier),
     "suggest": Shape(
-        set_id=identifier, settings=settings, is_whole=optional(flag, False), has_penalties=optional(flag, False)
+        set_id=identifier,
+        settings=settings,
+        is_whole=optional(flag, False),
+        has_penalties=optional(flag, False),
     ),
     "suggested": Shape(set_id=identifier),
     "start_sweep": Shape(
@@ -103,6 +109,11 @@ def add_endpoints(service: Service) -> None:
 
 
 def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
+    def _plan(settings: Mapping[str, Any]) -> tuple[Plan, bool]:
+        """What settings plan, and whether pictures may leave this machine for it."""
+        plain = {name: value for name, value in settings.items() if name != SEND_PICTURES}
+        return service.choices.plan_of_flat(plain), flag(settings.get(SEND_PICTURES), SEND_PICTURES)
+
     def new_set() -> str:
         """Makes an empty caption set and returns its id; who knows the id may see and change the set."""
         return str(service.new_set()["set"])
@@ -141,8 +152,12 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """Captions one picture, stores what the models said and returns the caption; an edit stays.
 
         settings: names and values as on the command line, {"num_beams": 5, "wd14": "default"}; the rest is default.
+        "send_pictures": true must be among them where a model runs elsewhere (an endpoint that is not this machine),
+        since the picture leaves this machine then; so in all calls that take such settings.
         """
-        return service.live.caption_one(set_id, picture_id, service.choices.plan_of_flat(settings))
+        plan, may_send = _plan(settings)
+        refuse_unasked(plan.to_flat(), may_send=may_send)
+        return service.live.caption_one(set_id, picture_id, plan)
 
     def start_captioning(set_id: str, settings: dict) -> str:  # type: ignore[type-arg]
         """Starts captioning all pictures and returns the job's id, "" when these settings made all captions already.
@@ -151,7 +166,9 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         are further captions of each picture, with a captioner and taggers of their own, and are made too; kind names
         the one in front, which exports take where a format has one caption a picture.
         """
-        plan = service.choices.plan_of_flat(settings)
+        plan, may_send = _plan(settings)
+        whole = service.choices.knowing_kinds(set_id, plan) if KINDS in settings else plan
+        refuse_unasked(whole.to_flat(), may_send=may_send)
         job = service.jobs.start_plan(set_id, None, plan, all_kinds=KINDS in settings)["job"]
         return f"{set_id}.{job['id']}" if job else ""
 
@@ -171,13 +188,19 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return service.doubt.doubts(set_id)
 
-    def suggest(set_id: str, settings: dict, is_whole: bool = False, has_penalties: bool = False) -> str:  # type: ignore[type-arg]
+    def suggest(
+        set_id: str,
+        settings: dict,  # type: ignore[type-arg]
+        is_whole: bool = False,
+        has_penalties: bool = False,
+    ) -> str:
         """Starts looking for settings that promise clearly more than these, and returns the job's id; applies none.
 
         On 30 pictures spread over the set, on all with is_whole. 20 settings (beams by minimum length) and a length
         for each picture; with has_penalties 80, where more words look like more truth.
         """
-        plan = service.choices.plan_of_flat(settings)
+        plan, may_send = _plan(settings)
+        refuse_unasked(plan.to_flat(), may_send=may_send)
         started = service.suggest.start(set_id, plan, is_whole=is_whole, has_penalties=has_penalties)
         return f"{set_id}.{started['job']['id']}"
 
@@ -193,7 +216,13 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return {name: value for name, value in service.suggest.read(set_id).items() if name != "job"}
 
-    def start_sweep(set_id: str, picture_ids: list[str], axes: dict, settings: dict, name: str = "") -> str:  # type: ignore[type-arg]
+    def start_sweep(
+        set_id: str,
+        picture_ids: list[str],
+        axes: dict,  # type: ignore[type-arg]
+        settings: dict,  # type: ignore[type-arg]
+        name: str = "",
+    ) -> str:
         """Starts comparing settings on 1 to 8 pictures and returns the sweep's id; changes no caption.
 
         axes: one to three settings with the values to try, {"q_factor": [0.6, 1, 1.4], "min_length": [5, 10, 15]}, x
@@ -201,7 +230,9 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         on no axis, as for caption_picture.
         """
         asked = [AskedAxis(setting, values) for setting, values in axes.items()]
-        started = service.lab.start(set_id, picture_ids, asked, service.choices.plan_of_flat(settings), name)
+        plan, may_send = _plan(settings)
+        refuse_unasked([axes, plan.to_flat()], may_send=may_send)
+        started = service.lab.start(set_id, picture_ids, asked, plan, name)
         return str(started["sweep"])
 
     def sweep(set_id: str, sweep_id: str, since: int | None = None) -> dict:  # type: ignore[type-arg]
@@ -291,16 +322,18 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         "absent|downloading|downloaded|loading|resident|offloaded|failed", "device", "precision", "runtime",
         "size_bytes", "needs_bytes", "steps_back": names, "last_used", "failure", "download": null or {"done_bytes",
         "total_bytes", "bytes_a_second", "seconds_left"}, ...}], "memory": null or {"device", "used_bytes",
-        "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}, "may_manage"}. steps_back: who would for this one.
+        "budget_bytes", "offloaded_bytes", "ram_budget_bytes"}, "may_manage", "locked": why not}.
+        steps_back: who would for this one.
         """
-        return service.models.report()
+        return service.models.report(is_operator=is_operator())
 
     def act_on_model(action: str, name: str = "") -> dict:  # type: ignore[type-arg]
         """Loads, unloads, downloads or verifies a model, stops its download, or frees the device of all (no name).
 
-        action: load, unload, download, stop, verify or free. Returns {"said"} at once; /models tells how it went on.
+        action: load, unload, download, stop, verify or free; with users, operators only. Returns {"said"} at
+        once; /models tells how it went on.
         """
-        return service.models.act(action, name)
+        return service.models.act(action, name, is_operator=is_operator())
 
     return (
         *(new_set, add_pictures, caption_picture, start_captioning, score_captions),

@@ -28,7 +28,7 @@ from captioner.ui.callables import Callables
 from captioner.ui.login import Login
 from captioner.ui.passages import FILE_PREFIX, Kind, Passage
 from captioner.ui.policies import App, Message, PagePolicy, Scope, Send, with_headers
-from captioner.ui.visitors import Visitor, Visitors
+from captioner.ui.visitors import VISITOR, Visitor, Visitors
 
 _NOTHING = "There is nothing at this address."
 
@@ -102,7 +102,7 @@ class Guard:
         # Gradio builds addresses from the one and answers the other with the request's own headers.
         kept = [(name, value) for name, value in scope["headers"] if name not in (b"x-gradio-server", b"range")]
         send = with_headers(send, is_file=passage.kind is Kind.FILE)
-        await self._let_in({**scope, "headers": kept}, receive, send, passage, visitor)
+        await self._let_in({**scope, "headers": kept, VISITOR: visitor}, receive, send, passage, visitor)
 
     async def _let_in(self, scope: Scope, receive: Any, send: Send, passage: Passage, visitor: Visitor) -> None:
         body = CountedBody(receive, passage.max_bytes)

@@ -10,15 +10,16 @@ from typing import Any
 
 from captioner.errors import CaptionerError, UnknownSet
 from captioner.limits import MAX_NAME_LENGTH
+from captioner.service.sending import refuse_unasked
 from captioner.service.service import Service
-from captioner.ui.asked import Shape, identifier, text
+from captioner.ui.asked import Shape, flag, identifier, optional, text
 
 JOB_SHAPES: Mapping[str, Shape] = {
     "job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "cancel_job": Shape(job_id=text(MAX_NAME_LENGTH)),
     "jobs": Shape(set_id=identifier),
-    "resume_job": Shape(job_id=text(MAX_NAME_LENGTH)),
-    "retry_failed": Shape(set_id=identifier),
+    "resume_job": Shape(job_id=text(MAX_NAME_LENGTH), send_pictures=optional(flag, False)),
+    "retry_failed": Shape(set_id=identifier, send_pictures=optional(flag, False)),
 }
 """What each endpoint takes, by the names of its function's parameters."""
 
@@ -51,14 +52,23 @@ def job_functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return [{**row, "id": f"{set_id}.{row['id']}"} for row in service.jobs.told(set_id)["jobs"]]
 
-    def resume_job(job_id: str) -> str:
-        """Goes on with the set's last job that the app's end cut off; returns the new job's id, "" if all is done."""
+    def resume_job(job_id: str, send_pictures: bool = False) -> str:
+        """Goes on with the set's last job that the app's end cut off; returns the new job's id, "" if all is done.
+
+        send_pictures: as for /caption_picture.
+        """
         set_id, number = _parts(job_id)
+        refuse_unasked(service.jobs.resumed_request(set_id, number), may_send=send_pictures)
         begun = service.jobs.resume(set_id, number)["job"]
         return f"{set_id}.{begun['id']}" if begun else ""
 
-    def retry_failed(set_id: str) -> str:
-        """Captions the pictures that failed once more, under the set's settings; the job's id, "" if none failed."""
+    def retry_failed(set_id: str, send_pictures: bool = False) -> str:
+        """Captions the pictures that failed once more, under the set's settings; the job's id, "" if none failed.
+
+        send_pictures: as for /caption_picture.
+        """
+        plan = service.choices.stored_plan(set_id)
+        refuse_unasked([one.model for one in plan.running()], may_send=send_pictures)
         begun = service.jobs.retry_failed(set_id)["job"]
         return f"{set_id}.{begun['id']}" if begun else ""
 

@@ -1,7 +1,8 @@
 """Logs as one JSON object a line, for programs that collect them: what happened, when, with codes and numbers.
 
-A message's values, and what an error says, may hold a caption or a name; so of other loggers only the text with its
-places left open is written, and of an error its kind and where it arose. Knows no page.
+A message's values, and what an error says, may hold a caption or a name; so of other loggers only a text whose places
+are left open is written, and of an error its kind and where it arose. A library's text without places may have been put
+together with its values already: of that only where it was written. Knows no page.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 from captioner import events
 
+_OURS = ("captioner", "taggers")  # these loggers' texts are templates, with or without places
+
 
 class JsonLines(logging.Formatter):
     """A record as a line of JSON: time, level, logger, event, and an event's values."""
@@ -25,8 +28,11 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.msg if isinstance(record.msg, str) else type(record.msg).__name__,
         }
+        if isinstance(record.msg, str) and (record.args or record.name.split(".")[0] in _OURS):
+            line["event"] = record.msg
+        else:
+            line |= {"event": "message", "where": f"{record.module}:{record.lineno}"}
         if record.name == events.LOGGER:
             line |= record.__dict__.get("values", {})
         if record.exc_info and record.exc_info[0] is not None:

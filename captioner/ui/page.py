@@ -50,7 +50,9 @@ def build(service: Service) -> gr.Blocks:
     plan = Plan.from_flat(service.choices.default_flat, service.choices.models)
     with gr.Blocks(title="Captioner", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Column(elem_id="cw-page"):
-            about = banner_html(service.choices.choice) + plug_ins_html()
+            about = banner_html(service.choices.choice) + plug_ins_html(
+                tells_reasons=service.models.managed_by == "all"
+            )
             toolbar = workbench.read("toolbar.html").replace("<!-- about the models -->", about)
             real = real_models_html(service.choices.choice)
             template = workbench.read("workbench.html").replace("<!-- the real models -->", real)
@@ -157,17 +159,18 @@ def _real_models(choice: ModelChoice) -> dict[str, str]:
     return {CAPTIONER if spec.kind == "captioner" else spec.family: spec.name for spec in choice.missing}
 
 
-def plug_ins_html() -> str:
-    """A pill that names the packages whose models could not be taken in; nothing where there are none."""
-    refused = refused_plug_ins()
-    return (
-        _pill_html(
-            "Left out",
-            "".join(f"<p>The models of {html.escape(one.name)}: {html.escape(one.reason)}</p>" for one in refused),
-        )
-        if refused
-        else ""
-    )
+def plug_ins_html(*, tells_reasons: bool = True) -> str:
+    """A pill that names the packages whose models could not be taken in; nothing where there are none.
+
+    Args: tells_reasons: they may name folders of this machine, which not everybody is told.
+    """
+    told = [
+        f"<p>The models of {html.escape(one.name)}: {html.escape(one.reason)}</p>"
+        if tells_reasons
+        else f"<p>The models of {html.escape(one.name)}; who looks after models sees why under <b>Models</b>.</p>"
+        for one in refused_plug_ins()
+    ]
+    return _pill_html("Left out", "".join(told)) if told else ""
 
 
 def _pill_html(title: str, text: str) -> str:

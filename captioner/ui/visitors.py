@@ -23,10 +23,14 @@ from captioner.service.service import LISTED_AT_ONCE
 from captioner.ui.bodies import RefusedBody
 from captioner.ui.lanes import Lane
 from captioner.ui.login import Login, ProxyLogin
+from captioner.users import check_name
 from captioner.workspace import Workspace
 from captioner.workspace.owners import Owners, Ownership
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' own
+VISITOR = "captioner.visitor"
+"""Where the door notes the Visitor in a request's scope."""
+
 _SET_PATH = re.compile(r"/sets/([^/]+)(?:/.*)?", re.DOTALL)
 _DAY_S = 86_400.0
 _REMEMBERED = 1_000
@@ -40,32 +44,35 @@ _SIGNED_OUT = (
 
 @dataclass(frozen=True)
 class Visitor:
-    """user: the name of the login; "" where there are no logins, or one for all."""
+    """user: the name of the login; "" where there are no logins, or one for all. is_operator: may look after models,
+    as far as anybody may here."""
 
     user: str = ""
+    is_operator: bool = True
 
 
 @dataclass(frozen=True)
 class SetDoor:
-    """Whose sets are, for those who come by name."""
+    """Whose sets are, for those who come by name.
+
+    since: when people began to come by name, seconds since 1970. A set that is made from then on is its maker's, the
+    first to name it, since nobody else can know its id. An older one is nobody's and open to who has its link, as it
+    was, until somebody makes it theirs on purpose.
+    """
 
     workspace: Workspace
     owners: Owners
-
-    def ownership(self, set_id: str, user: str) -> Ownership | None:
-        """Whose a set is, the user's from now on if it was nobody's; None where there is no such set."""
-        known = self.owners.of(set_id)
-        if known is not None:
-            return known
-        try:
-            self.workspace.find_set(set_id)
-        except UnknownSet:
-            return None
-        return self.owners.claim(set_id, user)
+    since: float = 0.0
 
     def may_enter(self, set_id: str, user: str) -> bool:
         """Whether a request of the user may name the set; one that is not there is left to the app."""
-        found = self.ownership(set_id, user)
+        found = self.owners.of(set_id)
+        if found is None:
+            try:
+                is_older = self.workspace.find_set(set_id).created_at < self.since
+            except UnknownSet:
+                return True
+            found = None if is_older else self.owners.claim(set_id, user)
         return found is None or found.is_shared or found.owner == user
 
 
@@ -80,16 +87,18 @@ class Visitors:
         sets: SetDoor | None = None,
         upload_bytes_a_day: int | None = None,
         figures: Callable[[], bytes] | None = None,
+        is_operator: Callable[[str], bool] = lambda user: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args: sets: None where there are no users with names. upload_bytes_a_day: what one may send.
-        figures: what /metrics answers, None for nothing.
+        figures: what /metrics answers, None for nothing. is_operator: of a user; asked where they have names.
         """
         self._login = login
         self._proxy = proxy
         self._sets = sets
         self._upload_bytes_a_day = upload_bytes_a_day
         self._figures = figures
+        self._is_operator = is_operator
         self._clock = clock
         # Passwords take long to prove. In line for few threads, those of a guesser find that his address waits by now.
         self._proving = Lane(2)
@@ -120,7 +129,10 @@ class Visitors:
             )
             response.headers["retry-after"] = str(seconds)
             return response
-        return Visitor(self._login.user(given))
+        return self._visitor(self._login.user(given)) if self._login.has_users else Visitor(self._login.user(given))
+
+    def _visitor(self, user: str) -> Visitor:
+        return Visitor(user, self._is_operator(user))
 
     def _by_proxy(self, named: list[str]) -> Visitor | Response:
         assert self._proxy is not None
@@ -129,7 +141,7 @@ class Visitors:
                 raise CaptionerError(
                     f"The header {self._proxy.header} came {len(named)} times; the proxy must replace it."
                 )
-            return Visitor(self._proxy.user(named[0]))
+            return self._visitor(self._proxy.user(named[0]))
         except CaptionerError as error:
             return PlainTextResponse(str(error), 400)
 
@@ -193,8 +205,9 @@ class Visitors:
         Raises: RefusedBody: a set that is another's, or a body that is no wish.
         """
         if path == "/who":
-            can_leave = self._login is not None
-            return JSONResponse({"user": visitor.user, "has_own_sets": self._sets is not None, "can_leave": can_leave})
+            who = {"user": visitor.user, "is_operator": visitor.is_operator}
+            has = {"has_own_sets": self._sets is not None, "can_leave": self._login is not None}
+            return JSONResponse(who | has)
         if path == "/metrics" and self._figures is not None:
             return Response(await run_in_threadpool(self._figures), media_type=MEDIA_TYPE)
         if path == "/sign-out":
@@ -204,21 +217,51 @@ class Visitors:
             return None
         if self._sets is None:
             raise RefusedBody(404, "Sets are nobody's here, since there are no users.", "no_users")
-        set_id = found[1]
-        await self._check(visitor, set_id)
-        ownership = self._sets.owners.of(set_id)
+        change = None if method != "POST" else body if isinstance(body, dict) else {}
+        ownership = await run_in_threadpool(self._sharing, self._sets, visitor, found[1], change)
         if ownership is None:
-            raise RefusedBody(404, _NO_SET, "unknown_set")
+            return JSONResponse({"owner": None, "is_shared": True, "is_mine": False})
         is_mine = ownership.owner == visitor.user
-        if method == "POST":
-            wish = body.get("is_shared") if isinstance(body, dict) else None
-            if not isinstance(wish, bool):
-                raise RefusedBody(400, 'The body must be {"is_shared": true} or false.')
-            if not is_mine:
-                raise RefusedBody(403, f"This set is {ownership.owner}'s, who alone may share it.", "not_yours")
-            await run_in_threadpool(self._sets.owners.share, set_id, is_shared=wish)
-            ownership = ownership._replace(is_shared=wish)
         return JSONResponse({"owner": ownership.owner, "is_shared": ownership.is_shared, "is_mine": is_mine})
+
+    def _sharing(
+        self, sets: SetDoor, visitor: Visitor, set_id: str, change: Mapping[str, Any] | None
+    ) -> Ownership | None:
+        """Whose a set is, after a change of that; None for nobody's. Asks the database.
+
+        Args: change: {"is_shared": true or false} by its owner, {"owner": name} by an operator, by its owner, and for
+            themselves by who has the link of a set that is nobody's. Raises: RefusedBody.
+        """
+        gives = change is not None and "owner" in change
+        if not (gives and visitor.is_operator) and not sets.may_enter(set_id, visitor.user):
+            raise RefusedBody(404, _NO_SET, "unknown_set")
+        try:
+            sets.workspace.find_set(set_id)
+        except UnknownSet as error:
+            raise RefusedBody(404, _NO_SET, "unknown_set") from error
+        known = sets.owners.of(set_id)
+        if change is None:
+            return known
+        is_mine = known is not None and known.owner == visitor.user
+        if gives:
+            try:
+                owner = check_name(str(change["owner"]))
+            except CaptionerError as error:
+                raise RefusedBody(400, f"{error}") from error
+            if not (is_mine or visitor.is_operator or (known is None and owner == visitor.user)):
+                whose = f"{known.owner}'s" if known else "nobody's; make it your own, or"
+                raise RefusedBody(403, f"This set is {whose}; ask an operator to give it to another.", "not_yours")
+            return sets.owners.give(set_id, owner)
+        wish = change.get("is_shared")
+        if not isinstance(wish, bool):
+            raise RefusedBody(400, 'The body must be {"is_shared": true} or false, or {"owner": "name"}.')
+        if known is None:
+            raise RefusedBody(
+                403, "This set is nobody's and open to who has its link; make it yours first.", "not_yours"
+            )
+        if not is_mine:
+            raise RefusedBody(403, f"This set is {known.owner}'s, who alone may share it.", "not_yours")
+        return sets.owners.share(set_id, is_shared=wish)
 
     def _sign_out(self, query: str) -> Response:
         """A browser forgets a login when it is refused; coming back with one it goes to the page.

@@ -1,7 +1,7 @@
 """Whose each set is, where people have logins of their own: a small database beside the workspace's.
 
-A set is its maker's: of the first user who names it, since nobody else can know its id. Its owner may share it, then
-its link is enough for every user. Knows no login and no HTTP.
+A set is its maker's, or nobody's; its owner may share it, then its link is enough for every user. Knows no login and no
+HTTP.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Owners:
         self.close()
 
     def of(self, set_id: str) -> Ownership | None:
-        """Whose a set is; None where nobody has named it yet."""
+        """Whose a set is; None where it is nobody's."""
         return self._found.get(set_id)
 
     def user_of(self, set_id: str) -> str | None:
-        """The name of the user whose set it is; None where nobody has named it yet."""
+        """The name of the user whose set it is; None where it is nobody's."""
         found = self.of(set_id)
         return found.owner if found else None
 
@@ -67,10 +67,18 @@ class Owners:
                 self._keep(set_id, Ownership(user, False))
             return self._found[set_id]
 
-    def share(self, set_id: str, *, is_shared: bool) -> None:
+    def give(self, set_id: str, user: str) -> Ownership:
+        """Make a set the user's, whosever it was; one that was nobody's stays open by its link. Raises: StoreError."""
+        with self._lock:
+            known = self._found.get(set_id)
+            self._keep(set_id, Ownership(user, known is None or known.is_shared))
+            return self._found[set_id]
+
+    def share(self, set_id: str, *, is_shared: bool) -> Ownership:
         """Let other users in by the set's link, or no longer. Raises: StoreError."""
         with self._lock:
             self._keep(set_id, self._found[set_id]._replace(is_shared=is_shared))
+            return self._found[set_id]
 
     def _keep(self, set_id: str, ownership: Ownership) -> None:
         with database_errors(self._path):

@@ -23,6 +23,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.browser import units
+from tests.browser.visiting import hold_still
 from tests.zips import own_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,6 +162,12 @@ def unprepared_server(tmp_path: Path) -> Iterator[AppServer]:
 
 
 @pytest.fixture
+def long_unprepared_server(tmp_path: Path) -> Iterator[AppServer]:
+    """One whose CLIP model is far from ready, however slow the test is: it embeds for two minutes."""
+    yield from _running(AppServer(tmp_path, unprepared=40_000))
+
+
+@pytest.fixture
 def warning_server(tmp_path: Path) -> Iterator[AppServer]:
     """One whose WD14 tagger has something to say about how it runs."""
     yield from _running(AppServer(tmp_path, warning="runs on the CPU although there is a <GPU>."))
@@ -213,6 +220,15 @@ def own_context(chromium: Any) -> Iterator[Any]:
         context.close()
 
 
+@pytest.fixture
+def still(chromium: Any) -> Iterator[Any]:
+    """A browser in which nothing moves, so that colours are what they will be."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    hold_still(context)
+    yield context
+    context.close()
+
+
 @contextmanager
 def _watched(context: Any) -> Iterator[set[str]]:
     """Gives the origins that pages asked; asserts at the end that they asked no other machine and nothing broke."""
@@ -260,12 +276,31 @@ def blank_page() -> Iterator[str]:
 def new_tab(own_context: Any, blank_page: str) -> Callable[[], units.Tab]:
     """Opens a tab with the modules that need no element, each call another one of the same browser; its clock, which
     stands still, is the whole browser's."""
-    return lambda: units.Tab(own_context, blank_page)
+    return lambda: units.Tab(own_context.new_page(), blank_page)
+
+
+@pytest.fixture(scope="session")
+def unit_page(chromium: Any) -> Iterator[Any]:
+    """The page of all tests that need one `tab`; each loads it anew."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture
-def tab(new_tab: Callable[[], units.Tab]) -> units.Tab:
-    return new_tab()
+def tab(unit_page: Any, blank_page: str) -> Iterator[units.Tab]:
+    """As `new_tab` gives, for a test that needs one only."""
+    broken: list[str] = []
+
+    def note(error: Any) -> None:
+        broken.append(str(error))
+
+    unit_page.on("pageerror", note)
+    yield units.Tab(unit_page, blank_page)
+    unit_page.goto(blank_page)  # what a page does as it is left is done then
+    unit_page.evaluate("localStorage.clear()")
+    unit_page.remove_listener("pageerror", note)
+    assert not broken, "a script of the page failed"
 
 
 def open_page(context: Any, url: str) -> Any:

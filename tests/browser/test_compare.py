@@ -162,6 +162,33 @@ def test_a_comparison_is_kept_with_its_ratings_reopened_renamed_and_deleted(page
     wait_until(lambda: page.locator("#cw-compare-close").evaluate("it => it === document.activeElement"), "focus stays")
 
 
+def test_a_comparison_deleted_before_the_list_came_stays_away_and_the_focus_where_it_was_put(page: Any) -> None:
+    compare(page, {"num_beams": "1, 2"})
+    page.locator("#cw-compare-new").click()
+    page.locator("#cw-compare-earlier [data-do=open]").click()  # the list stands there already
+    page.locator("#cw-compare-table [data-cell]").first.wait_for()
+    held: dict[str, tuple[Any, Any]] = {}  # what was answered before, and comes late
+
+    def hold(route: Any) -> None:
+        asked = route.request.post_data_json["fn_name"]
+        if asked in ("sweeps", "lab_offer") and asked not in held:
+            held[asked] = (route, route.fetch())
+        else:
+            route.continue_()
+
+    page.route("**/component_server/**", hold)
+    page.locator("#cw-compare-new").click()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator("#cw-compare-earlier [data-do=delete]").click()
+    page.get_by_text("None yet.").wait_for()
+    for route, response in held.values():
+        with page.expect_response(lambda response, request=route.request: response.request == request):
+            route.fulfill(response=response)
+    page.evaluate("new Promise((next) => setTimeout(next))")
+    assert page.locator("#cw-compare-earlier li").count() == 0
+    assert page.locator("#cw-compare-close").evaluate("it => it === document.activeElement")
+
+
 def test_a_cell_that_fails_says_why_and_the_others_are_there(server: AppServer, context: Any, tmp_path: Path) -> None:
     page = open_page(context, server.url)
     add_pictures(page, [picture(tmp_path / "a.png", (200, 40, 30)), picture(tmp_path / "poison.png", POISON)])

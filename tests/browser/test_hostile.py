@@ -111,7 +111,7 @@ def evil() -> Iterator[tuple[int, list[str]]]:
     """The port of the hostile server, and what it was asked."""
     handler = type("Page", (_Page,), {"asked": []})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server.server_port, handler.asked
         server.shutdown()

@@ -63,6 +63,22 @@ def test_a_list_is_shown_before_it_is_taken(server: AppServer, context: Any, tmp
     wait_until(lambda: set(states(page).values()) == {"empty"}, "one step takes all back")
 
 
+def test_the_captions_that_would_be_replaced_are_named(server: AppServer, context: Any, tmp_path: Path) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, [picture(tmp_path / f"{name}.png", (number * 60, 80, 90)) for number, name in enumerate("ab")])
+    _choose(page, _list(tmp_path / "first.jsonl", a="a grey cat", b="a dog"))
+    page.locator("#cw-import-go").click()
+    wait_until(lambda: set(states(page).values()) == {"existing"}, "both have captions")
+    _choose(page, _list(tmp_path / "second.jsonl", a="a red cat", b="a dog"))
+    which = page.locator("#cw-import-replaces")
+    which.locator("summary").click()
+    assert which.locator("li").all_inner_texts() == ["a.png a grey red cat"]
+    assert (which.locator("del").inner_text(), which.locator("ins").inner_text()) == ("grey", "red")
+    page.locator("#cw-import-replace").check()
+    page.locator("#cw-import-go").click()
+    wait_until(lambda: _caption_of(page, "a.png") == "a red cat", "it is replaced")
+
+
 def test_a_set_in_a_zip_comes_with_its_pictures_or_not_at_all(server: AppServer, context: Any, tmp_path: Path) -> None:
     page = open_page(context, server.url)
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:

@@ -1,5 +1,5 @@
-"""Every place of the page, in light and in dark: axe-core finds nothing serious, all text stands out against its
-ground, no id stands twice, and no word is mangled.
+"""Every place of the page is open to everybody (`visiting`): Compare's are in test_places_compare, those of the demo
+models in test_places_models.
 
 A new state or dialog is one line in PLACES: its name, and how to get there from a set whose pictures have come in every
 state. Afterwards Escape is pressed, which closes dialogs and menus; a place that needs more cleans up itself.
@@ -8,17 +8,14 @@ state. Afterwards Escape is pressed, which closes dialogs and menus; a place tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from demo.cache import training_scene
 from demo.drawing import draw
-from demo.scenes import scene_from_seed
-from tests.browser.comparing import choose_axes, start, wait_done
 from tests.browser.conftest import (
     AppServer,
     open_page,
@@ -28,45 +25,10 @@ from tests.browser.conftest import (
     switch_on,
     wait_until,
 )
-from tests.browser.looking import faint, mangled, twice
+from tests.browser.visiting import Place, click, hold_still, look_at, visit
 from tests.fakes import POISON
 
 pytestmark = pytest.mark.browser
-
-AXE = Axe()
-GRAVE = ("serious", "critical")
-STILL = """() => {
-    if (window.isStill) return;
-    window.isStill = true;
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }');
-    document.adoptedStyleSheets.push(sheet);
-}"""
-"""Nothing moves from now on, so that colours are what they will be."""
-COLOURS = {"runOnly": ["color-contrast"]}  # all that differs in the dark
-
-
-def _findings(page: Any, rules: dict[str, Any]) -> list[str]:
-    """What is wrong with the page as it is now, in the scheme that it is in. Args: rules: axe-core's options."""
-    response = AXE.run(page, options={"resultTypes": ["violations"], **rules}).response
-    found = [
-        f"axe: {violation['id']} at {node['target']}: {node['failureSummary']}"
-        for violation in response["violations"]
-        if violation["impact"] in GRAVE
-        for node in violation["nodes"]
-    ]
-    return found + faint(page) + twice(page) + mangled(page)
-
-
-def look_at(page: Any, name: str) -> list[str]:
-    """The findings at a place in both schemes, each with the place's name."""
-    page.evaluate(STILL)
-    found = []
-    for scheme, rules in (("light", {}), ("dark", COLOURS)):
-        page.evaluate("isDark => document.body.classList.toggle('dark', isDark)", scheme == "dark")
-        found += [f"{name}, {scheme}: {finding}" for finding in _findings(page, rules)]
-    page.evaluate("() => document.body.classList.remove('dark')")
-    return found
 
 
 def _tab(name: str) -> Callable[[Any], None]:
@@ -77,14 +39,6 @@ def _tab(name: str) -> Callable[[Any], None]:
         page.wait_for_timeout(200)
 
     return open_all
-
-
-def _click(selector: str, shown: str) -> Callable[[Any], None]:
-    def click(page: Any) -> None:
-        page.locator(selector).click()
-        page.locator(shown).first.wait_for()
-
-    return click
 
 
 def _conflict(page: Any) -> None:
@@ -235,63 +189,6 @@ def _toast(page: Any) -> None:
     page.locator("#cw-brief-actions button").wait_for()
 
 
-def _form_to_compare(page: Any) -> None:
-    """With a value that will not do, and three settings."""
-    page.locator("#cw-compare-open").click()
-    choose_axes(page, {"num_beams": "1, 2, many", "min_length": "5, 8"})
-    page.locator("#cw-compare-form [data-do=add]").click()
-
-
-def _comparison(page: Any) -> None:
-    """A cell that failed among others, some of which are rated, with its menu's button in sight."""
-    page.locator("#cw-compare-open").click()
-    page.locator("#cw-compare-size").wait_for()
-    for pinned in page.locator("[data-pin][aria-pressed=true]").all():
-        pinned.click()
-    for name in ("scene.png", "plain.png", "poison.png"):
-        page.locator(f"[data-pin][aria-label='{name}']").click()
-    choose_axes(page, {"num_beams": "1, 2, 4", "min_length": "5, 8"})
-    start(page)
-    wait_done(page)
-    page.locator(".cw-compare-all").click()
-    for number, key in enumerate(("1", "2", "3")):
-        page.locator(f"[aria-label='scene.png'] [data-cell='{number}']").click()
-        page.keyboard.press(key)
-    page.locator("#cw-compare-cell .cw-compare-why").wait_for()
-
-
-def _compared(page: Any) -> None:
-    """The comparison of the place before, which the Escape after it closed."""
-    page.locator("#cw-compare-open").click()
-    page.locator("#cw-compare-table [data-state=done]").first.wait_for()
-
-
-def _cell_menu(page: Any) -> None:
-    _compared(page)
-    page.locator("#cw-compare-table [data-state=done] .cw-cell-menu").first.click()
-    page.get_by_role("menuitem", name="Use this caption for the picture").wait_for()
-
-
-def _summary(page: Any) -> None:
-    """Beside cells in a score's colours. The Escape before closed the menu only."""
-    page.locator("#cw-compare-tab-summary").click()
-    page.locator("#cw-compare-colour").select_option("tokens")
-    page.locator("#cw-compare-legend span").wait_for()
-    page.locator("#cw-compare-summary .cw-tally-bar").first.wait_for()
-
-
-def _renamed(page: Any) -> None:
-    _compared(page)
-    page.locator("#cw-compare-new").click()
-    page.locator("#cw-compare-earlier [data-do=rename]").first.click()
-    page.locator("#cw-compare-earlier input").wait_for()
-
-
-def _earlier(page: Any) -> None:
-    """The Escape before ended the renaming only."""
-    page.locator("#cw-compare-earlier [data-do=rename]").first.wait_for()
-
-
 def _job(page: Any) -> None:
     page.locator("#cw-ask-all").click()
     page.locator("#cw-stop").wait_for()
@@ -303,61 +200,42 @@ def _jobs(page: Any) -> None:
     page.locator("#cw-jobs .cw-job").first.wait_for()
 
 
-PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
+PLACES: tuple[Place, ...] = (
     ("a set", lambda page: select(page, "clear.png")),
     ("a failed picture", lambda page: page.locator('.cw-cell[data-state="failed"]').click()),
     ("a preview", _preview),
     ("other sentences", _other_sentences),
-    ("the loupe", _click("#cw-look", "#cw-loupe-caption")),
+    ("the loupe", click("#cw-look", "#cw-loupe-caption")),
     ("the list, with hits", _list_view),
     ("what the filter understands", _filter_help),
     ("tags that are offered", _offered_tags),
     ("many selected", _selection),
     ("the menu of a tag", _tag_menu),
     ("tab Sentence, all open", _tab("Sentence")),
-    ("another kind of caption", _click("#cw-kind-add", "#cw-kind-new h2")),
+    ("another kind of caption", click("#cw-kind-add", "#cw-kind-new h2")),
     ("tab Tags, all open", _tab("Tags")),
     ("tab Text, all open", _tab("Text")),
-    ("the menu of sets", _click("#cw-sets-open", "#cw-rename")),
+    ("the menu of sets", click("#cw-sets-open", "#cw-rename")),
     ("the jobs of a set", _jobs),
-    ("the download", _click("#cw-download-open", "#cw-download-summary li")),
+    ("the download", click("#cw-download-open", "#cw-download-summary li")),
     ("the download for a trainer", _trainer),
     ("how training starts", _start),
-    ("changing many captions", _click("#cw-bulk-open", "#cw-bulk h2")),
+    ("changing many captions", click("#cw-bulk-open", "#cw-bulk h2")),
     ("what a change would do", _replace),
     ("an import", _import),
-    ("the overview", _click("#cw-overview-open", "#cw-overview .cw-figure")),
+    ("the overview", click("#cw-overview-open", "#cw-overview .cw-figure")),
     ("the overview's question and groups", _overview_groups),
     ("what every caption says", _said),
     ("a kind to leave out", _said_switch),
     ("finding settings", _finding),
     ("words with Undo", _toast),
-    ("what is to be compared", _form_to_compare),
-    ("a comparison", _comparison),
-    ("a cell's menu", _cell_menu),
-    ("the summary, in a score's colours", _summary),
-    ("another name for a comparison", _renamed),
-    ("earlier comparisons", _earlier),
-    ("the keys", _click("#cw-help-open", "#cw-help h2")),
-    ("the models", _click("#cw-models-open", ".cw-model[data-state=resident] [data-action=unload]")),
+    ("the keys", click("#cw-help-open", "#cw-help h2")),
+    ("the models", click("#cw-models-open", ".cw-model[data-state=resident] [data-action=unload]")),
     ("a notice", _notice),
-    ("what becomes of captions that came along", _click("#cw-caption-all", "#cw-ask h2")),
+    ("what becomes of captions that came along", click("#cw-caption-all", "#cw-ask h2")),
     ("a job that runs", lambda page: (page.locator("#cw-caption-all").click(), _job(page))),
     ("a conflict", _conflict),
 )
-
-
-@pytest.fixture
-def still(chromium: Any) -> Iterator[Any]:
-    """A browser in which nothing moves, so that colours are what they will be."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    _hold_still(context)
-    yield context
-    context.close()
-
-
-def _hold_still(context: Any) -> None:
-    context.add_init_script(f"addEventListener('DOMContentLoaded', {STILL})")
 
 
 def _with_every_state(page: Any, pictures: list[Path], folder: Path) -> None:
@@ -387,16 +265,13 @@ def test_every_place_is_open_to_everybody_in_light_and_in_dark(
     page = open_page(still, slow_server.url)
     found = look_at(page, "an empty page")
     _with_every_state(page, pictures, tmp_path)
-    for name, go in PLACES:
-        go(page)
-        found += look_at(page, name)
-        page.keyboard.press("Escape")
+    found += visit(page, PLACES)
     assert not found, "\n".join(found)
 
 
 def test_a_phone_is_open_to_everybody(server: AppServer, chromium: Any) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
-    _hold_still(context)
+    hold_still(context)
     page = open_page(context, server.url)
     page.get_by_role("button", name="Try 12 sample pictures").tap()
     wait_until(lambda: page.locator("#cw-thumb-place").inner_text() == "1/12", "the samples are there")
@@ -410,58 +285,4 @@ def test_a_phone_is_open_to_everybody(server: AppServer, chromium: Any) -> None:
     page.locator(".cw-recent-set").wait_for()
     found += look_at(page, "sets to go on with")
     context.close()
-    assert not found, "\n".join(found)
-
-
-def _doubt_over_the_set(page: Any) -> None:
-    """The list by doubt, with captions that were not read."""
-    page.locator("#cw-view [value=list]").click()
-    page.locator("#cw-sort").select_option("doubtful")
-    page.locator("#cw-unread").wait_for()
-
-
-def _reason(page: Any) -> None:
-    page.locator("#cw-editor").focus()
-    page.keyboard.press("Control+Home")
-    page.keyboard.press("F8")
-    page.locator("#cw-doubt-tip button").wait_for()
-
-
-DOUBT_PLACES: tuple[tuple[str, Callable[[Any], None]], ...] = (
-    ("doubtful words and filler", lambda page: page.locator("#cw-marks [data-kind=filler]").wait_for()),
-    ("why a word is doubtful", _reason),
-    ("what the lines mean", _click("#cw-doubt-help-open", "#cw-doubt-notes p")),
-    ("captions that were not read", _doubt_over_the_set),
-)
-
-
-def test_doubtful_words_are_open_to_everybody(demo_server: AppServer, still: Any, tmp_path: Path) -> None:
-    page = open_page(still, demo_server.url)
-    files = []
-    for number, words in enumerate(("a dog, a dog and two small yellow cats on a beach", "a red house", "a red car")):
-        draw(scene_from_seed(90_909, number)).save(tmp_path / f"{number}.png")
-        (tmp_path / f"{number}.txt").write_text(words)
-        files += [str(tmp_path / f"{number}.png"), str(tmp_path / f"{number}.txt")]
-    page.set_input_files("#cw-files", files)
-    select(page, "0.png")
-    page.locator(".cw-doubt-chip").first.wait_for(timeout=60_000)
-    found = []
-    for name, go in DOUBT_PLACES:
-        go(page)
-        found += look_at(page, name)
-        page.keyboard.press("Escape")
-    page.set_viewport_size({"width": 390, "height": 844})
-    found += look_at(page, "doubtful words on a phone")
-    assert not found, "\n".join(found)
-
-
-def test_the_offer_of_a_model_that_is_not_here_is_open_to_everybody(bare_server: AppServer, still: Any) -> None:
-    page = open_page(still, bare_server.url)
-    page.locator(".cw-pill summary").click()
-    found = look_at(page, "the note on demo models")
-    page.keyboard.press("Escape")
-    page.locator("#setting-captioner input").click()
-    page.get_by_role("option", name="not here").first.click()
-    page.locator("#offer-captioner button").wait_for()
-    found += look_at(page, "the offer of a model")
     assert not found, "\n".join(found)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import AppServer, add_pictures, open_more, open_page, select, wait_until
-from tests.browser.test_places import look_at
+from tests.browser.visiting import look_at
 
 pytestmark = pytest.mark.browser
 

@@ -43,6 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
         body, kind = (_BLANK, "text/html") if text is None else (text.encode(), "text/javascript")
         self.send_response(200)
         self.send_header("Content-Type", kind)
+        if text is not None:
+            self.send_header("Cache-Control", "max-age=3600")  # the next test of this browser has it then
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -67,8 +69,8 @@ def served() -> Iterator[str]:
 class Tab:
     """A tab of the set SET with the pictures a, b and c, of revision 1, without a caption; its clock stands still."""
 
-    def __init__(self, context: Any, url: str) -> None:
-        self.page = context.new_page()
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
         self.page.clock.install(time=0)
         self.page.goto(f"{url}?set=SET")
         self.page.clock.pause_at(10_000)

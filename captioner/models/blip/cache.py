@@ -1,4 +1,4 @@
-"""What BLIP remembers of pictures: by what it tells them, their cross-attention keys. Knows no settings, no text."""
+"""What BLIP remembers of pictures: what tells them apart, their encodings and keys. Knows no settings, no text."""
 
 from __future__ import annotations
 
@@ -24,10 +24,35 @@ def digest_of(picture: Image) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureKeys:
-    """One picture's cross-attention keys and values.
+class Encoding:
+    """One picture as the picture tower left it.
 
-    layers: a pair of (1, heads, image tokens, head size) each. token: tells these keys from all others, without
+    states: (1, image tokens, width), on the model's device; a copy, since a part of a batch would keep all of it in
+    memory. digest: what tells the picture from others (`cache.key_of`).
+    """
+
+    states: torch.Tensor
+    digest: str
+
+    @property
+    def size_bytes(self) -> int:
+        """What the states take."""
+        return int(self.states.numel() * self.states.element_size())
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """No picture in particular: the mean of `count` pictures' encodings, what `read` compares one with."""
+
+    mean: Encoding
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PictureKeys:
+    """One picture's cross-attention keys and values, or several pictures' side by side.
+
+    layers: a pair of (pictures, heads, image tokens, head size) each. token: tells these keys from all others, without
     holding on to their memory.
     """
 

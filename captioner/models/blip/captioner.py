@@ -27,7 +27,8 @@ from captioner.settings import Settings
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from captioner.models.blip.decoder import Background, BlipDecoder, Encoding
+    from captioner.models.blip.cache import Background, Encoding
+    from captioner.models.blip.decoder import BlipDecoder
 
 
 class BlipCaptioner(TorchFront, Captioner):
@@ -87,7 +88,10 @@ class BlipCaptioner(TorchFront, Captioner):
         return self._decoder.decode_grid(encoding, grid)
 
     def caption(self, inputs: Sequence[PictureInput], settings: SamplingSettings) -> list[Sentence]:
-        """One sentence a picture, in order; the size of the batch never changes a result.
+        """One sentence a picture, in order; the size of the batch never changes a result in fp32.
+
+        In fp16, on a card, products of other sizes are rounded otherwise: now and then words that are nearly as likely
+        trade places.
 
         Raises: as `encode` and `decode`. An error is the whole call's: ask picture by picture to learn whose it is.
         """

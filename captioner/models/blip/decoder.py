@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -18,8 +17,8 @@ from PIL.Image import Image
 from captioner.contract import PictureInput
 from captioner.errors import ModelFailed, SettingsError
 from captioner.models.blip import fast, forced, loading, selfcheck
-from captioner.models.blip.cache import PictureKeys, key_of
-from captioner.models.blip.graphs import StepGraphs
+from captioner.models.blip.cache import Background, Encoding, PictureKeys, key_of
+from captioner.models.blip.graphs import CudaRecorder, StepGraphs
 from captioner.models.blip.reading import PROMPT, Reader
 from captioner.models.blip.search import FoundSentence, NotNumbers, group_key, in_short, rows_each, search
 from captioner.models.blip.settings import SamplingSettings
@@ -32,6 +31,9 @@ from captioner.models.weights import fingerprint
 from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 # What goes through the decoder together: more rows gain nothing on a CPU and cost memory, and each picture brings its
 # cross-attention keys and values, 42 MB for BLIP base in fp32.
 _MAX_ROWS = 512
@@ -43,31 +45,6 @@ _STATES_BYTES = 256 * 2**20
 _KEYS_BYTES = 176 * 2**20
 
 _LESS = "use fewer beams, a smaller model or --device cpu"
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """One picture as the picture tower left it.
-
-    states: (1, image tokens, width), on the model's device; a copy, since a part of a batch would keep all of it in
-    memory. digest: what tells the picture from others (`cache.key_of`).
-    """
-
-    states: torch.Tensor
-    digest: str
-
-    @property
-    def size_bytes(self) -> int:
-        """What the states take."""
-        return int(self.states.numel() * self.states.element_size())
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """No picture in particular: the mean of `count` pictures' encodings, what `read` compares one with."""
-
-    mean: Encoding
-    count: int
 
 
 class BlipDecoder:
@@ -132,6 +109,8 @@ class BlipDecoder:
         if self._is_packed and device != "cpu":
             raise ValueError(f"this model was loaded for the CPU; load it again for {device}")
         self.forget_pictures()
+        if self.is_fast:
+            self._model.text_decoder.graphs = None
         put_on(self._model, device)
         if self.is_fast:
             self._set_up_graphs()
@@ -139,11 +118,21 @@ class BlipDecoder:
             torch.cuda.empty_cache()
 
     def forget_pictures(self) -> None:
-        """Let go of all encodings and keys; they are made again when they are needed."""
+        """Let go of all encodings and keys; they are made again when they are needed.
+
+        Steps that were recorded for a card stay: to record them takes longer than a caption. They go when it moves.
+        """
         self._states.clear()
         self._keys.clear()
-        if self.is_fast:
-            self._set_up_graphs()
+
+    def _forget_all(self) -> None:
+        """As `forget_pictures`, and recorded steps too: when memory has run out."""
+        self.forget_pictures()
+        if self.is_fast and self._model.text_decoder.graphs is not None:
+            self._model.text_decoder.graphs.forget()
+
+    def _in_halves(self, function: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]) -> list[Result]:
+        return in_halves(function, items, forget=self._forget_all, otherwise=_LESS)
 
     def remember_more(self, more_bytes: int) -> None:
         """Let encodings and keys grow by so many bytes together; keys are most of them."""
@@ -177,13 +166,13 @@ class BlipDecoder:
             )
             return found
 
-        for digest, states in zip(new, in_halves(look, list(new.values()), otherwise=_LESS), strict=True):
+        for digest, states in zip(new, self._in_halves(look, list(new.values())), strict=True):
             encodings[digest] = Encoding(states, digest)
             self._states.put(digest, encodings[digest], encodings[digest].size_bytes)
         return [encodings[digest] for digest in digests]
 
     def decode(self, encodings: Sequence[Encoding], settings: SamplingSettings, *, samples: int = 1) -> list[Sentence]:
-        """One sentence an encoding, in order; how many are decoded together changes nothing.
+        """One sentence an encoding, in order; how many are decoded together changes nothing in fp32.
 
         Args: samples: under nucleus sampling, how many are drawn, with the seeds that follow the settings' own; the
             first is the sentence and the others its alternatives. Beam search has its other beams as alternatives.
@@ -229,9 +218,7 @@ class BlipDecoder:
         """
         run = self._forced([encoding] if background is None else [encoding, background.mean])
         has_background = background is not None
-        return in_halves(
-            lambda part: self._reader.read(part, run, has_background=has_background), captions, otherwise=_LESS
-        )
+        return self._in_halves(lambda part: self._reader.read(part, run, has_background=has_background), captions)
 
     def _forced(self, encodings: Sequence[Encoding]) -> forced.Forced:
         if self.is_fast:
@@ -241,7 +228,7 @@ class BlipDecoder:
     def find(self, cells: Sequence[tuple[Encoding, SamplingSettings]]) -> list[list[FoundSentence]]:
         """The sentences found for each cell, as tokens, best first.
 
-        Cells that one generate can serve are searched together; a cell's result does not depend on its company.
+        Cells that one generate can serve are searched together; a cell's result does not depend on its company in fp32.
 
         Raises: as `decode`.
         """
@@ -271,7 +258,17 @@ class BlipDecoder:
     def _set_up_graphs(self) -> None:
         """New ones on a CUDA device, which let go of the memory of the former; elsewhere there is nothing to gain."""
         is_used = self._model.device.type == "cuda" and selfcheck.graphs_are_supported(str(self._model.device))
-        self._model.text_decoder.graphs = StepGraphs(self._model.text_decoder) if is_used else None
+        text_decoder = self._model.text_decoder
+        text_decoder.graphs = StepGraphs(text_decoder, CudaRecorder()) if is_used else None
+
+    def _graphs(self) -> StepGraphs | None:
+        """What runs the next search's steps; None from then on where a step could not be recorded."""
+        graphs: StepGraphs | None = self._model.text_decoder.graphs
+        if graphs is None or not graphs.has_failed:
+            return graphs
+        selfcheck.give_up_graphs(str(self._model.device))
+        self._model.text_decoder.graphs = None
+        return None
 
     @torch.inference_mode()
     def _encode_batch(self, pictures: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -283,7 +280,7 @@ class BlipDecoder:
     ) -> list[list[FoundSentence]]:
         """As `_find_batch`, in halves when memory runs out; an error names the picture it belongs to."""
         try:
-            return in_halves(lambda part: self._find_batch(part, cells), batch, otherwise=_LESS)
+            return self._in_halves(lambda part: self._find_batch(part, cells), batch)
         except NotNumbers as error:
             # Not numbers spread within a batch, also to pictures that are sound: ask each alone.
             for number in batch:
@@ -309,13 +306,14 @@ class BlipDecoder:
         on_ended = None
         if self.is_fast:
             keys = {digest: self._keys_of(encoding) for digest, encoding in own.items()}
-            graphs = self._model.text_decoder.graphs
+            graphs = self._graphs()
             tree = PrefixTree(
                 list(keys.values()),
                 [list(keys).index(encoding.digest) for encoding in encodings],
                 rows_each(chosen[0]),
                 self._model.config.text_config.vocab_size,
-                graphs.store(next(iter(keys.values()))) if graphs else None,
+                graphs.store(list(keys.values())) if graphs else None,
+                is_rounded=graphs is not None,
             )
             inputs: dict[str, Any] = {"cache": tree}
             on_ended = tree.stop_cells

@@ -12,6 +12,7 @@ The search stays transformers' generate. Whether all this works with the install
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,33 @@ class FusedLinear(nn.Module):
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight.detach(), requires_grad=False)
-        self.bias = nn.Parameter(bias.detach(), requires_grad=False)
+        self.weight = _as_parameter(weight)
+        self.bias = _as_parameter(bias)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(..., in) -> (..., out)."""
         return F.linear(inputs, self.weight, self.bias)
+
+
+class HeadLinear(FusedLinear):
+    """The decoder's head for such devices. On CUDA its products come out in fp32 whatever the weights are.
+
+    In fp16 logits of different words are often equal, 0.3 % of neighbours among the best 17, and beams trade places.
+    """
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(rows, width) -> (rows, vocabulary)."""
+        # torch has this product for NVIDIA's cards alone; AMD's are "cuda" to it too.
+        if inputs.is_cuda and inputs.dtype != torch.float32 and torch.version.cuda is not None:
+            return torch.mm(inputs, self.weight.T, out_dtype=torch.float32) + self.bias
+        return super().forward(inputs)
+
+
+def _as_parameter(tensor: torch.Tensor) -> nn.Parameter:
+    """One that a module has already stays the same, so that a layer on another one's weights moves along with it."""
+    if isinstance(tensor, nn.Parameter):
+        return tensor
+    return nn.Parameter(tensor.detach(), requires_grad=False)
 
 
 def _joined(layers: Sequence[Any], is_packed: bool) -> nn.Module:
@@ -118,15 +140,21 @@ class FastLayer(nn.Module):
         seen = F.scaled_dot_product_attention(self._by_head(query), keys, values, attn_mask=inputs.mask)
         hidden = self.self_norm(self.self_out(self._joined_heads(seen)) + hidden)
 
-        query = self._by_head(self.cross_query(hidden))
+        query = self.cross_query(hidden)
         seen_of_pictures = [
-            F.scaled_dot_product_attention(query[:, :, begin:end], *inputs.pictures[picture].layers[layer])
+            self._seen_of(query[begin:end], *inputs.pictures[picture].layers[layer])
             for picture, begin, end in inputs.spans
         ]
-        seen = torch.cat(seen_of_pictures, dim=2) if len(seen_of_pictures) > 1 else seen_of_pictures[0]
-        hidden = self.cross_norm(self.cross_out(self._joined_heads(seen)) + hidden)
+        seen = torch.cat(seen_of_pictures) if len(seen_of_pictures) > 1 else seen_of_pictures[0]
+        hidden = self.cross_norm(self.cross_out(seen) + hidden)
 
         return self.norm(self.narrow(self.activation(self.widen(hidden))) + hidden)
+
+    def _seen_of(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """What queries find in a picture, (rows, width) -> the same; of several pictures each has equally many rows."""
+        pictures, heads, _, size = keys.shape
+        query = query.view(pictures, -1, heads, size).transpose(1, 2)
+        return F.scaled_dot_product_attention(query, keys, values).transpose(1, 2).reshape(-1, heads * size)
 
     def _by_head(self, rows: torch.Tensor) -> torch.Tensor:
         """(rows, width) -> (1, heads, rows, head size)."""
@@ -156,8 +184,12 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         self.transform_norm = transform.LayerNorm
         head = plain.cls.predictions.decoder
         is_tied = head.weight is self.embeddings.word_embeddings.weight
-        self.head = TiedLinear(head.weight.detach(), head.bias) if is_packed and is_tied else _joined([head], is_packed)
-        self._tree: PrefixTree | None = None
+        self.head: nn.Module
+        if is_packed:
+            self.head = TiedLinear(head.weight.detach(), head.bias) if is_tied else _joined([head], is_packed)
+        else:
+            self.head = HeadLinear(head.weight, head.bias)
+        self._tree: weakref.ref[PrefixTree] | None = None  # a search's own: it must not outlive that
         self.graphs: StepGraphs | None = None  # runs the steps where there is one
 
     def keys_of(self, states: torch.Tensor) -> PictureKeys:
@@ -168,7 +200,8 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         self, input_ids: torch.Tensor, cache: PrefixTree, logits_to_keep: int = 1, **_: Any
     ) -> CausalLMOutputWithCrossAttentions:
         """The scores of each row's next token, (rows, 1, vocabulary). What else generate passes has no meaning here."""
-        tree = self._tree = cache
+        tree = cache
+        self._tree = weakref.ref(tree)
         growth = tree.grow(input_ids)
         if self.graphs is not None:
             scores = self.graphs.scores(growth, tree)
@@ -202,7 +235,7 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         A hook into transformers 5; without it ended rows are merely computed on.
         """
         is_open: torch.Tensor = super()._check_early_stop_heuristic(*arguments, **keywords)  # (cells, 1)
-        tree = self._tree
+        tree = self._tree() if self._tree else None
         if tree is not None and len(is_open) > 1:
             tree.stop_cells(is_open.squeeze(1))
         return is_open

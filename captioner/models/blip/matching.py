@@ -84,7 +84,7 @@ class MatchingHead:
 
     @torch.inference_mode()
     def odds(self, shown: PictureInput, texts: Sequence[Sequence[int]]) -> list[float]:
-        """The log-odds that each text (`tokens`) matches the picture, in nats; company changes nothing.
+        """The log-odds that each text (`tokens`) matches the picture, in nats; company changes nothing in fp32.
 
         Raises: ModelFailed: they are no numbers. OutOfMemory: not even one text fits.
         """
@@ -94,6 +94,7 @@ class MatchingHead:
             lambda part: self._ask(states, part),
             [texts[place] for place in by_length],
             at_once=_MAX_TEXTS,
+            forget=self.forget_pictures,
             otherwise=_LESS,
         )
         found = torch.tensor(ordered)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import (
     LogitsProcessor,
-    NoRepeatNGramLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -65,7 +65,8 @@ def search(
     """
     shared, device = cells[0], text_decoder.device
     beams, end_id = rows_each(shared), int(text_decoder.config.sep_token_id)
-    processors: list[LogitsProcessor] = [RefuseNaN(), CellRules(cells, end_id, device)]
+    numbers = WatchNumbers()
+    processors: list[LogitsProcessor] = [numbers, CellRules(cells, end_id, device)]
     watch: Choose | BeamScores
     if beams > 1:
         watch = BeamScores(beams, end_id)
@@ -73,7 +74,7 @@ def search(
         generators = None
         if shared.method == "nucleus":
             generators = [torch.Generator(device).manual_seed(cell.seed) for cell in cells]
-            processors.append(CellWarpers(cells))
+            processors.append(CellWarpers(cells, device))
         watch = Choose(generators, len(prompt_ids), shared.max_length, end_id, on_ended)
     output = text_decoder.generate(
         input_ids=torch.tensor([list(prompt_ids)], device=device).repeat(len(cells), 1),
@@ -85,40 +86,49 @@ def search(
         max_length=shared.max_length,
         logits_processor=[*processors, watch],
         return_dict_in_generate=True,
+        disable_compile=True,  # generate compiles by itself on CUDA for caches that it takes for fixed ones
         **({"length_penalty": shared.length_penalty} if beams > 1 else {}),
         **model_inputs,
     )
+    numbers.check()
+    rows = output.sequences.view(len(cells), beams, -1)
+    said = [[_until_end(row, len(prompt_ids), end_id) for row in of_cell] for of_cell in rows.tolist()]
     found: list[list[FoundSentence]] = []
-    for cell, rows in enumerate(output.sequences.view(len(cells), beams, -1)):
+    for of_cell, totals in zip(said, watch.totals(rows, said), strict=True):
         found.append([])
-        for row in rows:
-            tokens = _until_end(row, len(prompt_ids), end_id)
-            if isinstance(watch, BeamScores):
-                score = watch.of(cell, tokens, len(prompt_ids), shared.length_penalty)
-            else:
-                score = watch.totals()[cell]
-            said = tokens.tolist()
-            found[-1].append(FoundSentence(said, score, is_cut=end_id not in said[len(prompt_ids) :]))
+        for tokens, total in zip(of_cell, totals, strict=True):
+            score = total / (len(tokens) - len(prompt_ids)) ** shared.length_penalty if beams > 1 else total
+            found[-1].append(FoundSentence(tokens, score, is_cut=end_id not in tokens[len(prompt_ids) :]))
     return found
 
 
-def _until_end(row: torch.Tensor, prompt_length: int, end_id: int) -> torch.Tensor:
+def _until_end(row: list[int], prompt_length: int, end_id: int) -> list[int]:
     """Cut after the first end token behind the prompt: beam search fills the rest of a row with end tokens."""
-    ends = (row[prompt_length:] == end_id).nonzero()
-    return row[: prompt_length + int(ends[0]) + 1] if len(ends) else row
+    return row[: row.index(end_id, prompt_length) + 1] if end_id in row[prompt_length:] else row
 
 
 class NotNumbers(Exception):
     """Scores of NaN; the decoder, which knows the pictures, says it in words."""
 
 
-class RefuseNaN(LogitsProcessor):
-    """Stops a generation whose scores are not numbers, instead of letting it end as a caption of noise."""
+class WatchNumbers(LogitsProcessor):
+    """Notes scores that are not numbers, so that a generation of them does not end as a caption of noise.
+
+    It looks once, when all is found: at each step a device's own work would wait for the answer.
+    """
+
+    def __init__(self) -> None:
+        self._are_sound: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        if not bool(torch.isfinite(scores.sum(dim=-1)).all()):  # a sum is cheaper than a look at each
-            raise NotNumbers
+        are_sound = torch.isfinite(scores.sum(dim=-1)).all()  # a sum is cheaper than a look at each
+        self._are_sound = are_sound if self._are_sound is None else self._are_sound & are_sound
         return scores
+
+    def check(self) -> None:
+        """Raises: NotNumbers: some scores were none."""
+        if self._are_sound is not None and not bool(self._are_sound):
+            raise NotNumbers
 
 
 class CellRules(LogitsProcessor):
@@ -145,21 +155,36 @@ class CellRules(LogitsProcessor):
         for cell, size in enumerate(self._n_gram_sizes):
             if size:
                 rows = slice(cell * each, (cell + 1) * each)
-                scores[rows] = NoRepeatNGramLogitsProcessor(size)(input_ids[rows], scores[rows])
+                _refuse_said_again(input_ids[rows], scores[rows], size)
         if input_ids.shape[1] < self._longest_min_length:
             is_short = (self._min_lengths > input_ids.shape[1]).repeat_interleave(each)
             scores[:, self._end_id].masked_fill_(is_short, -torch.inf)
         return scores
 
 
+def _refuse_said_again(input_ids: torch.Tensor, scores: torch.Tensor, size: int) -> None:
+    """Make impossible, in place, what would end a run of `size` tokens that its row has already.
+
+    As transformers' NoRepeatNGramLogitsProcessor, which reads each row into Python and has a device wait for it.
+    """
+    length = input_ids.shape[1]
+    if length < size:
+        return
+    runs = input_ids.unfold(1, size, 1)  # (rows, runs, size)
+    is_again = (runs[:, :, :-1] == input_ids[:, None, length - size + 1 :]).all(dim=-1)
+    scores.scatter_add_(
+        1, runs[:, :, -1], torch.zeros_like(is_again, dtype=scores.dtype).masked_fill_(is_again, -torch.inf)
+    )
+
+
 class CellWarpers(LogitsProcessor):
     """Each cell's temperature, top k and top p: transformers' own, in its order, left out where they are off."""
 
-    def __init__(self, cells: Sequence[SamplingSettings]) -> None:
+    def __init__(self, cells: Sequence[SamplingSettings], device: torch.device) -> None:
         rows_by_setting: dict[tuple[float, int, float], list[int]] = {}
         for row, cell in enumerate(cells):
             rows_by_setting.setdefault((cell.temperature, cell.top_k, cell.top_p), []).append(row)
-        self._warpers: list[tuple[list[int], list[LogitsProcessor]]] = []
+        self._warpers: list[tuple[torch.Tensor, list[LogitsProcessor]]] = []
         for (temperature, top_k, top_p), rows in rows_by_setting.items():
             warpers: list[LogitsProcessor] = []
             if temperature != 1.0:
@@ -168,7 +193,7 @@ class CellWarpers(LogitsProcessor):
                 warpers.append(TopKLogitsWarper(top_k))
             if top_p < 1.0:
                 warpers.append(TopPLogitsWarper(top_p))
-            self._warpers.append((rows, warpers))
+            self._warpers.append((torch.tensor(rows, device=device), warpers))
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         for rows, warpers in self._warpers:
@@ -183,9 +208,10 @@ class Choose(LogitsProcessor):
     """Greedy choice or a draw from each cell's own generator, with the summed log-probability of what was chosen.
 
     It must be the last processor of a generate that takes the maximum (one beam, do_sample=False): a draw leaves only
-    the drawn token possible. The draw is transformers' own, softmax and multinomial over one row, so a row's tokens are
-    those of `generate(do_sample=True)` for that row alone after `torch.manual_seed` with the same seed, whatever else
-    is in the batch.
+    the drawn token possible. The draw is transformers' own over one row, so a row's tokens are those of
+    `generate(do_sample=True)` for that row alone after `torch.manual_seed` with the same seed, whatever else is in the
+    batch: of one probability a token, divided by a draw from the exponential distribution, the largest. That is
+    torch.multinomial's own formula; itself it looks at its probabilities first, which a device's work waits for.
     """
 
     def __init__(
@@ -209,12 +235,10 @@ class Choose(LogitsProcessor):
             chosen = scores.argmax(dim=-1, keepdim=True)  # (rows, 1)
         else:
             probabilities = torch.softmax(scores, dim=-1)
-            chosen = torch.cat(
-                [
-                    torch.multinomial(probabilities[row : row + 1], 1, generator=generator)
-                    for row, generator in enumerate(self._generators)
-                ]
-            )
+            draws = torch.empty_like(probabilities)
+            for row, generator in enumerate(self._generators):
+                draws[row].exponential_(1, generator=generator)
+            chosen = probabilities.div_(draws).argmax(dim=-1, keepdim=True)
         gained = torch.log_softmax(scores, dim=-1).gather(1, chosen).squeeze(1)
         had_ended = (input_ids[:, self._prompt_length :] == self._end_id).any(dim=-1)
         if input_ids.shape[1] >= self._max_length:  # on Apple's GPUs generate looks a step too far and undoes it
@@ -227,9 +251,9 @@ class Choose(LogitsProcessor):
             return scores
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
 
-    def totals(self) -> list[float]:
-        """The sum of each cell's log-probabilities, the end token included."""
-        return [] if self._totals is None else self._totals.tolist()
+    def totals(self, rows: torch.Tensor, said: Sequence[Sequence[list[int]]]) -> list[list[float]]:
+        """The sum of each cell's log-probabilities, the end token included. Args: as `BeamScores.totals`."""
+        return [] if self._totals is None else [[total] for total in self._totals.tolist()]
 
 
 class BeamScores(LogitsProcessor):
@@ -264,19 +288,39 @@ class BeamScores(LogitsProcessor):
         cells = torch.arange(rows.shape[0], device=rows.device)[:, None]
         return self._sums.gather(1, parents) + self._scores[cells, parents, rows[:, :, -1]]
 
-    def of(self, cell: int, tokens: torch.Tensor, prompt_length: int, length_penalty: float) -> float:
-        """The score of a returned sentence as beam search ranked it: the sum over length to the power of the penalty.
+    def totals(self, rows: torch.Tensor, said: Sequence[Sequence[list[int]]]) -> list[list[float]]:
+        """The summed log-probability of each sentence that the search returns, the end token included.
 
-        Args: tokens: one dimension, with the prompt, up to and with the end token if there is one.
+        All at once, since each look at what a device holds waits for it.
+
+        Args: rows: (cells, beams, length), on the device. said: the same, up to and with the end token if there is one.
         """
         assert self._rows is not None
-        if int(tokens[-1]) == self._end_id and len(tokens) - 1 in self._ends:
-            rows, sums = self._ends[len(tokens) - 1]
-            total = sums[cell][(rows[cell] == tokens[:-1]).all(dim=-1).to(torch.uint8).argmax()]
-        else:  # cut at max_length, so its last token was chosen in the last step
-            total = self._sum(tokens.expand(self._rows.shape[0], 1, -1))[cell, 0]
-        score: float = float(total) / (len(tokens) - prompt_length) ** length_penalty
-        return score
+        cells = len(rows)
+        cut = None  # of those cut at max_length, whose last token was chosen in the last step
+        if rows.shape[2] > self._rows.shape[2]:
+            cut = self._sum(rows).tolist()
+        flat = torch.cat([then.reshape(-1) for then, _ in self._ends.values()])
+        sums = torch.stack([sums for _, sums in self._ends.values()])  # (lengths, cells, beams)
+        ends = np.cumsum([cells * self._beams * length for length in self._ends])
+        beams_at = {
+            length: (then.reshape(cells, self._beams, length), sums_then)
+            for length, then, sums_then in zip(
+                self._ends, np.split(flat.cpu().numpy(), ends[:-1]), sums.cpu().numpy(), strict=True
+            )
+        }
+        found: list[list[float]] = []
+        for cell, of_cell in enumerate(said):
+            found.append([])
+            for row, tokens in enumerate(of_cell):
+                if tokens[-1] == self._end_id and len(tokens) - 1 in beams_at:
+                    then, sums_then = beams_at[len(tokens) - 1]
+                    beam = (then[cell] == tokens[:-1]).all(axis=-1).argmax()
+                    found[-1].append(float(sums_then[cell, beam]))
+                else:
+                    assert cut is not None
+                    found[-1].append(cut[cell][row])
+        return found
 
 
 def in_short(settings: SamplingSettings) -> str:

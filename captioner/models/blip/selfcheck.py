@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,10 +16,12 @@ from transformers import BlipConfig, BlipForConditionalGeneration
 
 from captioner.models.blip.fast import speed_up
 from captioner.models.blip.forced import Row, TokenTree, in_one_pass, row_by_row
-from captioner.models.blip.graphs import StepGraphs
+from captioner.models.blip.graphs import CudaRecorder, Recorder, StepGraphs
 from captioner.models.blip.tree import PrefixTree
 
 _log = logging.getLogger(__name__)
+
+_WITHOUT_GRAPHS: set[str] = set()
 
 
 @functools.cache
@@ -30,28 +33,40 @@ def fast_is_supported(is_packed: bool) -> bool:
     return _agrees("fast BLIP decoding is", lambda: _fast_difference(is_packed))
 
 
-@functools.cache
 def graphs_are_supported(device: str) -> bool:
     """True when graphs on this device give the scores of steps without; tried once a process, on a tiny model.
 
     A failure is logged, once, and means slower captions, not others.
     """
-    return _agrees("CUDA graphs are", lambda: _graphs_difference(device))
+    return device not in _WITHOUT_GRAPHS and _graphs_agree(device)
 
 
-def _agrees(what_is: str, difference: Callable[[], float]) -> bool:
-    """Whether scores made in two ways differ by less than 1e-3; if not, or where one way fails, it is logged.
+def give_up_graphs(device: str) -> None:
+    """When a step of a real model could not be recorded: in this process no other model tries there."""
+    _WITHOUT_GRAPHS.add(device)
+
+
+@functools.cache
+def _graphs_agree(device: str) -> bool:
+    in_full, in_half = (
+        partial(_graphs_difference, device, dtype, CudaRecorder()) for dtype in (torch.float32, torch.float16)
+    )
+    return _agrees("CUDA graphs are", in_full) and _agrees("CUDA graphs are", in_half, limit=0.05)
+
+
+def _agrees(what_is: str, difference: Callable[[], float], limit: float = 1e-3) -> bool:
+    """Whether scores made in two ways differ by less than a limit; if not, or where one way fails, it is logged.
 
     Args: what_is: what is off then, with its verb. difference: makes the scores, from random numbers, and compares.
     """
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)  # the CPU's alone, which is what was forked
             found = difference()
     except Exception as error:  # noqa: BLE001 - whatever a later version or a driver changed, the plain way still works
         _log.warning("%s off (%s: %s); captions take longer", what_is, type(error).__name__, error)
         return False
-    if not found < 1e-3:
+    if not found < limit:
         _log.warning("%s off (its scores differ by %g); captions take longer", what_is, found)
         return False
     return True
@@ -97,32 +112,39 @@ def _fast_difference(is_packed: bool) -> float:
     return max(float(one.abs().max()) for one in differences)
 
 
-def _graphs_difference(device: str) -> float:
-    """The largest difference of scores in two searches, of two pictures and of one, whose later steps are replayed."""
-    model = _tiny_model().to(device)
+def _graphs_difference(device: str, dtype: torch.dtype, recorder: Recorder | None) -> float:
+    """The largest difference of scores in two searches, of two pictures and of one, whose later steps are replayed.
+
+    Infinite when a step could not be recorded. Heads have the 64 numbers of BLIP's, which decides what computes them.
+    """
+    model = _tiny_model(hidden_size=128).to(device, dtype)
     speed_up(model, is_packed=False)
     decoder = model.text_decoder
-    pixels = torch.randn(2, 3, 16, 16, device=device)
+    pixels = torch.randn(2, 3, 16, 16).to(device, dtype)
     states = model.vision_model(pixel_values=pixels).last_hidden_state
     pictures = [decoder.keys_of(one) for one in states.split(1)]
     steps = [torch.tensor(rows, device=device) for rows in ([[1, 5]] * 4, [[3], [4], [3], [9]], [[6], [7], [8], [9]])]
+    recorded = StepGraphs(decoder, recorder)
     found = []
-    for graphs in (None, StepGraphs(decoder)):
+    for graphs in (None, recorded):
         decoder.graphs = graphs
         for shown, picture_of_row in ((pictures, [0, 0, 1, 1]), (pictures[1:], [0, 0, 0, 0])):
-            store = graphs.store(shown[0]) if graphs else None
+            store = graphs.store(shown) if graphs else None
             tree = PrefixTree(shown, picture_of_row, 1, model.config.text_config.vocab_size, store)
             found.append(torch.stack([decoder(rows, tree).logits.clone() for rows in steps]))
+    if recorded.has_failed:
+        return float("inf")
     return float((torch.stack(found[:2]) - torch.stack(found[2:])).abs().max())
 
 
-def _tiny_model() -> Any:
-    """A BlipForConditionalGeneration of random weights to try things on: 16 pixels, 24 words, 8 tokens."""
-    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+def _tiny_model(hidden_size: int = 16) -> Any:
+    """A BlipForConditionalGeneration of random weights to try things on: 16 pixels, 24 words, 8 tokens, 2 heads."""
+    size = {"hidden_size": hidden_size, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    spread = 2 / hidden_size**0.5
     words = {"vocab_size": 24, "max_position_embeddings": 8, "bos_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
     return BlipForConditionalGeneration(
         BlipConfig(
-            text_config={**size, **words, "encoder_hidden_size": 16, "initializer_range": 0.5},
-            vision_config={**size, "image_size": 16, "patch_size": 8, "initializer_range": 0.5},
+            text_config={**size, **words, "encoder_hidden_size": hidden_size, "initializer_range": spread},
+            vision_config={**size, "image_size": 16, "patch_size": 8, "initializer_range": spread},
         )
     ).eval()

@@ -49,7 +49,9 @@ class SamplingSettings(Settings):
     prompt: str = words(
         "a picture of ", "What the sentence begins with; it is taken off the result again.", max_length=200
     )
-    seed: int = whole(0, 0, 2**31 - 1, "The same seed draws the same sentence again.", only_when=_NUCLEUS)
+    seed: int = whole(
+        0, 0, 2**31 - 1, "The same seed draws the same sentence again, on the same device.", only_when=_NUCLEUS
+    )
     redraws: int = whole(
         2,
         0,

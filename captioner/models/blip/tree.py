@@ -134,11 +134,16 @@ class PrefixTree(Cache):
         rows_each: int,
         vocabulary_size: int,
         store: NodeStore | None = None,
+        *,
+        is_rounded: bool = False,
     ) -> None:
         """Args:
         picture_of_cell: indices into pictures, ascending, none left out; a cell is a sentence that is searched for.
         rows_each: how many adjacent rows a cell has (beams).
         store: one whose memory is used again; what it held is forgotten.
+        is_rounded: steps are computed in rounded sizes, so that a few nodes less gain nothing. Then a device is not
+            asked for what it would have to be waited for: where a picture has one cell, each row has a node of its own,
+            ended ones too, and it is looked rarely whether there is something to prune.
         """
         super().__init__(layers=[])
         first_key = pictures[0].layers[0][0]
@@ -151,6 +156,9 @@ class PrefixTree(Cache):
         self._picture_of_node = torch.arange(len(pictures), device=self._device)
         self._sees = torch.zeros(len(pictures), 0, dtype=torch.bool, device=self._device)  # (last nodes, all nodes)
         self._is_running: torch.Tensor | None = None
+        self._is_rounded = is_rounded
+        self._has_node_per_row = is_rounded and len(picture_of_cell) == len(pictures)
+        self._prune_beyond = _PRUNE_SLACK
         self._length = 0
         self.store = store or NodeStore(pictures[0])
         self.store.clear()
@@ -173,39 +181,46 @@ class PrefixTree(Cache):
             sees = (order[:, None] >= order) & (order[:, None] // new_count == order // new_count)
             last = torch.arange(1, pictures + 1, device=self._device) * new_count - 1
             self._sees = sees[last]
+            counts = [new_count] * pictures
         else:
             assert new_count == 1, "after the prompt a search grows by one token a row"
-            key = self._node_of_row * self._vocabulary_size + input_ids[:, 0]
-            if self._is_running is None:
-                unique, self._node_of_row = torch.unique(key, return_inverse=True)
-            else:
-                unique, inverse = torch.unique(key[self._is_running], return_inverse=True)
-                self._node_of_row = torch.zeros_like(self._node_of_row)  # ended rows read any node; nobody heeds them
-                self._node_of_row[self._is_running] = inverse
-            parents = unique // self._vocabulary_size
-            tokens = unique % self._vocabulary_size
+            tokens, parents = self._next_nodes(input_ids[:, 0])
             positions = torch.full_like(tokens, self._length)
-            itself = torch.eye(len(unique), dtype=torch.bool, device=self._device)
+            itself = torch.eye(len(tokens), dtype=torch.bool, device=self._device)
             sees = self._sees = torch.cat((self._sees[parents], itself), dim=1)
             self._picture_of_node = self._picture_of_node[parents]
-            last = torch.arange(len(unique), device=self._device)
+            last = torch.arange(len(tokens), device=self._device)
+            counts = self._counts()
         self.store.extend(len(tokens))
         self._length += new_count
         self.row_count += input_ids.numel()
         self.node_count += len(tokens)
         mask = torch.zeros(sees.shape, dtype=self._dtype, device=self._device).masked_fill_(~sees, -torch.inf)
-        return NewNodes(tokens, positions, mask, self._spans(new_count), last, self._node_of_row)
+        return NewNodes(tokens, positions, mask, _spans(counts), last, self._node_of_row)
 
-    def _spans(self, tokens_each: int) -> tuple[tuple[int, int, int], ...]:
+    def _next_nodes(self, token_of_row: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The tokens of the new nodes and which of the last step's nodes each follows; rows then know their own."""
+        if self._has_node_per_row:
+            parents = self._node_of_row
+            self._node_of_row = torch.arange(len(parents), device=self._device)
+            return token_of_row, parents
+        key = self._node_of_row * self._vocabulary_size + token_of_row
+        if self._is_running is None:
+            unique, self._node_of_row = torch.unique(key, return_inverse=True)
+        else:
+            unique, inverse = torch.unique(key[self._is_running], return_inverse=True)
+            self._node_of_row = torch.zeros_like(self._node_of_row)  # ended rows read any node; nobody heeds them
+            self._node_of_row[self._is_running] = inverse
+        return unique % self._vocabulary_size, unique // self._vocabulary_size
+
+    def _counts(self) -> list[int]:
+        """How many of the newest nodes each picture has."""
+        if self._has_node_per_row:
+            return [self.rows_each] * len(self.pictures)
         if len(self.pictures) == 1:
-            return ((0, 0, len(self._picture_of_node) * tokens_each),)
-        counts = torch.bincount(self._picture_of_node, minlength=len(self.pictures)).tolist()
-        spans, end = [], 0
-        for picture, count in enumerate(counts):
-            begin, end = end, end + count * tokens_each
-            if count:
-                spans.append((picture, begin, end))
-        return tuple(spans)
+            return [len(self._picture_of_node)]
+        counts: list[int] = torch.bincount(self._picture_of_node, minlength=len(self.pictures)).tolist()
+        return counts
 
     def scores_of_rows(self, scores: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The scores of unique rows spread over all rows: (unique rows, vocabulary) -> (rows, vocabulary).
@@ -220,14 +235,16 @@ class PrefixTree(Cache):
 
     def stop_cells(self, is_open: torch.Tensor) -> None:
         """Compute nothing more for cells whose sentences can no longer change. Args: is_open: (cells,), booleans."""
-        if bool(is_open.all()) or not bool(is_open.any()):
+        if self._has_node_per_row or int(is_open.sum()) in (0, len(is_open)):
             return
         self._is_running = is_open.repeat_interleave(self.rows_each)
 
     def _prune(self) -> None:
-        if self.store.size <= _PRUNE_SLACK:
+        if self.store.size <= self._prune_beyond:
             return
         kept = self._sees.any(dim=0).nonzero().squeeze(1)
+        if self._is_rounded:
+            self._prune_beyond = 2 * len(kept) + _PRUNE_SLACK
         if self.store.size > 2 * len(kept) + _PRUNE_SLACK:
             self.store.keep(kept)
             self._sees = self._sees[:, kept]
@@ -241,3 +258,13 @@ class PrefixTree(Cache):
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
         """Row i goes on from where row beam_idx[i] was."""
         self._node_of_row = self._node_of_row[beam_idx]
+
+
+def _spans(counts: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
+    """As `NewNodes.spans`. Args: counts: how many nodes each picture has."""
+    spans, end = [], 0
+    for picture, count in enumerate(counts):
+        begin, end = end, end + count
+        if count:
+            spans.append((picture, begin, end))
+    return tuple(spans)

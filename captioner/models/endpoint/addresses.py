@@ -8,20 +8,34 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from captioner.errors import CaptionerError
+from captioner.limits import shown
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is. url: without a slash at the end, and without /v1."""
+    """Where a server is. url: without a slash at the end, and without /v1. models: those that may be asked there, the
+    first of them where none is named; empty for any."""
 
     name: str
     url: str
+    models: tuple[str, ...] = ()
+
+    def model(self, wanted: str) -> str:
+        """The model to ask, "" for the one that the server lists first. Raises: CaptionerError: it may not be asked."""
+        if self.models and wanted and wanted not in self.models:
+            raise CaptionerError(
+                f"the endpoint {self.name} may be asked for {', '.join(self.models)}, and model is {shown(wanted)}; "
+                "choose one of these, or leave it empty.",
+                code="model_not_allowed",
+            )
+        return wanted or next(iter(self.models), "")
 
     @property
     def host(self) -> str:
@@ -83,6 +97,24 @@ def parse_address(text: str) -> Address:
             code="bad_endpoint",
         )
     return Address(name, url.rstrip("/").removesuffix("/v1").rstrip("/"))
+
+
+def parse_models(texts: Iterable[str], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """["studio=llava:7b,eyes"] -> the models that may be asked, by endpoint.
+
+    Args: names: of the endpoints. Raises: CaptionerError: no NAME=MODEL,..., or no endpoint of that name.
+    """
+    known, found = set(names), {}
+    for text in texts:
+        name, _, rest = text.partition("=")
+        models = tuple(dict.fromkeys(model.strip() for model in rest.split(",") if model.strip()))
+        if name.strip() not in known or not models:
+            raise CaptionerError(
+                f"--endpoint-models is {shown(text)!r}; it must be NAME=MODEL,MODEL with the NAME of an --endpoint.",
+                code="bad_endpoint",
+            )
+        found[name.strip()] = models
+    return found
 
 
 def remember(address: Address) -> None:

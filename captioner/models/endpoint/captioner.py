@@ -118,6 +118,7 @@ class EndpointCaptioner(AskedCaptioner):
         Raises: CaptionerError: it concerns all pictures (nobody there, a wrong key). ModelFailed: of this picture.
             SomeFailed: of some of several pictures.
         """
+        self._address.model(settings.model)  # one that may not be asked costs no picture
         self._most_at_once = settings.at_once
         begin_s = time.monotonic()
         with ThreadPoolExecutor(max(1, min(len(inputs), settings.at_once)), "captioner-endpoint") as asking:

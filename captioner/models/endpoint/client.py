@@ -78,7 +78,8 @@ class Client:
         return self._sentence(answer)
 
     def _body(self, image: Image.Image, prompt: str, settings: EndpointSettings) -> dict[str, Any]:
-        if not settings.model and self._first_model is None:
+        model = self._address.model(settings.model)
+        if not model and self._first_model is None:
             self._first_model = next(iter(self.models()), "")
         data = base64.b64encode(as_jpeg(image, settings.longest_edge)).decode()
         parts = [
@@ -87,7 +88,7 @@ class Client:
         ]
         system = [{"role": "system", "content": settings.system}] if settings.system.strip() else []
         return {
-            "model": settings.model or self._first_model,
+            "model": model or self._first_model,
             "stream": False,
             "temperature": settings.temperature,
             "top_p": settings.top_p,

@@ -7,6 +7,7 @@ import { html, render } from '../core/html.js';
 import { brief, notice } from '../core/messages.js';
 import { ask, throwBug } from '../core/server.js';
 import { plural } from '../core/text.js';
+import { differing } from '../core/word_diffs.js';
 import { page, takeRows } from '../set/pictures.js';
 import { lookSoon } from '../set/sync.js';
 
@@ -109,6 +110,9 @@ function show(look, form) {
     look.counts[name]
       ? html`<details><summary>${plural(look.counts[name], one, many)}</summary><ul>${look[name].map((line) => html`<li>${line}</li>`)}</ul></details>`
       : '';
+  const change = ({ name, pieces }) => html`<li><b>${name}</b> ${differing(pieces)}</li>`;
+  byId('cw-import-replaces').hidden = !look.replaced;
+  render(byId('cw-import-changes'), html`${look.replaces.map(change)}`);
   render(byId('cw-import-told'), html`${lists.map(list)}${look.notes.map((note) => html`<p>${note}</p>`)}`);
   go.disabled = !isCaptioned && !look.pictures;
   go.textContent = look.pictures

@@ -170,6 +170,9 @@ function draw(reply) {
   free.textContent = memory?.device.startsWith('cuda') ? 'Free the card' : 'Free the memory';
   free.disabled = !models.some(({ state }) => state === 'resident');
   byId('cw-models-locked').hidden = mayManage;
+  byId('cw-models-locked').textContent = reply.locked && reply.locked[0].toUpperCase() + reply.locked.slice(1);
+  const left = ({ name, reason }) => html`<p class="cw-model-told">The models of ${name} are left out: ${reason}</p>`;
+  renderChanged(byId('cw-models-left'), html`${reply.left_out.map(left)}`);
   const fetching = new Set(models.filter(({ state }) => state === 'downloading').map(({ name }) => name));
   const isBusy = fetching.size > 0 || models.some(({ state }) => state === 'loading');
   if ([...fetched].some((name) => !fetching.has(name))) byId('cw-look-for-models').click();

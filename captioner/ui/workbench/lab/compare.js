@@ -41,8 +41,9 @@ async function enter() {
 async function home(isFresh) {
   last = '';
   leave();
+  const before = document.activeElement;
   await Promise.all([setUp(isFresh), listEarlier()]);
-  if (byId('cw-compare-home').contains(document.activeElement)) return; // the person was quicker
+  if (![before, document.body].includes(document.activeElement)) return; // the person was quicker
   byId('cw-compare-form').querySelector('[name=preset]:checked')?.focus(); // from where Enter starts
 }
 

@@ -12,6 +12,7 @@ const box = byId('cw-compare-earlier');
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 let known = [];
 let renaming = '';
+let asked = 0; // how often the list was asked for: only the last answer counts
 
 function line({ id, name, created_at: created, pictures, cells, rated, is_damaged: isDamaged }) {
   const about = isDamaged
@@ -39,8 +40,10 @@ function focusOn(sweep, action) {
 }
 
 export async function listEarlier() {
+  asked += 1;
+  const question = asked;
   const reply = await askOrTell('The earlier comparisons are not there', 'sweeps', { set: page.set });
-  if (!reply) return;
+  if (!reply || question !== asked) return;
   known = reply.sweeps;
   renaming = '';
   draw();

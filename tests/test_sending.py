@@ -1,0 +1,96 @@
+"""A program must say that pictures may leave this machine; where none would, it need not."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from captioner.captions.groups import CAPTIONER
+from captioner.errors import CaptionerError
+from captioner.models import registry
+from captioner.models.endpoint import addresses
+from captioner.models.named_servers import add_named_servers
+from captioner.service import sending
+from captioner.service.service import Service
+from captioner.ui import api
+from tests.service_makers import RED, page_values, set_with
+
+FAR = {"captioner": "far"}
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[None]:
+    """Two endpoints, one of them on this machine; none is ever asked."""
+    monkeypatch.setattr(registry, "MODELS", registry.MODELS)
+    add_named_servers(["far=https://captions.example.org", "near=http://127.0.0.1:9"])
+    service.choices._known_models[CAPTIONER] |= {"far", "near"}
+    yield
+    addresses.forget_all()
+
+
+def _calls(service: Service, settings: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """What each endpoint that may send pictures is called with, by name."""
+    set_id, ids = set_with(service, RED)
+    service.settings_changed(set_id, page_values(service, **settings))
+    service.workspace.put_failure(set_id, ids[0], _failure())
+    return {
+        "caption_picture": (set_id, ids[0], settings),
+        "start_captioning": (set_id, settings),
+        "suggest": (set_id, settings),
+        "start_sweep": (set_id, ids, {"captioner": ["", *settings.values()]}, {}),
+        "retry_failed": (set_id,),
+        "resume_job": (f"{set_id}.7",),
+    }
+
+
+def _failure() -> Any:
+    from captioner.workspace.records import Failure
+
+    return Failure("model_failed", "it did not answer.")
+
+
+@pytest.fixture
+def functions(service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The endpoints by name; a job that was cut off asked for the far server."""
+    monkeypatch.setattr(service.jobs, "resumed_request", lambda set_id, job: {"settings": FAR})
+    return {function.__name__: function for function in api._functions(service)}
+
+
+def test_every_call_that_would_send_pictures_away_is_refused_until_it_says_so(
+    service: Service, functions: dict[str, Any]
+) -> None:
+    calls = _calls(service, FAR)
+    parameters = {name: set(inspect.signature(one).parameters) for name, one in functions.items()}
+    takes = {name for name, one in parameters.items() if one & {"send_pictures", "settings"}} - {"import_set"}
+    assert takes == set(calls)
+    for name, values in calls.items():
+        with pytest.raises(
+            CaptionerError, match=r"sends pictures to captions\.example\.org; .*send_pictures: true"
+        ) as no:
+            functions[name](*values)
+        assert no.value.code == "pictures_leave", name
+
+
+def test_who_says_so_gets_past_it(service: Service, functions: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(service.jobs, "start_plan", lambda *given, **more: begun.append("job") or {"job": None})
+    set_id = _calls(service, FAR)["start_captioning"][0]
+    assert functions["start_captioning"](set_id, {**FAR, "send_pictures": True}) == ""
+    with pytest.raises(CaptionerError, match="send_pictures is str; it must be true or false"):
+        functions["start_captioning"](set_id, {**FAR, "send_pictures": "yes"})
+    assert functions["retry_failed"](set_id, send_pictures=True) == ""
+    assert begun == ["job", "job"]
+
+
+def test_a_server_on_this_machine_needs_no_word(service: Service, functions: dict[str, Any], monkeypatch: Any) -> None:
+    monkeypatch.setattr(service.jobs, "start_plan", lambda *given, **more: {"job": None})
+    set_id = _calls(service, {"captioner": "near"})["start_captioning"][0]
+    assert functions["start_captioning"](set_id, {"captioner": "near"}) == ""
+
+
+def test_a_further_kind_of_captions_counts_too() -> None:
+    assert sending.hosts_of({"captioner": "blip-base", "kinds": {"long": FAR}}) == ["captions.example.org"]
+    assert sending.hosts_of([{"x": ["blip-base", "near"]}, None, 3]) == []
