@@ -16,13 +16,29 @@ if TYPE_CHECKING:
     from tests.shell import Shell
 
 
+# The browser's files that take longest, the longest first, as `--durations 0` tells: one that began last would leave
+# the other workers without work.
+LONGEST = (
+    *("test_compare", "test_edits", "test_taggers", "test_places", "test_settings_side", "test_doubt", "test_tags"),
+    *("test_suggest", "test_states", "test_address", "test_page", "test_effort", "test_widths", "test_downloads"),
+    *("test_folders", "test_jobs", "test_many", "test_hostile", "test_experiment", "test_places_models"),
+)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, int]:
+    is_browser = item.get_closest_marker("browser") is not None
+    place = LONGEST.index(item.path.stem) if is_browser and item.path.stem in LONGEST else len(LONGEST)
+    return is_browser, place
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: while playwright runs, its event loop keeps others from running one of their own.
+    """Browser tests come last: while playwright runs, its event loop keeps others from running one of their own. Among
+    them long files come first.
 
     One that fails is tried once more, since a browser on a busy machine misses its moment; those are listed as reruns
     at the end, and are to be looked into.
     """
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    items.sort(key=_turn)
     for item in items:
         if item.get_closest_marker("browser") is not None:
             item.add_marker(pytest.mark.flaky(reruns=1))

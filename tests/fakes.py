@@ -231,24 +231,30 @@ NEW_FAMILY = ModelSpec(
 )
 
 
+def _said_of_fakes() -> list[tuple[type[FakeModel], str, Any]]:
+    """What a test may say of them, with its value now; their poison each has anew."""
+    fakes = (FakeModel, FakeClip, FakeWd14)
+    names = [(fake, name) for fake in fakes for name in fake.__annotations__ if name != "poison"]
+    return [(fake, name, getattr(fake, name)) for fake, name in names]
+
+
 @contextlib.contextmanager
 def fake_models(folder: Path, *more: ModelSpec) -> Iterator[str]:
     """The fakes (and `more`) in the registry, each with a subfolder of `folder`; gives `folder` as `--models` takes it.
 
     They come after the real models of their family, whose class still says which settings there are; `default_model`
-    finds the fakes, since only they have a subfolder.
+    finds the fakes, since only they have a subfolder. What a test says of the fakes meanwhile ends with it.
     """
-    before = registry.MODELS
+    before, said = registry.MODELS, _said_of_fakes()
     added = (*FAKES, *more)
     for spec in added:
         (folder / spec.name).mkdir(parents=True, exist_ok=True)
     registry.MODELS = (*before, *added)
     FakeModel.calls.clear()
     FakeModel.poison = ModelFailed("The model gave no usable answer for this picture; leave it out.")
-    FakeClip.unprepared = 0
-    FakeClip.hub_is_away = False
-    FakeWd14.warning = ""
     try:
         yield str(folder)
     finally:
         registry.MODELS = before
+        for fake, name, value in said:
+            setattr(fake, name, value)

@@ -162,6 +162,12 @@ def unprepared_server(tmp_path: Path) -> Iterator[AppServer]:
 
 
 @pytest.fixture
+def long_unprepared_server(tmp_path: Path) -> Iterator[AppServer]:
+    """One whose CLIP model is far from ready, however slow the test is: it embeds for two minutes."""
+    yield from _running(AppServer(tmp_path, unprepared=40_000))
+
+
+@pytest.fixture
 def warning_server(tmp_path: Path) -> Iterator[AppServer]:
     """One whose WD14 tagger has something to say about how it runs."""
     yield from _running(AppServer(tmp_path, warning="runs on the CPU although there is a <GPU>."))

@@ -264,10 +264,10 @@ def test_leaving_while_files_wait_is_asked_about_and_what_is_missing_is_told_and
         drop(page, files)
         wait_until(lambda: count(page) == 2 and "2 of 8 added" in page.locator("#cw-progress-text").inner_text(), "two")
         page.reload()
-        is_holding = False
         assert asked == ["beforeunload"]
         page.wait_for_selector(".cw[data-ready=true]")
         words = told(page)
+        is_holding = False  # not before: what the page that was left had sent may still be read
         assert "6 pictures of the last upload were not added" in words
         assert re.search(r"all/\d\.png", words)
         drop(page, files)

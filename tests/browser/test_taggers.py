@@ -26,16 +26,16 @@ def _suggestion(page: Any) -> str:
 
 
 def test_missing_labels_are_told_prepared_with_progress_and_stopped(
-    unprepared_server: AppServer, context: Any, pictures: list[Path]
+    long_unprepared_server: AppServer, context: Any, pictures: list[Path]
 ) -> None:
-    page = open_page(context, unprepared_server.url)
+    page = open_page(context, long_unprepared_server.url)
     add_pictures(page, pictures[:2])
     select(page, "turned.jpg")
     switch_on(page, "clip")
     open_more(page, "clip")
     page.wait_for_selector("#cw-unprepared:not([hidden])")
     assert page.locator("#cw-unprepared-text").text_content() == (
-        "fake-clip has 2,000 labels to embed once, about 33 min, and is left out until then."
+        "fake-clip has 40,000 labels to embed once, about 11.1 h, and is left out until then."
     )
     assert page.locator("#cw-fetch").text_content() == "Download published ones (155 MB)"
     assert _suggestion(page) == "a red picture 240 wide under beam 3", "the rest of the preview is there"
@@ -43,7 +43,7 @@ def test_missing_labels_are_told_prepared_with_progress_and_stopped(
     # It begins when asked to, shows how far it is, and others are let in between its steps.
     page.locator("#cw-prepare").click()
     wait_until(lambda: " left" in page.locator("#cw-progress-text").inner_text(), "the time left is shown")
-    assert "of 2,000 labels · " in page.locator("#cw-progress-text").inner_text()
+    assert "of 40,000 labels · " in page.locator("#cw-progress-text").inner_text()
     assert page.locator("#cw-progress").get_attribute("title").startswith("Preparing fake-clip: ")
     fits = "text => text.scrollWidth <= text.clientWidth"
     assert page.locator("#cw-progress-text").evaluate(fits), "nothing of it is cut off"
@@ -56,7 +56,7 @@ def test_missing_labels_are_told_prepared_with_progress_and_stopped(
     # What is done when it is stopped stays done.
     page.locator("#cw-stop").click()
     wait_until(lambda: "what is prepared is kept" in page.locator("#cw-brief").inner_text(), "it has stopped")
-    wait_until(lambda: "2,000" not in page.locator("#cw-unprepared-text").inner_text(), "fewer labels are missing")
+    wait_until(lambda: "40,000" not in page.locator("#cw-unprepared-text").inner_text(), "fewer labels are missing")
 
     # Published ones are there at once here, and then the preview has CLIP's words.
     page.locator("#cw-fetch").click()

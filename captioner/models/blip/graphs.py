@@ -55,6 +55,8 @@ class _Step:
         )
         self.mask = like.new_empty(count, size.places)
         self.run: Callable[[], torch.Tensor] = lambda: like  # replaced when the step is recorded
+        self._spans: Sequence[tuple[int, int, int]] = ()
+        self._rows = self.places[:0]
         self.empty()
 
     @property
@@ -68,6 +70,15 @@ class _Step:
         self.places.fill_(self.mask.shape[1] - 1)
         self.mask.fill_(-torch.inf)
         self.mask[:, 0] = 0  # a row of -inf alone would give values that are no numbers, and 0 times those spreads
+
+    def rows_of(self, spans: Sequence[tuple[int, int, int]], nodes_each: int) -> torch.Tensor:
+        """Where the nodes of `NewNodes.spans` go, made on the device: a list from Python would be waited for."""
+        if spans != self._spans:
+            firsts = [(picture * nodes_each, end - begin) for picture, begin, end in spans]
+            device = self.places.device
+            self._rows = torch.cat([torch.arange(first, first + count, device=device) for first, count in firsts])
+            self._spans = spans
+        return self._rows
 
     def fill(self, growth: NewNodes, where: torch.Tensor, first_place: int) -> None:
         """Put a step's nodes at these rows; the rest stays filling."""
@@ -146,10 +157,9 @@ class StepGraphs:
     @property
     def size_bytes(self) -> int:
         """The memory beside the weights that stays between searches."""
-        store = self._store.size_bytes if self._store else 0
-        pictures = self._pictures.size_bytes if self._pictures else 0
-        steps = sum(step.size_bytes for step in list(self._steps.values()))  # a report may ask while a step is recorded
-        return store + pictures + steps + self._recorded_bytes
+        # A report may ask while another thread searches.
+        held = [one for one in (self._store, self._pictures, *list(self._steps.values())) if one is not None]
+        return sum(one.size_bytes for one in held) + self._recorded_bytes
 
     def forget(self) -> None:
         """Let go of all memory but the weights; between searches."""
@@ -186,13 +196,7 @@ class StepGraphs:
         self._steps[size] = step
         if len(self._steps) > _MAX_STEPS:
             del self._steps[next(iter(self._steps))]
-        device = growth.tokens.device
-        where = torch.cat(
-            [
-                torch.arange(picture * size.nodes, picture * size.nodes + end - begin, device=device)
-                for picture, begin, end in growth.spans
-            ]
-        )
+        where = step.rows_of(growth.spans, size.nodes)
         step.fill(growth, where, tree.store.size - len(growth.tokens))
         return step.run()[where[growth.last]]
 

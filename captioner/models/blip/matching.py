@@ -94,6 +94,7 @@ class MatchingHead:
             lambda part: self._ask(states, part),
             [texts[place] for place in by_length],
             at_once=_MAX_TEXTS,
+            forget=self.forget_pictures,
             otherwise=_LESS,
         )
         found = torch.tensor(ordered)
