@@ -68,7 +68,7 @@ def compare(
             rows = generator.standard_normal((len(vocabulary.labels), width), dtype=np.float32)
             tagger._cache.keep(vocabulary, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16))
         tagger.prepare(ClipSettings())
-        package = _package(tagger, Path(folder) / "package")
+        package = interrogator_of(tagger, Path(folder) / "package")
     (features,) = tagger._features(inputs([picture]))
     scorer = tagger._scorer(tagger._rankable(ClipSettings()), features)
     encoder = tagger._label_encoder()
@@ -118,7 +118,7 @@ def lively_model(architecture: str) -> tuple[Any, Any, Any]:
     return model.eval().requires_grad_(False), preprocess, open_clip.get_tokenizer(architecture)
 
 
-def _package(tagger: ClipTagger, folder: Path) -> Any:
+def interrogator_of(tagger: ClipTagger, folder: Path) -> Any:
     """The package's interrogator on the tagger's model, with our vocabularies and their embeddings as its cache."""
     import clip_interrogator
     from safetensors.numpy import save_file
@@ -155,7 +155,7 @@ def _table(package: Any, labels: Sequence[str]) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package uses torch's former name for autocast
         yield
@@ -177,7 +177,7 @@ def main() -> None:
     if torch.cuda.is_available():
         model = model.half().cuda()
     words = {kind: vocabularies.public(kind) for kind in vocabularies.KINDS}
-    with _quiet():
+    with quiet():
         clock = time.process_time if arguments.cpu_time else time.perf_counter
         rows = list(compare(model, preprocess, tokenizer, words, candidates=arguments.candidates, clock=clock))
     show(rows, as_json=arguments.json)

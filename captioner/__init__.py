@@ -4,7 +4,8 @@ The rooms, from the ground up; each knows only those above it in this list (test
 
 errors, limits, records, readings, settings, contract: what travels, what may come in, what a model must offer
 events, users: what is told to logs and counters; a file of logins
-images, temporary, worker, job, turns: pictures opened, files of the moment, one worker for all model work
+images, temporary, file_bin, worker, job, turns: pictures opened, files of the moment, deleted ones, one worker for all
+    model work
 plugin: what a model of one's own is made of, in one place
 models/, and taggers/ beside this package: a name -> an answer (registry, sources, weights, manager; blip/, clip/)
 captions/: layers -> text (plan, layers, recipe and compose, review, bulk changes, tokens; words, which models know too)

@@ -90,6 +90,12 @@ class CardLost(CaptionerError):
     code = "card_lost"
 
 
+class Superseded(CaptionerError):
+    """Whoever asked has asked anew before it was this question's turn."""
+
+    code = "superseded"
+
+
 class StoreError(CaptionerError):
     """The workspace cannot be opened, read or written (locked by another process, disk full, unknown set)."""
 

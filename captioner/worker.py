@@ -63,9 +63,12 @@ class Worker:
         with self._changed:
             self._lane(LOCAL)
 
-    def ask(self, function: Callable[[], Result], *, lane: str = LOCAL) -> Future[Result]:
+    def ask(
+        self, function: Callable[[], Result], *, lane: str = LOCAL, instead_of: Future[Any] | None = None
+    ) -> Future[Result]:
         """Run `function` on a lane's thread, before any further job step there that is not due (see `Worker`).
 
+        Args: instead_of: an earlier ask; while it waits in this lane it is cancelled, and this one has its place.
         Returns: a future with its result or its exception. While it is queued, `Future.cancel` drops it: the way to
         forget a request that a newer one has made pointless.
         Raises: RuntimeError: the worker is closed.
@@ -79,7 +82,7 @@ class Worker:
 
         with self._changed:
             self._refuse_when_closing()
-            self._lane(lane).asks.append((future, answer))
+            self._lane(lane).put(future, answer, instead_of)
             self._changed.notify_all()
         return future
 
@@ -188,6 +191,15 @@ class _Lane:
         self._owners: Turns[str] = Turns()
         title = "captioner-worker" if name == LOCAL else f"captioner-worker {name}"
         self.thread = threading.Thread(target=self._run, name=title, daemon=True)
+
+    def put(self, future: Future[Any], function: Callable[[], Any], instead_of: Future[Any] | None) -> None:
+        """Have an ask wait here, see `Worker.ask`; called with the lock."""
+        number = next((place for place, (waiting, _) in enumerate(self.asks) if waiting is instead_of), len(self.asks))
+        if number < len(self.asks):
+            self.asks[number][0].cancel()
+            self.asks[number] = (future, function)
+        else:
+            self.asks.append((future, function))
 
     def place(self, job: Job) -> Place:
         """See `Worker.place`; called with the lock."""

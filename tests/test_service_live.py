@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
-from captioner.errors import CaptionerError, SettingsError
+from captioner.errors import CaptionerError, SettingsError, Superseded
 from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.service import live
 from captioner.service.service import Service
+from captioner.worker import LOCAL, Worker
 from tests.fakes import FakeClip, FakeModel
 from tests.service_makers import RED, added, moved, page_values, png, set_with, standings, wait_for_job
 
@@ -255,3 +260,25 @@ def test_a_whole_preview_runs_what_other_settings_made_but_no_model_that_is_not_
         assert not service.live.preview(set_id, picture, values)["untried"]["is_quick"]
     monkeypatch.setattr(registry.family_class("blip"), "is_remote", True)
     assert not service.live.preview(set_id, picture, values)["untried"]["is_quick"], "it may cost something"
+
+
+def test_of_a_tab_s_previews_in_line_only_the_newest_is_made(service: Service, worker: Worker) -> None:
+    set_id, [picture] = set_with(service, RED)
+    gate = threading.Event()
+    worker.ask(lambda: gate.wait(20))
+    with ThreadPoolExecutor(2) as tab:
+
+        def preview(beams: int) -> Future[dict[str, Any]]:
+            values = page_values(service, num_beams=beams)
+            return tab.submit(service.live.preview, set_id, picture, values, tab="one")
+
+        first = preview(5)
+        while not worker._lanes[LOCAL].asks:
+            assert not first.done()
+        second = preview(6)
+        with pytest.raises(Superseded) as raised:
+            first.result(20)
+        assert raised.value.code == "superseded"
+        gate.set()
+        assert second.result(20)["text"] == "a red picture 40 wide under beam 6"
+    assert FakeModel.calls == [1]

@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "captioner.glitches",
         "captioner.job",
     ),
-    ("captioner.limits", "captioner.files", "captioner.worker", "captioner.records"),
+    ("captioner.limits", "captioner.files", "captioner.file_bin", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
     ("captioner.settings", "captioner.users", "captioner.temporary", "captioner.images", "captioner.readings"),
     ("captioner.contract", "captioner.lab.scores"),

@@ -139,6 +139,13 @@ def test_a_connection_may_rest_between_two_requests(port: int) -> None:
             time.sleep(1.0)
 
 
+def test_a_resting_connection_is_kept_longer_than_proxies_keep_one() -> None:
+    """So it is they who close it, and no request of theirs meets a connection that is being closed."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        assert Server(_app, listening, "127.0.0.1").config.timeout_keep_alive > 60, "nginx: 60 s"
+
+
 def test_a_body_longer_than_it_says_is_refused_with_bounded_memory(tmp_path: Path) -> None:
     guard = Guard(_app, names=ServedNames.of("127.0.0.1", []), login=None, upload_folder=tmp_path)
     with _serving(guard) as port, _connected(port) as client:

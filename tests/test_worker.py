@@ -264,3 +264,12 @@ def test_a_closed_worker_says_so() -> None:
         worker.ask(lambda: None)
     with pytest.raises(RuntimeError, match="the worker is closed"):
         worker.start([], total=0, owner="me")
+
+
+def test_an_ask_instead_of_one_that_is_over_waits_in_its_turn() -> None:
+    done: list[str] = []
+    with Worker() as worker:
+        first = worker.ask(lambda: done.append("first"))
+        first.result(SOON_S)
+        worker.ask(lambda: done.append("newer"), instead_of=first).result(SOON_S)
+    assert (done, first.cancelled()) == (["first", "newer"], False)

@@ -46,7 +46,8 @@ class JobHistory:
         """Of the jobs that the app's last end has cut off; without the names of sets."""
         with self._lock:
             return tuple(
-                f"{_DOING.get(job.kind, 'a job')} stopped{_far(job)} when Captioner ended; its set offers to go on."
+                f"{_DOING.get(job.kind, 'a job')} stopped{_far(job)} when Captioner ended; its set offers to "
+                f"{'search again' if job.kind == 'suggest' else 'go on'}."
                 for job in self._interrupted.values()
             )
 

@@ -40,6 +40,7 @@ from captioner.preparation import forecast_text, forecasts
 from captioner.records import Alternative, Forecast, Layer
 from captioner.service.choices import Choices
 from captioner.service.details import details_of, kinds_of
+from captioner.service.newest import Newest, Question
 from captioner.service.pictures import Pictures
 from captioner.service.recent import Recent
 from captioner.service.reviews import rewritten
@@ -76,6 +77,7 @@ class LivePreview:
         self._previewed: Recent[tuple[Any, ...], Layer] = Recent(512)  # by picture, family, settings, sentence read
         self._drawn: Recent[tuple[Any, ...], _Drawn] = Recent(256)  # by picture, family, settings, what was read
         self._took_s: dict[tuple[str, str], float] = {}  # a model that is not live for its last answer, once loaded
+        self._newest = Newest(worker)
         self._has_warmed = False
 
     def preview(
@@ -87,6 +89,7 @@ class LivePreview:
         *,
         is_whole: bool = False,
         is_asked: bool = False,
+        tab: str = "",
     ) -> dict[str, Any]:
         """What the page's settings make of one picture; stores nothing.
 
@@ -94,13 +97,14 @@ class LivePreview:
         on scores that are there. A model that must be prepared for longer than a person waits is left out.
         A model that is not live (`contract.Model.is_live`) runs only when a person asks: what it said last serves.
         Args: before: the settings as they were before they were moved, the set's where it is None. is_whole: run what
-            other settings made too, whatever was moved. is_asked: run models that are not live too.
+            other settings made too, whatever was moved. is_asked: run models that are not live too. tab: who asks,
+            of whose questions only the newest is worked on; "" for somebody who wants an answer to each.
         Returns: {"text": without the frame, "caption": with it, "glitch": as in `Rows.of_views`, "details": as
             `details`, "unprepared": None, or of the models left out {"text": what is missing, "action": what a button
             says or "", "download_mb": what fetching published parts instead takes, 0 where there are none}, "untried":
             None, or of models that wait to be asked {"text": which, "is_quick": whether they may be asked once the
             settings rest}}.
-        Raises: SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, UnknownPicture, ...
+        Raises: Superseded: the tab asked anew. SettingsError, ModelNotFound, BadModel, ModelFailed, UnknownSet, ...
         """
         plan = self._choices.plan_of(values)
         planned_before = self._choices.stored_plan(set_id) if before is None else self._choices.plan_of(before)
@@ -114,8 +118,9 @@ class LivePreview:
         readers = {one.family for one in plan.running() if read_families(one, plan) & unsaid}  # they would ask those
         missing = [family for family in missing if family not in idle and family not in readers]
         unprepared: dict[str, Forecast] = {}
-        for left_out in self._run_in_lanes(set_id, view, plan, missing, layers):
-            unprepared |= left_out
+        with self._newest.question(tab or None) as question:
+            for left_out in self._run_in_lanes(set_id, view, plan, missing, layers, question):
+                unprepared |= left_out
         reading = Reading(layers, plan, view.existing)
         caption = reading.suggestion or reading.caption
         return {
@@ -167,10 +172,11 @@ class LivePreview:
         missing = due(stored, plan, view.name, view.existing, view.folder)
         at_hand = [layer for layer in of_plan(stored, plan) if layer.family not in missing]
         layers = list(at_hand)
-        for unprepared in self._run_in_lanes(set_id, view, plan, missing, layers):
-            for name, forecast in unprepared.items():
-                text = forecast_text(name, forecast)
-                raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
+        with self._newest.question(None) as question:
+            for unprepared in self._run_in_lanes(set_id, view, plan, missing, layers, question):
+                for name, forecast in unprepared.items():
+                    text = forecast_text(name, forecast)
+                    raise CaptionerError(f"{text}; captioning the whole set does it.", code="not_prepared")
         made = with_existing_used(layers, existing_policy(stored, plan), created_at=time.time())
         changed = made if existing_due(stored, plan, view.existing) else made[len(at_hand) :]
         if changed:
@@ -237,7 +243,7 @@ class LivePreview:
         return layers, missing
 
     def _run_in_lanes(
-        self, set_id: str, view: View, plan: Plan, families: Sequence[str], layers: list[Layer]
+        self, set_id: str, view: View, plan: Plan, families: Sequence[str], layers: list[Layer], question: Question
     ) -> Iterator[dict[str, Forecast]]:
         """Run families' models, each where its turn is, and add what they say to the picture's other layers.
 
@@ -245,7 +251,7 @@ class LivePreview:
         """
         for stage in stages_of(plan, families):
             run = functools.partial(self._run_prepared, set_id, view, plan, stage.families, tuple(layers))
-            fresh, unprepared = self._worker.ask(run, lane=stage.lane).result()
+            fresh, unprepared = question.ask(run, lane=stage.lane)
             layers += fresh
             yield unprepared
 

@@ -15,6 +15,10 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+REST_S = 65
+"""How long a connection may rest between two requests: longer than clients and proxies (nginx: 60) keep one, else some
+request goes out just as the connection is closed, and is lost."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
@@ -118,6 +122,7 @@ class Server(uvicorn.Server):
                 log_config=uvicorn.config.LOGGING_CONFIG if has_own_log else None,
                 server_header=False,
                 proxy_headers=believes_proxies,
+                timeout_keep_alive=REST_S,
                 timeout_graceful_shutdown=2,  # pages keep a stream open for as long as they are
                 lifespan="on",
                 http=functools.partial(PatientProtocol, patience=patience or Patience()),  # type: ignore[arg-type]

@@ -106,6 +106,36 @@ def test_a_dragged_slider_shows_its_last_value_and_stores_nothing(
     assert states(page) == {"turned.jpg": "empty"}
 
 
+def test_a_moved_slider_s_newest_question_overtakes_one_that_stands_in_line(
+    server: AppServer, context: Any, pictures: list[Path]
+) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, pictures[:1])
+    in_line: list[Any] = []
+
+    def hold_the_first(route: Any) -> None:
+        if route.request.post_data_json["fn_name"] == "preview" and not in_line:
+            in_line.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/component_server/**", hold_the_first)
+    page.locator("#setting-num_beams input[type=range]").focus()
+    with page.expect_request(lambda request: '"preview"' in (request.post_data or "")):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    last = "a red picture 240 wide under beam 5"
+    wait_until(lambda: _suggestion(page) == last, "the newest is answered first")
+    asked = in_line[0].request.post_data_json["data"]
+    assert asked["settings"]["num_beams"] == 4
+    assert asked["tab"]
+    with page.expect_response(lambda response: response.request == in_line[0].request):
+        in_line[0].continue_()
+    wait_until(lambda: page.locator("#cw-suggestion").get_attribute("data-busy") == "false", "both are answered")
+    assert _suggestion(page) == last
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_a_preview_for_a_picture_that_was_left_is_dropped(
     slow_server: AppServer, context: Any, pictures: list[Path]
 ) -> None:

@@ -79,11 +79,15 @@ function offer(job) {
   if (!job) return;
   const far = counts(job);
   const title = `${DONE[job.kind] ?? 'A job'} stopped${far ? ` at ${far}` : ''} when the app ended`;
+  const isBegunAnew = job.kind === 'suggest'; // what it makes of a picture is not kept
+  const about = isBegunAnew
+    ? 'A search begins again with the first picture, with its own settings.'
+    : 'What is done is kept; it goes on with its own settings.';
   const actions = [
-    { text: 'Resume', run: () => resume(job.id) },
+    { text: isBegunAnew ? 'Search again' : 'Resume', run: () => resume(job.id) },
     { text: 'Leave it', run: () => askOrTell('It is still offered', 'leave_job', { set: page.set }) },
   ];
-  const box = notice('info', title, ['What is done is kept; it goes on with its own settings.'], actions);
+  const box = notice('info', title, [about], actions);
   offered = { id: job.id, box };
 }
 
