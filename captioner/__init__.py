@@ -12,6 +12,7 @@ captions/: layers -> text (plan, layers, recipe and compose, review, bulk change
 pipeline, preparation: pictures and a plan -> layers -> captions
 formats/: files that trainers read
 workspace/: a person's work, durable
+all_kinds, batch/: the same for several kinds of captions, and for any number of pictures, here or on Ray
 lab/: grids of settings, run and reported; which words of a caption to doubt, and what to propose
 service/: what page, HTTP API and scripts ask, in plain values
 ui/, cli/, __main__: the page (Gradio only there) and the command line

@@ -41,6 +41,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("captioner.models.listing",),
     ("captioner.captions",),
     ("captioner.pipeline", "captioner.preparation", "captioner.formats", "captioner.workspace"),
+    ("captioner.all_kinds",),
+    ("captioner.batch",),
     ("captioner.lab",),
     ("captioner.service",),
     ("captioner.ui", "captioner.cli"),
