@@ -1,7 +1,7 @@
 """CLIP interrogation against the package clip-interrogator, with one model object, in one process.
 
-    python -m benchmarks.clip [--json] [--architecture ViT-L-14-quickgelu] [--candidates 512] [--threads N]
-        [--cpu-time]
+    python -m benchmarks.clip [--json] [--architecture ViT-L-14-quickgelu] [--device cpu|cuda] [--candidates 512]
+        [--threads N] [--cpu-time]
 
 The weights are random, so no words are right; both sides rank, embed and chain the same labels and must agree. The
 peer's full run takes minutes on a CPU: a chain of four steps encodes 2,048 texts of 77 tokens.
@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.report import Row, show, timed
 from captioner.contract import inputs
+from captioner.models.cards import put_on
 from taggers import vocabularies
 from taggers.clip import STORED_LABELS, ClipSettings, ClipTagger, prompts
 from taggers.clip.labels import LabelCache
@@ -68,7 +69,7 @@ def compare(
             rows = generator.standard_normal((len(vocabulary.labels), width), dtype=np.float32)
             tagger._cache.keep(vocabulary, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16))
         tagger.prepare(ClipSettings())
-        package = _package(tagger, Path(folder) / "package")
+        package = interrogator_of(tagger, Path(folder) / "package")
     (features,) = tagger._features(inputs([picture]))
     scorer = tagger._scorer(tagger._rankable(ClipSettings()), features)
     encoder = tagger._label_encoder()
@@ -103,22 +104,27 @@ def compare(
     yield Row("chain", ours, "s", peer, prompt.text == text)
 
 
-def lively_model(architecture: str) -> tuple[Any, Any, Any]:
-    """open_clip's model with random weights strong enough that texts differ, its preprocessing and its tokenizer."""
+def lively_model(architecture: str, device: str = "cpu") -> tuple[Any, Any, Any]:
+    """open_clip's model with random weights strong enough that texts differ, its preprocessing and its tokenizer.
+
+    On a device, in the precision that the app gives it there.
+    """
     import open_clip
 
     logging.disable(logging.WARNING)  # it warns of random weights, which are meant
     torch.manual_seed(0)
-    model, _, preprocess = open_clip.create_model_and_transforms(architecture)
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        architecture, precision="fp16" if device.startswith("cuda") else "fp32", device="cpu"
+    )
     logging.disable(logging.NOTSET)
     with torch.no_grad():
         for name, value in model.named_parameters():
             if "positional" in name or "token_embedding" in name:
                 value.mul_(20)
-    return model.eval().requires_grad_(False), preprocess, open_clip.get_tokenizer(architecture)
+    return put_on(model.eval().requires_grad_(False), device), preprocess, open_clip.get_tokenizer(architecture)
 
 
-def _package(tagger: ClipTagger, folder: Path) -> Any:
+def interrogator_of(tagger: ClipTagger, folder: Path) -> Any:
     """The package's interrogator on the tagger's model, with our vocabularies and their embeddings as its cache."""
     import clip_interrogator
     from safetensors.numpy import save_file
@@ -155,7 +161,7 @@ def _table(package: Any, labels: Sequence[str]) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package uses torch's former name for autocast
         yield
@@ -166,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clip", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--architecture", default="ViT-L-14-quickgelu", help="an open_clip architecture")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--candidates", type=int, default=512, help="texts a step and labels embedded")
     parser.add_argument("--threads", type=int, help="of torch and numpy; default: their own choice")
     parser.add_argument("--cpu-time", action="store_true", help="count CPU seconds: for a machine that others use too")
@@ -173,11 +180,9 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
         threadpool_limits(arguments.threads)  # of numpy too
-    model, preprocess, tokenizer = lively_model(arguments.architecture)
-    if torch.cuda.is_available():
-        model = model.half().cuda()
+    model, preprocess, tokenizer = lively_model(arguments.architecture, arguments.device)
     words = {kind: vocabularies.public(kind) for kind in vocabularies.KINDS}
-    with _quiet():
+    with quiet():
         clock = time.process_time if arguments.cpu_time else time.perf_counter
         rows = list(compare(model, preprocess, tokenizer, words, candidates=arguments.candidates, clock=clock))
     show(rows, as_json=arguments.json)

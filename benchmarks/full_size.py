@@ -6,12 +6,14 @@ various lengths, as a trained model's do. Knows no benchmark.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor
 from transformers.utils import logging
 
@@ -57,6 +59,21 @@ def save_full_size_blip(
     words |= {"[DEC]": _VOCABULARY_SIZE - 2, "[ENC]": _VOCABULARY_SIZE - 1}
     tokenizer = BertTokenizer(vocab=words, bos_token="[DEC]", additional_special_tokens=["[ENC]"])
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_full_size_clip(folder: Path, architecture: str = "ViT-L-14-quickgelu") -> Path:
+    """Write the folder of an open_clip model (1.7 GB for ViT-L) unless it is there; returns it."""
+    from benchmarks.clip import lively_model
+
+    if not (folder / "open_clip_model.safetensors").is_file():
+        import open_clip
+
+        folder.mkdir(parents=True, exist_ok=True)
+        model, _, _ = lively_model(architecture)
+        save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+        config = {"model_cfg": open_clip.get_model_config(architecture), "preprocess_cfg": {}}
+        (folder / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
 
 

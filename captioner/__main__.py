@@ -16,6 +16,7 @@ from captioner.errors import CaptionerError
 
 COMMANDS = {
     "caption": "write captions for pictures and folders",
+    "batch": "caption a folder, a bucket, shards or a list of any size, here or on Ray",
     "score": "tell which words of the captions beside pictures to doubt, worst first",
     "check": "tell what a trainer would read otherwise than it was meant",
     "import": "take over captions that others wrote: trainers' sets, lists, shards, names",

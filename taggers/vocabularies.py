@@ -12,12 +12,13 @@ import importlib.util
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from captioner.errors import BadVocabulary, MissingPackage
+from captioner.file_bin import FileBin
 from captioner.files import data_folder, written_whole
 from captioner.limits import MAX_LABEL_LENGTH, shown
 from captioner.models.weights import LFS_POINTER
@@ -60,6 +61,8 @@ _SITES = (
     "unsplash",
     "zbrush central",
 )
+
+_OWN_NAME = re.compile(r"[\w-][\w -]{0,49}-[0-9a-f]{8}")
 
 _log = logging.getLogger(__name__)
 
@@ -184,6 +187,10 @@ def own(name: str) -> Vocabulary:
     Raises: BadVocabulary: there is none of that name, or the file was damaged or changed.
     """
     path = _own_path(name)
+    if path is None and own_goes_at(name) is not None:
+        raise BadVocabulary(
+            f"the vocabulary {name[:80]!r} was deleted and waits in the bin; restore it, or add its file."
+        )
     if path is None:
         raise BadVocabulary(f"there is no vocabulary of your own called {name[:80]!r}; add its file again.")
     vocabulary = read(path, OWN)
@@ -193,8 +200,9 @@ def own(name: str) -> Vocabulary:
 
 
 def own_text(name: str) -> str | None:
-    """What a list shows for one of the person's own vocabularies: "colours (12 labels)"; None where it is not here."""
-    path = _own_path(name)
+    """What a list shows for one of the person's own vocabularies: "colours (12 labels)"; None where it is neither here
+    nor in the bin."""
+    path = _own_path(name) or (own_bin().path(f"{name}.txt") if own_goes_at(name) is not None else None)
     if path is None:
         return None
     count = path.read_bytes().count(b"\n")
@@ -219,6 +227,52 @@ def add_own_file(path: Path) -> str:
     return _keep(path.name, read(path, OWN))
 
 
+def own_bin() -> FileBin:
+    """Where deleted ones of the person's own wait."""
+    return FileBin(own_folder())
+
+
+def own_goes_at(name: str) -> float | None:
+    """When a deleted vocabulary goes for good, seconds since 1970; None for one that is not in the bin."""
+    return own_bin().goes_at(f"{name}.txt") if _OWN_NAME.fullmatch(name) else None
+
+
+def delete_own(name: str, now: float) -> None:
+    """Put a vocabulary of the person's own into the bin. Raises: BadVocabulary: there is none."""
+    if _own_path(name) is None:
+        raise BadVocabulary(f"there is no vocabulary of your own called {name[:80]!r}.")
+    _moving(lambda: own_bin().put(f"{name}.txt", now))
+
+
+def restore_own(name: str) -> None:
+    """Bring a vocabulary back from the bin. Raises: BadVocabulary: it is not there."""
+    _binned(name)
+    _moving(lambda: own_bin().take_back(f"{name}.txt"))
+
+
+def delete_own_for_good(name: str) -> None:
+    """Delete a vocabulary that is in the bin before its time. Raises: BadVocabulary: it is not there."""
+    _binned(name)
+    _moving(lambda: own_bin().path(f"{name}.txt").unlink(missing_ok=True))
+
+
+def empty_own_bin(now: float, is_used: Callable[[str], bool]) -> int:
+    """Delete for good what was deleted 30 days before `now`, but for names that are used. Returns: how many went."""
+    return own_bin().empty(now, lambda file_name: is_used(file_name.removesuffix(".txt")))
+
+
+def _binned(name: str) -> None:
+    if own_goes_at(name) is None:
+        raise BadVocabulary(f"no vocabulary called {name[:80]!r} is in the bin; add its file again.")
+
+
+def _moving(move: Callable[[], None]) -> None:
+    try:
+        move()
+    except OSError as error:
+        raise BadVocabulary(f"the folder {own_folder()} cannot be written: {error.strerror or error}.") from error
+
+
 def _keep(file_name: str, vocabulary: Vocabulary) -> str:
     # Any file name will do; what could be a path or would be trouble in a file name becomes a space.
     stem = " ".join(re.sub(r"[^\w-]", " ", re.sub(r"(?i)\.txt$", "", file_name)).split())[:50].strip(" -") or "words"
@@ -229,6 +283,7 @@ def _keep(file_name: str, vocabulary: Vocabulary) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(path) as file:
                 file.write(("\n".join(vocabulary.labels) + "\n").encode())
+        own_bin().path(path.name).unlink(missing_ok=True)
     except OSError as error:
         raise BadVocabulary(f"the vocabulary cannot be kept in {path.parent}: {error}.") from error
     return name
@@ -243,7 +298,7 @@ def _is_whole(name: str) -> bool:
 
 
 def _own_path(name: str) -> Path | None:
-    if not re.fullmatch(r"[\w-][\w -]{0,49}-[0-9a-f]{8}", name):
+    if not _OWN_NAME.fullmatch(name):
         return None
     path = own_folder() / f"{name}.txt"
     return path if path.is_file() else None

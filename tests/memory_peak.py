@@ -19,6 +19,11 @@ def memory_growth_mb() -> Iterator[list[float]]:
     grown.append(_status_mb("VmHWM") - before)
 
 
+def resident_mb() -> float:
+    """What the process has in memory now."""
+    return _status_mb("VmRSS")
+
+
 def _status_mb(field: str) -> float:
     status = (_OWN / "status").read_text(encoding="ascii")
     return int(status.partition(f"{field}:")[2].split()[0]) / 1e3

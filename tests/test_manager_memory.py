@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -182,6 +183,31 @@ def test_a_model_that_takes_more_than_was_foreseen_is_refused_and_let_go(
     with pytest.raises(OutOfMemory, match=r"start with a larger --ram-gib\."), manager.use("a", "weightless"):
         pass
     assert manager.report() == []
+
+
+@pytest.mark.parametrize("way", ["room", "free", "unload", "close"])
+def test_a_model_that_goes_is_gone_before_what_is_free_is_given_back(
+    models: str, happened: list[str], cuda: None, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Also one that holds itself in a circle, as a decoder and its recordings do."""
+    gone: list[bool] = []
+    monkeypatch.setattr("captioner.models.residents.free_cached_memory", lambda: gone.append(seen() is None))
+    manager = ModelManager(models=models, vram_bytes=150, ram_bytes=0)
+    with manager.use("a", "weightless") as model:
+        model.circle = model
+        seen = weakref.ref(model)
+        del model
+    gone.clear()
+    if way == "room":
+        use(manager, "b")
+    elif way == "free":
+        manager.free()
+    elif way == "unload":
+        assert manager.unload("a", "weightless")
+    else:
+        manager.close()
+    assert any(gone)
+    manager.close()
 
 
 def test_on_a_card_torch_says_what_it_keeps_and_other_runtimes_are_added(monkeypatch: pytest.MonkeyPatch) -> None:

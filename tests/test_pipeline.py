@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from captioner.ahead import MAX_PICTURES
 from captioner.captions.groups import setting_groups
 from captioner.captions.layers import due
 from captioner.captions.plan import Plan, default_settings
@@ -552,6 +554,38 @@ def test_what_a_picture_opens_with_a_bug_is_not_hidden(models: str, manager: Mod
 
     with pytest.raises(ZeroDivisionError):
         list(caption_pictures([PictureSource(id="a", open=broken)], plan_of(models), manager))
+
+
+def opening_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("captioner-ahead")]
+
+
+def test_a_run_that_is_left_early_leaves_no_thread_and_opens_few_pictures(models: str, manager: ModelManager) -> None:
+    opened: list[str] = []
+
+    def noting(name: str) -> PictureSource:
+        return PictureSource(id=name, open=lambda: opened.append(name) or plain())
+
+    steps = caption_pictures((noting(str(number)) for number in range(500)), plan_of(models), manager, batch_size=1)
+    assert next(steps).picture_id == "0"
+    steps.close()  # type: ignore[attr-defined]
+    assert opening_threads() == []
+    assert len(opened) <= 1 + MAX_PICTURES + 1
+
+
+def test_a_run_that_ends_with_an_error_leaves_no_thread(models: str, manager: ModelManager) -> None:
+    FakeModel.poison = BadModel("The model's files are damaged; download them again.")
+    with pytest.raises(BadModel):
+        list(caption_pictures([source("a", POISON), *[source("b")] * 30], plan_of(models), manager, batch_size=1))
+    assert opening_threads() == []
+
+
+def test_a_run_that_is_interrupted_leaves_no_thread(models: str, manager: ModelManager) -> None:
+    steps = caption_pictures([source("a")] * 30, plan_of(models), manager, batch_size=1)
+    next(steps)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+    assert opening_threads() == []
 
 
 # The module itself

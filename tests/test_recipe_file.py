@@ -41,7 +41,7 @@ def test_it_names_models_versions_and_preprocessing_and_no_time() -> None:
         "revision": None,
         "digest": "0123456789ab",
     }
-    assert {"python", "torch", "transformers", "pillow"} <= set(found["packages"])
+    assert {"captioner", "python", "torch", "transformers", "pillow"} <= set(found["packages"])
     assert "EXIF" in found["preprocessing"]
     assert recipe_bytes(PLAN, [], CAPTIONS) == recipe_bytes(PLAN, [], CAPTIONS)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from captioner.ahead import MAX_PICTURES
 from captioner.errors import CaptionerError, ModelFailed, SettingsError
 from captioner.service.recent import Recent
 from captioner.service.service import Service
@@ -249,6 +250,48 @@ def test_one_job_a_set_at_a_time_and_it_can_be_stopped(service: Service, monkeyp
     job = wait_for_job(service, set_id)
     assert job["state"] == "cancelled"
     assert [row["state"] for row in service.open_set(set_id)["rows"]].count("generated") == job["done"] <= 1
+
+
+def opening_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("captioner-ahead")]
+
+
+def test_a_job_opens_the_next_pictures_while_a_model_looks_and_none_after_it_was_stopped(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, _ = set_with(service, *((number, 20, 20) for number in range(40)))
+    opened: list[str] = []
+    looking, may_go = threading.Event(), threading.Event()
+    shown_once, at_once = service.pictures.shown_once, FakeCaptioner.caption
+
+    def noting(set_id: str, view: Any) -> Any:
+        opened.append(view.id)
+        return shown_once(set_id, view)
+
+    def look(self: FakeCaptioner, pictures: Any, settings: Any) -> Any:
+        looking.set()
+        assert may_go.wait(20)
+        return at_once(self, pictures, settings)
+
+    monkeypatch.setattr(service.pictures, "shown_once", noting)
+    monkeypatch.setattr(FakeCaptioner, "caption", look)
+    service.jobs.start(set_id, None, page_values(service))
+    assert looking.wait(20)
+    service.jobs.stop(set_id)
+    may_go.set()
+    job = wait_for_job(service, set_id)
+    assert job["state"] == "cancelled" and job["done"] <= 1
+    assert opening_threads() == []
+    assert 1 < len(opened) <= 2 + MAX_PICTURES
+
+
+def test_a_job_leaves_at_hand_what_a_person_looks_at(service: Service) -> None:
+    set_id, pictures = set_with(service, RED, (20, 20, 220), (10, 120, 10))
+    view = service.workspace.view(set_id, pictures[0])
+    image = service.pictures.open(set_id, view.id, view.digest)
+    service.jobs.start(set_id, None, page_values(service))
+    wait_for_job(service, set_id)
+    assert service.pictures.open(set_id, view.id, view.digest) is image
 
 
 def test_a_job_without_any_model_is_refused(service: Service) -> None:

@@ -66,7 +66,16 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
         *("/jobs", "/resume_job", "/retry_failed"),
         *("/suggest", "/suggested", "/start_sweep", "/sweep", "/rate"),
         *("/score_captions", "/scores", "/captions", "/save_caption", "/import_set", "/export_set"),
-        *("/delete_set", "/restore_set", "/set_use", "/delete_removed", "/models", "/act_on_model"),
+        *(
+            "/delete_set",
+            "/restore_set",
+            "/set_use",
+            "/delete_removed",
+            "/delete_file",
+            "/restore_file",
+            "/models",
+            "/act_on_model",
+        ),
     }
     assert api["unnamed_endpoints"] == {}
 

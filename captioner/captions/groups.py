@@ -36,6 +36,8 @@ _FLAGS = (
     *("captions_only", "lines", "encoding", "form", "pictures", "download", "verify"),
     *("penalties", "grid", "list_grids", "x", "y", "z", "png"),
     *("score", "judge", "colour", "workspace", "operator"),
+    *("engine", "address", "workers", "gpus_each", "cpus_each", "resume", "limit", "price_per_hour", "column"),
+    "part_pictures",
 )
 """What the command line's flags are called beside settings; tests/test_plug_ins.py holds that none is missing."""
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from captioner import __version__
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, check_mapping, check_text, read_json, value_shown
@@ -153,7 +154,7 @@ def _revision(model: UsedModel, models_from: str) -> str | None:
 
 
 def _packages() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    found = {"captioner": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

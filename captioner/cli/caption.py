@@ -6,7 +6,6 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from captioner.cli.memory import add_memory_flags, manager_of
 from captioner.cli.parser import WrongUse
 from captioner.cli.picture_sources import sources_of
 from captioner.cli.pictures import NamedPicture, Search, find_pictures
+from captioner.cli.preparing import PUBLISHED, prepare
 from captioner.cli.progress import Progress
 from captioner.cli.recipes import RecipeWriter, Repeat, read_recipe
 from captioner.cli.results import show, texts_of, written
@@ -39,12 +39,12 @@ from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_folder
 from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
 from captioner.formats.targets import writable_folders, zip_target
-from captioner.preparation import can_prepare, forecast_text, forecasts, prepare_steps
+from captioner.preparation import can_prepare
 from captioner.records import KIND, MAIN
 from captioner.service.exports import kinds_note
 
 if TYPE_CHECKING:
-    from captioner.models.manager import ModelManager
+    pass
 
 _EPILOG = """examples:
   # Print captions; --models demo needs no download.
@@ -73,7 +73,6 @@ _EPILOG = """examples:
 exit status: 0 all good, 1 some pictures failed or could not be read, 2 wrong use or a model that is not there,
 130 stopped with Ctrl+C
 """
-_PUBLISHED = "--published-labels"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +118,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_flags(models)
     add_kind_flags(models)
     models.add_argument(
-        _PUBLISHED,
+        PUBLISHED,
         action="store_true",
         help="download label embeddings that others have published for CLIP's public words instead of computing them, "
         "which takes a CPU half an hour, once",
@@ -194,7 +193,7 @@ def _plan(arguments: argparse.Namespace, recipe: RecipeFile | None) -> Plan:
         if target == "":
             raise WrongUse(f"{flag} is empty; give {flag} {kind}, or leave it out to print captions only.")
     if arguments.published_labels and not any(map(can_prepare, plan.of_all_kinds())):
-        raise WrongUse(f"{_PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
+        raise WrongUse(f"{PUBLISHED} has no effect: no model that is on has labels to embed; add --clip default.")
     if arguments.overwrite and not (arguments.out or arguments.zip or arguments.beside):
         raise WrongUse("--overwrite has no effect: nothing is written; add --out DIR, --zip FILE or --beside.")
     check_set_flags(arguments, target_of(arguments))
@@ -239,7 +238,7 @@ def _caption(
             for place, text in enumerate(existing)
         ]
         if plan.kinds or not all(is_known):  # else no model is asked
-            _prepare(plan, manager, published=arguments.published_labels)
+            prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
         with Progress(len(pictures), "pictures") as progress:
             sources = sources_of(pictures, existing)
@@ -265,28 +264,6 @@ def _caption(
         manager.close()
     if run.done:
         made.write(output)
-
-
-def _prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
-    """What models must do once; announced and with a bar, since embedding the public words takes long on a CPU."""
-    plans = [one for one in plan.of_all_kinds() if one.running()]
-    found = {one[:2]: one for each in plans for one in forecasts(each, manager)}
-    if published and not any(forecast.download_mb for _, _, forecast in found.values()):
-        note(f"note: {_PUBLISHED} has no effect: none are missing that somebody published.")
-    for name, _, forecast in found.values():
-        text = f"{forecast_text(name, forecast)}; Ctrl+C keeps what is done."
-        if forecast.download_mb:
-            does = "downloads" if published else "would download"
-            text += f" {_PUBLISHED} {does} published ones instead ({forecast.download_mb:,} MB)."
-        note(f"note: {text}")
-    bars: dict[tuple[str, str], Progress] = {}
-    try:
-        for name, step in chain.from_iterable(prepare_steps(one, manager, published=published) for one in plans):
-            bar = bars.setdefault((name, step.what), Progress(step.total, f"{step.what} ({name})"))
-            bar.step(step.done)
-    finally:
-        for bar in bars.values():
-            bar.clear()
 
 
 @contextmanager

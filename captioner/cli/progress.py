@@ -30,6 +30,7 @@ class Progress:
         self._began_at: float | None = None
         self._first: tuple[int, float] | None = None  # the rate counts from the first step, which loads the models
         self._is_shown = False
+        self._said = ""
 
     def __enter__(self) -> Self:
         self._draw()
@@ -40,12 +41,13 @@ class Progress:
     ) -> None:
         self.clear()
 
-    def step(self, done: int, *, quick: int = 0) -> None:
+    def step(self, done: int, *, quick: int = 0, said: str = "") -> None:
         """So many are done now.
 
         Args: quick: how many of them cost no time (pictures that keep their caption) and so tell nothing of the rest.
+            said: what else is to be said, behind it.
         """
-        self._done, self._quick = done, quick
+        self._done, self._quick, self._said = done, quick, said
         now = time.monotonic()
         self._began_at = self._began_at or (now if done > quick else None)
         if self._began_at is not None and now - self._began_at < _BATCH_S:
@@ -83,7 +85,7 @@ class Progress:
             first_slow, first_at = self._first
             left_s = (time.monotonic() - first_at) / (slow - first_slow) * (self._total - self._done)
             text += f", {_duration(left_s)} left"
-        return text
+        return f"{text}, {self._said}" if self._said else text
 
 
 def _duration(seconds: float) -> str:

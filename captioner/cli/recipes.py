@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from captioner.all_kinds import caption_all_kinds, with_other_kinds
 from captioner.captions.caption_kinds import kind_of_title
 from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import (
@@ -17,7 +18,6 @@ from captioner.captions.recipe_file import (
     models_of,
     recipe_bytes,
 )
-from captioner.cli.kinds import caption_all_kinds, with_other_kinds
 from captioner.cli.pictures import NamedPicture
 from captioner.errors import CaptionerError, SettingsError
 from captioner.formats.format import path_of

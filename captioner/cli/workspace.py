@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import asdict
 from pathlib import Path
 
+from captioner import file_bin
 from captioner.cli.parser import WrongUse
 from captioner.cli.terminal import note, say, say_json
 from captioner.errors import StoreError
 from captioner.files import data_folder
-from captioner.workspace import upkeep
+from captioner.workspace import Workspace, upkeep
 from taggers import vocabularies
 
 _EPILOG = """examples:
@@ -60,18 +62,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _info(folder: Path, arguments: argparse.Namespace) -> int:
     use = upkeep.disk_use(folder)
+    own = [path for path in vocabularies.own_folder().rglob("*") if path.is_file()]
+    own_bytes = sum(path.stat().st_size for path in own)
     if arguments.json:
         for one in use.sets:
             say_json({"set": one.id, **asdict(one)})
-        say_json(
-            {"folder": str(folder), **{name: getattr(use, name) for name in use.__slots__ if name.endswith("bytes")}}
-        )
+        sizes = {name: getattr(use, name) for name in use.__slots__ if name.endswith("bytes")}
+        say_json({"folder": str(folder), **sizes, "vocabulary_bytes": own_bytes})
         return 0
     say(f"{folder}: {_mb(use.database_bytes + use.picture_bytes + use.thumbnail_bytes + use.other_bytes)}")
     parts = {"database": use.database_bytes, "pictures": use.picture_bytes, "thumbnails": use.thumbnail_bytes}
     say("  " + ", ".join(f"{name} {_mb(size)}" for name, size in parts.items()))
     if use.other_bytes:
         say(f"  copies that updates and rescues left: {_mb(use.other_bytes)} (captions.* beside the database)")
+    if own:
+        say(f"  beside it {_count(len(own), 'vocabulary file')}, {_mb(own_bytes)}")
     for one in use.sets:
         alone = "" if one.own_bytes == one.picture_bytes else f", {_mb(one.own_bytes)} in no other set"
         binned = " (in the bin)" if one.is_in_bin else ""
@@ -100,9 +105,13 @@ def _compact(folder: Path, arguments: argparse.Namespace) -> int:
 
 def _empty(folder: Path, arguments: argparse.Namespace) -> int:
     sets, pictures, freed = upkeep.empty(folder)
+    with Workspace(folder) as workspace:
+        in_all = time.time() + (file_bin.KEPT_DAYS + 1) * 86_400
+        files = vocabularies.empty_own_bin(in_all, lambda name: bool(workspace.space.sets_naming(name)))
     if not arguments.json:
-        say(f"Deleted for good: {_count(sets, 'set')} of the bin, {_count(pictures, 'removed picture')} of others.")
-    _tell_freed(freed, arguments, sets=sets, pictures=pictures)
+        what = (_count(sets, "set"), _count(pictures, "removed picture"), _count(files, "vocabulary file"))
+        say(f"Deleted for good: {what[0]} of the bin, {what[1]} of others, {what[2]} that no set uses.")
+    _tell_freed(freed, arguments, sets=sets, pictures=pictures, vocabularies=files)
     return 0
 
 

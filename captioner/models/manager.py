@@ -29,6 +29,9 @@ from captioner.models.sources import ModelSource
 
 _log = logging.getLogger(__name__)
 
+_PAUSE_S = 5.0
+"""How long nobody has worked until what work took goes back to the system: at once, the next would be 3 % slower."""
+
 Result = TypeVar("Result")
 ModelState = Literal["loaded", "offloaded"]
 
@@ -97,6 +100,7 @@ class ModelManager:
         self._lock = threading.RLock()  # held while loading and moving: one load at a time
         self._table = threading.Lock()  # held for a moment around what reports read
         self._timer: threading.Timer | None = None
+        self._pause = memory.Pause(_PAUSE_S, memory.give_back_freed)
 
     @property
     def device(self) -> str:
@@ -129,8 +133,12 @@ class ModelManager:
             OutOfMemory: it does not fit, even after all idle models stepped back.
             CardLost: the card failed for good.
         """
-        with lost_card_is_said(), self._using((family, name_or_folder), progress) as model:
-            yield model
+        self._pause.end()
+        try:
+            with lost_card_is_said(), self._using((family, name_or_folder), progress) as model:
+                yield model
+        finally:
+            self._pause.begin()
 
     @contextlib.contextmanager
     def _using(self, key: Key, progress: Progress | None) -> Iterator[Any]:
@@ -211,9 +219,7 @@ class ModelManager:
         Returns: the names of those that went at once.
         """
         with self._lock:
-            for _, kept in self._residents.items():
-                kept.is_unwanted = kept.users > 0 and not kept.model.is_remote
-            return self._residents.step_back_idle()
+            return self._residents.step_back_all()
 
     def unload(self, name_or_folder: str, family: str) -> bool:
         """Let go of a model, whether on the device or offloaded. Returns: False where it is in use or not in memory."""
@@ -222,6 +228,7 @@ class ModelManager:
             kept = self._residents.get(key)
             if kept is None or kept.users:
                 return False
+            del kept  # else it would still be in memory when what is free is given back
             self._residents.drop(key)
             return True
 
@@ -241,7 +248,7 @@ class ModelManager:
                 timer, self._timer = self._timer, None
             if timer is not None:
                 timer.cancel()
-            free_cached_memory()
+            self._pause.end()
 
     def _watch_idle(self) -> None:
         """Look again later whether models have become idle, while there are some."""

@@ -6,6 +6,7 @@ loads no model.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -88,7 +89,10 @@ class Residents:
     def clear(self) -> None:
         """Let go of all."""
         with self._table:
+            had_some = bool(self._kept)
             self._kept.clear()
+        if had_some:
+            self._free_dropped()
 
     @property
     def memory(self) -> Memory:
@@ -144,14 +148,28 @@ class Residents:
         if budget_bytes is None or self.used_bytes + more_bytes <= budget_bytes:
             return
         free_cached_memory()
-        for key, kept in self.items():
+        for key in self._keys():
             if self.used_bytes + more_bytes <= budget_bytes:
                 return
-            if not kept.may_step_back:
+            if not self._released(key):
                 continue
-            kept.model.release_memory()  # what it remembers is cheaper to make again than the model is to load
             if key != stays and self.used_bytes + more_bytes > budget_bytes:
                 self.step_back(key)
+
+    def _keys(self) -> list[Key]:
+        """All, least recently used first, without a reference to one."""
+        with self._table:
+            return list(self._kept)
+
+    def _released(self, key: Key) -> bool:
+        """Let go of what one remembers, which is cheaper to make again than the model is to load. Returns: False where
+        it may not step back.
+        """
+        kept = self.get(key)
+        if kept is None or not kept.may_step_back:
+            return False
+        kept.model.release_memory()
+        return True
 
     def hold_to_budget(self) -> None:
         """Keep torch within what somebody gave, too while it works."""
@@ -182,11 +200,21 @@ class Residents:
             kept = self._kept[key]
         kept.is_unwanted = False
         if not self.memory.is_card or not self._has_ram_for(kept):
+            del kept
             self.drop(key)
             return
         kept.model.move_to("cpu")
         kept.is_offloaded = True
         free_cached_memory()
+
+    def step_back_all(self) -> list[str]:
+        """All step back: those in use when their users are done. Returns: the names of those that went at once."""
+        self._mark_unwanted()
+        return self.step_back_idle()
+
+    def _mark_unwanted(self) -> None:
+        for _, kept in self.items():
+            kept.is_unwanted = kept.users > 0 and not kept.model.is_remote
 
     def step_back_idle(self, *, unused_since: float | None = None) -> list[str]:
         """All that nobody uses step back. Args: unused_since: only those that were used last before then.
@@ -194,19 +222,22 @@ class Residents:
         Returns: their names.
         """
         gone = []
-        for key, kept in self.items():
-            is_due = unused_since is None or kept.last_used <= unused_since
-            if kept.may_step_back and is_due:
+        for key in self._keys():
+            kept = self.get(key)
+            if kept is None or not kept.may_step_back:
+                continue
+            if unused_since is None or kept.last_used <= unused_since:
                 gone.append(kept.source.name)
+                del kept
                 self.step_back(key)
         free_cached_memory()
         return gone
 
     def drop(self, key: Key) -> None:
-        """Let go of one."""
+        """Let go of one. Whoever calls this holds no reference to it, or its memory is not free yet."""
         with self._table:
             del self._kept[key]
-        free_cached_memory()
+        self._free_dropped()
 
     def _has_ram_for(self, kept: Resident) -> bool:
         """Whether it may wait in the processor's memory; models that wait there longer make way for it."""
@@ -220,3 +251,11 @@ class Residents:
             taken -= other.model.size_bytes
             self.drop(key)
         return taken + kept.model.size_bytes <= self._ram_bytes
+
+    def _free_dropped(self) -> None:
+        """Give back what models that were let go of took. On a card some hold themselves in a circle, the decoder its
+        recorded graphs, and they the decoder.
+        """
+        if self.memory.is_card:
+            gc.collect()
+        free_cached_memory()

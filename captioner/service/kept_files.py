@@ -5,19 +5,29 @@ What such a file must hold, and where it lies, its keeper decides (`settings.kep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from captioner.captions.groups import SettingGroup
-from captioner.errors import SettingsError
+from captioner.errors import CaptionerError, SettingsError
+from captioner.workspace import Workspace
 
 
 class KeptFiles:
     """The files of all settings that take one."""
 
-    def __init__(self, groups: Sequence[SettingGroup]) -> None:
-        """Args: groups: the settings that there are here."""
+    def __init__(
+        self, groups: Sequence[SettingGroup], workspace: Workspace, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Args: groups: the settings that there are here. workspace: whose sets may use files; what was deleted long
+        ago goes now."""
         self._groups = groups
+        self._workspace = workspace
+        self._clock = clock
+        for keeper in {declared.keeper: declared for group in groups for declared in group.fields()}.values():
+            if keeper.keeper:
+                keeper.load_keeper().empty_own_bin(clock(), self._is_used)
 
     def add(self, field: str, file_name: str, data: bytes) -> dict[str, Any]:
         """Keep a file for a field that takes one.
@@ -30,10 +40,45 @@ class KeptFiles:
         return {"name": name, "text": keeper.own_text(name)}
 
     def listed(self, field: str, names: Sequence[str]) -> dict[str, Any]:
-        """What a list shows for files by name; those that are not here are left out. Nobody learns of others' files."""
+        """What a list shows for files by name; those that are not here are left out. Nobody learns of others' files.
+
+        Returns: {"files": [{"name", "text"}], "bin": [{"name", "text", "goes_at"}] of those that were deleted}.
+        """
         keeper = self._keeper(field)
         texts = {name: keeper.own_text(name) for name in names[:200] if isinstance(name, str)}
-        return {"files": [{"name": name, "text": text} for name, text in texts.items() if text is not None]}
+        found = [
+            {"name": name, "text": text, "goes_at": keeper.own_goes_at(name)}
+            for name, text in texts.items()
+            if text is not None
+        ]
+        here = [{"name": one["name"], "text": one["text"]} for one in found if one["goes_at"] is None]
+        return {"files": here, "bin": [one for one in found if one["goes_at"] is not None]}
+
+    def delete(self, field: str, name: str, set_id: str = "") -> dict[str, Any]:
+        """Put a file into the bin, where it waits 30 days. Args: set_id: the set that is about to choose another.
+
+        Raises: CaptionerError: other sets use it, or there is none.
+        """
+        keeper = self._keeper(field)
+        others = [one for one in self._workspace.space.sets_naming(name) if one != set_id]
+        if others:
+            sets = "another set uses" if len(others) == 1 else f"{len(others)} other sets use"
+            raise CaptionerError(f"{sets} it, perhaps one in the bin; choose another file there first.", code="in_use")
+        keeper.delete_own(name, self._clock())
+        return {}
+
+    def restore(self, field: str, name: str) -> dict[str, Any]:
+        """Bring a file back from the bin. Raises: CaptionerError: it is not there."""
+        self._keeper(field).restore_own(name)
+        return {}
+
+    def delete_for_good(self, field: str, name: str) -> dict[str, Any]:
+        """Delete a file that is in the bin before its time. Raises: CaptionerError: it is not there."""
+        self._keeper(field).delete_own_for_good(name)
+        return {}
+
+    def _is_used(self, name: str) -> bool:
+        return bool(self._workspace.space.sets_naming(name))
 
     def limit_bytes(self, field: str) -> int:
         """How long a file for a field may be. Raises: SettingsError: no such field."""

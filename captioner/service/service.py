@@ -79,7 +79,7 @@ class Service:
         self._counted: Recent[bytes, int] = Recent(100_000)
         self.choices = Choices(manager.models, workspace, allowed_ids)
         self.models = Models(manager, worker, self.choices, managed_by=managed_by)
-        self.kept_files = KeptFiles(self.choices.groups)
+        self.kept_files = KeptFiles(self.choices.groups, workspace)
         self.pictures = Pictures(workspace)
         self.kinds = Kinds(workspace, self.choices)
         self.rows = Rows(workspace, self.choices)

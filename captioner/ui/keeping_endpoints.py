@@ -9,13 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from captioner.service.service import Service
-from captioner.ui.asked import Shape, flag, identifier, optional
+from captioner.ui.asked import Shape, flag, identifier, label, optional
+from captioner.ui.asking import check_operator
 
 KEEPING_SHAPES: Mapping[str, Shape] = {
     "delete_set": Shape(set_id=identifier, for_good=optional(flag, False)),
     "restore_set": Shape(set_id=identifier),
     "set_use": Shape(set_id=identifier),
     "delete_removed": Shape(set_id=identifier),
+    "delete_file": Shape(field=identifier, name=label, for_good=optional(flag, False)),
+    "restore_file": Shape(field=identifier, name=label),
 }
 """What each endpoint takes, by the names of its function's parameters."""
 
@@ -49,4 +52,18 @@ def keeping_functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         return service.delete_removed(set_id)
 
-    return (delete_set, restore_set, set_use, delete_removed)
+    def delete_file(field: str, name: str, for_good: bool = False) -> dict:  # type: ignore[type-arg]
+        """Puts a file that is a setting (field "own_vocabulary") into the bin, where it waits 30 days; returns {}.
+
+        One that a set uses is refused. for_good: deletes one that is in the bin at once, for who looks after the app.
+        """
+        if for_good:
+            check_operator(service)
+            return service.kept_files.delete_for_good(field, name)
+        return service.kept_files.delete(field, name)
+
+    def restore_file(field: str, name: str) -> dict:  # type: ignore[type-arg]
+        """Brings such a file back from the bin; returns {}."""
+        return service.kept_files.restore(field, name)
+
+    return (delete_set, restore_set, set_use, delete_removed, delete_file, restore_file)

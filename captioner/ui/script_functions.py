@@ -37,6 +37,7 @@ from captioner.ui.asked import (
 from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
 from captioner.ui.import_functions import import_functions
+from captioner.ui.keeping_functions import keeping_script_functions
 from captioner.ui.lab_functions import lab_functions
 from captioner.ui.model_functions import model_functions
 from captioner.ui.suggest_functions import suggest_functions
@@ -76,8 +77,6 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             ),
         ),
         _function("known_sets", {"sets": listed(present)}, lambda asked: service.known_sets(asked["sets"])),
-        _function("set_use", of_set, lambda asked: service.set_use(asked["set"])),
-        _function("delete_removed", of_set, lambda asked: service.delete_removed(asked["set"])),
         _function("samples", {}, lambda asked: samples.listed()),
         _function(
             "remove_pictures",
@@ -227,11 +226,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function("leave_job", of_set, lambda asked: service.jobs.leave(asked["set"])),
         _function("retry_failed", of_set, lambda asked: service.jobs.retry_failed(asked["set"])),
-        _function(
-            "kept_files",
-            {"field": identifier, "names": listed(present)},
-            lambda asked: service.kept_files.listed(asked["field"], asked["names"]),
-        ),
+        *keeping_script_functions(service),
         *lab_functions(service),
         *import_functions(service),
         *suggest_functions(service),

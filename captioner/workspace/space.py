@@ -5,6 +5,7 @@ Files are kept once whatever number of sets has them.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 
@@ -79,6 +80,12 @@ class Space:
     def __init__(self, database: Database, files: PictureFiles) -> None:
         self._database = database
         self._files = files
+
+    def sets_naming(self, word: str) -> tuple[str, ...]:
+        """The ids of the sets whose settings have a word in them, those in the bin too."""
+        with self._database.read() as db:
+            asked = "SELECT id FROM sets WHERE instr(settings, ?) ORDER BY key"
+            return tuple(row[0] for row in db.execute(asked, (json.dumps(word)[1:-1],)))
 
     def of_set(self, set_id: str) -> SetUse:
         """What a set takes. Raises: UnknownSet."""

@@ -3,8 +3,10 @@
 
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
-import { askOrTell } from '../core/messages.js';
+import { askOrTell, orTold } from '../core/messages.js';
+import { ask } from '../core/server.js';
 import * as storage from '../core/storage.js';
+import { plural } from '../core/text.js';
 import { page } from '../set/pictures.js';
 import { boxOf, put as putInto } from './boxes.js';
 
@@ -25,6 +27,8 @@ export function bringToLife(root) {
   const input = box.querySelector('input[type=file]');
   const add = box.querySelector('[data-do=add]');
   const remove = box.querySelector('[data-do=remove]');
+  const drop = box.querySelector('[data-do=delete]');
+  const bin = box.querySelector('.cw-kept-bin');
   const message = box.querySelector('[role=alert]');
   const texts = new Map();
 
@@ -47,6 +51,24 @@ export function bringToLife(root) {
     render(choice, html`<option value="">None</option>${options}`);
     choice.value = chosen;
     remove.disabled = !chosen;
+    drop.disabled = !texts.has(chosen);
+  }
+
+  function drawBin(deleted) {
+    const line = ({ name, text, goes_at: goesAt }) => html`<p>${text}, in the bin: ${plural(
+      Math.max(0, Math.ceil((goesAt - Date.now() / 1000) / 86_400)),
+      'day',
+      'days',
+    )} left <button type="button" class="cw-button cw-small" data-bin="restore_file" data-name="${name}"
+      aria-label="Restore ${text}">Restore</button> <button type="button" class="cw-button cw-small"
+      data-bin="delete_file_for_good" data-name="${name}" aria-label="Delete ${text} for good">Delete</button></p>`;
+    render(bin, html`${deleted.map(line)}`);
+  }
+
+  /** Calls what deletes or restores a file; whether that was done. */
+  async function change(name, request) {
+    say('');
+    return Boolean(await orTold(say, () => ask(name, { field, ...request })));
   }
 
   /** Asks which of the listed files are there still, and what to show for them. */
@@ -55,11 +77,12 @@ export function bringToLife(root) {
     const names = [...new Set([...listed(field), ...(chosen ? [chosen] : [])])];
     const reply = names.length
       ? await askOrTell('The list of files cannot be shown', 'kept_files', { field, names })
-      : { files: [] };
+      : { files: [], bin: [] };
     if (!reply) return;
     texts.clear();
     for (const { name, text } of reply.files) texts.set(name, text);
     draw();
+    drawBin(reply.bin);
   }
 
   async function upload(file) {
@@ -102,6 +125,22 @@ export function bringToLife(root) {
     texts.delete(name);
     say('');
     put(field, '');
+  });
+  drop.addEventListener('click', async () => {
+    const name = choice.value;
+    if (!confirm('Delete this file? It waits in the bin for 30 days.')) return;
+    if (!(await change('delete_file', { name, set: page.set ?? '' }))) return;
+    list(field, [...new Set([...listed(field), name])]); // whence it can be restored
+    put(field, '');
+    await look();
+  });
+  bin.addEventListener('click', async ({ target }) => {
+    const { bin: does, name } = target.closest('[data-bin]')?.dataset ?? {};
+    if (!does) return;
+    if (does === 'delete_file_for_good' && !confirm('Delete this file for good? This cannot be undone.')) return;
+    if (!(await change(does, { name }))) return;
+    choice.focus();
+    await look();
   });
   on('settings', ({ values }) => {
     if (values[field] && !texts.has(values[field])) look();

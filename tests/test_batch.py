@@ -1,0 +1,310 @@
+"""`batch` as a plain loop: sources, targets, going on, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from captioner.batch.sinks import SINKS
+from captioner.batch.summary import Forecast
+from captioner.batch.work import RUN
+from captioner.errors import ModelFailed
+from tests.batch_sources import (
+    BusyBucket,
+    FullDisk,
+    picture_bytes,
+    rows_in,
+    write_parquet,
+    write_shard,
+)
+from tests.fakes import POISON, FakeModel
+from tests.shell import Ran, Shell
+
+
+def batch(shell: Shell, *words: str | Path) -> Ran:
+    return shell("batch", *words, "--models", shell.models, "--device", "cpu")
+
+
+def pictures(shell: Shell, count: int, folder: str = "photos") -> None:
+    for number in range(count):
+        shell.picture(f"{folder}/{number:03}.png", ["red", "green", "blue"][number % 3])
+
+
+def keys(target: Path) -> list[str]:
+    return [row["key"] for row in rows_in(target)]
+
+
+def test_captions_are_those_of_caption(shell: Shell) -> None:
+    pictures(shell, 7)
+    shell.picture("photos/below/x.png", POISON)
+    (shell.folder / "photos/001.txt").write_text("a kept one")
+    flags = ("--wd14", "default", "--num-beams", "4", "--kind", "short:fake-blip:num_beams=2")
+    said = shell.caption("photos", "--recursive", "--json", *flags).objects
+    batch(shell, "photos", "--out", "out", "--format", "jsonl", "--part-pictures", "3", *flags)
+    rows = rows_in(shell.folder / "out")
+    assert len(rows) == len(said) == 8
+    for one, row in zip(said, rows, strict=True):
+        assert one["picture"] == f"photos/{row['key']}"
+        assert (one["caption"] or "", one["sentence"] or "") == (row["caption"], row["sentence"])
+        assert one["tags"] == row["tags"]
+        assert (one["error"] or {"code": ""})["code"] == row["error_code"]
+        assert {"main": row["caption"], **one["kinds"]} == {"main": row["caption"]} | {
+            kind["kind"]: kind["caption"] for kind in row["kinds"]
+        }
+
+
+def test_a_shard_gives_its_samples_and_their_captions(shell: Shell) -> None:
+    files = {f"{n:04}.png": picture_bytes() for n in range(3)} | {"0002.txt": b"brought along"}
+    write_shard(shell.folder / "00000.tar", files)
+    batch(shell, "00000.tar", "--out", "out", "--format", "jsonl", "--part-pictures", "2")
+    rows = rows_in(shell.folder / "out")
+    assert [row["key"] for row in rows] == [f"00000.tar/000{n}.png" for n in range(3)]
+    assert [row["kept"] for row in rows] == [False, False, True]
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl", "list.parquet"])
+def test_a_manifest_names_pictures_beside_it(shell: Shell, name: str) -> None:
+    pictures(shell, 2)
+    listed = [{"path": f"photos/00{n}.png", "caption": ["", "said before"][n]} for n in range(2)]
+    if name.endswith("parquet"):
+        write_parquet(shell.folder / name, listed)
+    elif name.endswith("jsonl"):
+        (shell.folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in listed))
+    else:
+        (shell.folder / name).write_text("path,caption\n" + "".join(f"{r['path']},{r['caption']}\n" for r in listed))
+    batch(shell, name, "--out", "out", "--format", "jsonl")
+    first, second = rows_in(shell.folder / "out")
+    assert (first["key"], first["kept"]) == ("photos/000.png", False)
+    assert (second["key"], second["caption"], second["kept"]) == ("photos/001.png", "said before", True)
+
+
+def test_parquet_with_pictures_gives_a_row_each(shell: Shell) -> None:
+    rows = [{"key": "a", "jpg": picture_bytes(), "url": "https://x/a.jpg"}, {"key": "b", "jpg": None, "url": ""}]
+    write_parquet(shell.folder / "00000.parquet", rows)
+    batch(shell, "00000.parquet", "--out", "out", "--format", "jsonl")
+    good, bad = rows_in(shell.folder / "out")
+    assert (good["key"], good["error_code"]) == ("00000.parquet/000001/a", "")
+    assert (bad["key"], bad["error_code"]) == ("00000.parquet/000002/b", "bad_row")
+
+
+@pytest.mark.parametrize("format", SINKS)
+def test_every_target_has_each_picture_once(shell: Shell, format: str) -> None:
+    pictures(shell, 5)
+    (shell.folder / "photos/bad.png").write_bytes(b"\x89PNG broken")
+    ran = batch(shell, "photos", "--out", "out", "--format", format, "--part-pictures", "2", "--wd14", "default")
+    rows = rows_in(shell.folder / "out", format)
+    assert ran.status == 1
+    assert ran.summary == "5 captioned, 0 of them kept, 1 failed (1 not_an_image), in out"
+    assert [row["key"] for row in rows] == [*(f"00{n}.png" for n in range(5)), "bad.png"]
+    assert rows[5]["error_code"] == "not_an_image"
+    assert "red picture" in rows[0]["caption"]
+    assert rows[0]["tags"][0]["source"] == "wd14"
+
+
+def test_a_webdataset_of_captions_is_one(shell: Shell) -> None:
+    import webdataset
+
+    pictures(shell, 3)
+    (shell.folder / "photos/bad.png").write_bytes(b"\x89PNG broken")
+    batch(shell, "photos", "--out", "out", "--format", "webdataset")
+    with (shell.folder / "out/part-000000-0000-last.tar").open("rb") as file:
+        grouped = webdataset.tariterators.group_by_keys(
+            webdataset.tariterators.tar_file_expander([{"stream": file, "url": "x"}])
+        )
+        samples = [*grouped]
+    rows = [json.loads(sample["json"]) for sample in samples]
+    assert [(sample["png"][:4], row["key"]) for sample, row in zip(samples, rows, strict=True)] == [
+        (b"\x89PNG", f"00{n}.png") for n in range(3)
+    ]
+    assert b"red picture" in samples[0]["txt"]
+
+
+def test_sidecars_lie_beside_pictures_and_spare_what_is_there(shell: Shell) -> None:
+    pictures(shell, 2)
+    (shell.folder / "photos/001.txt").write_text("mine")
+    flags = ("photos", "--format", "sidecars", "--existing", "ignore")
+    ran = batch(shell, *flags, "--out", "out")
+    assert "1 file_in_the_way" in ran.summary
+    assert shell.files("photos")["001.txt"] == "mine"
+    assert "red picture" in shell.files("photos")["000.txt"]
+    batch(shell, *flags, "--out", "again", "--overwrite")
+    assert "green picture" in shell.files("photos")["001.txt"]
+    assert (shell.folder / "photos/001.txt.bak").read_text() == "mine"
+
+
+def test_a_joined_caption_is_joined_once_however_often_its_block_is_done(shell: Shell) -> None:
+    pictures(shell, 1)
+    (shell.folder / "photos/000.txt").write_text("mine")
+    flags = ("photos", "--format", "sidecars", "--existing", "prepend", "--out", "out")
+    batch(shell, *flags)
+    first = shell.files("photos")["000.txt"]
+    (shell.folder / "out/part-000000-0000-last.jsonl").unlink()  # as if the run had been killed right before
+    batch(shell, *flags, "--resume")
+    assert shell.files("photos")["000.txt"] == first
+    assert first.count("mine") == 1
+
+
+def test_what_a_stop_leaves_is_kept_and_the_rest_is_done(shell: Shell) -> None:
+    pictures(shell, 9)
+    shell.picture("photos/004.png", POISON)
+    FakeModel.poison = KeyboardInterrupt()  # type: ignore[assignment]
+    flags = ("photos", "--out", "out", "--format", "jsonl", "--part-pictures", "3")
+    stopped = batch(shell, *flags)
+    assert stopped.status == 130
+    assert "3 pictures are done. --resume goes on." in stopped.err
+    FakeModel.poison = ModelFailed("no")
+    FakeModel.calls.clear()
+    batch(shell, *flags, "--resume")
+    assert keys(shell.folder / "out") == [f"00{n}.png" for n in range(9)]
+    assert sum(FakeModel.calls) == 5  # 003 was done when it stopped, 004 fails and is asked again by itself
+    summary = json.loads((shell.folder / "out/summary.json").read_text())
+    assert (summary["pictures"], summary["failures"], summary["this_run"]["pictures"]) == (9, {"model_failed": 1}, 6)
+
+
+def test_pictures_that_came_since_are_done_too(shell: Shell) -> None:
+    pictures(shell, 3)
+    flags = ("photos", "--out", "out", "--format", "jsonl", "--part-pictures", "2")
+    batch(shell, *flags)
+    shell.picture("photos/0005.png", "blue")
+    ran = batch(shell, *flags, "--resume")
+    assert "1 pieces came to " in ran.err
+    assert keys(shell.folder / "out") == ["000.png", "001.png", "002.png", "0005.png"]
+
+
+def test_a_full_disk_stops_with_a_sentence_and_loses_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec.register_implementation("full", FullDisk, clobber=True)
+    monkeypatch.setattr(time, "sleep", lambda s: None)
+    pictures(shell, 6)
+    FullDisk.room = 4  # the list, the run, two parts
+    flags = ("photos", "--out", "full:///out", "--format", "jsonl", "--part-pictures", "2")
+    ran = batch(shell, *flags)
+    assert ran.status == 2
+    assert "No space left on device. Free space and go on with --resume; what is done is kept." in ran.err
+    FullDisk.room = 9
+    assert batch(shell, *flags, "--resume").status == 0
+    assert [row["key"] for row in rows_in("full:///out")] == [f"00{n}.png" for n in range(6)]
+
+
+def test_a_busy_bucket_is_asked_again_and_then_costs_the_picture(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec.register_implementation("busy", BusyBucket, clobber=True)
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    bucket = fsspec.filesystem("busy")
+    for number in range(3):
+        bucket.pipe_file(f"/photos/{number}.png", picture_bytes())
+    BusyBucket.refusals = {"0.png": 3, "2.png": 99}
+    batch(shell, "busy:///photos", "--out", "out", "--format", "jsonl")
+    assert [row["error_code"] for row in rows_in(shell.folder / "out")] == ["", "", "unreadable"]
+    assert "503" in rows_in(shell.folder / "out")[2]["error_message"]
+    assert len(waited) == 3 + 5
+    assert max(waited) > 4 * min(waited)
+
+
+def test_broken_pictures_of_a_shard_cost_themselves(shell: Shell) -> None:
+    files = {f"{n:03}.png": picture_bytes() if n % 33 else b"\x89PNG broken" for n in range(100)}
+    write_shard(shell.folder / "a.tar", files)
+    batch(shell, "a.tar", "--out", "out", "--format", "jsonl")
+    rows = rows_in(shell.folder / "out")
+    assert len(rows) == 100
+    assert sum(bool(row["error_code"]) for row in rows) == 4
+
+
+def test_a_shard_that_is_cut_gives_what_is_there_and_its_own_error(shell: Shell) -> None:
+    write_shard(shell.folder / "a.tar", {f"{n}.png": picture_bytes() for n in range(5)})
+    data = (shell.folder / "a.tar").read_bytes()
+    (shell.folder / "a.tar").write_bytes(data[: 512 * 5 + 40])
+    batch(shell, "a.tar", "--out", "out", "--format", "jsonl")
+    rows = rows_in(shell.folder / "out")
+    assert [row["error_code"] for row in rows] == ["", "", "bad_shard"]
+    assert rows[-1]["key"] == "a.tar"
+
+
+def test_parquet_that_is_damaged_costs_itself(shell: Shell) -> None:
+    (shell.folder / "in").mkdir()
+    write_parquet(shell.folder / "in/a.parquet", [{"jpg": picture_bytes()}])
+    (shell.folder / "in/b.parquet").write_bytes(b"PAR1 broken")
+    batch(shell, "in", "--out", "out", "--format", "jsonl")
+    assert [(row["key"], row["error_code"]) for row in rows_in(shell.folder / "out")] == [
+        ("a.parquet/000001", ""),
+        ("b.parquet", "bad_shard"),
+    ]
+
+
+def test_rows_that_name_no_picture_or_the_same_one_cost_themselves(shell: Shell) -> None:
+    pictures(shell, 1)
+    lines = ["path", "photos/000.png", "''", "photos/000.png", "photos/9.png", "ftp://x/y.png"]
+    (shell.folder / "list.csv").write_text("\n".join(lines).replace("''", '""') + "\n")
+    ran = batch(shell, "list.csv", "--out", "out", "--format", "jsonl")
+    assert "1 rows name a picture that another row names too" in ran.err
+    assert [(row["key"], row["error_code"]) for row in rows_in(shell.folder / "out")] == [
+        ("photos/000.png", ""),
+        ("list.csv:3", "bad_row"),
+        ("photos/9.png", "unreadable"),
+        ("ftp://x/y.png", "bad_row"),
+    ]
+
+
+def test_a_try_tells_what_a_million_take_and_writes_nothing(shell: Shell) -> None:
+    pictures(shell, 5)
+    ran = batch(shell, "photos", "--limit", "3", "--price-per-hour", "2")
+    assert "pictures a second: a million take" in ran.out
+    assert "at 2 an hour" in ran.out
+    assert not (shell.folder / "out").exists()
+    assert Forecast(100, 10).text(3.0, 500_000) == (
+        "10 pictures a second: a million take 27.8 hours and cost 83.33 at 3 an hour; the 500,000 of SOURCE take "
+        "13.9 hours."
+    )
+
+
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "nothing there": (("nowhere", "--out", "out"), "nowhere is not there; check the address."),
+    "no pictures": (("empty", "--out", "out"), "empty has no pictures in it."),
+    "no driver or bucket": (("gs://nobody/here", "--out", "out"), "captioner: gs://nobody/here"),
+    "unknown address": (("what://x", "--out", "out"), "what://x cannot be opened"),
+    "unknown column": (("list.csv", "--out", "out", "--column", "x"), "has no column x; its columns are path, caption"),
+    "no target": (("photos",), "give --out TARGET"),
+    "a folder with files": (("photos", "--out", "photos"), "has files in it that no batch wrote"),
+    "workers without Ray": (("photos", "--out", "out", "--workers", "2"), "--workers has no effect without --engine"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_wrong_input_is_one_sentence(shell: Shell, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    pictures(shell, 1)
+    (shell.folder / "empty").mkdir()
+    (shell.folder / "list.csv").write_text("path,caption\nphotos/000.png,\n")
+    words, said = REFUSED[case]
+    ran = batch(shell, *words)
+    assert ran.status == 2
+    assert said in ran.summary
+
+
+def test_a_target_of_other_settings_is_refused_with_what_differs(shell: Shell) -> None:
+    pictures(shell, 1)
+    batch(shell, "photos", "--out", "out", "--format", "jsonl")
+    again = batch(shell, "photos", "--out", "out", "--format", "jsonl", "--num-beams", "7", "--resume")
+    assert (again.status, "num_beams 3 there and 7 here" in again.err) == (2, True)
+    same = batch(shell, "photos", "--out", "out", "--format", "jsonl")
+    assert (same.status, "add --resume" in same.err) == (2, True)
+    stored: dict[str, Any] = json.loads((shell.folder / "out" / RUN).read_text())
+    stored["models"]["fake-blip"] = "feed"
+    (shell.folder / "out" / RUN).write_text(json.dumps(stored))
+    other = batch(shell, "photos", "--out", "out", "--format", "jsonl", "--resume")
+    assert "other weights of fake-blip" in other.err
+
+
+def test_without_ray_the_pip_command_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    pictures(shell, 1)
+    ran = batch(shell, "photos", "--out", "out", "--engine", "ray")
+    assert (ran.status, ran.summary) == (
+        2,
+        "captioner: --engine ray needs Ray: pip install -r requirements-batch.txt",
+    )

@@ -1,0 +1,52 @@
+"""`batch --engine ray`: what it asks of a cluster, and captions equal to the plain loop's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from captioner.batch.on_ray import Cluster, Shares
+from captioner.errors import CaptionerError
+from tests.batch_models import add_steady, batch, short_folder
+from tests.batch_sources import picture_bytes, rows_in, write_shard
+
+ray = pytest.importorskip("ray", reason="the engine is optional")
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    with short_folder() as folder:
+        yield folder
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "reason"),
+    [
+        (Cluster(workers=4), {"CPU": 1.9}, "none is left to read pictures with"),
+        (Cluster(workers=3), {"CPU": 8, "GPU": 2}, "3 workers take 3 GPUs and the cluster has 2"),
+        (Cluster(gpus_each=0.5), {"CPU": 8}, "take 0.5 GPUs and the cluster has 0"),
+    ],
+)
+def test_a_cluster_that_is_too_small_is_refused(wanted: Cluster, has: dict[str, float], reason: str) -> None:
+    with pytest.raises(CaptionerError, match=reason):
+        Shares.of(wanted, "auto", has)
+
+
+def test_workers_share_gpus() -> None:
+    assert Shares.of(Cluster(gpus_each=0.5), "auto", {"CPU": 16, "GPU": 2}) == Shares(4, 0.5, 0.25)
+    assert Shares.of(Cluster(), "auto", {"CPU": 16, "GPU": 8}) == Shares(8, 1.0, 0.25)
+    assert Shares.of(Cluster(), "cpu", {"CPU": 16, "GPU": 8}) == Shares(1, 0.0, 0.25)
+
+
+def test_ray_gives_the_captions_of_the_plain_loop(tmp_path: Path, short: Path) -> None:
+    env = add_steady(tmp_path, 0.0) | {"RAY_TMPDIR": str(short)}
+    samples = {f"{n:03}.png": picture_bytes((n, 0, 0), 8 + n) if n % 33 else b"broken" for n in range(100)}
+    write_shard(tmp_path / "a.tar", samples)
+    flags = ("--part-pictures", "30", "--existing", "ignore")
+    plain = batch(tmp_path / "a.tar", tmp_path / "plain", env, *flags)
+    spread = batch(tmp_path / "a.tar", tmp_path / "spread", env, *flags, "--engine", "ray", "--workers", "2")
+    assert (plain.returncode, spread.returncode) == (1, 1), spread.stderr
+    assert rows_in(tmp_path / "spread") == rows_in(tmp_path / "plain")
+    assert sum(bool(row["error_code"]) for row in rows_in(tmp_path / "spread")) == 4

@@ -1,0 +1,128 @@
+"""Files that are settings are deleted into a bin, come back from it, and go for good when no set uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captioner.__main__ import main
+from captioner.errors import BadVocabulary, CaptionerError
+from captioner.file_bin import KEPT_DAYS
+from captioner.service.kept_files import KeptFiles
+from captioner.service.service import Service
+from captioner.ui import asking
+from captioner.ui.keeping_functions import keeping_script_functions
+from taggers import vocabularies
+from tests.service_makers import page_values
+from tests.workspace_makers import Clock
+
+FIELD = "own_vocabulary"
+DAY_S = 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "vocabularies"))
+    return tmp_path / "vocabularies"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def kept(service: Service, clock: Clock) -> KeptFiles:
+    return KeptFiles(service.choices.groups, service.workspace, clock)
+
+
+def _added(kept: KeptFiles) -> str:
+    return str(kept.add(FIELD, "colours.txt", b"rot\nblau\n")["name"])
+
+
+def _set_with(service: Service, name: str) -> str:
+    set_id = str(service.new_set()["set"])
+    service.settings_changed(set_id, page_values(service, **{FIELD: name}))
+    return set_id
+
+
+def test_a_deleted_file_waits_in_the_bin_and_comes_back(kept: KeptFiles, clock: Clock) -> None:
+    name = _added(kept)
+    clock.now = 5 * DAY_S
+    assert kept.delete(FIELD, name) == {}
+    assert kept.listed(FIELD, [name]) == {
+        "files": [],
+        "bin": [{"name": name, "text": "colours (2 labels)", "goes_at": (5 + KEPT_DAYS) * DAY_S}],
+    }
+    with pytest.raises(BadVocabulary, match="was deleted and waits in the bin; restore it"):
+        vocabularies.own(name)
+    kept.restore(FIELD, name)
+    assert vocabularies.own(name).labels == ("rot", "blau")
+    assert kept.listed(FIELD, [name])["bin"] == []
+    for does in (kept.restore, kept.delete_for_good):
+        with pytest.raises(BadVocabulary, match="is in the bin; add its file again"):
+            does(FIELD, name)
+
+
+def test_a_deleted_file_that_is_added_again_is_there_and_no_longer_in_the_bin(kept: KeptFiles) -> None:
+    name = _added(kept)
+    kept.delete(FIELD, name)
+    assert _added(kept) == name
+    assert kept.listed(FIELD, [name]) == {"files": [{"name": name, "text": "colours (2 labels)"}], "bin": []}
+
+
+def test_a_file_that_another_set_uses_is_not_deleted(kept: KeptFiles, service: Service) -> None:
+    name = _added(kept)
+    mine = _set_with(service, name)
+    other = _set_with(service, name)
+    with pytest.raises(CaptionerError, match=r"another set uses it, .*; choose another file there first") as no:
+        kept.delete(FIELD, name, mine)
+    assert no.value.code == "in_use"
+    service.delete_for_good(other)
+    kept.delete(FIELD, name, mine)
+    with pytest.raises(BadVocabulary, match="there is no vocabulary of your own called"):
+        kept.delete(FIELD, name, mine)
+
+
+def test_after_thirty_days_it_goes_unless_an_undo_brought_it_back_into_use(
+    kept: KeptFiles, service: Service, clock: Clock
+) -> None:
+    used, unused = _added(kept), str(kept.add(FIELD, "other.txt", b"gelb\n")["name"])
+    mine = _set_with(service, used)
+    kept.delete(FIELD, used, mine)
+    kept.delete(FIELD, unused)
+    clock.now += KEPT_DAYS * DAY_S
+    again = KeptFiles(service.choices.groups, service.workspace, clock)
+    assert [one["name"] for one in again.listed(FIELD, [used, unused])["bin"]] == [used]
+    again.delete_for_good(FIELD, used)
+    assert again.listed(FIELD, [used]) == {"files": [], "bin": []}
+
+
+def test_only_who_looks_after_the_app_deletes_a_file_for_good(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = {function.__name__: function for function in keeping_script_functions(service)}
+    name = _added(service.kept_files)
+    asked: Any = {"field": FIELD, "name": name}
+    assert functions["delete_file"](asked) == {}
+    with monkeypatch.context() as patched:
+        patched.setattr(service.models, "managed_by", "operators")
+        patched.setattr(asking, "is_operator", lambda: False)
+        assert functions["delete_file_for_good"](asked)["error"]["code"] == "not_allowed"
+    assert functions["delete_file_for_good"](asked) == {}
+
+
+def test_the_command_line_empties_the_bin_of_files_too(
+    tmp_path: Path, own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from captioner.workspace import Workspace
+
+    Workspace(tmp_path / "work").close()
+    vocabularies.delete_own(vocabularies.add_own("words.txt", b"rot\n"), 5.0)
+    assert main(["workspace", "info", "--workspace", str(tmp_path / "work")]) == 0
+    assert "beside it 1 vocabulary file" in capsys.readouterr().out
+    assert main(["workspace", "empty", "--workspace", str(tmp_path / "work")]) == 0
+    assert "1 vocabulary file that no set uses" in capsys.readouterr().out
+    assert [path for path in own_folder.rglob("*") if path.is_file()] == []
