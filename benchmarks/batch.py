@@ -82,6 +82,7 @@ def _batch(source: Path, out: Path, env: dict[str, str], *flags: str) -> int:
         most = max(most, int(found[0]) * 1024 if found else 0)
         time.sleep(0.1)
     assert process.wait() in (0, 1)
+    assert (out / "summary.json").exists()
     return most
 
 

@@ -22,8 +22,8 @@ pictures is captioned, over and over by other settings, with a tab that looks at
     memory_mb               resident memory at its end, in MB of 1,000,000 bytes
     actions                 a second, of those
 
-Run it with OMP_NUM_THREADS=1 on a busy machine. Rows can be measured apart (--rows): `live` takes --minutes and three
-more, `memory` about ten.
+Run it with OMP_NUM_THREADS=1 on a busy machine. Rows can be measured apart (--rows): `live` takes --minutes and five
+more, `memory` about twenty.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_missing_labels_are_told_prepared_with_progress_and_stopped(
         "fake-clip has 40,000 labels to embed once, about 11.1 h, and is left out until then."
     )
     assert page.locator("#cw-fetch").text_content() == "Download published ones (155 MB)"
-    assert _suggestion(page) == "a red picture 240 wide under beam 3", "the rest of the preview is there"
+    wait_until(lambda: _suggestion(page) == "a red picture 240 wide under beam 3", "the rest of the preview is there")
 
     # It begins when asked to, shows how far it is, and others are let in between its steps.
     page.locator("#cw-prepare").click()
@@ -47,7 +47,7 @@ def test_missing_labels_are_told_prepared_with_progress_and_stopped(
     assert page.locator("#cw-progress").get_attribute("title").startswith("Preparing fake-clip: ")
     fits = "text => text.scrollWidth <= text.clientWidth"
     assert page.locator("#cw-progress-text").evaluate(fits), "nothing of it is cut off"
-    assert page.locator("#cw-prepare").is_disabled()
+    wait_until(page.locator("#cw-prepare").is_disabled, "it is not begun twice")
     page.get_by_role("tab", name="Sentence").click()
     page.locator("#setting-num_beams input[type=range]").press("ArrowRight")
     wait_until(lambda: _suggestion(page).endswith("under beam 4"), "a moved slider is followed meanwhile")
