@@ -138,6 +138,27 @@ def test_sidecars_lie_beside_pictures_and_spare_what_is_there(shell: Shell) -> N
     assert (shell.folder / "photos/001.txt.bak").read_text() == "mine"
 
 
+def test_sidecars_of_a_list_spare_caption_files_that_it_does_not_name(shell: Shell) -> None:
+    pictures(shell, 2)
+    (shell.folder / "photos/001.txt").write_text("mine")
+    (shell.folder / "list.csv").write_text("path\nphotos/000.png\nphotos/001.png\n")
+    ran = batch(shell, "list.csv", "--format", "sidecars", "--out", "out")
+    assert "1 file_in_the_way" in ran.summary
+    assert shell.files("photos")["001.txt"] == "mine"
+    batch(shell, "list.csv", "--format", "sidecars", "--out", "again", "--overwrite")
+    assert (shell.folder / "photos/001.txt.bak").read_text() == "mine"
+
+
+def test_sidecars_spare_a_caption_file_that_came_since_the_source_was_listed(shell: Shell) -> None:
+    pictures(shell, 1)
+    flags = ("photos", "--format", "sidecars", "--out", "out")
+    batch(shell, *flags)
+    (shell.folder / "out/part-000000-0000-last.jsonl").unlink()  # as if the run had been killed right before
+    (shell.folder / "photos/000.txt").write_text("mine")
+    assert "1 file_in_the_way" in batch(shell, *flags, "--resume").summary
+    assert shell.files("photos")["000.txt"] == "mine"
+
+
 def test_a_joined_caption_is_joined_once_however_often_its_block_is_done(shell: Shell) -> None:
     pictures(shell, 1)
     (shell.folder / "photos/000.txt").write_text("mine")
@@ -270,6 +291,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown column": (("list.csv", "--out", "out", "--column", "x"), "has no column x; its columns are path, caption"),
     "no target": (("photos",), "give --out TARGET"),
     "a folder with files": (("photos", "--out", "photos"), "has files in it that no batch wrote"),
+    "a folder in the source": (("photos", "--out", "photos/out"), "lies in SOURCE"),
     "workers without Ray": (("photos", "--out", "out", "--workers", "2"), "--workers has no effect without --engine"),
 }
 
@@ -298,6 +320,17 @@ def test_a_target_of_other_settings_is_refused_with_what_differs(shell: Shell) -
     (shell.folder / "out" / RUN).write_text(json.dumps(stored))
     other = batch(shell, "photos", "--out", "out", "--format", "jsonl", "--resume")
     assert "other weights of fake-blip" in other.err
+
+
+def test_another_column_is_another_run(shell: Shell) -> None:
+    pictures(shell, 2)
+    (shell.folder / "list.csv").write_text("path,small\nphotos/000.png,photos/001.png\n")
+    flags = ("list.csv", "--out", "out", "--format", "jsonl")
+    batch(shell, *flags, "--column", "small")
+    again = batch(shell, *flags, "--resume")
+    assert again.status == 2
+    assert "column 'small' there and '' here" in again.err
+    assert keys(shell.folder / "out") == ["photos/001.png"]
 
 
 def test_without_ray_the_pip_command_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

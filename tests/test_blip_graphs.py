@@ -17,6 +17,7 @@ import torch
 from captioner.contract import inputs
 from captioner.errors import ModelFailed
 from captioner.models.blip import BlipCaptioner, SamplingSettings, selfcheck
+from captioner.models.blip.fast import gives_fp32
 from captioner.models.blip.graphs import Recorder, StepGraphs
 from captioner.models.blip.tree import NodeStore
 from tests.emulated_graphs import EmulatedRecorder, HostWaits
@@ -309,3 +310,9 @@ def test_the_host_waits_once_or_twice_a_step_however_many_pictures(
         steps = settings.max_length - 4  # behind "a picture of" and the start token
         assert len(seen.found) <= 1.5 * steps + 20, seen.found
     assert abs(len(waits[1]) - len(waits[8])) <= 8
+
+
+def test_where_a_device_gives_no_fp32_product_the_head_does_without(caplog: pytest.LogCaptureFixture) -> None:
+    gives_fp32.cache_clear()
+    assert not gives_fp32(torch.device("cpu"), torch.float16)  # torch has it for CUDA only
+    assert "logits may tie" in caplog.text

@@ -160,21 +160,20 @@ class SidecarSink(JsonlSink):
             error: Any = BadPicture(
                 f"{picture.key} has no place for a caption file beside it; choose another --format.", code="no_place"
             )
-        elif error := self._in_the_way(picture):
-            pass
         else:
             store, name = Store.at(picture.address), _beside_name(picture)
-            if name in picture.beside and not store.exists(f"{name}.bak"):
-                store.copy(name, f"{name}.bak")
-            store.write(name, caption_bytes(row["caption"]))
-            return row
+            data = caption_bytes(row["caption"])
+            # Asked now: the list is old, a manifest's has no caption files, and on a second try ours is there.
+            is_other = store.exists(name) and store.read(name) != data
+            if not is_other or self.may_overwrite:
+                if is_other and not store.exists(f"{name}.bak"):
+                    store.copy(name, f"{name}.bak")
+                store.write(name, data)
+                return row
+            error = FileInTheWay(
+                f"{name} is there and is not ours; --overwrite replaces it and keeps it as {name}.bak."
+            )
         return {**row, "caption": "", "error_code": error.code, "error_message": str(error)}
-
-    def _in_the_way(self, picture: Waiting) -> FileInTheWay | None:
-        name = _beside_name(picture)
-        if name not in picture.beside or self.may_overwrite:
-            return None
-        return FileInTheWay(f"{name} is there and is not ours; --overwrite replaces it and keeps it as {name}.bak.")
 
 
 def _rows_name(part: str) -> str:

@@ -42,16 +42,18 @@ class OtherRun(CaptionerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """What a run is: another one may not go on in its TARGET. models: weights by model, as far as they lie here."""
+    """What a run is: another one may not go on in its TARGET. models: weights by model, as far as they lie here.
+    column: as `Search.column`."""
 
     source: str
     format: str
     settings: Mapping[str, Any]
     models: Mapping[str, str]
     block: int = 100
+    column: str = ""
 
     @classmethod
-    def of(cls, source: str, format: str, plan: Plan, models_from: str, block: int) -> RunSettings:
+    def of(cls, source: str, format: str, plan: Plan, models_from: str, search: Search) -> RunSettings:
         """Raises: ModelNotFound: a model is not here."""
         digests = {}
         for planned in (planned for one in plan.of_all_kinds() for planned in one.running()):
@@ -59,12 +61,20 @@ class RunSettings:
             files = sorted(folder.iterdir()) if folder is not None else []
             digests[planned.model] = " ".join(fingerprint(file) for file in files if file.suffix in _WEIGHTS)
         carried = {name: value for name, value in plan.to_flat().items() if name not in plan.carried}
-        return cls(source=source, format=format, settings=carried, models=digests, block=block)
+        return cls(
+            source=source,
+            format=format,
+            settings=carried,
+            models=digests,
+            block=search.block,
+            column=search.column,
+        )
 
     def differences(self, other: RunSettings) -> list[str]:
         """What is otherwise in the other one, in few words each."""
-        mine: dict[str, Any] = {"source": self.source, "format": self.format, **self.settings}
-        theirs: dict[str, Any] = {"source": other.source, "format": other.format, **other.settings}
+        mine, theirs = (
+            {"source": one.source, "format": one.format, "column": one.column, **one.settings} for one in (self, other)
+        )
         said = [
             f"{name} {value_shown(mine.get(name, 'unset'))} there and {value_shown(theirs.get(name, 'unset'))} here"
             for name in dict.fromkeys((*mine, *theirs))
@@ -126,8 +136,13 @@ def prepare(target: Store, run: RunSettings, search: Search, *, resume: bool) ->
     """The work of a run, begun or gone on with, and what to tell of its SOURCE in sentences.
 
     Pictures that came to SOURCE since are put behind the others.
-    Raises: OtherRun: TARGET has files of another run, or of this one and `resume` is not given. As `segments`.
+    Raises: OtherRun: TARGET has files of another run, or of this one and `resume` is not given; or it lies in SOURCE.
+        As `segments`.
     """
+    if target.address.startswith(f"{run.source.rstrip('/')}/"):
+        raise OtherRun(
+            f"{target.address} lies in SOURCE, where its parts would be pictures too; name a folder elsewhere."
+        )
     before = _stored(target)
     if before is not None:
         return _gone_on(target, before, run, search, resume=resume)

@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.limit:
             return _try(arguments, plan, search)
         source = full_address(arguments.source)
-        run = RunSettings.of(source, arguments.format, plan, arguments.models, arguments.part_pictures)
+        run = RunSettings.of(source, arguments.format, plan, arguments.models, search)
         work, notes = prepare(Store.at(arguments.out), run, search, resume=arguments.resume)
         for text in notes:
             note(f"note: {text}")

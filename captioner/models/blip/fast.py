@@ -12,6 +12,8 @@ The search stays transformers' generate. Whether all this works with the install
 
 from __future__ import annotations
 
+import functools
+import logging
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ from captioner.models.blip.tree import AttentionInputs, PrefixTree
 
 if TYPE_CHECKING:
     from captioner.models.blip.graphs import StepGraphs
+
+_log = logging.getLogger(__name__)
 
 # The row count oneDNN lays packed weights out for; measured equal from 4 to 577 rows, and better than a hint of 1.
 _PACKED_ROWS = 16
@@ -88,10 +92,24 @@ class HeadLinear(FusedLinear):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(rows, width) -> (rows, vocabulary)."""
-        # torch has this product for NVIDIA's cards alone; AMD's are "cuda" to it too.
-        if inputs.is_cuda and inputs.dtype != torch.float32 and torch.version.cuda is not None:
+        if inputs.is_cuda and inputs.dtype != torch.float32 and gives_fp32(inputs.device, inputs.dtype):
             return torch.mm(inputs, self.weight.T, out_dtype=torch.float32) + self.bias
         return super().forward(inputs)
+
+
+@functools.cache
+def gives_fp32(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether a product of this precision can come out in fp32 there, by trying a small one once; logged where not.
+
+    torch has it for NVIDIA's cards alone, and AMD's are "cuda" to it too.
+    """
+    ones = torch.ones(16, 16, device=device, dtype=dtype)
+    try:
+        product = torch.mm(ones, ones, out_dtype=torch.float32)
+    except (RuntimeError, TypeError) as error:
+        _log.warning("No product of %s in fp32 on %s, so logits may tie: %s", dtype, device, error)
+        return False
+    return bool((product == 16.0).all())
 
 
 def _as_parameter(tensor: torch.Tensor) -> nn.Parameter:
