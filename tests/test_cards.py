@@ -57,19 +57,31 @@ def test_a_card_that_torch_has_code_for_is_taken(machine: Machine, capability: t
     assert (resolve_device("auto"), resolve_device("cuda"), why_on_cpu()) == ("cuda", "cuda", "")
 
 
-@pytest.mark.parametrize("capability", [(5, 2), GTX_1080, (7, 0), (11, 0), (13, 0)])
+@pytest.mark.parametrize(
+    ("capability", "why"),
+    [((5, 2), "too old"), (GTX_1080, "too old"), ((7, 0), "too old"), ((11, 0), "newer"), ((13, 0), "newer")],
+)
 def test_a_card_that_torch_has_no_code_for_is_refused_and_auto_leaves_it_with_a_sentence(
-    machine: Machine, capability: tuple[int, int]
+    machine: Machine, capability: tuple[int, int], why: str
 ) -> None:
     machine.cards = [capability]
     assert resolve_device("auto") == "cpu"
     has = f"Card 0 has compute capability {capability[0]}.{capability[1]}, and this torch has code for 7.5, 8.0, 8.6, "
     assert has in why_on_cpu()
     for wish in ("cuda", "cuda:0"):
-        with pytest.raises(CaptionerError, match="GTX 16xx and RTX 20xx on; use --device cpu") as caught:
+        with pytest.raises(CaptionerError, match=f"the card is {why} (for|than) it; use --device cpu") as caught:
             resolve_device(wish)
         assert has in str(caught.value)
         assert caught.value.code == "bad_device"
+
+
+@pytest.mark.parametrize(("capability", "serves"), [((13, 0), True), ((12, 0), True), (H200, False)])
+def test_code_that_the_driver_translates_serves_its_card_and_newer_ones(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], serves: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_80", "compute_120"])
+    machine.cards = [capability]
+    assert (resolve_device("auto") == "cuda") is serves
 
 
 def test_auto_takes_the_first_card_that_serves(machine: Machine) -> None:

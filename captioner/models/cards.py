@@ -57,14 +57,19 @@ def why_unusable(index: int) -> str:
 
     if torch.version.cuda is None:  # ROCm's cards have other numbers
         return ""
-    built_for = sorted({_capability(name) for name in torch.cuda.get_arch_list() if name.startswith("sm_")})
+    names = torch.cuda.get_arch_list()
+    built_for = sorted({_capability(name) for name in names if name.startswith("sm_")})
+    translated = [_capability(name) for name in names if name.startswith("compute_")]  # PTX, for that card and newer
     major, minor = torch.cuda.get_device_capability(index)
-    if not built_for or any(major == other and minor >= least for other, least in built_for):
+    if not names or any(major == other and minor >= least for other, least in built_for):
+        return ""
+    if any((major, minor) >= least for least in translated):
         return ""
     served = ", ".join(f"{one}.{other}" for one, other in built_for)
+    is_old = bool(built_for) and (major, minor) < built_for[0]
     return (
         f"{torch.cuda.get_device_name(index)} has compute capability {major}.{minor}, and this torch has code for "
-        f"{served}, which are cards from GTX 16xx and RTX 20xx on"
+        f"{served}; the card is {'too old for it' if is_old else 'newer than it'}"
     )
 
 

@@ -67,7 +67,7 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 
 class Pause:
-    """Calls a function once nobody has worked for a while."""
+    """Calls a function a while after somebody's work has ended, unless work began since."""
 
     def __init__(self, wait_s: float, then: Callable[[], None]) -> None:
         """Args: then: called on a thread of its own."""
