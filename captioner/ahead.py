@@ -5,7 +5,7 @@
             ...                        # meanwhile the next ones are being opened
             ahead.learn(family, model)  # from now on what this model makes of a picture is made ahead too
 
-How far ahead is bounded by pixels and by pictures. Knows no store, no plan and no format.
+How far ahead is bounded by pictures and, but for one more a thread, by pixels. Knows no store, no plan and no format.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ class Room:
             self._held_pixels += pixels
             return True
 
+    def is_overfull(self, *, but: int) -> bool:
+        """Whether pictures turned out larger than they were taken for. Args: but: pixels that do not count."""
+        with self._lock:
+            return self._held_pixels - but > self._limit_pixels
+
     def give_back(self, pixels: int) -> None:
         """What is not held any more; less than nothing where a picture is larger than it was taken for."""
         with self._lock:
@@ -64,11 +69,14 @@ class Room:
 
 @dataclass(eq=False, slots=True)
 class _Coming(Generic[Item]):
-    """An item on its way. pixels: what it has of the room. made: by family, what models make of it, filled by threads.
+    """An item on its way. pixels: what it has of the room. is_open: they are its own, and no guess. is_put_off: there
+    was no room when it was to be opened. made: by family, what models make of it. All four are filled by threads.
     work: being opened, and then what was asked for later."""
 
     item: Item
     pixels: int
+    is_open: bool = False
+    is_put_off: bool = False
     made: dict[str, Any] = field(default_factory=dict)
     work: list[Future[Any]] = field(default_factory=list)
 
@@ -131,6 +139,8 @@ class Ahead(Generic[Item]):
         coming = self._coming.popleft()
         try:
             found: PictureInput | CaptionerError | None = coming.work[0].result()
+            if coming.is_put_off:
+                found = self._open(coming.item)
         except CaptionerError as error:
             found = error
         finally:
@@ -155,7 +165,7 @@ class Ahead(Generic[Item]):
 
     def _begin_more(self) -> None:
         """Have as many opened as there is room for; the next one in any case."""
-        self._measure()
+        self._largest_pixels = max([self._largest_pixels, *(one.pixels for one in self._coming if one.is_open)])
         while not self._is_exhausted and len(self._coming) < MAX_PICTURES:
             pixels = self._largest_pixels or FIRST_PIXELS
             if not self._room.take(pixels, anyway=not self._coming):
@@ -172,24 +182,20 @@ class Ahead(Generic[Item]):
             coming.work.append(self._pool.submit(self._opened, coming, ways))
             self._coming.append(coming)
 
-    def _measure(self) -> None:
-        """Let go of the room that pictures which are open by now do not need."""
-        for coming in self._coming:
-            if not coming.work[0].done() or coming.work[0].exception() is not None:
-                continue
-            shown: PictureInput | None = coming.work[0].result()
-            pixels = 0 if shown is None else shown.image.width * shown.image.height
-            self._largest_pixels = max(self._largest_pixels, pixels)
-            self._room.give_back(coming.pixels - pixels)
-            coming.pixels = pixels
-
     def _is_for(self, family: str, item: Item) -> bool:
         families = self._families(item)
         return families is None or family in families
 
     def _opened(self, coming: _Coming[Item], ways: dict[str, Callable[[Image], Any]]) -> PictureInput | None:
-        """On another thread."""
+        """On another thread. None too where there is no room left, since pictures before it are larger than the ones
+        before those: many small ones may have begun by then."""
+        if self._room.is_overfull(but=coming.pixels):
+            coming.is_put_off = True
+            return None
         shown = self._open(coming.item)
+        pixels = 0 if shown is None else shown.image.width * shown.image.height
+        self._room.give_back(coming.pixels - pixels)
+        coming.pixels, coming.is_open = pixels, True
         if shown is None:
             return None
         for family, way in ways.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any, cast
 
 import pytest
@@ -128,6 +129,30 @@ def test_large_pictures_are_opened_ahead_up_to_a_number_of_pixels() -> None:
             assert max(opened) <= number + 3
 
 
+def test_large_pictures_behind_many_small_ones_are_opened_within_the_room() -> None:
+    large, go_on = PictureInput(Image.new("L", (2000, 1000))), threading.Event()
+    opened: list[int] = []
+
+    def open_one(number: int) -> PictureInput:
+        assert number < 20 or go_on.wait(WAIT_S)
+        opened.append(number)
+        return shown(number) if number < 20 else large
+
+    with Ahead(range(40), open_one, room=Room(5_000_000), threads=1) as ahead:
+        for _ in range(4):
+            next(ahead)
+            ahead._coming[-1].work[0].result(WAIT_S)
+        for _ in range(16):  # as a batch of small ones goes: as many large ones are taken for small
+            next(ahead)
+        go_on.set()
+        ahead._coming[-1].work[0].result(WAIT_S)
+        assert opened == list(range(23)), "with the third large one the room is full"
+        assert [(number, image_of(found).image.size) for number, found in ahead] == [
+            (number, (2000, 1000)) for number in range(20, 40)
+        ]
+    assert sorted(opened) == list(range(40))
+
+
 def test_a_picture_larger_than_the_room_is_opened_alone() -> None:
     opened: list[int] = []
 
@@ -155,20 +180,23 @@ def test_closing_opens_no_further_picture_and_ends_the_threads() -> None:
 
     def open_one(number: int) -> PictureInput:
         opened.append(number)
-        begun.set()
-        assert go_on.wait(WAIT_S)
+        if number:
+            begun.set()
+            assert go_on.wait(WAIT_S)
         return shown(number)
 
     ahead = Ahead(range(50), open_one, threads=1)
-    reader = threading.Thread(target=lambda: next(ahead))
-    reader.start()
+    assert next(ahead)[0] == 0
     assert begun.wait(WAIT_S)
+    waiting = ahead._coming[-1].work[0]
+    closing = threading.Thread(target=ahead.close)
+    closing.start()
+    with pytest.raises(CancelledError):
+        waiting.result(WAIT_S)
     go_on.set()
-    reader.join(WAIT_S)
-    ahead.close()
-    count = len(opened)
+    closing.join(WAIT_S)
     assert left_running() == []
-    assert count == len(opened) <= MAX_PICTURES + 1
+    assert opened == [0, 1]
     ahead.close()
 
 
