@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from captioner.models import registry
 from captioner.models.endpoint import addresses
 from captioner.models.named_servers import add_named_servers
 from captioner.service import sending
+from captioner.service.lab import AskedAxis
 from captioner.service.service import Service
 from captioner.ui import api
 from tests.service_makers import RED, page_values, set_with
@@ -94,3 +96,22 @@ def test_a_server_on_this_machine_needs_no_word(service: Service, functions: dic
 def test_a_further_kind_of_captions_counts_too() -> None:
     assert sending.hosts_of({"captioner": "blip-base", "kinds": {"long": FAR}}) == ["captions.example.org"]
     assert sending.hosts_of([{"x": ["blip-base", "near"]}, None, 3]) == []
+
+
+def test_a_comparison_that_was_cut_off_says_whom_it_asks(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, ids = set_with(service, RED)
+    asked: list[Any] = []
+    monkeypatch.setattr(service.lab, "_check_models", lambda grid, **more: None)
+    monkeypatch.setattr(
+        service.jobs, "start_steps", lambda *given, request, **more: asked.append(request) or {"job": {"id": "1"}}
+    )
+    service.lab.start(set_id, ids, [AskedAxis("captioner", ["", "far"])], service.choices.plan_of_flat({}))
+    assert sending.hosts_of(asked) == ["captions.example.org"]
+
+
+def test_going_on_with_all_kinds_counts_those_of_the_set(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_id, _ = set_with(service, RED)
+    service.choices.store(set_id, service.choices.plan_of_flat({"kinds": {"long": FAR}}))
+    cut_off = SimpleNamespace(request={"settings": {}, "all_kinds": True})
+    monkeypatch.setattr(service.jobs.history, "take_interrupted", lambda set_id, job_id: cut_off)
+    assert sending.hosts_of(service.jobs.resumed_request(set_id, "7")) == ["captions.example.org"]

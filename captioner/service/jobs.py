@@ -196,8 +196,14 @@ class Jobs:
         return {"job": _job_report(self._worker, begun[-1]) if begun else None}
 
     def resumed_request(self, set_id: str, job_id: str) -> Mapping[str, Any]:
-        """What a job that was cut off was asked to do. Raises: CaptionerError: there is no such one."""
-        return self.history.take_interrupted(set_id, job_id).request or {}
+        """What a job that was cut off was asked to do, with all kinds of captions that it makes.
+
+        Raises: CaptionerError: there is no such one.
+        """
+        asked = self.history.take_interrupted(set_id, job_id).request or {}
+        if not asked.get("all_kinds"):
+            return asked
+        return {**asked, "settings": self._choices.knowing_kinds(set_id, self._stored(asked)).to_flat()}
 
     def leave(self, set_id: str) -> dict[str, Any]:
         """Go on with no job that was cut off; what it did stays. Returns: {}."""

@@ -161,7 +161,8 @@ class Lab:
         )
         todo = run.todo()
         total = sum(len(cells) for cells in todo.values())
-        request = {"sweep": sweep_id}
+        models = sorted({one.model for plan in swept.grid.of_each_models() for one in plan.running()})
+        request = {"sweep": sweep_id, "models": models}  # models: whom going on with it would send pictures to
         job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total, request=request)["job"]
         self._job_ids.put(sweep_id, job["id"])
 
