@@ -66,13 +66,35 @@ class BusyBucket(MemoryFileSystem):
         stripped: str = super()._strip_protocol(path.removeprefix("busy://"))
         return stripped
 
-    def cat_file(self, path: str, start: Any = None, end: Any = None, **keywords: Any) -> bytes:
+    def answer(self, path: str) -> None:
+        """Raises: OSError: it is busy."""
         for name, left in self.refusals.items():
             if path.endswith(name) and left:
                 self.refusals[name] -= 1
                 raise OSError(errno.EBUSY, "Please reduce your request rate (503)")
+
+    def cat_file(self, path: str, start: Any = None, end: Any = None, **keywords: Any) -> bytes:
+        self.answer(path)
         found: bytes = super().cat_file(path, start, end, **keywords)
         return found
+
+    def _open(self, path: str, mode: str = "rb", **keywords: Any) -> Any:
+        file = super()._open(path, mode, **keywords)
+        return BusyFile(self, path, file.getvalue()) if mode == "rb" else file
+
+
+class BusyFile(io.BytesIO):
+    """One of its files, whose reading beyond the first kilobytes it refuses."""
+
+    def __init__(self, bucket: BusyBucket, path: str, data: bytes) -> None:
+        super().__init__(data)
+        self.bucket = bucket
+        self.path = path
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > 4096:
+            self.bucket.answer(self.path)
+        return super().read(size)
 
 
 class FullDisk(MemoryFileSystem):

@@ -227,6 +227,19 @@ def test_a_busy_bucket_is_asked_again_and_then_costs_the_picture(shell: Shell, m
     assert max(waited) > 4 * min(waited)
 
 
+@pytest.mark.parametrize(("refusals", "codes"), [(3, [""] * 20), (99, [*[""] * 9, "bad_shard"])])
+def test_a_connection_lost_within_a_shard_is_made_again_and_then_costs_the_rest(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, refusals: int, codes: list[str]
+) -> None:
+    fsspec.register_implementation("busy", BusyBucket, clobber=True)
+    monkeypatch.setattr(time, "sleep", lambda s: None)
+    write_shard(shell.folder / "a.tar", {f"{n:02}.png": picture_bytes() for n in range(20)})
+    fsspec.filesystem("busy").pipe_file("/shards/a.tar", (shell.folder / "a.tar").read_bytes())
+    monkeypatch.setattr(BusyBucket, "refusals", {"a.tar": refusals})
+    batch(shell, "busy:///shards", "--out", "out", "--format", "jsonl")
+    assert [row["error_code"] for row in rows_in(shell.folder / "out")] == codes
+
+
 def test_broken_pictures_of_a_shard_cost_themselves(shell: Shell) -> None:
     files = {f"{n:03}.png": picture_bytes() if n % 33 else b"\x89PNG broken" for n in range(100)}
     write_shard(shell.folder / "a.tar", files)

@@ -104,9 +104,13 @@ class Store:
         return bytes(self._tried(lambda: self._fs.cat_file(path, start=0 if max_bytes else None, end=max_bytes), path))
 
     def open(self, name: str = "") -> BinaryIO:
-        """A file to be read piece by piece, at any place. Raises: CannotRead."""
+        """A file to be read piece by piece, at any place; a connection lost meanwhile is made again.
+
+        Raises: CannotRead: now, or in reading.
+        """
         path = self.path(name)
-        return cast(BinaryIO, self._tried(lambda: self._fs.open(path, "rb", block_size=4 << 20), path))
+        file = self._tried(lambda: self._fs.open(path, "rb", block_size=4 << 20), path)
+        return cast(BinaryIO, file if self.is_local else _Pieces(file, lambda action: self._tried(action, path)))
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name. Raises: CannotRead."""
@@ -153,6 +157,27 @@ class Store:
 
     def _spelt(self, path: str) -> str:
         return shown(path if self.is_local else f"{self.protocol}://{path}", max_length=300)
+
+
+class _Pieces:
+    """fsspec's file whose `read` is tried again; its place moves only with what was read."""
+
+    def __init__(self, file: Any, tried: Callable[[Callable[[], bytes]], bytes]) -> None:
+        self._file = file
+        self._tried = tried
+
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes from here on. Raises: CannotRead."""
+        return self._tried(lambda: self._file.read(size))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> _Pieces:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def split(address: str) -> tuple[str, str]:
