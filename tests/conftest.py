@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from captioner.models import registry
 from captioner.worker import Worker
 
 if TYPE_CHECKING:
@@ -85,6 +86,14 @@ def _environment() -> Iterator[None]:
             del os.environ[name]
         elif os.environ.get(name) != before[name]:
             os.environ[name] = before[name]
+
+
+@pytest.fixture(autouse=True)
+def _registry() -> Iterator[None]:
+    """Models that a test makes known are known to it alone, in whatever order its fixtures end."""
+    before = registry.MODELS
+    yield
+    registry.MODELS = before
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def one_round(server: AppServer, rng: random.Random, set_id: str, beams: int, ed
     with Program(server.url) as program:
         [found, *_] = program.call("jobs", set_id)
         assert (found["id"], found["state"] in ("interrupted", "done")) == (job_id, True)
-        resumed = program.call("resume_job", job_id) if found["state"] == "interrupted" else ""
+        resumed = program.call("resume_job", job_id, False) if found["state"] == "interrupted" else ""
         until = time.monotonic() + SOON_S
         while resumed and (state := program.call("job", resumed)["state"]) != "done":
             assert state in ("waiting", "running") and time.monotonic() < until

@@ -73,7 +73,8 @@ def test_a_vocabulary_is_kept_and_listed_to_who_knows_its_name(
     monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "own"))
     kept = client.post("/kept/own_vocabulary?name=colours.txt", content="rot\ngrün\n".encode()).json()
     assert kept["text"] == "colours (2 labels)"
-    assert service.kept_files.listed("own_vocabulary", [kept["name"], "nobody-00000000", 7]) == {"files": [kept]}  # type: ignore[list-item]
+    listed = service.kept_files.listed("own_vocabulary", [kept["name"], "nobody-00000000", 7])  # type: ignore[list-item]
+    assert listed == {"files": [kept], "bin": []}
     assert service.choices.plan_of_flat({"clip": "default", "own_vocabulary": kept["name"]}).to_flat()["own_vocabulary"]
 
 

@@ -57,8 +57,8 @@ def _work(page: Any, pictures: list[Path]) -> None:
     assert downloaded(page)["clear.txt"] == "by hand"
 
 
-def test_a_reload_fetches_no_module_again(server: AppServer, context: Any) -> None:
-    page = open_page(context, server.url)
+def test_a_reload_fetches_no_module_again(server: AppServer, own_context: Any) -> None:
+    page = open_page(own_context, server.url)
     first = dict(page.evaluate(_TRANSFERS))
     assert set(first) == {f"/{workbench.address(module)}" for module in workbench.modules()}
     assert all(first.values())

@@ -176,7 +176,7 @@ def _import(page: Any) -> None:
     ]
     text = "\n".join(json.dumps({"file_name": name, "text": text}) for name, text in rows)
     page.locator("#cw-files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": text.encode()})
-    page.locator("#cw-import details summary").first.click()
+    page.locator("#cw-import details:visible summary").first.click()
 
 
 def _toast(page: Any) -> None:
