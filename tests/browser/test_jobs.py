@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from captioner.ui import workbench
 from tests.browser.conftest import AppServer, _running, add_pictures, open_page, picture, states, wait_until
 
 pytestmark = pytest.mark.browser
@@ -17,6 +18,22 @@ pytestmark = pytest.mark.browser
 def killed_server(tmp_path: Path) -> Iterator[AppServer]:
     """One that the test kills, whose model takes half a second a picture."""
     yield from _running(AppServer(tmp_path, delay_s=0.5))
+
+
+def test_what_a_tab_moved_itself_is_not_told_as_another_tab_s(server: AppServer, context: Any, tmp_path: Path) -> None:
+    page = open_page(context, server.url)
+    add_pictures(page, [picture(tmp_path / "a.png", (40, 30, 30))])
+
+    def answer(name: str) -> Any:
+        return page.expect_response(lambda got: f'"{name}"' in (got.request.post_data or ""))
+
+    with answer("settings_changed"):
+        page.locator("#setting-num_beams input[type=range]").press("ArrowRight")
+    for _ in range(3):  # the second look that finds another tab's settings tells of them
+        with answer("changes"):
+            page.evaluate(f"import('/{workbench.address('set/sync.js')}').then((sync) => sync.lookSoon())")
+    page.evaluate("() => new Promise((done) => setTimeout(done))")  # what the last answer says is shown
+    assert "another tab" not in page.locator("#cw-brief").inner_text()
 
 
 def test_two_tabs_agree_and_a_job_outlives_the_app(killed_server: AppServer, context: Any, tmp_path: Path) -> None:

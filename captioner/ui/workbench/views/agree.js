@@ -10,7 +10,9 @@ import { undoAction } from './undo.js';
 let foreign = null; // what the set has and this tab had not, when it last looked
 let taken = ''; // as text: what was put into the controls last
 
-const isEqual = (theirs, ours) => Object.keys(theirs).every((name) => String(theirs[name]) === String(ours?.[name]));
+// The set has settings of models too that this page has no controls for; those cannot differ.
+const isEqual = (theirs, ours) =>
+  Object.keys(ours).every((name) => !(name in theirs) || String(theirs[name]) === String(ours[name]));
 
 on('told', (reply) => {
   // What this tab does changes the set's settings too, some time before its controls have them: only what still differs
