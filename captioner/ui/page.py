@@ -30,6 +30,7 @@ from captioner.ui.bulk_form import with_operations
 from captioner.ui.callables import Callables
 from captioner.ui.controls import Controls, Offered
 from captioner.ui.export_form import with_export_form
+from captioner.ui.functions import sent_at_once
 from captioner.ui.lanes import in_lanes
 from captioner.ui.modules import add_modules
 from captioner.ui.routes import add_routes
@@ -60,7 +61,7 @@ def build(service: Service) -> gr.Blocks:
             with gr.Row(elem_id="cw-main", equal_height=False):
                 bench = gr.HTML(
                     html_template=with_export_form(with_operations(template)),
-                    server_functions=in_lanes(script_functions(service)),
+                    server_functions=in_lanes([sent_at_once(one) for one in script_functions(service)]),
                     apply_default_css=False,
                     elem_id="cw-bench",
                 )
