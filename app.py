@@ -253,6 +253,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.worker import Worker
     from captioner.workspace import Workspace
     from captioner.workspace.owners import Owners
+    from taggers.vocabularies import FOLDER_VARIABLE, folder_of
 
     if config.log_format == "json":
         write_json()
@@ -268,6 +269,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     )
     has_users = config.proxy is not None or isinstance(config.login, UserFile)
     with contextlib.ExitStack() as stack, Workspace(config.workspace) as workspace, Worker() as worker:
+        os.environ[FOLDER_VARIABLE] = str(folder_of(workspace.folder))
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
         # Whoever reaches the app may look after its models where that is one person, or all have one login.
