@@ -19,7 +19,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -284,7 +283,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             worker,
             pictures_a_set=config.set_pictures,
             jobs_a_user=config.user_jobs,
-            owner_of=owners.user_of if owners else lambda set_id: None,
+            **({"owner_of": owners.user_of, "claim": owners.claim} if owners else {}),
         )
         service = Service(workspace, worker, manager, config.allowed_models, shares, managed_by=managed_by)
         for said in service.jobs.history.sentences:
@@ -293,7 +292,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
         visitors = Visitors(
             login=Login(config.login) if config.login is not None else None,
             proxy=config.proxy,
-            sets=SetDoor(workspace, owners, time.time()) if owners else None,
+            sets=SetDoor(workspace, owners) if owners else None,
             is_operator=is_operator,
             upload_bytes_a_day=int(config.upload_gib * 2**30) if config.upload_gib else None,
             figures=metrics.text,
