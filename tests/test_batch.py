@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import json
 import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ import pytest
 from captioner.batch.sinks import SINKS
 from captioner.batch.summary import Forecast
 from captioner.batch.work import RUN
+from captioner.captions.groups import known_names, setting_groups
+from captioner.cli import batch as batch_command
+from captioner.cli.flags import flag_of
 from captioner.errors import ModelFailed
 from tests.batch_sources import (
     BusyBucket,
@@ -138,6 +144,48 @@ def test_sidecars_lie_beside_pictures_and_spare_what_is_there(shell: Shell) -> N
     assert (shell.folder / "photos/001.txt.bak").read_text() == "mine"
 
 
+def test_no_words_are_lost_however_often_sidecars_are_replaced(shell: Shell) -> None:
+    pictures(shell, 1)
+    flags = ("photos", "--format", "sidecars", "--existing", "ignore", "--overwrite", "--out")
+    for number, words in enumerate(["mine", "mine, edited", "mine"]):
+        (shell.folder / "photos/000.txt").write_text(words)
+        batch(shell, *flags, f"out{number}")
+        assert "red picture" in shell.files("photos")["000.txt"]
+    kept = {path.name: path.read_text() for path in shell.folder.glob("photos/*.bak")}
+    assert kept == {"000.txt.bak": "mine", "000.txt.2.bak": "mine, edited"}
+
+
+def test_a_bucket_keeps_words_that_are_replaced_too(shell: Shell) -> None:
+    fsspec.register_implementation("busy", BusyBucket, clobber=True)
+    bucket = fsspec.filesystem("busy")
+    bucket.pipe_file("/kept/0.png", picture_bytes())
+    for number, words in enumerate([b"mine", b"mine, edited"]):
+        bucket.pipe_file("/kept/0.txt", words)
+        flags = ("--format", "sidecars", "--existing", "ignore", "--overwrite", "--out")
+        batch(shell, "busy:///kept", *flags, f"out{number}")
+    assert bucket.cat_file("/kept/0.txt.bak") == b"mine"
+    assert bucket.cat_file("/kept/0.txt.2.bak") == b"mine, edited"
+
+
+@pytest.mark.parametrize("source", ["photos", "list.csv"])
+def test_a_caption_file_is_of_one_picture(shell: Shell, source: str) -> None:
+    shell.picture("photos/000.jpg", "red", "JPEG")
+    (shell.folder / "list.csv").write_text("path\nphotos/000.jpg\nphotos/000.png\n./photos/../photos/000.jpg\n")
+    pictures(shell, 1)
+    flags = (source, "--format", "sidecars", "--out", "out", "--existing", "ignore", "--overwrite")
+    batch(shell, *flags)
+    first, *others = rows_in(shell.folder / "out")
+    assert first["error_code"] == ""
+    assert {row["error_code"] for row in others} == {"no_place"}
+    assert "has the name of another picture but for the ending" in others[0]["error_message"]
+    shell.picture("photos/000.bmp", "green", "BMP")
+    if source == "list.csv":
+        (shell.folder / source).write_text((shell.folder / source).read_text() + "photos/000.bmp\n")
+    batch(shell, *flags, "--resume")
+    assert rows_in(shell.folder / "out")[-1]["error_code"] == "no_place"
+    assert shell.files("photos")["000.txt"].strip() == first["caption"]
+
+
 def test_sidecars_of_a_list_spare_caption_files_that_it_does_not_name(shell: Shell) -> None:
     pictures(shell, 2)
     (shell.folder / "photos/001.txt").write_text("mine")
@@ -188,13 +236,91 @@ def test_what_a_stop_leaves_is_kept_and_the_rest_is_done(shell: Shell) -> None:
     assert (summary["pictures"], summary["failures"], summary["this_run"]["pictures"]) == (9, {"model_failed": 1}, 6)
 
 
+@pytest.mark.parametrize("format", SINKS)
+def test_failed_pictures_are_tried_again_and_nothing_else(shell: Shell, format: str) -> None:
+    pictures(shell, 7)
+    for name in ("001", "005"):
+        (shell.folder / f"photos/{name}.png").write_bytes(b"\x89PNG broken")
+    flags = ("photos", "--out", "out", "--format", format, "--part-pictures", "3")
+    ran = batch(shell, *flags)
+    assert "2 failed (2 not_an_image)" in ran.summary
+    assert "--resume --retry-failed tries those that failed again." in ran.err
+    shell.picture("photos/001.png", "green")
+    FakeModel.calls.clear()
+    again = batch(shell, *flags, "--resume", "--retry-failed")
+    assert (again.status, sum(FakeModel.calls)) == (1, 1)
+    assert "2 pictures that failed are tried again." in again.err
+    assert again.summary == "6 captioned, 0 of them kept, 1 failed (1 not_an_image), in out"
+    shell.picture("photos/005.png", "blue")
+    last = batch(shell, *flags, "--resume", "--retry-failed")
+    rows = rows_in(shell.folder / "out", format)
+    assert (last.status, last.summary) == (0, "7 captioned, 0 of them kept, 0 failed, in out")
+    assert [row["key"] for row in rows] == [f"00{n}.png" for n in range(7)]
+    assert "blue picture" in rows[5]["caption"]
+    clean = batch(shell, *flags[:2], "clean", *flags[3:], "--existing", "ignore")
+    assert clean.status == 0
+    assert rows_in(shell.folder / "clean", format) == rows
+
+
+def test_a_stop_while_failed_pictures_are_tried_again_loses_none(shell: Shell) -> None:
+    pictures(shell, 3)
+    (shell.folder / "photos/000.png").write_bytes(b"\x89PNG broken")
+    flags = ("photos", "--out", "out", "--format", "jsonl")
+    batch(shell, *flags)
+    first = rows_in(shell.folder / "out")
+    shell.picture("photos/000.png", POISON)
+    FakeModel.poison = KeyboardInterrupt()  # type: ignore[assignment]
+    assert batch(shell, *flags, "--resume", "--retry-failed").status == 130
+    FakeModel.poison = ModelFailed("no")
+    FakeModel.calls.clear()
+    batch(shell, *flags, "--resume")
+    assert rows_in(shell.folder / "out")[1:] == first[1:]
+    assert sum(FakeModel.calls) == 1
+
+
+def test_a_shard_that_is_whole_by_now_is_read_to_its_end(shell: Shell) -> None:
+    write_shard(shell.folder / "a.tar", {f"{n}.png": picture_bytes() for n in range(7)})
+    data = (shell.folder / "a.tar").read_bytes()
+    (shell.folder / "a.tar").write_bytes(data[: 512 * 6 + 40])
+    flags = ("a.tar", "--out", "out", "--format", "jsonl", "--part-pictures", "2")
+    batch(shell, *flags)
+    assert [row["error_code"] for row in rows_in(shell.folder / "out")] == ["", "", "bad_shard"]
+    (shell.folder / "a.tar").write_bytes(data)
+    ran = batch(shell, *flags, "--resume", "--retry-failed")
+    assert ran.summary == "7 captioned, 0 of them kept, 0 failed, in out"
+    assert keys(shell.folder / "out") == [f"a.tar/{n}.png" for n in range(7)]
+
+
+def test_a_caption_file_that_was_edited_since_outlives_the_retry_of_its_neighbour(shell: Shell) -> None:
+    pictures(shell, 2)
+    (shell.folder / "photos/001.txt").write_text("mine")
+    flags = ("photos", "--format", "sidecars", "--existing", "ignore", "--out", "out")
+    batch(shell, *flags)
+    (shell.folder / "photos/000.txt").write_text("edited")
+    ran = batch(shell, *flags, "--resume", "--retry-failed", "--overwrite")
+    assert ran.summary == "2 captioned, 0 of them kept, 0 failed, in out"
+    assert shell.files("photos")["000.txt"] == "edited"
+    assert (shell.folder / "photos/001.txt.bak").read_text() == "mine"
+
+
+def test_a_picture_that_is_gone_from_a_shard_to_be_made_again_costs_itself(shell: Shell) -> None:
+    pictures(shell, 2)
+    (shell.folder / "photos/bad.png").write_bytes(b"\x89PNG broken")
+    flags = ("photos", "--out", "out", "--format", "webdataset")
+    batch(shell, *flags)
+    (shell.folder / "photos/000.png").unlink()
+    batch(shell, *flags, "--resume", "--retry-failed")
+    rows = rows_in(shell.folder / "out", "webdataset")
+    assert [row["error_code"] for row in rows] == ["unreadable", "", "not_an_image"]
+
+
 def test_pictures_that_came_since_are_done_too(shell: Shell) -> None:
     pictures(shell, 3)
     flags = ("photos", "--out", "out", "--format", "jsonl", "--part-pictures", "2")
     batch(shell, *flags)
     shell.picture("photos/0005.png", "blue")
     ran = batch(shell, *flags, "--resume")
-    assert "1 pieces came to " in ran.err
+    assert "1 piece came to " in ran.err
     assert keys(shell.folder / "out") == ["000.png", "001.png", "002.png", "0005.png"]
 
 
@@ -259,6 +385,42 @@ def test_a_shard_that_is_cut_gives_what_is_there_and_its_own_error(shell: Shell)
     assert rows[-1]["key"] == "a.tar"
 
 
+def test_samples_of_one_name_have_a_row_each(shell: Shell) -> None:
+    with tarfile.open(shell.folder / "a.tar", "w") as archive:
+        for name, colour in (("x.png", "red"), ("x.png", "green"), ("y.png", "blue"), ("x.png", "blue")):
+            data = picture_bytes(colour)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    batch(shell, "a.tar", "--out", "out", "--format", "jsonl")
+    rows = rows_in(shell.folder / "out")
+    assert [row["key"] for row in rows] == ["a.tar/x.png", "a.tar/x.png#2", "a.tar/y.png", "a.tar/x.png#3"]
+    assert ["green" in row["caption"] for row in rows] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("end", [512 * 4 + 40, 512 * 4], ids=["in a header", "before a header"])
+def test_a_shard_that_is_cut_between_its_files_is_damaged_too(shell: Shell, end: int) -> None:
+    write_shard(shell.folder / "a.tar", {f"{n}.png": picture_bytes() for n in range(5)})
+    (shell.folder / "a.tar").write_bytes((shell.folder / "a.tar").read_bytes()[:end])
+    batch(shell, "a.tar", "--out", "out", "--format", "jsonl")
+    assert [row["error_code"] for row in rows_in(shell.folder / "out")] == [
+        "",
+        "bad_shard",
+    ]  # who knows whether the second was all
+
+
+def test_a_shard_with_a_damaged_header_is_damaged(shell: Shell) -> None:
+    write_shard(shell.folder / "a.tar", {f"{n}.png": picture_bytes() for n in range(5)})
+    data = bytearray((shell.folder / "a.tar").read_bytes())
+    data[512 * 4 + 148] ^= 1  # in the third header's checksum
+    (shell.folder / "a.tar").write_bytes(data)
+    batch(shell, "a.tar", "--out", "out", "--format", "jsonl")
+    assert [row["error_code"] for row in rows_in(shell.folder / "out")] == [
+        "",
+        "bad_shard",
+    ]  # who knows whether the second was all
+
+
 def test_parquet_that_is_damaged_costs_itself(shell: Shell) -> None:
     (shell.folder / "in").mkdir()
     write_parquet(shell.folder / "in/a.parquet", [{"jpg": picture_bytes()}])
@@ -275,7 +437,7 @@ def test_rows_that_name_no_picture_or_the_same_one_cost_themselves(shell: Shell)
     lines = ["path", "photos/000.png", "''", "photos/000.png", "photos/9.png", "ftp://x/y.png"]
     (shell.folder / "list.csv").write_text("\n".join(lines).replace("''", '""') + "\n")
     ran = batch(shell, "list.csv", "--out", "out", "--format", "jsonl")
-    assert "1 rows name a picture that another row names too" in ran.err
+    assert "1 row names a picture that another row names too" in ran.err
     assert [(row["key"], row["error_code"]) for row in rows_in(shell.folder / "out")] == [
         ("photos/000.png", ""),
         ("list.csv:3", "bad_row"),
@@ -305,6 +467,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "no target": (("photos",), "give --out TARGET"),
     "a folder with files": (("photos", "--out", "photos"), "has files in it that no batch wrote"),
     "a folder in the source": (("photos", "--out", "photos/out"), "lies in SOURCE"),
+    "a retry of nothing": (
+        ("photos", "--out", "out", "--retry-failed"),
+        "--retry-failed has no effect without --resume",
+    ),
     "workers without Ray": (("photos", "--out", "out", "--workers", "2"), "--workers has no effect without --engine"),
 }
 
@@ -325,7 +491,7 @@ def test_a_target_of_other_settings_is_refused_with_what_differs(shell: Shell) -
     pictures(shell, 1)
     batch(shell, "photos", "--out", "out", "--format", "jsonl")
     again = batch(shell, "photos", "--out", "out", "--format", "jsonl", "--num-beams", "7", "--resume")
-    assert (again.status, "num_beams 3 there and 7 here" in again.err) == (2, True)
+    assert (again.status, "--num-beams 3 there and 7 here" in again.err) == (2, True)
     same = batch(shell, "photos", "--out", "out", "--format", "jsonl")
     assert (same.status, "add --resume" in same.err) == (2, True)
     stored: dict[str, Any] = json.loads((shell.folder / "out" / RUN).read_text())
@@ -335,15 +501,48 @@ def test_a_target_of_other_settings_is_refused_with_what_differs(shell: Shell) -
     assert "other weights of fake-blip" in other.err
 
 
-def test_another_column_is_another_run(shell: Shell) -> None:
+COMPARED: dict[str, str] = {
+    "--format": "jsonl",
+    "--column": "small",
+    "--exclude": "*_old*",
+    "--include-masks": "",
+    "--part-pictures": "7",
+    "--endpoint": "mine=http://127.0.0.1:9/v1",
+}
+"""Flags of which pictures are taken and what is written, with a value that none has by itself."""
+ELSEWHERE = {
+    *("--help", "--out", "--resume", "--retry-failed", "--overwrite", "--limit", "--price-per-hour"),
+    *("--engine", "--address", "--workers", "--gpus-each", "--cpus-each"),
+    *("--models", "--published-labels", "--device", "--vram-gib", "--ram-gib"),
+}
+"""Where and how a run goes on, and what becomes of others' files; weights are compared whatever `--models` says."""
+
+
+@pytest.mark.parametrize("flag", COMPARED)
+def test_other_pictures_or_files_are_another_run(shell: Shell, flag: str) -> None:
     pictures(shell, 2)
     (shell.folder / "list.csv").write_text("path,small\nphotos/000.png,photos/001.png\n")
-    flags = ("list.csv", "--out", "out", "--format", "jsonl")
-    batch(shell, *flags, "--column", "small")
-    again = batch(shell, *flags, "--resume")
+    source = "list.csv" if flag == "--column" else "photos"
+    words = [flag, value] if (value := COMPARED[flag]) else [flag]
+    common = (source, "--out", "out", "--format", "sidecars")
+    batch(shell, *common, *words)
+    before = keys(shell.folder / "out")
+    again = batch(shell, *common, "--resume")
     assert again.status == 2
-    assert "column 'small' there and '' here" in again.err
-    assert keys(shell.folder / "out") == ["photos/001.png"]
+    assert f"{flag} " in again.summary
+    assert " there and " in again.summary
+    assert again.summary.endswith("Name another folder, or give the settings that it was made by.")
+    assert batch(shell, *common, *words, "--resume").status == 0
+    assert keys(shell.folder / "out") == before
+
+
+def test_every_flag_is_compared_or_does_not_matter() -> None:
+    parser = argparse.ArgumentParser()
+    batch_command.add_flags(parser)
+    flags = {flag for flag in parser._option_string_actions if flag.startswith("--") and not flag.startswith("--no-")}
+    settings = {flag_of(name) for name in known_names()}
+    settings |= {field.flag for group in setting_groups() for field in (*group.fields(), *group.aliases())}
+    assert flags - settings - ELSEWHERE - COMPARED.keys() == {"--front"}  # which becomes one
 
 
 def test_without_ray_the_pip_command_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def short() -> Iterator[Path]:
     [
         (Cluster(workers=4), {"CPU": 1.9}, "none is left to read pictures with"),
         (Cluster(workers=3), {"CPU": 8, "GPU": 2}, "3 workers take 3 GPUs and the cluster has 2"),
-        (Cluster(gpus_each=0.5), {"CPU": 8}, "take 0.5 GPUs and the cluster has 0"),
+        (Cluster(gpus_each=0.5), {"CPU": 8}, "1 worker takes 0.5 GPUs and the cluster has 0"),
     ],
 )
 def test_a_cluster_that_is_too_small_is_refused(wanted: Cluster, has: dict[str, float], reason: str) -> None:

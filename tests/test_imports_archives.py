@@ -159,6 +159,13 @@ def _spoil(data: bytes, place: float, change: bytes) -> bytes:
     return data[:at] + change + data[at + len(change) :]
 
 
+@pytest.mark.parametrize("end", [512, 552], ids=["before a header", "in a header"])
+def test_a_tar_that_is_cut_between_its_files_is_damaged(tmp_path: Path, end: int) -> None:
+    path = tarred(tmp_path / "x.tar", member("a.txt"), member("b.txt"))
+    path.write_bytes(path.read_bytes()[:end])
+    assert refused(path).startswith("x.tar is damaged or no tar (it ends too early or is damaged at byte 512)")
+
+
 @pytest.mark.parametrize("make", [zipped, tarred])
 @searched(max_examples=150, deadline=None)
 @given(place=st.floats(0, 1), change=st.binary(max_size=8), end=st.floats(0, 1))

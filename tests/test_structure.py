@@ -17,6 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "captioner.events",
         "captioner.turns",
         "captioner.phrases",
+        "captioner.plural",
         "captioner.glitches",
         "captioner.job",
     ),

@@ -29,10 +29,13 @@ from captioner.batch.work import Done, RunSettings, Work
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, MissingPackage
 from captioner.images import open_picture
+from captioner.plural import plural
 
 DECODED_PIXELS = 48_000_000
 """Of a block that travels decoded, 3 bytes each: what fits the object store several times over."""
 READING_CPUS = 1.0
+CPUS_EACH = 0.25
+"""What Ray counts for an actor unless somebody says otherwise: had they a CPU each, none would be left to read with."""
 _READERS = 4  # pictures that a task fetches and opens at once
 _BLOCKS = 2_000  # pieces that Ray keeps account of
 
@@ -45,7 +48,7 @@ class Cluster:
     address: str | None = None
     workers: int | None = None
     gpus_each: float | None = None
-    cpus_each: float = 0.25
+    cpus_each: float = CPUS_EACH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +84,21 @@ class Shares:
         workers = wanted.workers or (int(gpus / gpus_each) if gpus_each else 1)
         if workers * gpus_each > gpus or not workers:
             raise CaptionerError(
-                f"{workers or 1} workers take {(workers or 1) * gpus_each:g} GPUs and the cluster has {gpus:g}; give "
-                "fewer --workers, or a smaller --gpus-each.",
+                f"{_taken(workers or 1, gpus_each)} GPUs and the cluster has {gpus:g}; give fewer --workers, or a "
+                "smaller --gpus-each.",
                 code="too_few_gpus",
             )
         if cpus - workers * wanted.cpus_each < READING_CPUS:
             raise CaptionerError(
-                f"{workers} workers take {workers * wanted.cpus_each:g} CPUs and the cluster has {cpus:g}, so that "
-                f"none is left to read pictures with; give fewer --workers, or a smaller --cpus-each.",
+                f"{_taken(workers, wanted.cpus_each)} CPUs and the cluster has {cpus:g}, so that none is left to read "
+                "pictures with; give fewer --workers, or a smaller --cpus-each.",
                 code="too_few_cpus",
             )
         return cls(workers, gpus_each, wanted.cpus_each)
+
+
+def _taken(workers: int, each: float) -> str:
+    return f"{plural(workers, 'worker takes', 'workers take')} {workers * each:g}"
 
 
 class Ray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from captioner.batch.store import CannotRead, Store, fetched
 from captioner.errors import BadPicture, CaptionerError
 from captioner.formats.existing import existing_of, read_caption
 from captioner.formats.imports.records import caption_of
+from captioner.formats.tars import CheckedEntry
 from captioner.images import MAX_BYTES, is_picture_name, open_picture
 from captioner.limits import read_json
 
@@ -140,25 +142,30 @@ def _waiting(item: Item) -> Waiting:
 def _tar(segment: Segment) -> Iterator[Waiting]:
     """A shard's samples: neighbours that share their name up to its first dot."""
     stem, sample = None, dict[str, bytes]()
+    keys = Counter[str]()
     try:
-        with _store(segment.address).open(segment.name) as raw, tarfile.open(fileobj=raw, mode="r|") as archive:
+        with (
+            _store(segment.address).open(segment.name) as raw,
+            tarfile.open(fileobj=raw, mode="r|", tarinfo=CheckedEntry) as archive,
+        ):
             for entry in archive:
                 file = archive.extractfile(entry) if entry.isreg() else None
                 if file is None:
                     continue
                 folder, name = posixpath.split(entry.name)
                 own = posixpath.join(folder, name.partition(".")[0])
-                if own != stem:
-                    yield from _sample(segment.key, sample)
+                if own != stem or entry.name in sample:
+                    yield from _sample(segment.key, sample, keys)
                     stem, sample = own, {}
                 sample[entry.name] = file.read(MAX_BYTES + 1)
                 archive.members = []  # type: ignore[attr-defined] # else it remembers all of them
-        yield from _sample(segment.key, sample)
+        yield from _sample(segment.key, sample, keys)
     except (tarfile.TarError, OSError, EOFError, CannotRead) as error:
         yield _damaged(segment, error)
 
 
-def _sample(shard: str, files: Mapping[str, bytes]) -> Iterator[Waiting]:
+def _sample(shard: str, files: Mapping[str, bytes], keys: Counter[str]) -> Iterator[Waiting]:
+    """Args: keys: how often each came so far; one that comes again gets its number, for there is a row for each."""
     picture = next((name for name in files if is_picture_name(posixpath.basename(name))), None)
     if picture is None:
         return
@@ -172,7 +179,9 @@ def _sample(shard: str, files: Mapping[str, bytes]) -> Iterator[Waiting]:
             existing = (caption_of(record) or "") if isinstance(record, Mapping) else ""
     except CaptionerError as raised:
         error = raised
-    yield Waiting(f"{shard}/{picture}", files[picture], name=picture, existing=existing, error=error)
+    keys[picture] += 1
+    again = f"#{keys[picture]}" if keys[picture] > 1 else ""
+    yield Waiting(f"{shard}/{picture}{again}", files[picture], name=picture, existing=existing, error=error)
 
 
 def _parquet(segment: Segment) -> Iterator[Waiting]:

@@ -10,6 +10,7 @@ What brings captions along is taken as `caption` takes it: files beside pictures
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from captioner.formats.existing import CAPTION_SUFFIXES, is_caption_name
 from captioner.formats.imports.records import caption_of
 from captioner.images import is_picture_name
 from captioner.limits import read_json, shown
+from captioner.plural import plural
 
 Kind = Literal["pictures", "tar", "parquet"]
 _MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -49,6 +51,12 @@ class Item:
     error: tuple[str, str] | None = None
     is_twin: bool = False
 
+    @property
+    def stem(self) -> str:
+        """Where it lies, without its name's ending."""
+        path = PurePosixPath(posixpath.normpath(posixpath.join(self.address, self.name)))
+        return str(path.with_suffix(""))
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -67,16 +75,21 @@ class Segment:
 
 @dataclass(slots=True)
 class Found:
-    """What was seen of a SOURCE while it was cut: names passed over, by reason; rows that name one picture again."""
+    """What was seen of a SOURCE while it was cut: names passed over, by reason; rows that name one picture again.
+
+    stems: hashes of `Item.stem`.
+    """
 
     passed_over: dict[str, list[str]] = field(default_factory=dict)
     doubles: int = 0
+    stems: set[int] = field(default_factory=set)
 
     def notes(self) -> list[str]:
         """In sentences."""
         said = passed_over.notes(self.passed_over)
         if self.doubles:
-            said.append(f"{self.doubles} rows name a picture that another row names too; each is captioned once.")
+            rows = plural(self.doubles, "row names", "rows name")
+            said.append(f"{rows} a picture that another row names too; it is captioned once.")
         return said
 
 
@@ -87,7 +100,7 @@ class Search:
     exclude: Sequence[str] = ()
     include_masks: bool = False
     column: str = ""
-    block: int = 100
+    part_pictures: int = 100
 
 
 def segments(address: str, search: Search, found: Found, known: Collection[str] = ()) -> Iterator[Segment]:
@@ -105,14 +118,14 @@ def segments(address: str, search: Search, found: Found, known: Collection[str] 
             yield from _files(store, files, search, found, known)
         else:
             _check_column(search)
-            yield from _chunked(_pictures(store, names, search, found), search.block, found, known)
+            yield from _chunked(_pictures(store, names, search, found), search.part_pictures, found, known)
         return
     folder, name = split(address)
     store = Store.at(folder)
     if name.endswith((".tar", ".parquet")):
         yield from _files(store, [name], search, found, known)
     elif name.endswith(_MANIFESTS):
-        yield from _chunked(_manifest(store, name, search), search.block, found, known)
+        yield from _chunked(_manifest(store, name, search), search.part_pictures, found, known)
     else:
         raise CannotRead(
             f"{shown(address)} is no source; give a folder or bucket of pictures, .tar shards, a .parquet file, or a "
@@ -137,7 +150,6 @@ def _check_column(search: Search) -> None:
 
 def _pictures(store: Store, names: Sequence[str], search: Search, found: Found) -> Iterator[Item]:
     captions = {name for name in names if is_caption_name(name)}
-    stems: set[str] = set()
     for name in names:
         reason = passed_over.reason_for_path(name, include_masks=search.include_masks)
         if any(fnmatch(name, one) or fnmatch(posixpath.basename(name), one) for one in search.exclude):
@@ -147,8 +159,7 @@ def _pictures(store: Store, names: Sequence[str], search: Search, found: Found) 
         elif is_picture_name(posixpath.basename(name)):
             stem = str(PurePosixPath(name).with_suffix(""))
             beside = tuple(one for suffix in CAPTION_SUFFIXES if (one := stem + suffix) in captions)
-            yield Item(key=name, address=store.address, name=name, beside=beside, is_twin=stem in stems)
-            stems.add(stem)
+            yield Item(key=name, address=store.address, name=name, beside=beside)
 
 
 def _files(
@@ -170,7 +181,7 @@ def _files(
             columns = Columns("", holds_bytes=True)  # damaged: its error is a row, when its turn comes
         if not columns.holds_bytes:
             rows = _table_items(store, name, columns.picture)
-            yield from _chunked(rows, search.block, found, known)
+            yield from _chunked(rows, search.part_pictures, found, known)
         elif name not in known:
             yield Segment("parquet", key=name, address=store.address, name=name, column=columns.picture)
 
@@ -245,6 +256,16 @@ def _items(store: Store, name: str, rows: Iterable[tuple[int, Mapping[str, Any]]
             yield Item(key=value, address=store.address, name=below, existing=existing)
 
 
+def _or_twin(item: Item, stems: set[int]) -> Item:
+    if not item.name:
+        return item
+    stem = hash(item.stem)
+    if stem in stems:
+        return dataclasses.replace(item, is_twin=True)
+    stems.add(stem)
+    return item
+
+
 def _chunked(items: Iterable[Item], size: int, found: Found, known: Collection[str]) -> Iterator[Segment]:
     """So many items a segment, each key once."""
     chunk: list[Item] = []
@@ -257,7 +278,7 @@ def _chunked(items: Iterable[Item], size: int, found: Found, known: Collection[s
             found.doubles += 1
             continue
         seen.add(digest)
-        chunk.append(item)
+        chunk.append(_or_twin(item, found.stems))
         if len(chunk) == size:
             yield Segment("pictures", items=tuple(chunk))
             chunk = []

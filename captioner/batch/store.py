@@ -7,6 +7,7 @@ by a temporary name, in a bucket because an object appears when its upload ends.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import posixpath
 import random
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from captioner.errors import BadPicture, CaptionerError, ExportError, MissingPackage
 from captioner.files import written_whole
+from captioner.formats import targets
 from captioner.limits import shown
 
 Result = TypeVar("Result")
@@ -29,6 +31,7 @@ FIRST_PAUSE_S = 0.2
 """Doubled with each further try, so that a bucket has 6 s or more to come back."""
 _NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _LOCAL = ("file", "local")
+READ_ONLY = frozenset({"http", "https"})
 _ATOMIC_PUT = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 _NOT_RETRIED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
 
@@ -125,12 +128,31 @@ class Store:
         except Exception as error:
             raise ExportError(f"{self._shown(name)} cannot be written: {_reason(error)}. {_advice(error)}") from error
 
-    def copy(self, name: str, other: str) -> None:
-        """A file once more under another name. Raises: ExportError."""
+    def replace(self, name: str, data: bytes, before: bytes) -> None:
+        """A file of these bytes in place of one that was read as `before`. That stays beside it, as NAME.bak or the
+        next of such names, unless one of these has the same in it.
+
+        Raises: ExportError; FileInTheWay: here, what is there is something else by now. CannotRead: of a backup.
+        """
+        there = {one: self.read(one) for one in itertools.takewhile(self.exists, targets.backup_names(name))}
+        is_kept = before not in there.values()
+        if self.is_local:
+            try:
+                targets.replace(Path(self.path(name)), data, content=targets.data_digest(before), is_kept=is_kept)
+            except ExportError as error:
+                raise ExportError(f"{error} Go on with --resume; what is done is kept.") from error
+            return
+        if is_kept:
+            self.write(next(one for one in targets.backup_names(name) if one not in there), before)
+        self.write(name, data)
+
+    def remove(self, name: str) -> None:
+        """Take a file away. Raises: ExportError."""
+        path = self.path(name)
         try:
-            _with_tries(lambda: self._fs.copy(self.path(name), self.path(other)))
+            _with_tries(lambda: self._fs.rm_file(path))
         except Exception as error:
-            raise ExportError(f"{self._shown(other)} cannot be written: {_reason(error)}. {_advice(error)}") from error
+            raise ExportError(f"{self._spelt(path)} cannot be deleted: {_reason(error)}. {_advice(error)}") from error
 
     def _put(self, path: str, data: bytes) -> None:
         if self.is_local:

@@ -11,9 +11,9 @@ from typing import Any
 
 from captioner.batch.rows import Row
 from captioner.batch.sinks import Sink
-from captioner.batch.work import SUMMARY, Work, part_name
+from captioner.batch.work import SUMMARY, Work
 
-_READERS = 16
+READERS = 16
 MILLION = 1_000_000
 
 
@@ -68,13 +68,9 @@ class Tally:
 
 def earlier(work: Work, sink: type[Sink]) -> Tally:
     """What the parts that are there already came to. Raises: CannotRead."""
-    names = [
-        part_name(segment, block, block == done.last, sink.suffix)
-        for segment, done in work.done().items()
-        for block in done.blocks
-    ]
+    names = [name for _, _, name in work.parts(sink.suffix)]
     total = Tally()
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         for tally in pool.map(lambda name: Tally.of(sink.rows(work.target, name)), names):
             total.add(tally)
     return total

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -24,11 +24,12 @@ from captioner.errors import CaptionerError
 from captioner.limits import read_json, value_shown
 from captioner.models import sources
 from captioner.models.weights import fingerprint
+from captioner.plural import plural
 
 OWN = "_captioner"
 RUN = f"{OWN}/run.json"
 SUMMARY = "summary.json"
-VERSION = 1
+VERSION = 2
 LIST_SEGMENTS = 100
 _WEIGHTS = (".safetensors", ".onnx")
 _PART = re.compile(r"part-(\d{6,})-(\d{4,})(-last)?\.\w+")
@@ -43,17 +44,19 @@ class OtherRun(CaptionerError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """What a run is: another one may not go on in its TARGET. models: weights by model, as far as they lie here.
-    column: as `Search.column`."""
+    search: all of `Search`, as JSON holds it. endpoints: servers that are named."""
 
     source: str
     format: str
+    search: Mapping[str, Any]
+    endpoints: Sequence[str]
     settings: Mapping[str, Any]
     models: Mapping[str, str]
-    block: int = 100
-    column: str = ""
 
     @classmethod
-    def of(cls, source: str, format: str, plan: Plan, models_from: str, search: Search) -> RunSettings:
+    def of(
+        cls, source: str, format: str, plan: Plan, models_from: str, search: Search, endpoints: Sequence[str] = ()
+    ) -> RunSettings:
         """Raises: ModelNotFound: a model is not here."""
         digests = {}
         for planned in (planned for one in plan.of_all_kinds() for planned in one.running()):
@@ -64,19 +67,26 @@ class RunSettings:
         return cls(
             source=source,
             format=format,
+            search={**dataclasses.asdict(search), "exclude": sorted(set(search.exclude))},
+            endpoints=sorted(set(endpoints)),
             settings=carried,
             models=digests,
-            block=search.block,
-            column=search.column,
         )
+
+    @property
+    def block(self) -> int:
+        """Pictures a block."""
+        return int(self.search["part_pictures"])
 
     def differences(self, other: RunSettings) -> list[str]:
         """What is otherwise in the other one, in few words each."""
         mine, theirs = (
-            {"source": one.source, "format": one.format, "column": one.column, **one.settings} for one in (self, other)
+            {"format": one.format, **one.search, "endpoint": one.endpoints, **one.settings} for one in (self, other)
         )
-        said = [
-            f"{name} {value_shown(mine.get(name, 'unset'))} there and {value_shown(theirs.get(name, 'unset'))} here"
+        said = [f"SOURCE {self.source} there and {other.source} here"] if self.source != other.source else []
+        said += [
+            f"--{name.replace('_', '-')} {value_shown(mine.get(name, 'unset'))} there and "
+            f"{value_shown(theirs.get(name, 'unset'))} here"
             for name in dict.fromkeys((*mine, *theirs))
             if mine.get(name) != theirs.get(name)
         ]
@@ -113,6 +123,14 @@ class Work:
     def done(self) -> dict[int, Done]:
         """What the parts in TARGET say."""
         return done_of(self.target.names(deep=False))
+
+    def parts(self, suffix: str) -> list[tuple[int, int, str]]:
+        """Segment, block and name of the parts in TARGET. Args: suffix: that they have."""
+        return [
+            (segment, block, part_name(segment, block, block == done.last, suffix))
+            for segment, done in self.done().items()
+            for block in sorted(done.blocks)
+        ]
 
 
 def part_name(segment: int, block: int, is_last: bool, suffix: str) -> str:
@@ -166,21 +184,22 @@ def _gone_on(target: Store, before: Work, run: RunSettings, search: Search, *, r
     if not resume:
         whole = sum(one.is_whole for one in before.done().values())
         raise OtherRun(
-            f"{target.address} has this run in it already ({whole} of {before.segments} pieces are done); "
+            f"{target.address} has this run in it already ({whole} of {plural(before.segments, 'piece')} done); "
             "add --resume to go on with it."
         )
     known: set[str] = set()
+    found = Found()
     for number in range(before.segments):
         segment = before.segment(number)
         known.update([segment.key] if segment.key else (item.key for item in segment.items))
-    found = Found()
-    fresh = segments(run.source, dataclasses.replace(search, block=before.run.block), found, known)
+        found.stems.update(hash(item.stem) for item in segment.items if item.name)
+    fresh = segments(run.source, search, found, known)
     count, pictures = _write_lists(target, fresh, before.segments, before)
     if not count:
         return before, found.notes()
     total = None if pictures is None or before.pictures is None else before.pictures + pictures
     work = _stored_as(target, before.run, before.segments + count, total)
-    return work, [*found.notes(), f"{count} pieces came to {run.source} since; they are done too."]
+    return work, [*found.notes(), f"{plural(count, 'piece')} came to {run.source} since and will be done too."]
 
 
 def _write_lists(

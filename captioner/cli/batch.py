@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from captioner.all_kinds import caption_all_kinds
 from captioner.batch import local, on_ray, summary
+from captioner.batch.again import take_back_failed
 from captioner.batch.reading import blocks
 from captioner.batch.rows import row_of
 from captioner.batch.sinks import SINKS, Sink
@@ -32,6 +33,7 @@ from captioner.cli.memory import add_memory_flags, in_bytes, manager_of, positiv
 from captioner.cli.parser import WrongUse
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, note, quiet
+from captioner.plural import plural
 from captioner.records import MAIN
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     formats = ", ".join(f"{sink.name} ({sink.about})" for sink in SINKS.values())
     where.add_argument("--format", default="parquet", choices=tuple(SINKS), help=f"{formats}; default parquet")
     where.add_argument("--resume", action="store_true", help="go on with what TARGET has, where it stopped")
+    where.add_argument("--retry-failed", action="store_true", help="with --resume, try pictures again that failed")
     where.add_argument("--column", default="", metavar="NAME", help="where a table has its pictures or their addresses")
     where.add_argument(
         "--exclude", action="append", default=[], metavar="PATTERN", help="leave out files whose name or path matches"
@@ -90,7 +93,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--gpus-each", type=_not_negative, metavar="X", help="GPUs a worker, as 0.5 (default 1 where there are GPUs)"
     )
     engine.add_argument(
-        "--cpus-each", type=positive, default=0.25, metavar="X", help="CPUs that Ray counts for a worker (default 0.25)"
+        "--cpus-each", type=positive, metavar="X", help="CPUs that Ray counts for a worker (default 0.25)"
     )
     models = parser.add_argument_group("models")
     models.add_argument(
@@ -118,15 +121,17 @@ def run(arguments: argparse.Namespace) -> int:
             exclude=arguments.exclude,
             include_masks=arguments.include_masks,
             column=arguments.column,
-            block=arguments.part_pictures,
+            part_pictures=arguments.part_pictures,
         )
         if arguments.limit:
             return _try(arguments, plan, search)
         source = full_address(arguments.source)
-        run = RunSettings.of(source, arguments.format, plan, arguments.models, search)
+        run = RunSettings.of(source, arguments.format, plan, arguments.models, search, arguments.endpoint or ())
         work, notes = prepare(Store.at(arguments.out), run, search, resume=arguments.resume)
         for text in notes:
             note(f"note: {text}")
+        if arguments.retry_failed and (failed := take_back_failed(work, sink)):
+            note(f"note: {plural(failed, 'picture that failed is', 'pictures that failed are')} tried again.")
         return _run(arguments, plan, work, sink)
 
 
@@ -150,9 +155,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise WrongUse("--limit tries this machine; leave --engine ray out.")
     if arguments.price_per_hour and not arguments.limit:
         raise WrongUse("--price-per-hour has no effect without --limit N.")
+    if arguments.retry_failed and not arguments.resume:
+        raise WrongUse("--retry-failed has no effect without --resume; add it.")
     if arguments.overwrite and arguments.format != "sidecars":
         raise WrongUse("--overwrite has no effect without --format sidecars.")
-    for flag in ("address", "workers", "gpus_each"):
+    for flag in ("address", "workers", "gpus_each", "cpus_each"):
         if arguments.engine == "local" and getattr(arguments, flag) is not None:
             raise WrongUse(f"--{flag.replace('_', '-')} has no effect without --engine ray.")
 
@@ -162,7 +169,7 @@ def _run(arguments: argparse.Namespace, plan: Plan, work: Work, sink: type[Sink]
     fresh = Tally()
     whole = sum(done.is_whole for done in work.done().values())
     if before.pictures:
-        note(f"note: {before.pictures} pictures are done already.")
+        note(f"note: {plural(before.pictures, 'picture is', 'pictures are')} done already.")
     workers, tallies = _engine(arguments, plan, work, sink)
     began = time.monotonic()
     total = work.pictures if work.pictures is not None else work.segments
@@ -178,7 +185,8 @@ def _run(arguments: argparse.Namespace, plan: Plan, work: Work, sink: type[Sink]
                 quick = before.pictures if work.pictures is not None else 0
                 progress.step(done if work.pictures is not None else whole, quick=quick, said=said)
     except KeyboardInterrupt:
-        note(f"captioner: stopped; {before.pictures + fresh.pictures} pictures are done. --resume goes on.")
+        so_far = plural(before.pictures + fresh.pictures, "picture is", "pictures are")
+        note(f"captioner: stopped; {so_far} done. --resume goes on.")
         return 130
     both = Tally()
     for one in (before, fresh):
@@ -186,6 +194,8 @@ def _run(arguments: argparse.Namespace, plan: Plan, work: Work, sink: type[Sink]
     seconds = time.monotonic() - began
     summary.write_summary(work, both, fresh, seconds, workers)
     failures = f" ({both.failures_text()})" if both.failed else ""
+    if both.failed and not arguments.retry_failed:
+        note("note: --resume --retry-failed tries those that failed again.")
     note(f"{both.done} captioned, {both.kept} of them kept, {both.failed} failed{failures}, in {arguments.out}")
     return 1 if both.failed else 0
 
@@ -193,7 +203,7 @@ def _run(arguments: argparse.Namespace, plan: Plan, work: Work, sink: type[Sink]
 def _rate(fresh: Tally, seconds: float, before: Tally | None) -> str:
     said = [f"{fresh.pictures / max(seconds, 1e-9):.3g} pictures a second"]
     if before is not None:
-        said.insert(0, f"{before.pictures + fresh.pictures} pictures")
+        said.insert(0, plural(before.pictures + fresh.pictures, "picture"))
     return ", ".join([*said, *filter(None, [fresh.failures_text()])])
 
 
@@ -210,7 +220,7 @@ def _ray(arguments: argparse.Namespace, plan: Plan, work: Work, *, may_overwrite
         address=arguments.address,
         workers=arguments.workers,
         gpus_each=arguments.gpus_each,
-        cpus_each=arguments.cpus_each,
+        cpus_each=arguments.cpus_each or on_ray.CPUS_EACH,
     )
     models = on_ray.Models(
         settings={name: value for name, value in plan.to_flat().items() if name not in plan.carried},
@@ -252,7 +262,7 @@ def _try(arguments: argparse.Namespace, plan: Plan, search: Search) -> int:
     """Caption some pictures and tell what all would take; the first is not counted, which loads the models."""
     found = Found()
     pieces = segments_of(arguments.source, search, found)
-    todo = (block for piece in pieces for block in blocks(0, piece, search.block))
+    todo = (block for piece in pieces for block in blocks(0, piece, search.part_pictures))
     pictures = local.first_pictures(todo, arguments.limit + 1)
     for text in found.notes():
         note(f"note: {text}")

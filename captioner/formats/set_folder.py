@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from captioner.errors import ExportError
-from captioner.formats.targets import explained, readable, temporary_name
+from captioner.formats.targets import backup_names, explained, readable, temporary_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +86,5 @@ def _has_files(path: Path) -> bool:
 
 
 def _backup(path: Path) -> Path:
-    names = itertools.chain([f"{path.name}.bak"], (f"{path.name}.{number}.bak" for number in itertools.count(2)))
+    names = backup_names(path.name)
     return next(backup for name in names if not os.path.lexists(backup := path.with_name(name)))

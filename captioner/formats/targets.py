@@ -86,6 +86,11 @@ def replace(path: Path, data: bytes, *, content: str, is_kept: bool) -> None:
         temporary.replace(path)
 
 
+def backup_names(name: str) -> Iterator[str]:
+    """What a file or folder that is replaced may be called from then on: NAME.bak, NAME.2.bak, ..."""
+    return (f"{name}.bak" if number == 1 else f"{name}.{number}.bak" for number in itertools.count(1))
+
+
 def set_aside(path: Path) -> Path:
     """Give a file another name beside its own, NAME.bak or NAME.2.bak, ...; returns it. Raises: ExportError."""
     with explained(path):
@@ -122,8 +127,8 @@ def _new(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 def _back_up(path: Path) -> Path:
     """A second name for a file, which no other file has: NAME.bak, NAME.2.bak, ..."""
-    for number in itertools.count(1):
-        backup = path.with_name(f"{path.name}.bak" if number == 1 else f"{path.name}.{number}.bak")
+    for name in backup_names(path.name):
+        backup = path.with_name(name)
         with suppress(FileExistsError):
             _link(path, backup)
             return backup

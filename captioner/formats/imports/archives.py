@@ -22,6 +22,7 @@ from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import IO, BinaryIO, NamedTuple, Protocol
 
 from captioner.errors import CaptionerError
+from captioner.formats.tars import CheckedEntry
 from captioner.limits import shown, spelt_out
 
 MAX_ENTRIES = 400_000  # three files for each of the pictures that a set may have
@@ -140,7 +141,7 @@ def tar_entries(file: BinaryIO, name: str) -> list[Entry]:
     """Args: file: seekable, and open until nothing is read any more. Raises: BadArchive."""
     found = []
     try:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
+        with tarfile.open(fileobj=file, mode="r:", tarinfo=CheckedEntry) as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # it keeps all that it has read
                 path = _checked(spelt_out(member.name), name)
