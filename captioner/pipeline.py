@@ -38,6 +38,7 @@ from captioner.limits import shown as as_shown
 from captioner.models import registry
 from captioner.models.cards import is_lost
 from captioner.models.memory import have_idle_step_back, is_out_of_memory
+from captioner.plural import plural
 from captioner.records import Alternative, Caption, Layer, Sentence, Tag
 from captioner.redrawing import redrawn
 from captioner.settings import Effect, Settings
@@ -293,7 +294,7 @@ def _answers(
             assert isinstance(model, Tagger)
             answers = list(model.tag(inputs, settings))
         if len(answers) != len(inputs):
-            raise RuntimeError(f"{len(answers)} answers for {len(inputs)} pictures")
+            raise RuntimeError(f"{plural(len(answers), 'answer')} for {plural(len(inputs), 'picture')}")
         return answers
     except SomeFailed as error:
         return list(error.answers)

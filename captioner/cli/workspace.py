@@ -12,6 +12,7 @@ from captioner.cli.parser import WrongUse
 from captioner.cli.terminal import note, say, say_json
 from captioner.errors import StoreError
 from captioner.files import data_folder
+from captioner.plural import plural
 from captioner.workspace import Workspace, upkeep
 from taggers import vocabularies
 
@@ -76,12 +77,12 @@ def _info(folder: Path, arguments: argparse.Namespace) -> int:
     if use.other_bytes:
         say(f"  copies that updates and rescues left: {_mb(use.other_bytes)} (captions.* beside the database)")
     if own:
-        say(f"  beside it {_count(len(own), 'vocabulary file')}, {_mb(own_bytes)}")
+        say(f"  beside it {plural(len(own), 'vocabulary file')}, {_mb(own_bytes)}")
     for one in use.sets:
         alone = "" if one.own_bytes == one.picture_bytes else f", {_mb(one.own_bytes)} in no other set"
         binned = " (in the bin)" if one.is_in_bin else ""
-        removed = f" and {_count(one.removed, 'removed one')}" if one.removed else ""
-        what = f"{_count(one.pictures, 'picture')}{removed}, {_mb(one.picture_bytes)}{alone}"
+        removed = f" and {plural(one.removed, 'removed one')}" if one.removed else ""
+        what = f"{plural(one.pictures, 'picture')}{removed}, {_mb(one.picture_bytes)}{alone}"
         say(f"  {one.id}  {one.name or 'Unnamed set'}{binned}: {what}")
     return 0
 
@@ -109,7 +110,7 @@ def _empty(folder: Path, arguments: argparse.Namespace) -> int:
         in_all = time.time() + (file_bin.KEPT_DAYS + 1) * 86_400
         files = vocabularies.empty_own_bin(in_all, lambda name: bool(workspace.space.sets_naming(name)))
     if not arguments.json:
-        what = (_count(sets, "set"), _count(pictures, "removed picture"), _count(files, "vocabulary file"))
+        what = (plural(sets, "set"), plural(pictures, "removed picture"), plural(files, "vocabulary file"))
         say(f"Deleted for good: {what[0]} of the bin, {what[1]} of others, {what[2]} that no set uses.")
     _tell_freed(freed, arguments, sets=sets, pictures=pictures, vocabularies=files)
     return 0
@@ -137,12 +138,8 @@ def _backup(folder: Path, arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_json({"file": str(target), "pictures": count, "bytes": size})
     else:
-        say(f"{target}: all sets and {count} pictures, {_mb(size)}.")
+        say(f"{target}: all sets and {plural(count, 'picture')}, {_mb(size)}.")
     return 0
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _mb(size_bytes: int) -> str:

@@ -16,6 +16,7 @@ from captioner.lab.figures import FIGURES
 from captioner.lab.grid import EMPTY, OFF, Grid, make_axis, make_grid, title_of
 from captioner.limits import check_whole
 from captioner.models.manager import ModelManager
+from captioner.plural import plural
 from captioner.service import set_slopes, sweep_summary
 from captioner.service.choices import Choices
 from captioner.service.jobs import Jobs
@@ -197,8 +198,8 @@ class Lab:
         asked = sweep.outcome.get("asked", [])
         notes = [*swept.notes, *sweep.outcome.get("notes", [])]
         if known.damaged_ratings:
-            count = f"{known.damaged_ratings} rating" + ("s" if known.damaged_ratings > 1 else "")
-            notes.append(f"{count} of this set damaged on the disk, so not shown; rate those captions again.")
+            those = plural(known.damaged_ratings, "rating of this set was", "ratings of this set were")
+            notes.append(f"{those} damaged on the disk, so not shown; rate those captions again.")
         if asked and not known.has_percentages:
             notes.append(_ORDER_ONLY)
         return {
@@ -370,7 +371,7 @@ def _state(known: ReadSweep, job: _JobState | None) -> tuple[str, str]:
         text = outcome["failed"]
         return "failed", text[:1].upper() + text[1:]
     if len(known.cells) < known.swept.cells:
-        return "cancelled", f"Stopped: {len(known.cells)} of {known.swept.cells} cells are there."
+        return "cancelled", f"Stopped: {len(known.cells):,} of {plural(known.swept.cells, 'cell')} are there."
     if not outcome.get("is_scored"):
         return "cancelled", "Stopped before the scores were there."
     return "done", ""
