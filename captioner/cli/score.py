@@ -94,10 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not captioned and result.failed:
             return result.end()
         if not captioned:
-            raise WrongUse(
-                f"none of {plural(len(found.pictures), 'picture')} has a caption beside it (NAME.txt); "
-                "there is nothing to score."
-            )
+            raise WrongUse("none of the pictures has a caption beside it (NAME.txt); there is nothing to score.")
         plan = plan.check_models(arguments.models, progress=Download())
         _score(arguments, plan, captioned, result)
         return result.end()

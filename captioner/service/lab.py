@@ -94,7 +94,7 @@ class Lab:
         """
         wanted = list(dict.fromkeys(picture_ids))
         if not 1 <= len(wanted) <= MAX_PICTURES:
-            raise SettingsError(f"{len(wanted)} pictures are chosen; a comparison takes 1 to {MAX_PICTURES}.")
+            raise SettingsError(f"{plural(len(wanted), 'picture')} are chosen; a comparison takes 1 to {MAX_PICTURES}.")
         plan = self._choices.knowing_kinds(set_id, plan)
         grid = self.grid(axes, plan)
         self._check_models(grid, downloads=downloads)

@@ -36,8 +36,8 @@ class Shares:
         count = sum(one.picture_count for one in self._workspace.sets([set_id]))
         if count >= self._pictures_a_set:
             raise CaptionerError(
-                f"the set has {count:,} pictures, and no set may have more than {self._pictures_a_set:,} here; begin "
-                "another one.",
+                f"the set has {plural(count, 'picture')}, and no set may have more than {self._pictures_a_set:,} here; "
+                "begin another one.",
                 code="set_full",
             )
 
