@@ -28,9 +28,8 @@ def test_a_number_has_its_noun(words: tuple[int, str], said: str) -> None:
 
 
 def test_nobody_writes_a_plural_behind_a_number_that_may_be_1() -> None:
-    counts = (
-        r"\{(?!word_count)(?:len\([^{}]*\)|[\w.]*(?:count|number|total|done|left|failed|pictures|captions)(?::,)?)\}"
-    )
+    names = "count|number|total|done|left|failed|pictures|captions"
+    counts = rf"\{{(?!word_count)(?:len\([^{{}}]*\)|[\w.]*(?:{names}))(?::,)?\}}"
     slip = re.compile(rf"{counts} (?:of \{{[^{{}}]*\}} )?(?:{'|'.join(COUNTED.split())})s\b")
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
