@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import pytest
 from PIL import Image
 
+from captioner.answers import answers_of
 from captioner.contract import PictureInput
 from captioner.errors import OutOfMemory
 from captioner.models.byte_cache import ByteCache
 from captioner.models.devices import Memory
 from captioner.models.manager import ModelManager
 from captioner.models.memory import in_halves, make_room
-from captioner.pipeline import _answers
 from captioner.records import Tag
 from tests import test_manager
 from tests.test_manager import WeightlessModel, WeightlessTagger, states
@@ -75,9 +75,9 @@ def test_a_model_that_looks_after_no_memory_itself_has_others_step_back_too(
     tagging = WeightlessTagger(tag)  # type: ignore[abstract]
     shown = PictureInput(Image.new("RGB", (8, 8)))
     with manager.use("a", "weightless"):
-        assert _answers(tagging, [shown, shown], WeightlessModel.Settings()) == [(), ()]
+        assert answers_of(tagging, [shown, shown], WeightlessModel.Settings()) == [(), ()]
     use(manager, "b")
-    [said] = _answers(tagging, [shown], WeightlessModel.Settings())  # outside, where nobody can make way
+    [said] = answers_of(tagging, [shown], WeightlessModel.Settings())  # outside, where nobody can make way
     assert isinstance(said, OutOfMemory)
 
 

@@ -21,13 +21,14 @@ class KeptFiles:
     def __init__(
         self, groups: Sequence[SettingGroup], workspace: Workspace, clock: Callable[[], float] = time.time
     ) -> None:
-        """Args: groups: the settings that there are here. workspace: whose sets may use files; what was deleted long
-        ago goes now."""
+        """Args: groups: the settings that there are here. workspace: whose sets may use files; those that the command
+        line kept and that sets here name are taken over, and what was deleted long ago goes now."""
         self._groups = groups
         self._workspace = workspace
         self._clock = clock
         for keeper in {declared.keeper: declared for group in groups for declared in group.fields()}.values():
             if keeper.keeper:
+                keeper.load_keeper().take_over_own(self._is_used)
                 keeper.load_keeper().empty_own_bin(clock(), self._is_used)
 
     def add(self, field: str, file_name: str, data: bytes) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""How much each set and each user may take, where the app's start says so: pictures a set, jobs at once a user."""
+"""Whose a new set is, and how much each set and each user may take, where the app's start says so: pictures a set, jobs
+at once a user."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from captioner.workspace import Workspace
 
 
 class Shares:
-    """Limits that hold for all visitors; none unless they are given."""
+    """Owners and limits that hold for all visitors; none unless they are given."""
 
     def __init__(
         self,
@@ -21,13 +22,21 @@ class Shares:
         pictures_a_set: int | None = None,
         jobs_a_user: int | None = None,
         owner_of: Callable[[str], str | None] = lambda set_id: None,
+        claim: Callable[[str, str], object] = lambda set_id, user: None,
     ) -> None:
-        """Args: owner_of: whose a set is, None where there are no users; a set is then counted for itself."""
+        """Args: owner_of: whose a set is, None where there are no users; a set is then counted for itself. claim: makes
+        a new set a user's."""
         self._workspace = workspace
         self._worker = worker
         self._pictures_a_set = pictures_a_set
         self._jobs_a_user = jobs_a_user
         self._owner_of = owner_of
+        self._claim = claim
+
+    def claim(self, set_id: str, user: str) -> None:
+        """Make a new set its maker's, if that is somebody with a name. Raises: StoreError."""
+        if user:
+            self._claim(set_id, user)
 
     def check_room(self, set_id: str) -> None:
         """Raises: CaptionerError: the set is full."""
