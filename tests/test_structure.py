@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "captioner.plural",
         "captioner.glitches",
         "captioner.job",
+        "captioner.freed",
     ),
     ("captioner.limits", "captioner.files", "captioner.file_bin", "captioner.worker", "captioner.records"),
     ("captioner.captions.words", "captioner.fields"),
