@@ -15,7 +15,7 @@ from PIL import Image
 from captioner.contract import PictureInput, Tagger
 from captioner.errors import CardLost, ModelFailed, OutOfMemory
 from captioner.models.manager import ModelManager
-from captioner.pipeline import _answers
+from captioner.answers import answers_of
 from captioner.records import Tag
 from tests import test_manager
 from tests.test_manager import WeightlessModel, states
@@ -109,7 +109,7 @@ def test_a_failure_in_work_has_its_sentence_and_its_action(
 
     def run() -> list[str]:
         with manager.use("a", "weightless"):
-            return [str(answer) for answer in _answers(tagger, shown, WeightlessModel.Settings())]
+            return [str(answer) for answer in answers_of(tagger, shown, WeightlessModel.Settings())]
 
     if form.costs == "job":
         with pytest.raises(CardLost) as caught:

@@ -16,7 +16,7 @@ from captioner.models.byte_cache import ByteCache
 from captioner.models.devices import Memory
 from captioner.models.manager import ModelManager
 from captioner.models.memory import in_halves, make_room
-from captioner.pipeline import _answers
+from captioner.answers import answers_of
 from captioner.records import Tag
 from tests import test_manager
 from tests.test_manager import WeightlessModel, states
@@ -92,9 +92,9 @@ def test_a_model_that_looks_after_no_memory_itself_has_others_step_back_too(
     tagging = Tagging()  # type: ignore[abstract]
     shown = PictureInput(Image.new("RGB", (8, 8)))
     with manager.use("a", "weightless"):
-        assert _answers(tagging, [shown, shown], WeightlessModel.Settings()) == [(), ()]
+        assert answers_of(tagging, [shown, shown], WeightlessModel.Settings()) == [(), ()]
     use(manager, "b")
-    [said] = _answers(tagging, [shown], WeightlessModel.Settings())  # outside, where nobody can make way
+    [said] = answers_of(tagging, [shown], WeightlessModel.Settings())  # outside, where nobody can make way
     assert isinstance(said, OutOfMemory)
 
 
