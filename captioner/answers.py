@@ -19,6 +19,7 @@ from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemor
 from captioner.limits import shown as as_shown
 from captioner.models.cards import is_lost
 from captioner.models.memory import have_idle_step_back, is_out_of_memory
+from captioner.plural import plural
 from captioner.records import Layer, Sentence, Tag
 from captioner.redrawing import redrawn
 from captioner.settings import Effect, Settings
@@ -44,7 +45,7 @@ def answers_of(
             assert isinstance(model, Tagger)
             answers = list(model.tag(inputs, settings))
         if len(answers) != len(inputs):
-            raise RuntimeError(f"{len(answers)} answers for {len(inputs)} pictures")
+            raise RuntimeError(f"{plural(len(answers), 'answer')} for {plural(len(inputs), 'picture')}")
         return answers
     except SomeFailed as error:
         return list(error.answers)

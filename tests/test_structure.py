@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "captioner.plural",
         "captioner.glitches",
         "captioner.job",
+        "captioner.freed",
     ),
     (
         "captioner.side_by_side",

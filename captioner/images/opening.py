@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from captioner.errors import BadPicture
+from captioner.freed import give_back_freed
 from captioner.images import decoding, process
-from captioner.images.budget import DecodingBudget, give_freed_memory_back
+from captioner.images.budget import DecodingBudget
 from captioner.images.decoding import OpenedPicture
 from captioner.images.headers import read_header
 
@@ -23,7 +24,7 @@ MAX_BYTES = 200 * 1024 * 1024
 # What decoding may hold in all threads of the process together; a picture that needs more is decoded alone.
 DECODING_BYTES = 1 << 30
 
-_BUDGET = DecodingBudget(DECODING_BYTES, give_freed_memory_back)
+_BUDGET = DecodingBudget(DECODING_BYTES, give_back_freed)
 _START_BYTES = 64  # as much as tells what a file is
 _SUFFIXES = frozenset(
     (
