@@ -19,7 +19,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,6 +252,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     from captioner.worker import Worker
     from captioner.workspace import Workspace
     from captioner.workspace.owners import Owners
+    from taggers.vocabularies import FOLDER_VARIABLE, folder_of
 
     if config.log_format == "json":
         write_json()
@@ -268,6 +268,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
     )
     has_users = config.proxy is not None or isinstance(config.login, UserFile)
     with contextlib.ExitStack() as stack, Workspace(config.workspace) as workspace, Worker() as worker:
+        os.environ[FOLDER_VARIABLE] = str(folder_of(workspace.folder))
         for notice in workspace.notices:
             print(f"app.py: {notice}", file=sys.stderr)
         # Whoever reaches the app may look after its models where that is one person, or all have one login.
@@ -282,7 +283,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
             worker,
             pictures_a_set=config.set_pictures,
             jobs_a_user=config.user_jobs,
-            owner_of=owners.user_of if owners else lambda set_id: None,
+            **({"owner_of": owners.user_of, "claim": owners.claim} if owners else {}),
         )
         service = Service(workspace, worker, manager, config.allowed_models, shares, managed_by=managed_by)
         for said in service.jobs.history.sentences:
@@ -291,7 +292,7 @@ def serve(config: AppConfig, listening: socket.socket) -> None:
         visitors = Visitors(
             login=Login(config.login) if config.login is not None else None,
             proxy=config.proxy,
-            sets=SetDoor(workspace, owners, time.time()) if owners else None,
+            sets=SetDoor(workspace, owners) if owners else None,
             is_operator=is_operator,
             upload_bytes_a_day=int(config.upload_gib * 2**30) if config.upload_gib else None,
             figures=metrics.text,

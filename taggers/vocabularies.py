@@ -7,6 +7,7 @@ duplicates included.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import logging
@@ -22,9 +23,13 @@ from captioner.file_bin import FileBin
 from captioner.files import data_folder, written_whole
 from captioner.limits import MAX_LABEL_LENGTH, shown
 from captioner.models.weights import LFS_POINTER
+from captioner.plural import plural
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
 """Every kind of public vocabulary, in the order in which a caption names them."""
+
+FOLDER_VARIABLE = "CAPTIONER_VOCABULARIES"
+"""What names the folder of a person's own vocabularies in the environment; the app sets it for its workspace."""
 
 OWN = "own"
 """The kind of a person's own vocabulary."""
@@ -62,6 +67,7 @@ _SITES = (
     "zbrush central",
 )
 
+_FOLDER = "vocabularies"
 _OWN_NAME = re.compile(r"[\w-][\w -]{0,49}-[0-9a-f]{8}")
 
 _log = logging.getLogger(__name__)
@@ -175,10 +181,15 @@ def parse(data: bytes, kind: str, origin: str) -> Vocabulary:
 
 
 def own_folder() -> Path:
-    """Where a person's own vocabularies are kept: CAPTIONER_VOCABULARIES, else the platform's place for user data."""
-    if named := os.environ.get("CAPTIONER_VOCABULARIES"):
-        return Path(named).expanduser()
-    return data_folder() / "vocabularies"
+    """Where a person's own vocabularies are kept: those of the workspace in the platform's place for user data, unless
+    the environment names another folder."""
+    return folder_of(data_folder())
+
+
+def folder_of(workspace: Path) -> Path:
+    """Where those of a workspace are kept: in its folder, unless the environment names another."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named).expanduser() if named else workspace / _FOLDER
 
 
 def own(name: str) -> Vocabulary:
@@ -206,7 +217,7 @@ def own_text(name: str) -> str | None:
     if path is None:
         return None
     count = path.read_bytes().count(b"\n")
-    return f"{name.rpartition('-')[0]} ({count:,} {'label' if count == 1 else 'labels'})"
+    return f"{name.rpartition('-')[0]} ({plural(count, 'label')})"
 
 
 def add_own(file_name: str, data: bytes) -> str:
@@ -256,9 +267,28 @@ def delete_own_for_good(name: str) -> None:
     _moving(lambda: own_bin().path(f"{name}.txt").unlink(missing_ok=True))
 
 
-def empty_own_bin(now: float, is_used: Callable[[str], bool]) -> int:
-    """Delete for good what was deleted 30 days before `now`, but for names that are used. Returns: how many went."""
-    return own_bin().empty(now, lambda file_name: is_used(file_name.removesuffix(".txt")))
+def take_over_own(is_used: Callable[[str], bool]) -> None:
+    """Copy what is used and not kept here, but in the platform's place for user data, where the command line puts them.
+    Raises: BadVocabulary: the folder cannot be written."""
+    here, there = own_folder(), data_folder() / _FOLDER
+    for path in sorted(there.glob("*.txt")) if there != here else ():
+        name = path.stem
+        if _OWN_NAME.fullmatch(name) and own_text(name) is None and is_used(name):
+            _moving(functools.partial(_copy, path, here))
+
+
+def empty_own_bin(now: float, is_used: Callable[[str], bool], folder: Path | None = None) -> int:
+    """Delete for good what was deleted 30 days before `now`, but for names that are used.
+
+    Args: folder: where those of another workspace are kept. Returns: how many went.
+    """
+    return FileBin(folder or own_folder()).empty(now, lambda file_name: is_used(file_name.removesuffix(".txt")))
+
+
+def _copy(path: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / path.name) as file:
+        file.write(path.read_bytes())
 
 
 def _binned(name: str) -> None:

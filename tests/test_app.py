@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -194,6 +195,25 @@ def test_ctrl_c_and_a_manager_of_services_stop_the_app_in_order(tmp_path: Path, 
     said, _ = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "Captioner has stopped; everything saved stays saved.\n")
     assert [path.name for path in (tmp_path / "work").glob("captions.sqlite*")] == ["captions.sqlite"], "it was closed"
+
+
+def test_vocabularies_are_kept_in_the_workspace(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "CAPTIONER_VOCABULARIES"}
+    command = [sys.executable, "app.py", "--port", "0", "--models", "demo", "--workspace", str(tmp_path / "work")]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**environment, "PYTHONUNBUFFERED": "1"}
+    )
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().split()[4]
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{address}/kept/own_vocabulary?name=words.txt", b"rot\n", method="POST")
+        ) as reply:
+            name = json.load(reply)["name"]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert (tmp_path / "work" / "vocabularies" / f"{name}.txt").read_text() == "rot\n"
 
 
 def test_a_folder_without_models_is_one_sentence_and_exit_code_2(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from captioner.service.service import Service
 from captioner.ui import asking
 from captioner.ui.keeping_functions import keeping_script_functions
 from taggers import vocabularies
-from tests.service_makers import page_values
+from tests.service_makers import RED, page_values, set_with
 from tests.workspace_makers import Clock
 
+BLUE = (30, 30, 200)
 FIELD = "own_vocabulary"
 DAY_S = 86_400.0
 
@@ -100,6 +102,34 @@ def test_after_thirty_days_it_goes_unless_an_undo_brought_it_back_into_use(
     assert again.listed(FIELD, [used]) == {"files": [], "bin": []}
 
 
+def test_each_workspace_keeps_its_own_and_empties_nobody_elses(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(vocabularies.FOLDER_VARIABLE)
+    monkeypatch.setattr(vocabularies, "data_folder", lambda: tmp_path / "data")
+    used, unused = (vocabularies.add_own(name, b"rot\n") for name in ("used.txt", "unused.txt"))
+    _set_with(service, used)
+    monkeypatch.setenv(vocabularies.FOLDER_VARIABLE, str(vocabularies.folder_of(tmp_path / "work")))
+    kept = KeptFiles(service.choices.groups, service.workspace)
+    assert [one["name"] for one in kept.listed(FIELD, [used, unused])["files"]] == [used], "sets here name that one"
+    kept.delete(FIELD, used, service.workspace.space.sets_naming(used)[0])
+    kept.delete_for_good(FIELD, used)
+    assert sorted(path.stem for path in (tmp_path / "data" / "vocabularies").iterdir()) == sorted([used, unused])
+
+
+def test_what_waits_in_the_bin_is_not_taken_over_again(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocabularies, "data_folder", lambda: tmp_path / "data")
+    with monkeypatch.context() as patched:
+        patched.delenv(vocabularies.FOLDER_VARIABLE)
+        name = vocabularies.add_own("used.txt", b"rot\n")
+    mine = _set_with(service, name)
+    KeptFiles(service.choices.groups, service.workspace).delete(FIELD, name, mine)
+    again = KeptFiles(service.choices.groups, service.workspace)
+    assert [one["name"] for one in again.listed(FIELD, [name])["bin"]] == [name]
+
+
 def test_only_who_looks_after_the_app_deletes_a_file_for_good(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,15 +144,38 @@ def test_only_who_looks_after_the_app_deletes_a_file_for_good(
     assert functions["delete_file_for_good"](asked) == {}
 
 
-def test_the_command_line_empties_the_bin_of_files_too(
-    tmp_path: Path, own_folder: Path, capsys: pytest.CaptureFixture[str]
+def test_the_command_line_says_all_that_it_deletes(
+    service: Service, own_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from captioner.workspace import Workspace
+    workspace = service.workspace
+    for age_days in (0, 40):
+        set_id, ids = set_with(service, RED, BLUE)
+        workspace.remove_pictures(set_id, ids[:1])
+        workspace.bin.put(set_id)
+        with workspace._database.write() as db:
+            db.execute("UPDATE sets SET deleted_at = deleted_at - ? WHERE id = ?", (age_days * DAY_S, set_id))
+    kept_set, ids = set_with(service, RED, BLUE)
+    workspace.remove_pictures(kept_set, ids[1:])
+    used = vocabularies.add_own("used.txt", b"blau\n")
+    service.settings_changed(kept_set, page_values(service, **{FIELD: used}))
+    for name in (vocabularies.add_own("words.txt", b"rot\n"), used):
+        vocabularies.delete_own(name, 5.0)
+    before = _bytes(workspace.folder, own_folder)
+    workspace.close()
+    folder = ["--workspace", str(workspace.folder)]
+    assert main(["workspace", "info", *folder]) == 0
+    assert "2 vocabulary files" in capsys.readouterr().out
+    assert main(["workspace", "empty", "--json", *folder]) == 0
+    told = json.loads(capsys.readouterr().out)
+    counts = {name: told[name] for name in ("sets", "set_pictures", "removed_pictures", "vocabularies")}
+    assert counts == {"sets": 2, "set_pictures": 4, "removed_pictures": 1, "vocabularies": 1}
+    assert told["file_bytes"] == before - _bytes(workspace.folder, own_folder) > len(b"rot\n")
+    assert [path.stem for path in own_folder.rglob("*") if path.is_file()] == [used], "a set uses it"
+    assert main(["workspace", "empty", *folder]) == 0
+    assert "0 sets of the bin with 0 pictures, 0 removed pictures of other sets, 0 voc" in capsys.readouterr().out
 
-    Workspace(tmp_path / "work").close()
-    vocabularies.delete_own(vocabularies.add_own("words.txt", b"rot\n"), 5.0)
-    assert main(["workspace", "info", "--workspace", str(tmp_path / "work")]) == 0
-    assert "beside it 1 vocabulary file" in capsys.readouterr().out
-    assert main(["workspace", "empty", "--workspace", str(tmp_path / "work")]) == 0
-    assert "1 vocabulary file that no set uses" in capsys.readouterr().out
-    assert [path for path in own_folder.rglob("*") if path.is_file()] == []
+
+def _bytes(folder: Path, own_folder: Path) -> int:
+    """Of all pictures, thumbnails and vocabularies."""
+    places = (folder / "pictures", folder / "thumbnails", own_folder)
+    return sum(path.stat().st_size for place in places for path in place.rglob("*") if path.is_file())

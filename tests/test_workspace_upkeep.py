@@ -165,7 +165,7 @@ def test_empty_deletes_the_bin_and_removed_pictures_at_once_and_says_what_became
     workspace.close()
     status = main(["workspace", "empty", "--workspace", str(folder), "--json"])
     told = json.loads(capsys.readouterr().out)
-    assert status == 0 and (told["sets"], told["pictures"]) == (1, 2)
+    assert status == 0 and (told["sets"], told["set_pictures"], told["removed_pictures"]) == (1, 1, 2)
     assert told["file_bytes"] > len(png("red")) + len(png("blue")) and _files(folder) == []
     assert told["freed_bytes"] == told["file_bytes"] + told["database_bytes"]
     assert [one.id for one in upkeep.disk_use(folder).sets] == [first]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from captioner import file_bin
@@ -12,6 +13,7 @@ from captioner.cli.parser import WrongUse
 from captioner.cli.terminal import note, say, say_json
 from captioner.errors import StoreError
 from captioner.files import data_folder
+from captioner.plural import plural
 from captioner.workspace import Workspace, upkeep
 from taggers import vocabularies
 
@@ -28,7 +30,8 @@ _EPILOG = """examples:
   # Give back what deleted sets have left; the app must be closed.
   python -m captioner workspace compact
 
-  # The same after deleting for good, before their 30 days, the sets in the bin and removed pictures.
+  # The same after deleting for good, before their 30 days, what is in the bin (sets, vocabularies that no set uses)
+  # and removed pictures.
   python -m captioner workspace empty
 
 A backup is a zip: unpacked into an empty folder it is a workspace, for app.py --workspace FOLDER.
@@ -62,26 +65,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _info(folder: Path, arguments: argparse.Namespace) -> int:
     use = upkeep.disk_use(folder)
-    own = [path for path in vocabularies.own_folder().rglob("*") if path.is_file()]
-    own_bytes = sum(path.stat().st_size for path in own)
+    own = _own_files(folder)
+    own_bytes = _bytes(own)
     if arguments.json:
         for one in use.sets:
             say_json({"set": one.id, **asdict(one)})
         sizes = {name: getattr(use, name) for name in use.__slots__ if name.endswith("bytes")}
         say_json({"folder": str(folder), **sizes, "vocabulary_bytes": own_bytes})
         return 0
-    say(f"{folder}: {_mb(use.database_bytes + use.picture_bytes + use.thumbnail_bytes + use.other_bytes)}")
+    in_all = use.database_bytes + use.picture_bytes + use.thumbnail_bytes + use.other_bytes + own_bytes
+    say(f"{folder}: {_mb(in_all)}")
     parts = {"database": use.database_bytes, "pictures": use.picture_bytes, "thumbnails": use.thumbnail_bytes}
     say("  " + ", ".join(f"{name} {_mb(size)}" for name, size in parts.items()))
     if use.other_bytes:
         say(f"  copies that updates and rescues left: {_mb(use.other_bytes)} (captions.* beside the database)")
     if own:
-        say(f"  beside it {_count(len(own), 'vocabulary file')}, {_mb(own_bytes)}")
+        say(f"  {plural(len(own), 'vocabulary file')}, {_mb(own_bytes)}")
     for one in use.sets:
         alone = "" if one.own_bytes == one.picture_bytes else f", {_mb(one.own_bytes)} in no other set"
         binned = " (in the bin)" if one.is_in_bin else ""
-        removed = f" and {_count(one.removed, 'removed one')}" if one.removed else ""
-        what = f"{_count(one.pictures, 'picture')}{removed}, {_mb(one.picture_bytes)}{alone}"
+        removed = f" and {plural(one.removed, 'removed one')}" if one.removed else ""
+        what = f"{plural(one.pictures, 'picture')}{removed}, {_mb(one.picture_bytes)}{alone}"
         say(f"  {one.id}  {one.name or 'Unnamed set'}{binned}: {what}")
     return 0
 
@@ -104,14 +108,20 @@ def _compact(folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _empty(folder: Path, arguments: argparse.Namespace) -> int:
-    sets, pictures, freed = upkeep.empty(folder)
+    emptied = upkeep.empty(folder)
+    before = _bytes(_own_files(folder))
     with Workspace(folder) as workspace:
         in_all = time.time() + (file_bin.KEPT_DAYS + 1) * 86_400
-        files = vocabularies.empty_own_bin(in_all, lambda name: bool(workspace.space.sets_naming(name)))
+        files = vocabularies.empty_own_bin(
+            in_all, lambda name: bool(workspace.space.sets_naming(name)), vocabularies.folder_of(folder)
+        )
+    freed = replace(emptied.freed, file_bytes=emptied.freed.file_bytes + before - _bytes(_own_files(folder)))
+    counts = {name: value for name, value in asdict(emptied).items() if name != "freed"} | {"vocabularies": files}
     if not arguments.json:
-        what = (_count(sets, "set"), _count(pictures, "removed picture"), _count(files, "vocabulary file"))
-        say(f"Deleted for good: {what[0]} of the bin, {what[1]} of others, {what[2]} that no set uses.")
-    _tell_freed(freed, arguments, sets=sets, pictures=pictures, vocabularies=files)
+        sets = f"{plural(emptied.sets, 'set')} of the bin with {plural(emptied.set_pictures, 'picture')}"
+        removed = f"{plural(emptied.removed_pictures, 'removed picture')} of other sets"
+        say(f"Deleted for good: {sets}, {removed}, {plural(files, 'vocabulary file')} of the bin that no set uses.")
+    _tell_freed(freed, arguments, **counts)
     return 0
 
 
@@ -130,19 +140,24 @@ def _backup(folder: Path, arguments: argparse.Namespace) -> int:
     if not target.parent.is_dir():
         raise WrongUse(f"there is no folder {target.parent} for the backup.")
     try:
-        count = upkeep.backup(folder, target, beside={"vocabularies": vocabularies.own_folder()})
+        count = upkeep.backup(folder, target, beside={"vocabularies": vocabularies.folder_of(folder)})
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
     size = target.stat().st_size
     if arguments.json:
         say_json({"file": str(target), "pictures": count, "bytes": size})
     else:
-        say(f"{target}: all sets and {count} pictures, {_mb(size)}.")
+        say(f"{target}: all sets and {plural(count, 'picture')}, {_mb(size)}.")
     return 0
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _own_files(folder: Path) -> list[Path]:
+    """The vocabularies of a workspace, those in their bin too."""
+    return [path for path in vocabularies.folder_of(folder).rglob("*") if path.is_file()]
+
+
+def _bytes(files: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
 
 
 def _mb(size_bytes: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from captioner.captions.groups import SettingGroup
 from captioner.errors import CaptionerError, SettingsError
+from captioner.plural import plural
 from captioner.workspace import Workspace
 
 
@@ -20,13 +21,14 @@ class KeptFiles:
     def __init__(
         self, groups: Sequence[SettingGroup], workspace: Workspace, clock: Callable[[], float] = time.time
     ) -> None:
-        """Args: groups: the settings that there are here. workspace: whose sets may use files; what was deleted long
-        ago goes now."""
+        """Args: groups: the settings that there are here. workspace: whose sets may use files; those that the command
+        line kept and that sets here name are taken over, and what was deleted long ago goes now."""
         self._groups = groups
         self._workspace = workspace
         self._clock = clock
         for keeper in {declared.keeper: declared for group in groups for declared in group.fields()}.values():
             if keeper.keeper:
+                keeper.load_keeper().take_over_own(self._is_used)
                 keeper.load_keeper().empty_own_bin(clock(), self._is_used)
 
     def add(self, field: str, file_name: str, data: bytes) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class KeptFiles:
         keeper = self._keeper(field)
         others = [one for one in self._workspace.space.sets_naming(name) if one != set_id]
         if others:
-            sets = "another set uses" if len(others) == 1 else f"{len(others)} other sets use"
+            sets = plural(len(others), "other set uses", "other sets use")
             raise CaptionerError(f"{sets} it, perhaps one in the bin; choose another file there first.", code="in_use")
         keeper.delete_own(name, self._clock())
         return {}

@@ -27,6 +27,7 @@ from captioner.captions.recipe_file import RecipeFile
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
+from captioner.plural import plural
 from captioner.records import MAIN
 from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
@@ -74,7 +75,7 @@ class Service:
         managed_by: ManagedBy = "all",
     ) -> None:
         """Args: allowed_ids: as `Choices`. shares: what each may take; None for no limits. managed_by: as `Models`."""
-        shares = shares or Shares(workspace, worker)
+        self._shares = shares = shares or Shares(workspace, worker)
         self.workspace = workspace
         self._counted: Recent[bytes, int] = Recent(100_000)
         self.choices = Choices(manager.models, workspace, allowed_ids)
@@ -115,10 +116,14 @@ class Service:
 
     # Sets and pictures
 
-    def new_set(self, values: Mapping[str, Any] | None = None, name: str = "") -> dict[str, Any]:
-        """A new set with the settings that the page shows; its captions are main ones, of whatever kind those are."""
+    def new_set(self, values: Mapping[str, Any] | None = None, name: str = "", user: str = "") -> dict[str, Any]:
+        """A new set with the settings that the page shows; its captions are main ones, of whatever kind those are.
+
+        Args: user: whose it is, where people have names.
+        """
         plan = replace(self.choices.plan_of(values), kind=MAIN, kinds=())
         set_id = self.workspace.create_set(name, plan.to_flat())
+        self._shares.claim(set_id, user)
         return {"set": set_id, "cursor": self.workspace.find_set(set_id).version}
 
     def open_set(self, set_id: str) -> dict[str, Any]:
@@ -162,7 +167,7 @@ class Service:
     def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
         """Take pictures out of the set; undo brings them back."""
         count = len(picture_ids)
-        label = "Remove a picture" if count == 1 else f"Remove {count} pictures"
+        label = "Remove a picture" if count == 1 else f"Remove {plural(count, 'picture')}"
         return {"removed": list(self.workspace.remove_pictures(set_id, picture_ids, label=label).picture_ids)}
 
     def rename_set(self, set_id: str, name: str) -> dict[str, Any]:

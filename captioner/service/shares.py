@@ -1,16 +1,18 @@
-"""How much each set and each user may take, where the app's start says so: pictures a set, jobs at once a user."""
+"""Whose a new set is, and how much each set and each user may take, where the app's start says so: pictures a set, jobs
+at once a user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from captioner.errors import CaptionerError
+from captioner.plural import plural
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 
 
 class Shares:
-    """Limits that hold for all visitors; none unless they are given."""
+    """Owners and limits that hold for all visitors; none unless they are given."""
 
     def __init__(
         self,
@@ -20,13 +22,21 @@ class Shares:
         pictures_a_set: int | None = None,
         jobs_a_user: int | None = None,
         owner_of: Callable[[str], str | None] = lambda set_id: None,
+        claim: Callable[[str, str], object] = lambda set_id, user: None,
     ) -> None:
-        """Args: owner_of: whose a set is, None where there are no users; a set is then counted for itself."""
+        """Args: owner_of: whose a set is, None where there are no users; a set is then counted for itself. claim: makes
+        a new set a user's."""
         self._workspace = workspace
         self._worker = worker
         self._pictures_a_set = pictures_a_set
         self._jobs_a_user = jobs_a_user
         self._owner_of = owner_of
+        self._claim = claim
+
+    def claim(self, set_id: str, user: str) -> None:
+        """Make a new set its maker's, if that is somebody with a name. Raises: StoreError."""
+        if user:
+            self._claim(set_id, user)
 
     def check_room(self, set_id: str) -> None:
         """Raises: CaptionerError: the set is full."""
@@ -35,8 +45,8 @@ class Shares:
         count = sum(one.picture_count for one in self._workspace.sets([set_id]))
         if count >= self._pictures_a_set:
             raise CaptionerError(
-                f"the set has {count:,} pictures, and no set may have more than {self._pictures_a_set:,} here; begin "
-                "another one.",
+                f"the set has {plural(count, 'picture')}, and no set may have more than {self._pictures_a_set:,} here; "
+                "begin another one.",
                 code="set_full",
             )
 
@@ -47,7 +57,7 @@ class Shares:
             return
         going_on = [job for job in self._worker.jobs() if not job.is_finished and self._owner_of(job.owner) == user]
         if len(going_on) >= self._jobs_a_user:
-            what = "1 job is" if len(going_on) == 1 else f"{len(going_on)} jobs are"
+            what = plural(len(going_on), "job is", "jobs are")
             raise CaptionerError(
                 f"{what} going on in other sets of {user}, and nobody may have more at once here; wait, or stop one.",
                 code="too_many_jobs",

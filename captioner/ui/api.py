@@ -50,7 +50,7 @@ from captioner.ui.asked import (
     whole,
     word,
 )
-from captioner.ui.asking import is_operator
+from captioner.ui.asking import is_operator, user
 from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
 from captioner.ui.keeping_endpoints import KEEPING_SHAPES, keeping_functions
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
@@ -116,7 +116,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
 
     def new_set() -> str:
         """Makes an empty caption set and returns its id; who knows the id may see and change the set."""
-        return str(service.new_set()["set"])
+        return str(service.new_set(user=user())["set"])
 
     def add_pictures(
         set_id: str,

@@ -6,17 +6,27 @@ from gradio.context import LocalContext
 
 from captioner.errors import CaptionerError
 from captioner.service.service import Service
-from captioner.ui.visitors import VISITOR
+from captioner.ui.visitors import VISITOR, Visitor
+
+
+def _visitor() -> Visitor | None:
+    """Whose request is answered now; None where Gradio hands none on, so that nobody is known."""
+    request = LocalContext.request.get(None)
+    scope = getattr(getattr(request, "request", request), "scope", None) or {}
+    found = scope.get(VISITOR)
+    return found if isinstance(found, Visitor) else None
 
 
 def is_operator() -> bool:
-    """Whether the request that is answered now is an operator's; so is what no request asks for."""
-    request = LocalContext.request.get(None)
-    if request is None:
-        return True
-    scope = getattr(request, "scope", None) if not hasattr(request, "request") else request.request.scope
-    visitor = (scope or {}).get(VISITOR)
-    return visitor is not None and bool(visitor.is_operator)
+    """Whether the request that is answered now is known to be an operator's."""
+    visitor = _visitor()
+    return visitor is not None and visitor.is_operator
+
+
+def user() -> str:
+    """The name of who asks; "" where nobody has a name, or nobody is known."""
+    visitor = _visitor()
+    return "" if visitor is None else visitor.user
 
 
 def check_operator(service: Service) -> None:

@@ -122,7 +122,7 @@ class Guard:
                 own = await self._visitors.answer(visitor, scope["method"], scope["path"], query, told)
                 await (own or _refuse(404, _NOTHING))(scope, receive, send)
                 return
-            await self._visitors.check_path(visitor, scope["path"])
+            self._visitors.check_path(visitor, scope["path"])
             if passage.kind is Kind.UPLOAD:
                 self._visitors.count_upload(visitor, _length(scope, passage))
             if passage.kind is not Kind.JSON:
@@ -132,7 +132,7 @@ class Guard:
                 call = read_call(text, self._upload_folder, ("", *_own_hosts(Headers(scope=scope))))
                 if self._callables is not None:
                     self._callables.check(scope["path"], call)
-                if await self._visitors.check_call(visitor, call):
+                if self._visitors.check_call(visitor, call):
                     text = json.dumps(call).encode()
                 del call  # the application reads it again
                 await self._app(scope, replayed(text, receive), send)

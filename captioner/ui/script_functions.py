@@ -34,6 +34,7 @@ from captioner.ui.asked import (
     text,
     whole,
 )
+from captioner.ui.asking import user
 from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
 from captioner.ui.import_functions import import_functions
@@ -58,7 +59,7 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
-        _function("new_set", {"settings": shown}, lambda asked: service.new_set(asked["settings"])),
+        _function("new_set", {"settings": shown}, lambda asked: service.new_set(asked["settings"], user=user())),
         _function("open_set", of_set, lambda asked: service.open_set(asked["set"])),
         _function(
             "changes",

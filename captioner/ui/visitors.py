@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,24 +55,16 @@ class Visitor:
 class SetDoor:
     """Whose sets are, for those who come by name.
 
-    since: when people began to come by name, seconds since 1970. A set that is made from then on is its maker's, the
-    first to name it, since nobody else can know its id. An older one is nobody's and open to who has its link, as it
-    was, until somebody makes it theirs on purpose.
+    A set is its maker's from the first. One that was made where nobody came by name is nobody's and open to who has its
+    link, as it was, until somebody makes it theirs on purpose.
     """
 
     workspace: Workspace
     owners: Owners
-    since: float = 0.0
 
     def may_enter(self, set_id: str, user: str) -> bool:
-        """Whether a request of the user may name the set; one that is not there is left to the app."""
+        """Whether a request of the user may name the set; one that is not there is left to the app. Asks no disk."""
         found = self.owners.of(set_id)
-        if found is None:
-            try:
-                is_older = self.workspace.find_set(set_id).created_at < self.since
-            except UnknownSet:
-                return True
-            found = None if is_older else self.owners.claim(set_id, user)
         return found is None or found.is_shared or found.owner == user
 
 
@@ -145,13 +137,13 @@ class Visitors:
         except CaptionerError as error:
             return PlainTextResponse(str(error), 400)
 
-    async def check_path(self, visitor: Visitor, path: str) -> None:
+    def check_path(self, visitor: Visitor, path: str) -> None:
         """Raises: RefusedBody: it leads to another's set."""
         found = _SET_PATH.fullmatch(path)
         if found is not None and self._sets is not None:
-            await self._check(visitor, found[1])
+            self._check(visitor, found[1])
 
-    async def check_call(self, visitor: Visitor, call: Any) -> bool:
+    def check_call(self, visitor: Visitor, call: Any) -> bool:
         """Look at the sets that a call names. Another's that are only listed are taken out of the call.
 
         Returns: whether something was taken out. Raises: RefusedBody: it asks for another's set.
@@ -159,26 +151,18 @@ class Visitors:
         if self._sets is None:
             return False
         for set_id in _asked_for(call):
-            await self._check(visitor, set_id)
+            self._check(visitor, set_id)
         data = call.get("data") if isinstance(call, dict) else None
         listed = data.get("sets") if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(listed, list):
             return False
         asked = [one for one in listed if isinstance(one, str)][:LISTED_AT_ONCE]
-        data["sets"] = await run_in_threadpool(self._may_list, asked, visitor.user)
+        data["sets"] = [one for one in asked if self._sets.may_enter(one, visitor.user)]
         return bool(data["sets"] != listed)
 
-    def _may_list(self, set_ids: Sequence[str], user: str) -> list[str]:
-        """Those of the sets that a user may enter; asks the database, so not where all requests are answered."""
+    def _check(self, visitor: Visitor, set_id: str) -> None:
         assert self._sets is not None
-        return [one for one in set_ids if self._sets.may_enter(one, user)]
-
-    async def _check(self, visitor: Visitor, set_id: str) -> None:
-        assert self._sets is not None
-        known = self._sets.owners.of(set_id)
-        if known is not None and (known.is_shared or known.owner == visitor.user):
-            return
-        if not await run_in_threadpool(self._sets.may_enter, set_id, visitor.user):
+        if not self._sets.may_enter(set_id, visitor.user):
             raise RefusedBody(404, _NO_SET, "unknown_set")
 
     def count_upload(self, visitor: Visitor, size_bytes: int) -> None:

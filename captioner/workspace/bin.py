@@ -32,14 +32,13 @@ class Binned:
 
 
 class Bin:
-    """The bin of a workspace; what has waited long enough goes when it is opened or looked into."""
+    """The bin of a workspace; what has waited long enough goes when the workspace is opened or the bin looked into."""
 
     def __init__(self, database: Database, files: PictureFiles, clock: Callable[[], float]) -> None:
         self._database = database
         self._files = files
         self._clock = clock
         self._emptied_at = clock()
-        self.empty()
 
     def put(self, set_id: str) -> None:
         """Delete a set, to be had back for `KEPT_DAYS`. Raises: UnknownSet."""

@@ -71,6 +71,7 @@ class Workspace:
         self.jobs = StoredJobs(self._database, clock)
         self.kind_texts = KindTexts(self._database)
         self.bin = Bin(self._database, self._files, clock)
+        self.bin.empty()
         self.space = Space(self._database, self._files)
 
     @property

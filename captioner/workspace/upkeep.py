@@ -41,6 +41,16 @@ class Freed:
 
 
 @dataclass(frozen=True, slots=True)
+class Emptied:
+    """What was deleted for good: sets of the bin, their pictures, those that were removed from other sets."""
+
+    sets: int
+    set_pictures: int
+    removed_pictures: int
+    freed: Freed
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """What a workspace takes on the disk. other_bytes: copies of the database that updates and rescues left."""
 
@@ -102,16 +112,17 @@ def compact(folder: Path) -> Freed:
         return _freed(before, _sizes(folder))
 
 
-def empty(folder: Path) -> tuple[int, int, Freed]:
+def empty(folder: Path) -> Emptied:
     """Delete for good, at once, all sets in the bin and all pictures that were removed from others; then as `compact`.
 
-    Returns: how many sets, how many pictures, what became free. Raises: StoreError: as `compact`.
+    Raises: StoreError: as `compact`.
     """
     with _alone(folder) as database:
-        before = _sizes(folder)
-        sets, pictures = Bin(database, PictureFiles(folder), time.time).empty(kept_days=0)
+        before, pictures = _sizes(folder), _picture_count(database)
+        sets, removed = Bin(database, PictureFiles(folder), time.time).empty(kept_days=0)
+        of_sets = pictures - _picture_count(database) - removed
         database.shrink()
-        return sets, pictures, _freed(before, _sizes(folder))
+        return Emptied(sets, of_sets, removed, _freed(before, _sizes(folder)))
 
 
 def backup(folder: Path, target: Path, *, beside: Mapping[str, Path] | None = None) -> int:
@@ -207,6 +218,11 @@ def _alone(folder: Path) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def _picture_count(database: Database) -> int:
+    with database.read() as db:
+        return int(db.execute("SELECT COUNT(*) FROM pictures").fetchone()[0])
 
 
 def _sizes(folder: Path) -> Freed:
