@@ -38,14 +38,16 @@ class Said:
     tags: dict[str, float] | None
 
 
-def caption_files(paths: Sequence[Path], settings: Mapping[str, Any], models: Path, out: Path) -> list[Said]:
-    """A caption file a picture. Args: settings: flat, as ours. models: a folder with a subfolder a model."""
+def caption_files(paths: Sequence[Path], settings: Mapping[str, Any], models: Path, out: Path) -> Iterator[Said]:
+    """A caption file a picture, one by one.
+
+    Args: settings: flat, as ours. models: a folder with a subfolder a model.
+    """
     out.mkdir(parents=True, exist_ok=True)
     captioner = blip.Transformers(models / settings["captioner"], "cpu")
     sampling = SamplingSettings.from_mapping({f.name: settings[f.name] for f in SamplingSettings.fields()})
     interrogator = _interrogator(models / settings["clip"], out) if settings["clip"] else None
     tagger = wd14.Peer(models / settings["wd14"], "CPUExecutionProvider") if settings["wd14"] else None
-    said = []
     for path in paths:
         with Image.open(path) as file:
             image = file.convert("RGB")
@@ -58,8 +60,7 @@ def caption_files(paths: Sequence[Path], settings: Mapping[str, Any], models: Pa
         tags = None if tagger is None else tagger.tag(image)
         kept = [name for name, score in (tags or {}).items() if score >= settings["general_threshold"]]
         (out / f"{path.stem}.txt").write_text(", ".join([sentence, *(flavors or []), *kept]), encoding="utf-8")
-        said.append(Said(sentence, flavors, tags))
-    return said
+        yield Said(sentence, flavors, tags)
 
 
 def _text(captioner: blip.Transformers, tokens: list[int], prompt: str) -> str:

@@ -1,24 +1,22 @@
 """Pictures and settings in, layers and captions out: which models run on what, in one readable place.
 
-Models run in the order in which they read each other; a failed batch is asked again picture by picture. Knows no page,
-no store and no file.
+Models run in the order in which they read each other, and those that do not at once where cores are idle
+(`side_by_side`); a failed batch is asked again picture by picture (`answers`). Knows no page, no store and no file.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from captioner.ahead import Ahead
+from captioner.answers import answered_layer, answers_of, failures_on_picture
 from captioner.captions.layers import (
-    PROMPT_ASKED,
-    REDRAWN,
     as_of_plan,
     in_reading_order,
     latest,
@@ -32,24 +30,17 @@ from captioner.captions.layers import (
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.recipe import trigger_of
 from captioner.captions.review import Reading
-from captioner.contract import Captioner, Model, ModelUser, PictureInput, Tagger
-from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory, SomeFailed
-from captioner.limits import shown as as_shown
+from captioner.contract import ModelUser, PictureInput
+from captioner.errors import BadPicture, CaptionerError, ModelFailed
 from captioner.models import registry
-from captioner.models.cards import is_lost
-from captioner.models.memory import have_idle_step_back, is_out_of_memory
-from captioner.records import Alternative, Caption, Layer, Sentence, Tag
-from captioner.redrawing import redrawn
-from captioner.settings import Effect, Settings
+from captioner.records import Alternative, Caption, Layer
+from captioner.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 _log = logging.getLogger(__name__)
-
-STORED_ALTERNATIVES = 9
-"""Other sentences that a layer keeps, best first: with the sentence itself the ten best of a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +156,9 @@ def make_layers(
         ahead: where the pictures come from, to be told what the models make of pictures before they look.
     """
     source = iter(pictures)
-    while batch := _next_batch(source, batch_size, batch_pixels):
-        yield _ask_models(batch, plan, manager, only, stored or {}, ahead)
+    with SideBySide() as side_by_side:
+        while batch := _next_batch(source, batch_size, batch_pixels):
+            yield _ask_models(batch, plan, manager, only, stored or {}, ahead, side_by_side)
 
 
 def can_draw(plan: Plan) -> bool:
@@ -209,23 +201,70 @@ def _ask_models(
     only: Collection[str] | None,
     stored: Mapping[str, Sequence[Layer]],
     ahead: Ahead[Any] | None,
+    side_by_side: SideBySide,
 ) -> list[PictureLayers]:
     ordered = in_reading_order(plan)
     wanted = {planned.family for planned in ordered} if only is None else set(only)
     read_by_wanted = {
         family for planned in ordered if planned.family in wanted for family in read_families(planned, plan)
     }
-    layers: dict[str, list[Layer]] = {picture_id: [] for picture_id, _ in batch}
-    errors: dict[str, CaptionerError] = {}
-    for planned in ordered:
-        todo = [(picture_id, shown) for picture_id, shown in batch if picture_id not in errors]
-        if planned.family not in wanted:
-            if planned.family not in read_by_wanted:
+    asked = [planned for planned in ordered if planned.family in wanted | read_by_wanted]
+    found = _Found({picture_id: [] for picture_id, _ in batch})
+
+    def todo_of(planned: PlannedModel) -> list[tuple[str, PictureInput]]:
+        todo = [(picture_id, shown) for picture_id, shown in batch if picture_id not in found.errors]
+        if planned.family in wanted:
+            return todo
+        return [one for one in todo if planned.family not in latest(stored.get(one[0], ()), plan)]
+
+    for group in _independent(asked, plan):
+        work = [
+            partial(_ask, planned, todo, plan, manager, stored, found.layers, None)
+            for planned in group
+            if (todo := todo_of(planned))
+        ]
+        if side_by_side.is_of_use([planned.family for planned in group]) and len(work) > 1:
+            try:
+                said = side_by_side.run(work)
+            except Exception as error:  # noqa: BLE001 - asked again one after the other, where it is raised
+                _log.info("models are asked one after the other: %s", error)
+                said = []
+            if said and not any(isinstance(one, CaptionerError) for each in said for one in each.values()):
+                for each in said:
+                    found.take(each)
                 continue
-            todo = [one for one in todo if planned.family not in latest(stored.get(one[0], ()), plan)]
-        if todo:
-            _ask(planned, todo, plan, manager, stored, layers, errors, ahead)
-    return [PictureLayers(picture_id, tuple(made), errors.get(picture_id)) for picture_id, made in layers.items()]
+            side_by_side.give_up()
+        for planned in group:
+            if todo := todo_of(planned):
+                found.take(_ask(planned, todo, plan, manager, stored, found.layers, ahead, side_by_side))
+    return [PictureLayers(one, tuple(made), found.errors.get(one)) for one, made in found.layers.items()]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What models said about a batch, by picture, and why one could not."""
+
+    layers: dict[str, list[Layer]]
+    errors: dict[str, CaptionerError] = field(default_factory=dict)
+
+    def take(self, said: Mapping[str, Layer | CaptionerError]) -> None:
+        """One model's."""
+        for picture_id, one in said.items():
+            if isinstance(one, CaptionerError):
+                self.errors[picture_id] = one
+            else:
+                self.layers[picture_id].append(one)
+
+
+def _independent(ordered: Sequence[PlannedModel], plan: Plan) -> list[list[PlannedModel]]:
+    """The models in their order, in groups of neighbours of which none reads another."""
+    groups: list[list[PlannedModel]] = []
+    for planned in ordered:
+        if groups and not {one.family for one in groups[-1]} & set(read_families(planned, plan)):
+            groups[-1].append(planned)
+        else:
+            groups.append([planned])
+    return groups
 
 
 def _ask(
@@ -234,16 +273,20 @@ def _ask(
     plan: Plan,
     manager: ModelUser,
     stored: Mapping[str, Sequence[Layer]],
-    layers: Mapping[str, list[Layer]],
-    errors: dict[str, CaptionerError],
+    layers: Mapping[str, Sequence[Layer]],
     ahead: Ahead[Any] | None,
-) -> None:
-    """Ask one model; what it says goes to `layers`, why it could not to `errors`."""
+    side_by_side: SideBySide | None = None,
+) -> dict[str, Layer | CaptionerError]:
+    """Ask one model. Args: layers: what others said before. side_by_side: to be told where it works.
+
+    Returns: what it said about each picture, or why it could not.
+    """
     inputs, marks = [], []
     for picture_id, shown in todo:
         at_hand = (*stored.get(picture_id, ()), *layers[picture_id])
         inputs.append(input_for(planned, shown, plan, at_hand))
         marks.append(what_it_reads(planned, plan, at_hand, shown.name, shown.existing, shown.folder))
+    said: dict[str, Layer | CaptionerError] = {}
     with manager.use(planned.model, planned.family) as model:
         if ahead is not None:
             ahead.learn(planned.family, model)
@@ -251,15 +294,18 @@ def _ask(
         answers = [
             answer
             for start in range(0, len(inputs), size)
-            for answer in _answers(model, inputs[start : start + size], planned.settings)
+            for answer in answers_of(model, inputs[start : start + size], planned.settings)
         ]
         for (picture_id, _), given, read, answer in zip(todo, inputs, marks, answers, strict=True):
             try:
                 with failures_on_picture(model):
                     made = answered_layer(picture_id, planned, model, given, read, answer)
-                layers[picture_id].append(as_of_plan(made, planned, plan))
+                said[picture_id] = as_of_plan(made, planned, plan)
             except (ModelFailed, BadPicture) as error:
-                errors[picture_id] = error
+                said[picture_id] = error
+        if side_by_side is not None:
+            side_by_side.learn(planned.family, model.device)
+    return said
 
 
 def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Sequence[Layer]) -> PictureInput:
@@ -276,125 +322,3 @@ def input_for(planned: PlannedModel, shown: PictureInput, plan: Plan, layers: Se
         digest=shown.digest,
         preprocessed=shown.preprocessed,
     )
-
-
-def _answers(
-    model: Model, inputs: Sequence[PictureInput], settings: Settings, *, is_last_try: bool = False
-) -> list[Sentence | tuple[Tag, ...] | CaptionerError]:
-    """What the model says about each picture, or why it could not: a failed batch is asked again one by one.
-
-    Where one finds no memory, the models that nobody uses step back, and it has a last try; a model that says
-    OutOfMemory had them do so itself (`in_halves`).
-    """
-    try:
-        if isinstance(model, Captioner):
-            answers: list[Any] = list(model.caption(inputs, settings))
-        else:
-            assert isinstance(model, Tagger)
-            answers = list(model.tag(inputs, settings))
-        if len(answers) != len(inputs):
-            raise RuntimeError(f"{len(answers)} answers for {len(inputs)} pictures")
-        return answers
-    except SomeFailed as error:
-        return list(error.answers)
-    except Exception as error:
-        if _concerns_all_pictures(error):
-            raise
-        is_short = is_out_of_memory(error) and not isinstance(error, OutOfMemory)
-        if len(inputs) == 1 and (is_last_try or not is_short):
-            return [_failure(model, error)]
-    # Outside the except block, whose traceback would keep the failed batch's tensors alive.
-    if len(inputs) == 1:
-        have_idle_step_back()
-        return _answers(model, inputs, settings, is_last_try=True)
-    return [answer for shown in inputs for answer in _answers(model, [shown], settings)]
-
-
-@contextmanager
-def failures_on_picture(model: Model) -> Iterator[None]:
-    """Whatever a model raises about a picture within the block costs that picture: it becomes a `ModelFailed`.
-
-    Raises: CaptionerError: what concerns all pictures, a model that is damaged, say.
-    """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, CaptionerError) or _concerns_all_pictures(error):
-            raise
-        raise _failure(model, error) from error
-
-
-def _concerns_all_pictures(error: Exception) -> bool:
-    if isinstance(error, CaptionerError):
-        return not isinstance(error, ModelFailed | BadPicture)
-    return is_lost(error)  # the manager says so
-
-
-def _failure(model: Model, error: Exception) -> CaptionerError:
-    """What a picture is said to have failed with. What nobody foresaw is a bug, and goes to the log as a whole."""
-    if isinstance(error, CaptionerError):
-        return error
-    name = model.title or model.family
-    if is_out_of_memory(error):
-        return OutOfMemory(f"{name} found no memory for this picture; close other programs or save a smaller copy.")
-    _log.error("%s failed on a picture", name, exc_info=error)
-    reason = as_shown(f"{type(error).__name__}: {error}", max_length=160)
-    return ModelFailed(f"{name} failed on this picture ({reason}); leave it out. The log says where it failed.")
-
-
-def answered_layer(
-    picture_id: str,
-    planned: PlannedModel,
-    model: Model,
-    given: PictureInput,
-    read: Mapping[str, str],
-    answer: Sentence | tuple[Tag, ...] | CaptionerError,
-) -> Layer:
-    """A model's answer as it is kept; one that went wrong is asked for again, see `redrawing`.
-
-    Args: given, read: what the model read beside the picture, itself and as `layers.what_it_reads`.
-    Raises: CaptionerError: the answer is that it failed; as `Captioner.draw`.
-    """
-    if not isinstance(model, Captioner):
-        if isinstance(answer, CaptionerError):
-            raise answer
-        return made_layer(picture_id, planned, model.revision, read, answer)
-    assert not isinstance(answer, tuple)
-    found = redrawn(model, given, planned.settings, answer)
-    told: dict[str, Any] = {} if found.draws is None else {REDRAWN: found.draws}
-    if asked := model.asked(given, planned.settings):
-        told[PROMPT_ASKED] = asked
-    return made_layer(picture_id, planned, model.revision, {**read, **told}, found.sentence, seeds_on=found.kept)
-
-
-def made_layer(
-    picture_id: str,
-    planned: PlannedModel,
-    revision: str,
-    read: Mapping[str, Any],
-    answer: Sentence | tuple[Tag, ...],
-    *,
-    seeds_on: int = 0,
-) -> Layer:
-    """A model's answer as it is kept.
-
-    Args: read: what it read beside the picture, as `layers.what_it_reads`, and what else there is to tell of the run.
-        seeds_on: how many seeds behind the settings' own the one lies that drew it.
-    """
-    run_settings = {**planned.settings.to_mapping(Effect.RUN), **read}
-    seed = run_settings.get("seed")
-    return Layer(
-        picture_id=picture_id,
-        model=planned.model,
-        family=planned.family,
-        model_revision=revision,
-        run_settings=run_settings,
-        seed=seed if seed is None else (seed + seeds_on) % 2**31,
-        created_at=time.time(),
-        sentence=_with_best_alternatives(answer) if isinstance(answer, Sentence) else None,
-        tags=None if isinstance(answer, Sentence) else answer,
-    )
-
-
-def _with_best_alternatives(sentence: Sentence) -> Sentence:
-    return replace(sentence, alternatives=sentence.alternatives[:STORED_ALTERNATIVES])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from captioner.contract import ModelSpec
 from captioner.errors import BadModel
-from captioner.models.weights import check_weights, fingerprint
+from captioner.models.weights import check_weights, fingerprinting
 from captioner.records import Tag
 from captioner.settings import Effect, Levels, Settings, real, switch
 from taggers.onnx_labels import Label
@@ -87,17 +87,18 @@ class DescribedTagger(OnnxTagger):
         folder = description.folder_in(Path(place))
         weights = folder / description.weights
         check_weights(weights)
-        labels = description.read_labels(folder)
-        model = OnnxModel(
-            weights,
-            device=device,
-            is_channels_first=description.layout == "nchw",
-            activation=description.activation,
-            output=description.output,
-            edge_px=description.edge_px,
-        )
-        check_fit(model, labels, folder / description.labels)
-        return cls(model, labels, fingerprint(weights), description)
+        with fingerprinting(weights) as revision:
+            labels = description.read_labels(folder)
+            model = OnnxModel(
+                weights,
+                device=device,
+                is_channels_first=description.layout == "nchw",
+                activation=description.activation,
+                output=description.output,
+                edge_px=description.edge_px,
+            )
+            check_fit(model, labels, folder / description.labels)
+            return cls(model, labels, revision(), description)
 
     @classmethod
     def accepts(cls, folder: Path) -> bool:

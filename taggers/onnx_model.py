@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from captioner.contract import ModelSpec, PictureInput, Tagger
 from captioner.errors import BadModel, ModelFailed
 from captioner.models.memory import in_halves
-from captioner.models.weights import check_weights, fingerprint
+from captioner.models.weights import check_weights, fingerprinting
 from captioner.records import Tag
 from taggers.onnx_labels import CATEGORIES, Label, read_labels, to_tags
 from taggers.onnx_session import CPU, CUDA, OnnxSession, import_onnxruntime
@@ -197,10 +197,13 @@ class OnnxTagger(Tagger):
         folder = cls._files_in(Path(place))
         weights, labels_path = folder / cls.weights_name, folder / cls.labels_name
         check_weights(weights)
-        labels = cls.read_labels(labels_path)
-        model = OnnxModel(weights, device=device, is_channels_first=cls.is_channels_first, activation=cls.activation)
-        check_fit(model, labels, labels_path)
-        return cls(model, labels, fingerprint(weights))
+        with fingerprinting(weights) as revision:
+            labels = cls.read_labels(labels_path)
+            model = OnnxModel(
+                weights, device=device, is_channels_first=cls.is_channels_first, activation=cls.activation
+            )
+            check_fit(model, labels, labels_path)
+            return cls(model, labels, revision())
 
     @classmethod
     def read_labels(cls, path: Path) -> tuple[Label, ...]:

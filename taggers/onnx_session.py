@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from captioner.errors import BadModel, MissingPackage, OutOfMemory
 from captioner.models.cards import card_number
 from captioner.models.devices import Memory
 from captioner.models.memory import is_out_of_memory
+from captioner.side_by_side import usable_cores
 
 _PIP = "pip install onnxruntime-gpu[cuda,cudnn] (without an NVIDIA card: pip install onnxruntime)"
 _NO_CODE = "no kernel image"  # what CUDA says of a card for which onnxruntime has no code, in the first run
@@ -146,7 +146,7 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # An explicit number keeps onnxruntime from pinning threads to cores a container may not use.
-        options.intra_op_num_threads = _usable_cores()
+        options.intra_op_num_threads = usable_cores()
         # Idle threads that spin would take the cores from the captioner, which runs in turn with the tagger.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
@@ -201,12 +201,6 @@ def _giving_back(arena: str) -> Any:
     options = import_onnxruntime().RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
     return options
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _first_line(error: Exception) -> str:

@@ -23,6 +23,7 @@ from captioner.file_bin import FileBin
 from captioner.files import data_folder, written_whole
 from captioner.limits import MAX_LABEL_LENGTH, shown
 from captioner.models.weights import LFS_POINTER
+from captioner.plural import plural
 
 KINDS = ("mediums", "artists", "trendings", "movements", "flavors")
 """Every kind of public vocabulary, in the order in which a caption names them."""
@@ -216,7 +217,7 @@ def own_text(name: str) -> str | None:
     if path is None:
         return None
     count = path.read_bytes().count(b"\n")
-    return f"{name.rpartition('-')[0]} ({count:,} {'label' if count == 1 else 'labels'})"
+    return f"{name.rpartition('-')[0]} ({plural(count, 'label')})"
 
 
 def add_own(file_name: str, data: bytes) -> str:

@@ -75,7 +75,6 @@ def batch(shell: Shell, *words: str) -> Any:
     return shell("batch", *words, "--models", shell.models, "--device", "cpu", "--format", "jsonl")
 
 
-@pytest.mark.slow
 def test_a_bucket_is_captioned_into_another_folder_of_it(shell: Shell, bucket: Bucket) -> None:
     bucket.busy = {"raw/1.png": 2}
     ran = batch(shell, "s3://photos/raw", "--out", "s3://photos/out", "--part-pictures", "2")
@@ -87,15 +86,14 @@ def test_a_bucket_is_captioned_into_another_folder_of_it(shell: Shell, bucket: B
     assert again.summary == ran.summary
 
 
-@pytest.mark.slow
 def test_an_object_that_stays_busy_costs_itself(shell: Shell, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda s: None)
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)  # its own, with pauses between
     bucket.busy = {"raw/1.png": 10_000}
     batch(shell, "s3://photos/raw", "--out", "out")
     assert [row["error_code"] for row in rows_in(shell.folder / "out")] == ["", "unreadable", "", "", ""]
 
 
-@pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_one_sentence(shell: Shell, bucket: Bucket) -> None:
     ran = batch(shell, "s3://nobody/raw", "--out", "out")
     assert (ran.status, ran.summary) == (2, "captioner: s3://nobody/raw is not there; check the address.")

@@ -39,11 +39,12 @@ def test_a_job_compares_the_captions_and_tags_of_both_sides(
     torch.set_num_threads(threads)
     assert [(row.name, row.equal) for row in rows] == [
         (one.name, True),
+        (f"{one.name}_next", None),
         (f"{one.name}_rate", None),
         (f"{one.name}_waited", None),
     ]
     assert rows[0].ratio is not None and rows[0].ratio > 0
-    assert 0 <= rows[2].value < 100
+    assert 0 <= rows[3].value < 100
     for side in ("ours", "theirs"):
         assert sorted(path.name for path in (tmp_path / side).glob("*.txt")) == ["00.txt", "01.txt", "02.txt"]
 
@@ -51,9 +52,9 @@ def test_a_job_compares_the_captions_and_tags_of_both_sides(
 def test_a_difference_shows(models: Path, tmp_path: Path) -> None:
     one = job.JOBS[0]
     photos = job.save_photos(tmp_path / "photos", 2, SIZES)
-    made, _ = job.ours(photos, one, models, tmp_path / "ours")
-    said = job.peers.caption_files(photos, job.plan_settings(one, models), models, tmp_path / "theirs")
-    assert job.peers.agree(made[0], said[0])
+    made, _, _ = job.ours(photos, one, models, tmp_path / "ours")
+    [said, _] = job.peers.caption_files(photos, job.plan_settings(one, models), models, tmp_path / "theirs")
+    assert job.peers.agree(made[0], said)
     assert not job.peers.agree(made[0], job.peers.Said("something else", None, None))
 
 
@@ -61,6 +62,11 @@ def test_a_model_s_waiting_is_measured_beside_what_opening_alone_takes(tmp_path:
     rows = job.measure_waiting(job.save_photos(tmp_path, 6, SIZES[:1]), step_s=0.01)
     assert [(row.name, row.equal) for row in rows] == [("model_waits", True), ("model_waits_share", None)]
     assert all(row.value > 0 for row in rows)
+
+
+def test_models_that_work_side_by_side_count_once() -> None:
+    watched = job.Watched(job.OneModel(job.Card(0)), [(0, 4), (4, 6), (5, 8), (5, 6), (9, 10)])
+    assert watched.waited(2) == pytest.approx(1 / 6), "of the six seconds from the second model's begin, one"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import torch
 from transformers import BertTokenizer, BlipProcessor
 
 from captioner.errors import BadModel
-from captioner.models.blip import loading
+from captioner.models.blip import loading, selfcheck
+from captioner.models.blip.decoder import BlipDecoder
 from tests.tiny_models import VOCABULARY, random_picture, save_tiny_blip
 
 TEXTS = [
@@ -166,3 +168,13 @@ def test_a_vocabulary_that_is_none_is_refused(tiny: Path, tmp_path: Path, change
     edit(folder / "tokenizer.json", change)
     with pytest.raises(BadModel, match=message):
         loading.load(folder, torch.float32)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="this system does not tell what is mapped")
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_a_loaded_model_lets_its_file_go(tiny: Path, is_fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selfcheck, "fast_is_supported", lambda is_packed: is_fast)
+    decoder = BlipDecoder.load(tiny, "cpu", lambda: "abc")
+    gc.collect()
+    assert decoder.is_fast is is_fast and decoder.revision == "abc"
+    assert str(tiny.resolve()) not in Path("/proc/self/maps").read_text()

@@ -255,7 +255,7 @@ def test_words_behind_the_model_s_last_position_are_not_read_and_it_is_said(tiny
     captioner = BlipCaptioner.load(tiny, device="cpu")
     (reading,) = captioner.read(inputs([random_picture(0)])[0], ["dog " * 90])
     assert [word.is_read for word in reading.words] == [True] * 76 + [False] * 14
-    assert reading.note == "BLIP reads 80 tokens; the last 14 words were not read."
+    assert reading.note == "BLIP reads 80 tokens; 14 words at the end were not read."
     assert all(word.rivals == () for word in reading.words[76:])
 
 

@@ -670,7 +670,7 @@ class Terminal(io.StringIO):
 
 def test_the_bar_is_drawn_on_a_terminal_and_cleared() -> None:
     stream = Terminal()
-    with Progress(4, "pictures", stream) as progress:
+    with Progress(4, "picture", stream=stream) as progress:
         progress.step(2)
         progress.clear()
     assert "[###############...............] 2 of 4 pictures" in stream.getvalue()
@@ -683,7 +683,7 @@ def test_elsewhere_a_short_run_writes_nothing_and_a_long_one_a_line_now_and_then
     stream = io.StringIO()
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with Progress(100, "pictures", stream) as progress:
+    with Progress(100, "picture", stream=stream) as progress:
         for done in range(1, 101):
             now[0] += 1.0
             progress.step(done)
@@ -696,7 +696,7 @@ def test_pictures_that_keep_their_caption_do_not_hasten_the_estimate(monkeypatch
     stream = Terminal()
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with Progress(10, "pictures", stream) as progress:
+    with Progress(10, "picture", stream=stream) as progress:
         for done in (1, 2, 3, 4):
             progress.step(done, quick=done)
         now[0] = 60.0  # the models were loaded
@@ -711,7 +711,7 @@ def test_pictures_of_the_first_batch_do_not_hasten_the_estimate(monkeypatch: pyt
     stream = Terminal()
     now = [60.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with Progress(24, "pictures", stream) as progress:
+    with Progress(24, "picture", stream=stream) as progress:
         for done in range(1, 9):
             progress.step(done)
         assert "left" not in stream.getvalue()

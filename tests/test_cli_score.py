@@ -62,7 +62,7 @@ def test_for_programs_there_is_an_object_a_picture_and_one_of_the_set(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["photos"], "none of 1 pictures has a caption beside it (NAME.txt); nothing to score."),
+        (["photos"], "none of the pictures has a caption beside it (NAME.txt); there is nothing to score."),
         (["photos", "--top", "0"], "--top is 0; it must be at least 1."),
         (["photos", "--device", "tpu"], "--device is 'tpu'"),
     ],

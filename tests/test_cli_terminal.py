@@ -134,7 +134,7 @@ def test_everything_printed_is_one_harmless_line(capsys: pytest.CaptureFixture[s
 def test_a_progress_bar_is_named_harmlessly() -> None:
     stream = io.StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]
-    with Progress(3, HOSTILE, stream) as progress:
+    with Progress(3, HOSTILE, HOSTILE, stream=stream) as progress:
         progress.step(1)
     drawn = stream.getvalue().replace("\r\x1b[2K", "")
     assert drawn.isprintable()

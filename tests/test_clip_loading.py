@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -11,7 +12,8 @@ import pytest
 import torch
 from open_clip.transform import image_transform
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from captioner.errors import BadModel, OutOfMemory
 from captioner.models.weights import check_shapes
@@ -139,3 +141,28 @@ def test_a_long_strip_is_not_made_larger_as_a_whole(tmp_path: Path) -> None:
     with memory_growth_mb() as grown:
         preprocess(Image.new("RGB", (4, 60_000)))
     assert grown[0] < 100
+
+
+class Filling(TorchDispatchMode):
+    """Notes what fills tensors with random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen.update(name for name in ("uniform_", "normal_") if str(function).startswith(f"aten.{name}"))
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_model_is_filled_from_its_file_alone(tmp_path: Path) -> None:
+    tiny_clip(tmp_path, {})
+    with Filling() as open_clip_itself:
+        open_clip.create_model(f"local-dir:{tmp_path}")
+    assert open_clip_itself.seen == {"uniform_", "normal_"}
+    with Filling() as filling:
+        model, _, _ = loading.build(tmp_path, loading.read_config(tmp_path), "cpu", None)
+    assert not filling.seen
+    stored = load_file(tmp_path / loading.WEIGHTS)
+    assert stored.keys() == model.state_dict().keys()
+    assert all(torch.equal(tensor, stored[name]) for name, tensor in model.state_dict().items())

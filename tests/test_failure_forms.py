@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from captioner.contract import PictureInput, Tagger
+from captioner.answers import answers_of
+from captioner.contract import PictureInput
 from captioner.errors import CardLost, ModelFailed, OutOfMemory
 from captioner.models.manager import ModelManager
-from captioner.pipeline import _answers
 from captioner.records import Tag
 from tests import test_manager
-from tests.test_manager import WeightlessModel, states
+from tests.test_manager import WeightlessModel, WeightlessTagger, states
 
 models, cuda, happened = test_manager.models, test_manager.cuda, test_manager.happened
 
@@ -69,34 +69,6 @@ FORMS = (
 )
 
 
-class Failing(Tagger):
-    """A tagger that fails at every picture. asked: with how many it was asked, and whether the idle model was there."""
-
-    family = "weightless"
-    Settings = WeightlessModel.Settings
-    device, precision, runtime, revision, size_bytes = "cuda", "fp32", "none", "0", 100
-
-    def __init__(self, error: Exception, manager: ModelManager) -> None:
-        self.asked: list[tuple[int, str]] = []
-        self._error = error
-        self._manager = manager
-
-    @classmethod
-    def load(cls, place: Any, **_: Any) -> Any:
-        raise NotImplementedError
-
-    def move_to(self, device: str) -> None:
-        raise NotImplementedError
-
-    @staticmethod
-    def select(tags: Any, settings: Any) -> Any:
-        raise NotImplementedError
-
-    def tag(self, inputs: Any, settings: Any) -> list[tuple[Tag, ...]]:
-        self.asked.append((len(inputs), states(self._manager)["b"]))
-        raise self._error
-
-
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: str(form.error)[:60])
 def test_a_failure_in_work_has_its_sentence_and_its_action(
     models: str, happened: list[str], cuda: None, form: Form
@@ -104,12 +76,18 @@ def test_a_failure_in_work_has_its_sentence_and_its_action(
     manager = ModelManager(models=models, vram_bytes=1000)
     with manager.use("b", "weightless"):
         pass
-    tagger = Failing(form.error, manager)  # type: ignore[abstract]
+    were_asked: list[tuple[int, str]] = []
+
+    def fail(count: int) -> list[tuple[Tag, ...]]:
+        were_asked.append((count, states(manager)["b"]))
+        raise form.error
+
+    tagger = WeightlessTagger(fail)  # type: ignore[abstract]
     shown = [PictureInput(Image.new("RGB", (8, 8)))] * 2
 
     def run() -> list[str]:
         with manager.use("a", "weightless"):
-            return [str(answer) for answer in _answers(tagger, shown, WeightlessModel.Settings())]
+            return [str(answer) for answer in answers_of(tagger, shown, WeightlessModel.Settings())]
 
     if form.costs == "job":
         with pytest.raises(CardLost) as caught:
@@ -121,7 +99,7 @@ def test_a_failure_in_work_has_its_sentence_and_its_action(
         if form.costs == "halves":
             asked = [(2, "loaded"), (1, "loaded"), (1, "offloaded"), (1, "offloaded"), (1, "offloaded")]
     assert [form.says in one for one in said] == [True] * len(said), said
-    assert tagger.asked == asked
+    assert were_asked == asked
 
 
 @pytest.mark.parametrize(

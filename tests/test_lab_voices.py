@@ -233,7 +233,7 @@ def test_any_text_has_a_clear_outcome(
 def test_of_a_caption_that_is_too_long_the_beginning_is_judged_and_the_rest_named(demo_voices: Voices) -> None:
     caption = "a red cat " * 300
     [heard] = demo_voices.hear(SHOWN, [caption])
-    assert re.fullmatch(r"BLIP reads \d+ tokens; the last \d+ words were not read\.", heard.reading.note)
+    assert re.fullmatch(r"BLIP reads \d+ tokens; \d+ words? at the end (was|were) not read\.", heard.reading.note)
     [score], _ = score_set([heard], demo_voices.weights, is_edit=True)
     assert {word.start for word in score.words if "captioner" in word.parts} < {0, *range(len(caption))}
     assert score.words[0].parts["captioner"] > -99

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from captioner.errors import BadModel, CaptionerError, ModelNotFound, OutOfMemor
 from captioner.models import manager as manager_module
 from captioner.models import registry, sources
 from captioner.models.manager import ModelManager, resolve_device
+from captioner.records import Tag
 from captioner.settings import Settings
 from tests.tiny_models import save_tiny_blip
 
@@ -61,6 +63,31 @@ class WeightlessModel:
     def move_to(self, device: str) -> None:
         self.happened.append(f"move {self.name} to {device}")
         self.device = device
+
+
+class WeightlessTagger(Tagger):
+    """A tagger of 100 bytes that nobody loads. answer: what it says when it is asked about so many pictures."""
+
+    family = "weightless"
+    Settings = Settings
+    device, precision, runtime, revision, size_bytes = "cuda", "fp32", "none", "0", 100
+
+    def __init__(self, answer: Callable[[int], list[tuple[Tag, ...]]]) -> None:
+        self._answer = answer
+
+    @classmethod
+    def load(cls, place: Any, **_: Any) -> Any:
+        raise NotImplementedError
+
+    def move_to(self, device: str) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def select(tags: Any, settings: Any) -> Any:
+        raise NotImplementedError
+
+    def tag(self, inputs: Any, settings: Any) -> list[tuple[Tag, ...]]:
+        return self._answer(len(inputs))
 
 
 @pytest.fixture

@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from captioner.contract import PictureInput, Tagger
+from captioner.answers import answers_of
+from captioner.contract import PictureInput
 from captioner.errors import OutOfMemory
 from captioner.models.byte_cache import ByteCache
 from captioner.models.devices import Memory
 from captioner.models.manager import ModelManager
 from captioner.models.memory import in_halves, make_room
-from captioner.pipeline import _answers
 from captioner.records import Tag
 from tests import test_manager
-from tests.test_manager import WeightlessModel, states
+from tests.test_manager import WeightlessModel, WeightlessTagger, states
 
 models, cuda, happened = test_manager.models, test_manager.cuda, test_manager.happened
 
@@ -66,35 +65,19 @@ def test_work_that_finds_no_memory_is_halved_then_others_step_back_then_it_costs
 def test_a_model_that_looks_after_no_memory_itself_has_others_step_back_too(
     models: str, happened: list[str], cuda: None
 ) -> None:
-    class Tagging(Tagger):
-        family = "weightless"
-        Settings = WeightlessModel.Settings
-        device, precision, runtime, revision, size_bytes = "cuda", "fp32", "none", "0", 100
-
-        @classmethod
-        def load(cls, place: Any, **_: Any) -> Any:
-            raise NotImplementedError
-
-        def move_to(self, device: str) -> None:
-            raise NotImplementedError
-
-        @staticmethod
-        def select(tags: Any, settings: Any) -> Any:
-            raise NotImplementedError
-
-        def tag(self, inputs: Any, settings: Any) -> list[tuple[Tag, ...]]:
-            if states(manager)["b"] == "loaded":
-                raise RuntimeError("CUDA error: out of memory")
-            return [() for _ in inputs]
+    def tag(count: int) -> list[tuple[Tag, ...]]:
+        if states(manager)["b"] == "loaded":
+            raise RuntimeError("CUDA error: out of memory")
+        return [()] * count
 
     manager = ModelManager(models=models, vram_bytes=1000)
     use(manager, "b")
-    tagging = Tagging()  # type: ignore[abstract]
+    tagging = WeightlessTagger(tag)  # type: ignore[abstract]
     shown = PictureInput(Image.new("RGB", (8, 8)))
     with manager.use("a", "weightless"):
-        assert _answers(tagging, [shown, shown], WeightlessModel.Settings()) == [(), ()]
+        assert answers_of(tagging, [shown, shown], WeightlessModel.Settings()) == [(), ()]
     use(manager, "b")
-    [said] = _answers(tagging, [shown], WeightlessModel.Settings())  # outside, where nobody can make way
+    [said] = answers_of(tagging, [shown], WeightlessModel.Settings())  # outside, where nobody can make way
     assert isinstance(said, OutOfMemory)
 
 

@@ -33,7 +33,7 @@ MEASURE = """
 import json, sys, time
 from pathlib import Path
 from captioner.contract import inputs
-from captioner.models import memory
+from captioner.freed import give_back_freed
 from captioner.models.manager import ModelManager
 from benchmarks.full_size import picture
 from tests.memory_peak import resident_mb
@@ -51,7 +51,7 @@ def work(manager, name, count):
 demo = ModelManager(models="demo", device="cpu")  # the libraries' own memory is not the model's
 work(demo, family + "-demo", 1)
 demo.close()
-memory.give_back_freed()
+give_back_freed()
 before_mb = resident_mb()
 manager = ModelManager(models=str(folder.parent), device="cpu")
 found = []

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Sequence
 
 import pytest
 
 from captioner.errors import OutOfMemory
-from captioner.models.memory import Pause, give_back_freed, in_halves, is_out_of_memory
-from tests.memory_peak import resident_mb
+from captioner.models.memory import in_halves, is_out_of_memory
 
 
 class OutOfMemoryError(RuntimeError):
@@ -81,32 +78,6 @@ def test_a_bug_is_no_lack_of_memory() -> None:
 
     with pytest.raises(RuntimeError, match="shapes differ"):
         in_halves(bug, [1, 2])
-
-
-def test_a_pause_is_over_once_nobody_has_worked_for_a_while() -> None:
-    over, late = threading.Event(), threading.Event()
-    pause = Pause(0.01, over.set)
-    pause.begin()
-    assert over.wait(30)
-    pause = Pause(3600, late.set)
-    pause.begin()
-    pause.begin()
-    waiting = [one for one in threading.enumerate() if isinstance(one, threading.Timer) and one.function == late.set]
-    pause.end()
-    for one in waiting:
-        one.join(30)
-        assert not one.is_alive()
-    assert not late.is_set()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems give freed memory back by themselves")
-def test_what_was_freed_goes_back_to_the_system() -> None:
-    """Pieces between which others stay: glibc by itself gives back the end of its heap only."""
-    pieces = [bytearray(b"x" * 100_000) for _ in range(3000)]
-    before = resident_mb()
-    del pieces[::2]
-    give_back_freed()
-    assert before - resident_mb() > 100
 
 
 def test_what_is_remembered_goes_before_less_is_asked_for_at_once_and_once_only() -> None:

@@ -556,7 +556,7 @@ def test_a_damaged_cell_says_so_and_a_damaged_grid_costs_its_sweep(opened: Calla
         read = call(service, "read_sweep", set=set_id, sweep=sweep)
         assert [bool(cell["error"]) for cell in read["cells"]] == [False, True, False]
         assert "damaged on the disk; continue the comparison" in read["cells"][1]["error"]
-        assert "1 rating of this set damaged on the disk" in " ".join(read["sweep"]["notes"])
+        assert "1 rating of this set was damaged on the disk" in " ".join(read["sweep"]["notes"])
         assert "damaged on the disk" in refusal(service, "read_sweep", set=set_id, sweep=other)
         assert [one["is_damaged"] for one in call(service, "sweeps", set=set_id)["sweeps"]] == [True, False]
         call(service, "continue_sweep", set=set_id, sweep=sweep)

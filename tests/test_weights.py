@@ -1,6 +1,7 @@
 """captioner.models.weights: what a weights file must be before a library opens it."""
 
 import json
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -11,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from captioner.errors import BadModel
-from captioner.models.weights import check_shapes, check_weights, fingerprint, tensor_shapes
+from captioner.models import weights as weights_module
+from captioner.models.weights import check_shapes, check_weights, fingerprint, fingerprinting, tensor_shapes
 
 
 def weights(folder: Path, data: bytes | None = None, name: str = "model.safetensors") -> Path:
@@ -155,3 +157,29 @@ def test_weights_of_another_model_than_described_are_refused(
     save_file({"a": torch.zeros(2, 3)}, tmp_path / "model.safetensors")
     with pytest.raises(BadModel, match=message):
         check_shapes(tmp_path / "model.safetensors", wanted, "config.json")
+
+
+def test_a_fingerprint_made_meanwhile_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"abc")
+    with fingerprinting(path) as revision:
+        assert revision() == fingerprint(path)
+
+
+def test_a_fingerprint_that_nobody_asks_for_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights_module, "_PIECE_BYTES", 1)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(bytes(3_000_000))
+    with pytest.raises(ValueError, match="damaged"), fingerprinting(path) as revision:
+        raise ValueError("damaged")
+    with pytest.raises(InterruptedError):
+        revision()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_no_fingerprint_is_made_of_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.safetensors")
+    with fingerprinting(tmp_path / "model.safetensors") as revision, pytest.raises(FileNotFoundError):
+        revision()

@@ -173,7 +173,7 @@ def _run(arguments: argparse.Namespace, plan: Plan, work: Work, sink: type[Sink]
     workers, tallies = _engine(arguments, plan, work, sink)
     began = time.monotonic()
     total = work.pictures if work.pictures is not None else work.segments
-    unit = "pictures" if work.pictures is not None else "files"
+    unit = "picture" if work.pictures is not None else "file"
     try:
         with closing(tallies), Progress(total, unit) as progress:  # type: ignore[type-var]
             for tally in tallies:

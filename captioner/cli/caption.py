@@ -240,7 +240,7 @@ def _caption(
         if plan.kinds or not all(is_known):  # else no model is asked
             prepare(plan, manager, published=arguments.published_labels)
         run.has_begun = True
-        with Progress(len(pictures), "pictures") as progress:
+        with Progress(len(pictures), "picture") as progress:
             sources = sources_of(pictures, existing)
             for captioned in repeat.captioned(sources, plan, manager, batch_size=batch_size):
                 place = int(captioned.picture_id)

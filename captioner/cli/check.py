@@ -23,6 +23,7 @@ from captioner.formats.imports.webdataset import WebDataset
 from captioner.formats.listed import Listed, listed_captions, may_be_listed
 from captioner.formats.trainers.registry import find_target
 from captioner.formats.trainers.target import BASE_MODELS, SetSettings, Target
+from captioner.plural import plural
 from captioner.service.token_counting import counter_for, download_for, encoder_title
 
 _EPILOG = """examples:
@@ -152,8 +153,7 @@ def _question(arguments: argparse.Namespace) -> tuple[Target, Question]:
 
 
 def _show(findings: Sequence[Finding], target: Target, question: Question, count: int) -> None:
-    pictures = "1 picture" if count == 1 else f"{count} pictures"
-    say(f"{pictures} for {target.title}, to train {BASE_MODELS[question.base_model]}")
+    say(f"{plural(count, 'picture')} for {target.title}, to train {BASE_MODELS[question.base_model]}")
     for finding in findings:
         names = ", ".join(finding.pictures[:_MAX_NAMES])
         more = len(finding.pictures) - _MAX_NAMES

@@ -22,6 +22,7 @@ from captioner.formats.imports.source import OnDisk, Source, opened_source
 from captioner.formats.names import safe_folder
 from captioner.formats.set_folder import folder_target
 from captioner.formats.sidecars import WRITERS, caption_bytes
+from captioner.plural import plural
 
 _EPILOG = """examples:
   # What is it? Form, count and the first captions; nothing is written.
@@ -182,8 +183,7 @@ def _show(arguments: argparse.Namespace, found: Recognised, refused: Sequence[st
     if arguments.json:
         say_json({**shown(found), "pictures": count, "refused": list(refused)})
         return
-    captions = "1 caption" if len(found.captions) == 1 else f"{len(found.captions):,} captions"
-    say(f"{found.title}: {captions} for {count:,} picture{'s' * (count != 1)}")
+    say(f"{found.title}: {plural(len(found.captions), 'caption')} for {plural(count, 'picture')}")
     for path, text in found.first:
         say(f"  {path}: {' / '.join(text.split(chr(10)))}")
     for name, number in found.others.items():
@@ -203,7 +203,7 @@ def _show(arguments: argparse.Namespace, found: Recognised, refused: Sequence[st
 
 def _list(thing: str, what: str, names: Sequence[str]) -> None:
     if names:
-        note(f"note: {len(names):,} {thing}{'' if len(names) == 1 else 's'} {what}:")
+        note(f"note: {plural(len(names), thing)} {what}:")
         for name in names[:_MAX_SHOWN]:
             note(f"  {name}")
         if len(names) > _MAX_SHOWN:

@@ -31,7 +31,8 @@ def prepare(plan: Plan, manager: ModelManager, *, published: bool) -> None:
     bars: dict[tuple[str, str], Progress] = {}
     try:
         for name, step in chain.from_iterable(prepare_steps(one, manager, published=published) for one in plans):
-            bar = bars.setdefault((name, step.what), Progress(step.total, f"{step.what} ({name})"))
+            what = f"{step.what} ({name})"
+            bar = bars.setdefault((name, step.what), Progress(step.total, what, what))
             bar.step(step.done)
     finally:
         for bar in bars.values():

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from captioner.cli.terminal import printable
+from captioner.plural import plural
 
 _BATCH_S = 0.1  # steps of the first batch end together; the rate counts from the last of them
 
@@ -19,9 +20,10 @@ class Progress:
     Without a terminal (a log file, a pipe) a line is written every 10 seconds.
     """
 
-    def __init__(self, total: int, unit: str, stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, one: str, several: str = "", *, stream: TextIO | None = None) -> None:
+        """Args: one, several: what there are so many of, as `plural` takes them."""
         self._total = total
-        self._unit = printable(unit)  # it may name a folder of models
+        self._of_all = printable(plural(total, one, several))  # it may name a folder of models
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._done = 0
@@ -79,7 +81,7 @@ class Progress:
         self._is_shown = True
 
     def _text(self) -> str:
-        text = f"{self._done} of {self._total} {self._unit}"
+        text = f"{self._done:,} of {self._of_all}"
         slow = self._done - self._quick
         if self._first is not None and self._first[0] < slow and self._done < self._total:
             first_slow, first_at = self._first

@@ -25,6 +25,7 @@ from captioner.formats.output import Output
 from captioner.formats.targets import file_digest
 from captioner.models.sources import find_model
 from captioner.pipeline import Captioned, PictureSource
+from captioner.plural import plural
 from captioner.records import KIND, MAIN, Caption, Layer
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ class Repeat:
                 self._found[place] = caption
         fresh = len(pictures) - len(self._found)
         stale = sum(not caption.is_current for caption in self._found.values())
-        notes = [f"the recipe does not know {_pictures(fresh)}: its settings are applied."] if fresh else []
+        notes = [f"the recipe does not know {plural(fresh, 'picture')}: its settings are applied."] if fresh else []
         if stale:
-            notes.append(f"{_pictures(stale)} had a caption of earlier settings, which may become another one.")
+            notes.append(f"{plural(stale, 'picture')} had a caption of earlier settings, which may become another one.")
         return notes
 
     def existing(self, texts: list[str | CaptionerError]) -> list[str | CaptionerError]:
@@ -154,7 +155,3 @@ class RecipeWriter:
         captions = [self._captions[place] for place in sorted(self._captions)]
         models = models_of(self._plan, self._layers.values())
         output.add_file(RECIPE_NAME, recipe_bytes(self._plan, models, captions, models_from=self._models_from))
-
-
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"

@@ -26,6 +26,7 @@ from captioner.lab.figures import FIGURES, SET_FIGURES
 from captioner.lab.measures import measure_set, measure_text
 from captioner.lab.scores import CaptionScore, Standing, WordScore, underlined
 from captioner.lab.voices import ALONE, Heard, Voices, score_set, spread
+from captioner.plural import plural
 
 _EPILOG = """examples:
   # Captions made anywhere; --models demo needs no download.
@@ -93,9 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not captioned and result.failed:
             return result.end()
         if not captioned:
-            raise WrongUse(
-                f"none of {len(found.pictures)} pictures has a caption beside it (NAME.txt); nothing to score."
-            )
+            raise WrongUse("none of the pictures has a caption beside it (NAME.txt); there is nothing to score.")
         plan = plan.check_models(arguments.models, progress=Download())
         _score(arguments, plan, captioned, result)
         return result.end()
@@ -153,7 +152,7 @@ def _score(arguments: argparse.Namespace, plan: Plan, captioned: Sequence[_Capti
         voices = Voices(plan, manager)
         for text in (*voices.notes, f"asked: {', '.join(voices.asked)}."):
             note(f"note: {text}")
-        with Progress(len(captioned), "pictures") as progress:
+        with Progress(len(captioned), "picture") as progress:
             try:
                 if len(captioned) > 1:
                     voices.look_at(opened(captioned[place].path for place in spread(len(captioned))))
@@ -170,7 +169,8 @@ def _score(arguments: argparse.Namespace, plan: Plan, captioned: Sequence[_Capti
                     progress.step(len(heard) + result.failed)
             except KeyboardInterrupt:
                 result.is_stopped = True
-                note(f"captioner: stopped; {len(captioned) - len(heard) - result.failed} pictures were not reached.")
+                left = len(captioned) - len(heard) - result.failed
+                note(f"captioner: stopped; {plural(left, 'picture was', 'pictures were')} not reached.")
     finally:
         manager.close()
     result.scored = len(heard)

@@ -20,6 +20,7 @@ from captioner.contract import PictureInput
 from captioner.errors import CaptionerError
 from captioner.lab.proposals import RULE, SAMPLE_PICTURES, Search, Trial, trials_around
 from captioner.lab.voices import Voices, spread
+from captioner.plural import plural
 
 _EPILOG = """examples:
   # 30 pictures of the folder, 20 settings around the preset; --models demo needs no download.
@@ -97,7 +98,7 @@ def _search(
         for text in (*voices.notes, f"asked: {', '.join(voices.asked)}."):
             note(f"note: {text}")
         search = Search(trials, voices)
-        with Progress(len(paths), "pictures") as progress:
+        with Progress(len(paths), "picture") as progress:
             try:
                 voices.look_at(opened(paths[place] for place in spread(len(paths))))
                 for number, path in enumerate(paths, start=1):
@@ -112,12 +113,12 @@ def _search(
                     progress.step(number)
             except KeyboardInterrupt:
                 is_stopped = True
-                note(f"captioner: stopped; this is of the {len(search.seen)} pictures that were tried.")
+                note(f"captioner: stopped; {plural(len(search.seen), 'picture was', 'pictures were')} tried.")
         if search.seen:
             _show(search.to_values(), as_json=arguments.json)
     finally:
         manager.close()
-    note(f"{len(search.seen)} pictures tried, {failed} failed")
+    note(f"{plural(len(search.seen), 'picture')} tried, {failed} failed")
     return 130 if is_stopped else 1 if failed or is_incomplete else 0
 
 

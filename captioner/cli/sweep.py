@@ -40,6 +40,7 @@ from captioner.lab.run import sweep_cells
 from captioner.lab.scores import Standing
 from captioner.lab.voices import ALONE, ORDER_ONLY, Captioned, Voices, score_captions, spread
 from captioner.models import registry, sources
+from captioner.plural import plural
 from captioner.records import KIND
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: Sequence[Name
     paths, out = [picture.path for picture in pictures], Path(arguments.out)
     opened_files = SweepFiles.opened(paths, out, colour_by=arguments.colour, with_png=arguments.png)
     try:
-        with writable_folders(out), opened_files as files, Progress(len(pictures), "pictures") as progress:
+        with writable_folders(out), opened_files as files, Progress(len(pictures), "picture") as progress:
             voices = _voices(sweep.judges, manager, pictures) if sweep.judges else None
             for place, picture in enumerate(pictures):
                 try:
@@ -233,7 +234,8 @@ def _sweep(arguments: argparse.Namespace, sweep: _Sweep, pictures: Sequence[Name
                 )
     except KeyboardInterrupt:
         is_stopped = True
-        note(f"captioner: stopped; {len(pictures) - len(swept) - failed} pictures were not reached.")
+        left = len(pictures) - len(swept) - failed
+        note(f"captioner: stopped; {plural(left, 'picture was', 'pictures were')} not reached.")
     finally:
         manager.close()
     if stop is not None:

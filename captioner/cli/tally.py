@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from captioner.cli.terminal import note
+from captioner.plural import plural
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Tally:
         """Print the last lines on stderr. Returns: the exit status."""
         if self.is_stopped:
             left = self.total - self.done - self.failed
-            note(f"captioner: stopped; {left} pictures were not reached.")
+            note(f"captioner: stopped; {plural(left, 'picture was', 'pictures were')} not reached.")
         wrong = f", {self.glitches} of them {'look' if self.glitches > 1 else 'looks'} wrong" if self.glitches else ""
         where = f", written to {self.place}" if self.place and self.done else ""
         note(f"{self.done} captioned{wrong}, {self.failed} failed{where}")

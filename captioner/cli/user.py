@@ -11,6 +11,7 @@ from captioner import users
 from captioner.cli.parser import WrongUse
 from captioner.cli.terminal import note, say
 from captioner.errors import CaptionerError
+from captioner.plural import plural
 
 _DOES = {
     "add": "give a user a password (asked for, or one line on stdin); a user who is there gets a new one",
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         for one in sorted(found.passwords):
             count = list(found.tokens.values()).count(one)
             role = f", {users.OPERATOR}" if one in found.operators else ""
-            say(f"{one}  {count} token{'' if count == 1 else 's'}{role}")
+            say(f"{one}  {plural(count, 'token')}{role}")
         return 0
     users.check_name(name, f"user {action} needs a NAME: ")
     if action == "add":
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         note("programs send it as Authorization: Bearer TOKEN. Keep it now; it cannot be read again.")
     else:
         count = users.remove_tokens(path, name)
-        note(f"{count} token{' was' if count == 1 else 's were'} taken out.")
+        note(f"{plural(count, 'token was', 'tokens were')} taken out.")
     return 0
 
 

@@ -13,6 +13,7 @@ from captioner.cli.parser import WrongUse
 from captioner.cli.terminal import note, say, say_json
 from captioner.errors import StoreError
 from captioner.files import data_folder
+from captioner.plural import plural
 from captioner.workspace import Workspace, upkeep
 from taggers import vocabularies
 
@@ -79,12 +80,12 @@ def _info(folder: Path, arguments: argparse.Namespace) -> int:
     if use.other_bytes:
         say(f"  copies that updates and rescues left: {_mb(use.other_bytes)} (captions.* beside the database)")
     if own:
-        say(f"  {_count(len(own), 'vocabulary file')}, {_mb(own_bytes)}")
+        say(f"  {plural(len(own), 'vocabulary file')}, {_mb(own_bytes)}")
     for one in use.sets:
         alone = "" if one.own_bytes == one.picture_bytes else f", {_mb(one.own_bytes)} in no other set"
         binned = " (in the bin)" if one.is_in_bin else ""
-        removed = f" and {_count(one.removed, 'removed one')}" if one.removed else ""
-        what = f"{_count(one.pictures, 'picture')}{removed}, {_mb(one.picture_bytes)}{alone}"
+        removed = f" and {plural(one.removed, 'removed one')}" if one.removed else ""
+        what = f"{plural(one.pictures, 'picture')}{removed}, {_mb(one.picture_bytes)}{alone}"
         say(f"  {one.id}  {one.name or 'Unnamed set'}{binned}: {what}")
     return 0
 
@@ -117,9 +118,9 @@ def _empty(folder: Path, arguments: argparse.Namespace) -> int:
     freed = replace(emptied.freed, file_bytes=emptied.freed.file_bytes + before - _bytes(_own_files(folder)))
     counts = {name: value for name, value in asdict(emptied).items() if name != "freed"} | {"vocabularies": files}
     if not arguments.json:
-        sets = f"{_count(emptied.sets, 'set')} of the bin with {_count(emptied.set_pictures, 'picture')}"
-        removed = f"{_count(emptied.removed_pictures, 'removed picture')} of other sets"
-        say(f"Deleted for good: {sets}, {removed}, {_count(files, 'vocabulary file')} of the bin that no set uses.")
+        sets = f"{plural(emptied.sets, 'set')} of the bin with {plural(emptied.set_pictures, 'picture')}"
+        removed = f"{plural(emptied.removed_pictures, 'removed picture')} of other sets"
+        say(f"Deleted for good: {sets}, {removed}, {plural(files, 'vocabulary file')} of the bin that no set uses.")
     _tell_freed(freed, arguments, **counts)
     return 0
 
@@ -146,7 +147,7 @@ def _backup(folder: Path, arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_json({"file": str(target), "pictures": count, "bytes": size})
     else:
-        say(f"{target}: all sets and {count} pictures, {_mb(size)}.")
+        say(f"{target}: all sets and {plural(count, 'picture')}, {_mb(size)}.")
     return 0
 
 
@@ -157,10 +158,6 @@ def _own_files(folder: Path) -> list[Path]:
 
 def _bytes(files: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in files)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _mb(size_bytes: int) -> str:

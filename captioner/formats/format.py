@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.formats.names import split_name
+from captioner.plural import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,12 @@ def path_of(folder: str, name: str) -> str:
 
 def joined_notes(count: int) -> list[str]:
     """What to tell about existing captions of several lines that were joined; nothing where there are none."""
-    return [f"The lines of {count} existing caption{'s' * (count > 1)} were joined into one line."] if count else []
+    return [f"The lines of {plural(count, 'existing caption')} were joined into one line."] if count else []
 
 
 def lines_note(count: int) -> str:
     """What to tell about captions of several lines, which trainers read in different ways."""
-    those = "1 caption has several lines and keeps" if count == 1 else f"{count} captions have several lines and keep"
+    those = plural(count, "caption has several lines and keeps", "captions have several lines and keep")
     return (
         f"{those} them: kohya's scripts read the first line, or any with enable_wildcard; OneTrainer and SimpleTuner "
         "take one of them; others read them all."

@@ -14,6 +14,7 @@ from pathlib import Path
 from captioner import images
 from captioner.errors import BadPicture
 from captioner.formats.trainers.target import SetSettings, Target
+from captioner.plural import plural
 
 _KIND_OF_FORMAT = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp"}
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {"jpeg": (".jpg", ".jpeg"), "png": (".png",), "webp": (".webp",)}
@@ -103,7 +104,7 @@ class PicturesLeaving:
         if not self.count:
             return []
         done = ", ".join(f"{count} {what}" for what, count in sorted(self.changes.items()))
-        made = "1 picture was" if self.count == 1 else f"{self.count} pictures were"
+        made = plural(self.count, "picture was", "pictures were")
         return [f"{made} converted for {self._target.title}{f': {done}' if done else ''}."]
 
 

@@ -18,6 +18,7 @@ from captioner.formats.folders import FolderRun, OutputPicture
 from captioner.formats.format import ExportedFile, ExportItem, joined_notes, lines_note, rename_note
 from captioner.formats.sidecars import WRITERS, CaptionFiles, caption_bytes, has_lines
 from captioner.formats.targets import ZipTarget
+from captioner.plural import plural
 from captioner.records import MAIN
 
 _MAX_NOTES = 20
@@ -85,7 +86,7 @@ class Output:
         """What the person should know in the end, in sentences."""
         notes = [f"{name} has an empty caption." for name in self._empty]
         if kept := self._counts["kept"]:
-            those = "1 picture had a caption and keeps it" if kept == 1 else f"{kept} had captions and kept them"
+            those = plural(kept, "picture had a caption and keeps it", "had captions and kept them")
             notes.append(f"{those}; --existing ignore makes new ones.")
         if self._writes and self._counts["in lines"]:
             notes.append(lines_note(self._counts["in lines"]))
@@ -191,10 +192,10 @@ class FolderOutput(Output):
             if given.states and given.stem != _stem(path)
         ]
         if unframed := self._counts["without frame"]:
-            those = "1 file of yours stays" if unframed == 1 else f"{unframed} files of yours stay"
+            those = plural(unframed, "file of yours stays", "files of yours stay")
             notes.append(f"{those} without prefix and suffix; --existing append puts them there.")
         if backed_up := self._counts["backed up"]:
-            those = "1 file of yours was" if backed_up == 1 else f"{backed_up} files of yours were"
+            those = plural(backed_up, "file of yours was", "files of yours were")
             notes.append(f"{those} replaced and kept beside the new one as .bak.")
         return notes + [f"{path} is no index of ours and was set aside." for path in self.run.set_aside_indexes()]
 

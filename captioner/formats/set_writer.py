@@ -24,6 +24,7 @@ from captioner.formats.trainers.naming import Named, clean_name, name_folders, n
 from captioner.formats.trainers.quoting import lines_bytes
 from captioner.formats.trainers.target import BASE_MODELS, MadeSet, Packer, Row, SetSettings, Target
 from captioner.limits import printable
+from captioner.plural import plural
 from captioner.records import MAIN_TITLE
 
 START_NAME = "START.txt"
@@ -179,7 +180,11 @@ class SetWriter:
             findings = self._findings(made)
             notes += [self._counter.trouble] if self._counter and self._counter.trouble else []
             self._sink.write(START_NAME, lines_bytes(self._start(made, [*notes, *more], findings)))
-            notes += [f"{_pictures(len(found.pictures))} {found.what}." for found in findings if found.level == "error"]
+            notes += [
+                f"{plural(len(found.pictures), 'picture')} {found.what}."
+                for found in findings
+                if found.level == "error"
+            ]
             if made.is_placeholder:
                 notes.append(f"{START_NAME} says which path to change in the set, and how training starts.")
         return notes
@@ -196,13 +201,12 @@ class SetWriter:
         """What became of captions and names, in sentences."""
         notes = []
         if several := sum(bool(row.others) for row in self._rows):
-            notes.append(f"{_pictures(several)} {'has' if several == 1 else 'have'} several captions.")
+            notes.append(f"{plural(several, 'picture has', 'pictures have')} several captions.")
         title = self._plan.target.title
         if self.changed:
-            those = "1 caption" if self.changed == 1 else f"{self.changed} captions"
-            notes.append(f"{those} changed for {title}: {self._plan.target.changes}.")
+            notes.append(f"{plural(self.changed, 'caption')} changed for {title}: {self._plan.target.changes}.")
         if self._renamed:
-            notes.append(f"{_pictures(len(self._renamed))} got another name in the set.")
+            notes.append(f"{plural(len(self._renamed), 'picture')} got another name in the set.")
         return notes + self._pictures.notes()
 
     def _is_renamed(self, item: ExportItem, named: Named, stem: str) -> bool:
@@ -232,7 +236,7 @@ class SetWriter:
 
     def _start(self, made: MadeSet, notes: Sequence[str], findings: Sequence[Finding]) -> list[str]:
         target, model = self._plan.target, BASE_MODELS[made.settings.base_model]
-        heading = f"{made.name}: {_pictures(len(self._rows))} for {target.title}"
+        heading = f"{made.name}: {plural(len(self._rows), 'picture')} for {target.title}"
         lines = [heading + (f", to train {model}" if "base_model" in target.heeds else ""), ""]
         if not made.settings.with_pictures:
             lines += [
@@ -250,7 +254,7 @@ class SetWriter:
             names = ", ".join(finding.pictures[:_MAX_NAMES])
             more = len(finding.pictures) - _MAX_NAMES
             lines.append(
-                f"{finding.level.upper()}: {_pictures(len(finding.pictures))} {finding.what}; {finding.advice}."
+                f"{finding.level.upper()}: {plural(len(finding.pictures), 'picture')} {finding.what}; {finding.advice}."
             )
             lines += [f"  {names}{f' and {more} more' * (more > 0)}", ""]
         found = [*notes, *(f"{line}." for line in self._renamed)]
@@ -269,7 +273,3 @@ class SetWriter:
                 "",
             ]
         return lines[:-1]
-
-
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -61,16 +58,3 @@ class DecodingBudget:
 
     def _is_much_freed(self) -> bool:
         return 2 * self._freed_bytes >= self._limit_bytes
-
-
-def give_freed_memory_back() -> None:
-    """Hand what was freed in all threads to the system, where that is to be asked for (4 ms); else nothing."""
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)
-
-
-@functools.cache
-def _malloc_trim() -> Callable[[int], int] | None:
-    """glibc's; other libraries have none."""
-    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -10,6 +10,7 @@ from captioner.captions.words import bare
 from captioner.lab.doubts import Told, doubted, is_strong
 from captioner.lab.measures import TextMeasure
 from captioner.lab.scores import CaptionScore
+from captioner.plural import plural
 
 Better = Literal["high", "low", ""]
 
@@ -103,7 +104,7 @@ class CellScore:
         """
         accuracy, text = self.accuracy, self.text
         over = text.tokens - USABLE_TOKENS
-        judged = f"of {len(accuracy.words)} words"
+        judged = f"of {plural(len(accuracy.words), 'word')}"
         unjudged = f"; not judged: {', '.join(accuracy.unjudged)}" if accuracy.unjudged else ""
         worst = sorted(accuracy.words, key=lambda word: -word.probability)[:3]
         shares = ", ".join(

@@ -19,6 +19,7 @@ from captioner.captions.groups import CAPTIONER, KINDS, PRESET, RECIPE, SettingG
 from captioner.captions.plan import Plan, PlannedModel, default_settings
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.limits import MAX_PATH_LENGTH
+from captioner.plural import plural
 from captioner.records import KIND
 from captioner.settings import Effect, Field
 
@@ -142,7 +143,7 @@ def make_grid(axes: Sequence[Axis], base: Plan, models: str = "auto") -> Grid:
         raise SettingsError(f"the grid has {len(axes)} axes; it may have one to {MAX_AXES}.")
     count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_CELLS:
-        raise SettingsError(f"the grid has {count} cells; it may have {MAX_CELLS}. Leave some values out.")
+        raise SettingsError(f"the grid has {plural(count, 'cell')}; it may have {MAX_CELLS}. Leave some values out.")
     names = [axis.name for axis in axes]
     groups = setting_groups()
     cells: list[Plan] = []

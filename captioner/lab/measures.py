@@ -10,6 +10,7 @@ from typing import Any
 from captioner.captions.tokens import count_tokens
 from captioner.captions.words import PLACE_WORDS, bare, content_phrases
 from captioner.lab.said_in_all import FEWEST, SHARED, shared_phrases
+from captioner.plural import plural
 
 _COMPARED = 100  # captions that self-BLEU compares: its time grows with the square
 _LISTED = 6  # rare phrases that a line names
@@ -35,7 +36,7 @@ class TextMeasure:
 
     def explained(self) -> str:
         """In a line."""
-        return f"{self.tokens} tokens, {self.detail} details, {self.repetition:.0%} repeated"
+        return f"{plural(self.tokens, 'token')}, {plural(self.detail, 'detail')}, {self.repetition:.0%} repeated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class SetMeasure:
         few = ", ".join(f'"{phrase}"' for phrase in self.rare[:_LISTED])
         more = f" and {len(self.rare) - _LISTED} more" if len(self.rare) > _LISTED else ""
         return (
-            f"{self.captions} captions, distinct-1 {self.distinct_1:.2f}, distinct-2 {self.distinct_2:.2f}{alike}; "
-            f"in at least {SHARED:.0%}: {said}; in one caption only: {few or 'nothing'}{more}"
+            f"{plural(self.captions, 'caption')}, distinct-1 {self.distinct_1:.2f}, distinct-2 {self.distinct_2:.2f}"
+            f"{alike}; in at least {SHARED:.0%}: {said}; in one caption only: {few or 'nothing'}{more}"
         )
 
     @property

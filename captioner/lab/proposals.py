@@ -21,6 +21,7 @@ from captioner.lab.run import run_cells
 from captioner.lab.scores import score_caption
 from captioner.lab.suggest import FEWEST_PICTURES, MOST_FALSE_GAIN, Promise, promises
 from captioner.lab.voices import Heard, Voices
+from captioner.plural import plural
 from captioner.records import Layer
 
 SAMPLE_PICTURES = 30
@@ -93,7 +94,7 @@ def trials_around(base: Plan, *, has_penalties: bool = False, models: str = "aut
             "repetition_penalty": penalty,
             "fit_length": False,
         }
-        title = f"{beams} beam{'' if beams == 1 else 's'}, at least {least} tokens"
+        title = f"{plural(beams, 'beam')}, at least {plural(least, 'token')}"
         _add(found, known, f"{title}, penalty {penalty:g}" if has_penalties else title, settings, base, models)
     beams = values["num_beams"] if values["method"] == "beam" and values["num_beams"] > 1 else _FITTED_BEAMS
     settings = {
@@ -215,8 +216,10 @@ class Search:
         others = sum(not (trial.is_base or trial.is_fitted) for trial in self.trials)
         better = sum(not self.trials[one.name].is_fitted for one in clear)
         if better:
-            return f"{better} of {others} settings {'is' if better == 1 else 'are'} clearly better than yours."
-        none = f"one of {others} settings is clearly better than yours"
+            return (
+                f"{better} of {plural(others, 'setting')} {'is' if better == 1 else 'are'} clearly better than yours."
+            )
+        none = f"one of {plural(others, 'setting')} is clearly better than yours"
         return f"A length for each picture is clearly better; n{none}." if clear else f"N{none}."
 
     def _different(self, clear: Sequence[Promise[int]]) -> Iterator[Promise[int]]:

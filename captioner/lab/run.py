@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from captioner.answers import failures_on_picture, made_layer
 from captioner.captions.layers import as_of_plan, in_reading_order, is_made_by, run_key, what_it_reads
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.review import Reading
 from captioner.contract import Captioner, Model, ModelUser, PictureInput
 from captioner.errors import CaptionerError, SettingsError
 from captioner.lab.grid import Grid
-from captioner.pipeline import failures_on_picture, input_for, made_layer
+from captioner.pipeline import input_for
 from captioner.records import Layer, Sentence, Tag
 
 BATCH = 5

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from captioner.answers import failures_on_picture
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.words import spans, tag_probabilities
 from captioner.contract import ModelUser, PictureInput
@@ -21,7 +22,6 @@ from captioner.errors import SettingsError
 from captioner.lab.figures import CellScore
 from captioner.lab.measures import measure_text
 from captioner.lab.scores import CaptionScore, Weights, near_rivals, score_caption, weights_for
-from captioner.pipeline import failures_on_picture
 from captioner.readings import CaptionReading, Opinion, not_read
 
 BACKGROUND_PICTURES = 32

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from captioner.contract import Model, ModelSpec
 from captioner.errors import CaptionerError, OutOfMemory
 from captioner.events import tell
+from captioner.freed import Rest
 from captioner.models import memory, sources
 from captioner.models.cards import lost_card_is_said
 from captioner.models.devices import resolve_device, why_on_cpu
@@ -29,8 +30,9 @@ from captioner.models.sources import ModelSource
 
 _log = logging.getLogger(__name__)
 
-_PAUSE_S = 5.0
+_REST_S = 5.0
 """How long nobody has worked until what work took goes back to the system: at once, the next would be 3 % slower."""
+_REST_AT_LEAST_EVERY_S = 30.0
 
 Result = TypeVar("Result")
 ModelState = Literal["loaded", "offloaded"]
@@ -100,7 +102,7 @@ class ModelManager:
         self._lock = threading.RLock()  # held while loading and moving: one load at a time
         self._table = threading.Lock()  # held for a moment around what reports read
         self._timer: threading.Timer | None = None
-        self._pause = memory.Pause(_PAUSE_S, memory.give_back_freed)
+        self._rest = Rest(_REST_S, at_least_every_s=_REST_AT_LEAST_EVERY_S)
 
     @property
     def device(self) -> str:
@@ -133,12 +135,12 @@ class ModelManager:
             OutOfMemory: it does not fit, even after all idle models stepped back.
             CardLost: the card failed for good.
         """
-        self._pause.end()
+        self._rest.work_began()
         try:
             with lost_card_is_said(), self._using((family, name_or_folder), progress) as model:
                 yield model
         finally:
-            self._pause.begin()
+            self._rest.work_ended()
 
     @contextlib.contextmanager
     def _using(self, key: Key, progress: Progress | None) -> Iterator[Any]:
@@ -248,7 +250,7 @@ class ModelManager:
                 timer, self._timer = self._timer, None
             if timer is not None:
                 timer.cancel()
-            self._pause.end()
+            self._rest.work_began()
 
     def _watch_idle(self) -> None:
         """Look again later whether models have become idle, while there are some."""

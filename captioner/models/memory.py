@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
 from captioner.errors import OutOfMemory
+from captioner.freed import give_back_freed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,54 +43,6 @@ def free_cached_memory() -> None:
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
     give_back_freed()
-
-
-def give_back_freed() -> None:
-    """Give what was freed of the processor's memory back to the system, in some 10 ms.
-
-    glibc keeps it for later: 430 MB after a batch of BLIP base, 250 MB after an ONNX file of 380 MB was opened. Other
-    systems give it back by themselves.
-    """
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)
-
-
-@cache
-def _malloc_trim() -> Callable[[int], int] | None:
-    trim: Callable[[int], int] | None = (
-        getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    )
-    return trim
-
-
-class Pause:
-    """Calls a function a while after somebody's work has ended, unless work began since."""
-
-    def __init__(self, wait_s: float, then: Callable[[], None]) -> None:
-        """Args: then: called on a thread of its own."""
-        self._wait_s = wait_s
-        self._then = then
-        self._timer: threading.Timer | None = None
-        self._lock = threading.Lock()
-
-    def begin(self) -> None:
-        """Work has ended; a pause that had begun begins anew."""
-        with self._lock:
-            self._cancel()
-            self._timer = threading.Timer(self._wait_s, self._then)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def end(self) -> None:
-        """Work begins, or there will be none."""
-        with self._lock:
-            self._cancel()
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
 
 
 @dataclass(frozen=True, slots=True)

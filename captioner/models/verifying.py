@@ -16,6 +16,7 @@ from typing import Literal
 from captioner.contract import ModelSpec
 from captioner.errors import CaptionerError, ModelNotFound
 from captioner.models.download import hub_digests
+from captioner.plural import plural
 
 _CHUNK_BYTES = 4 << 20
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -67,7 +68,7 @@ def verdict(spec: ModelSpec, checked: list[Checked]) -> str:
     if not count:
         raise ModelNotFound(f"{spec.name}: the hub's {spec.repo} has none of its files.")
     others = f"; it does not know {', '.join(unknown)}" if unknown else ""
-    as_it_is = "1 file is as the hub has it" if count == 1 else f"{count} files are as the hub has them"
+    as_it_is = plural(count, "file is as the hub has it", "files are as the hub has them")
     return f"{spec.name}: {as_it_is}{others}."
 
 

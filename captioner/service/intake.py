@@ -26,6 +26,7 @@ from captioner.formats.incoming import (
     sort_files,
     with_owners,
 )
+from captioner.plural import plural
 from captioner.service.live import LivePreview
 from captioner.service.messages import message_of
 from captioner.service.rows import Rows
@@ -62,12 +63,12 @@ class _Told:
 
     def count(self, number: int, one: str, several: str, what: str, whats: str) -> None:
         if number:
-            self.notes.append(f"1 {one} {what}." if number == 1 else f"{number:,} {several} {whats}.")
+            self.notes.append(f"{plural(number, f'{one} {what}', f'{several} {whats}')}.")
 
     def stand_for_generated(self, count: int) -> None:
         if count:
-            several = "1 caption that came stands" if count == 1 else f"{count:,} captions that came stand"
-            self.notes.append(f"{several} in the place of what models said; undo takes that back.")
+            those = plural(count, "caption that came stands", "captions that came stand")
+            self.notes.append(f"{those} in the place of what models said; undo takes that back.")
 
     def went_alone(self, found: Sequence[tuple[CaptionFile, View]]) -> None:
         """Tells of caption files without a folder that went to the only pictures of their names."""

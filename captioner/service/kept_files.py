@@ -11,6 +11,7 @@ from typing import Any
 
 from captioner.captions.groups import SettingGroup
 from captioner.errors import CaptionerError, SettingsError
+from captioner.plural import plural
 from captioner.workspace import Workspace
 
 
@@ -63,7 +64,7 @@ class KeptFiles:
         keeper = self._keeper(field)
         others = [one for one in self._workspace.space.sets_naming(name) if one != set_id]
         if others:
-            sets = "another set uses" if len(others) == 1 else f"{len(others)} other sets use"
+            sets = plural(len(others), "other set uses", "other sets use")
             raise CaptionerError(f"{sets} it, perhaps one in the bin; choose another file there first.", code="in_use")
         keeper.delete_own(name, self._clock())
         return {}

@@ -16,6 +16,7 @@ from captioner.lab.figures import FIGURES
 from captioner.lab.grid import EMPTY, OFF, Grid, make_axis, make_grid, title_of
 from captioner.limits import check_whole
 from captioner.models.manager import ModelManager
+from captioner.plural import plural
 from captioner.service import set_slopes, sweep_summary
 from captioner.service.choices import Choices
 from captioner.service.jobs import Jobs
@@ -93,7 +94,7 @@ class Lab:
         """
         wanted = list(dict.fromkeys(picture_ids))
         if not 1 <= len(wanted) <= MAX_PICTURES:
-            raise SettingsError(f"{len(wanted)} pictures are chosen; a comparison takes 1 to {MAX_PICTURES}.")
+            raise SettingsError(f"{plural(len(wanted), 'picture')} are chosen; a comparison takes 1 to {MAX_PICTURES}.")
         plan = self._choices.knowing_kinds(set_id, plan)
         grid = self.grid(axes, plan)
         self._check_models(grid, downloads=downloads)
@@ -205,8 +206,8 @@ class Lab:
         asked = sweep.outcome.get("asked", [])
         notes = [*swept.notes, *sweep.outcome.get("notes", [])]
         if known.damaged_ratings:
-            count = f"{known.damaged_ratings} rating" + ("s" if known.damaged_ratings > 1 else "")
-            notes.append(f"{count} of this set damaged on the disk, so not shown; rate those captions again.")
+            those = plural(known.damaged_ratings, "rating of this set was", "ratings of this set were")
+            notes.append(f"{those} damaged on the disk, so not shown; rate those captions again.")
         if asked and not known.has_percentages:
             notes.append(_ORDER_ONLY)
         return {
@@ -378,7 +379,7 @@ def _state(known: ReadSweep, job: _JobState | None) -> tuple[str, str]:
         text = outcome["failed"]
         return "failed", text[:1].upper() + text[1:]
     if len(known.cells) < known.swept.cells:
-        return "cancelled", f"Stopped: {len(known.cells)} of {known.swept.cells} cells are there."
+        return "cancelled", f"Stopped: {len(known.cells):,} of {plural(known.swept.cells, 'cell')} are there."
     if not outcome.get("is_scored"):
         return "cancelled", "Stopped before the scores were there."
     return "done", ""

@@ -18,6 +18,7 @@ from captioner.lab.scores import CaptionScore, score_caption
 from captioner.lab.voices import ALONE, Heard, Voices, spread
 from captioner.models import registry
 from captioner.models.manager import ModelManager
+from captioner.plural import plural
 from captioner.readings import Opinion
 from captioner.records import Layer
 from captioner.service.pictures import Pictures
@@ -183,7 +184,7 @@ class Readers:
             while reader.waiting:
                 self.look(set_id, reader)
                 done = total - len(reader.waiting)
-                text = f"{done} of {total} pictures looked at, to compare with"
+                text = f"{done:,} of {plural(total, 'picture')} looked at, to compare with"
                 yield PreparationProgress(text, "Reading captions", done, total)
         finally:
             reader.is_looking = False

@@ -11,6 +11,7 @@ from typing import Any
 
 from captioner.captions.plan import Plan
 from captioner.captions.review import Reading
+from captioner.plural import plural
 from captioner.records import Layer
 from captioner.service.rows import Rows
 from captioner.workspace import Workspace
@@ -33,7 +34,7 @@ class Reviews:
         count = len(wanted)
         label = "Reviewed" if is_reviewed else "Not reviewed"
         if count != 1:
-            label = f"{label}: {count} pictures"
+            label = f"{label}: {plural(count, 'picture')}"
         self._workspace.reviews.mark(set_id, picture_ids, is_reviewed=is_reviewed, label=label)
         if count == 1:
             return {"rows": [self._rows.of_picture(set_id, picture_ids[0])]}

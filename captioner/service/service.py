@@ -27,6 +27,7 @@ from captioner.captions.recipe_file import RecipeFile
 from captioner.captions.tokens import USABLE_TOKENS, count_tokens, cut_at
 from captioner.limits import MAX_CAPTION_LENGTH
 from captioner.models.manager import ModelManager
+from captioner.plural import plural
 from captioner.records import MAIN
 from captioner.service.bulk_changes import BulkChanges
 from captioner.service.choices import Choices
@@ -166,7 +167,7 @@ class Service:
     def remove_pictures(self, set_id: str, picture_ids: Sequence[str]) -> dict[str, Any]:
         """Take pictures out of the set; undo brings them back."""
         count = len(picture_ids)
-        label = "Remove a picture" if count == 1 else f"Remove {count} pictures"
+        label = "Remove a picture" if count == 1 else f"Remove {plural(count, 'picture')}"
         return {"removed": list(self.workspace.remove_pictures(set_id, picture_ids, label=label).picture_ids)}
 
     def rename_set(self, set_id: str, name: str) -> dict[str, Any]:

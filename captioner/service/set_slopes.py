@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from captioner.lab.scores import Weights
 from captioner.limits import is_finite
+from captioner.plural import plural
 from captioner.service.choices import SLOPE, SLOPE_COUNT, SLOPE_MODELS, SLOPE_OFFSET, Choices
 
 
@@ -47,7 +48,7 @@ def measured(outcome: Mapping[str, Any]) -> Weights:
 def use(choices: Choices, set_id: str, weights: Weights, asked: Sequence[str], count: int) -> None:
     """Make a slope the set's, as one step that undo takes back. Args: count: how many ratings it was fitted to."""
     values = {SLOPE: weights.slope, SLOPE_OFFSET: weights.offset, SLOPE_MODELS: _named(asked), SLOPE_COUNT: count}
-    choices.store_own(set_id, values, label=f"Slope from {count} ratings")
+    choices.store_own(set_id, values, label=f"Slope from {plural(count, 'rating')}")
 
 
 def forget(choices: Choices, set_id: str) -> None:

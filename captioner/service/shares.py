@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from captioner.errors import CaptionerError
+from captioner.plural import plural
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 
@@ -44,8 +45,8 @@ class Shares:
         count = sum(one.picture_count for one in self._workspace.sets([set_id]))
         if count >= self._pictures_a_set:
             raise CaptionerError(
-                f"the set has {count:,} pictures, and no set may have more than {self._pictures_a_set:,} here; begin "
-                "another one.",
+                f"the set has {plural(count, 'picture')}, and no set may have more than {self._pictures_a_set:,} here; "
+                "begin another one.",
                 code="set_full",
             )
 
@@ -56,7 +57,7 @@ class Shares:
             return
         going_on = [job for job in self._worker.jobs() if not job.is_finished and self._owner_of(job.owner) == user]
         if len(going_on) >= self._jobs_a_user:
-            what = "1 job is" if len(going_on) == 1 else f"{len(going_on)} jobs are"
+            what = plural(len(going_on), "job is", "jobs are")
             raise CaptionerError(
                 f"{what} going on in other sets of {user}, and nobody may have more at once here; wait, or stop one.",
                 code="too_many_jobs",

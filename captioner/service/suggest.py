@@ -15,6 +15,7 @@ from captioner.lab.grid import changed
 from captioner.lab.proposals import RULE, SAMPLE_PICTURES, Search, Trial, trials_around
 from captioner.lab.voices import spread
 from captioner.models.manager import ModelManager
+from captioner.plural import plural
 from captioner.service.choices import Choices
 from captioner.service.doubt import names_of
 from captioner.service.jobs import Jobs
@@ -136,7 +137,8 @@ class Suggest:
                     tags = reader.tag_scores(stored)
                     for done, total in search.look_at(shown, view.id, self._manager, stored=stored, tag_scores=tags):
                         part = (number * total + done, len(views) * total)
-                        text = f"{number} of {len(views)} pictures tried with {len(kept.trials)} settings"
+                        settings = plural(len(kept.trials), "setting")
+                        text = f"{number:,} of {plural(len(views), 'picture')} tried with {settings}"
                         yield PreparationProgress(text, "Finding settings", *part)
                 except UnknownSet:
                     raise

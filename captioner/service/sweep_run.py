@@ -25,6 +25,7 @@ from captioner.lab.scores import Weights, score_caption
 from captioner.lab.voices import ALONE, Captioned, Heard, Voices
 from captioner.models import registry
 from captioner.models.manager import ModelManager
+from captioner.plural import plural
 from captioner.service.doubt import names_of
 from captioner.service.jobs import Jobs
 from captioner.service.pictures import Pictures
@@ -163,7 +164,7 @@ class SweepRun:
                 continue
             judged[picture_id] = of_picture = _Judged(cells, {})
             for _ in self._hear(present[picture_id], of_picture, voices):
-                text = f"{number} of {len(self._swept.pictures)} pictures"
+                text = f"{number:,} of {plural(len(self._swept.pictures), 'picture')}"
                 yield PreparationProgress(text, "Scoring", number, len(self._swept.pictures))
             self._put_scores({picture_id: of_picture}, _fitted(voices, judged))
         if not voices.weights.is_calibrated and len(judged) > 1:  # what is typical of all is known by now

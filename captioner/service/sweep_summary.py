@@ -15,6 +15,7 @@ from captioner.lab.figures import FIGURES
 from captioner.lab.measures import measure_set
 from captioner.lab.scores import CaptionScore, Weights
 from captioner.lab.voices import spread
+from captioner.plural import plural
 from captioner.service.set_slopes import measured
 from captioner.service.sweep_rows import Place, ReadSweep
 
@@ -151,7 +152,7 @@ def slope(found: Sequence[Rated], known: ReadSweep) -> dict[str, Any] | None:
         "from_count": len(found),
         "is_used": (known.weights.slope, known.weights.offset) != (before.slope, before.offset),
         "about": (
-            f"By your {len(found)} ratings a word whose rival is {math.exp(_TOLD_NATS):.0f} times as likely "
+            f"By your {plural(len(found), 'rating')} a word whose rival is {math.exp(_TOLD_NATS):.0f} times as likely "
             f"({_TOLD_NATS:.0f} nats) is false with {now:.0%} instead of {was:.0%}."
         ),
     }

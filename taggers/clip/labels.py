@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from captioner.errors import BadModel
 from captioner.files import cache_folder, written_whole
 from captioner.models.weights import check_weights
+from captioner.plural import plural
 from taggers.vocabularies import Vocabulary
 
 CHUNK = 256
@@ -233,7 +234,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 def _checked(tensors: dict[str, NDArray[Any]], count: int) -> Embeddings:
     embeds = tensors.get("embeds")
     if embeds is None or embeds.dtype != np.float16 or embeds.ndim != 2 or len(embeds) != count:
-        raise ValueError(f"it has no {count:,} rows of float16")
+        raise ValueError(f"it has not {plural(count, 'row')} of float16")
     if not np.isfinite(embeds).all():
         raise ValueError("it holds values that are no numbers")
     return embeds

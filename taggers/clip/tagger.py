@@ -20,7 +20,7 @@ from captioner.contract import ModelSpec, PictureInput, Readable, Tagger
 from captioner.errors import BadModel
 from captioner.models.cards import put_on
 from captioner.models.memory import in_halves
-from captioner.models.weights import fingerprint
+from captioner.models.weights import fingerprinting
 from captioner.readings import Opinion
 from captioner.records import Forecast, Preparing, Tag
 from taggers import vocabularies
@@ -106,18 +106,19 @@ class ClipTagger(Tagger):
         Raises: BadModel, MissingPackage: as `Model.load`. BadVocabulary: the folder's own words.
         """
         folder = Path(place)
-        config = loading.read_config(folder)
-        words = vocabularies.for_model(folder)
-        model, preprocess, tokenizer = loading.build(folder, config, device, spec)
-        return cls(
-            model,
-            preprocess,
-            tokenizer,
-            words,
-            device=device,
-            revision=fingerprint(folder / loading.WEIGHTS),
-            tag=spec.tag if spec else None,
-        )
+        with fingerprinting(folder / loading.WEIGHTS) as revision:  # while torch is imported too
+            config = loading.read_config(folder)
+            words = vocabularies.for_model(folder)
+            model, preprocess, tokenizer = loading.build(folder, config, device, spec)
+            return cls(
+                model,
+                preprocess,
+                tokenizer,
+                words,
+                device=device,
+                revision=revision(),
+                tag=spec.tag if spec else None,
+            )
 
     @property
     def device(self) -> str:

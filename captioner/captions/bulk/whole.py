@@ -11,6 +11,7 @@ from captioner.captions.bulk.operation import Material, Operation, bounded, one_
 from captioner.captions.tokens import USABLE_TOKENS
 from captioner.errors import SettingsError
 from captioner.limits import MAX_ID_LENGTH
+from captioner.plural import plural
 from captioner.settings import choice, whole, words
 
 # Where a tag or phrase may end: at a comma that is none of a number's, at marks before a blank, at a line's end.
@@ -40,7 +41,7 @@ class Trim(Operation):
     encoder: str = choice("clip", ("clip", "t5", "qwen"), "The text encoder whose tokens count.", label="As counted by")
 
     def label(self) -> str:
-        return f"Trim to {self.limit} tokens"
+        return f"Trim to {plural(self.limit, 'token')}"
 
     def change(self, material: Material) -> list[str]:
         fits = self._fits(material)
@@ -59,11 +60,8 @@ class Trim(Operation):
             title = self.titles[self.encoder].partition(":")[0]
             notes.append(f"{title}'s tokenizer is not here: CLIP's count stands for it, about right for English.")
         if count:
-            notes.append(
-                "1 caption is longer by its first phrase alone and stays."
-                if count == 1
-                else f"{count:,} captions are longer by their first phrase alone and stay."
-            )
+            one, several = "caption is longer by its first phrase", "captions are longer by their first phrase"
+            notes.append(f"{plural(count, one, several)} alone and {'stays' if count == 1 else 'stay'}.")
         return " ".join(notes)
 
 

@@ -20,6 +20,7 @@ from captioner.captions.phrase_kinds import KINDS
 from captioner.captions.plurals import plural_pattern, with_subject
 from captioner.errors import SettingsError
 from captioner.limits import MAX_CAPTION_LENGTH, MAX_TAG_LENGTH
+from captioner.plural import plural as counted
 from captioner.settings import choice, switch, words
 
 _PATIENCE_S = 60.0  # with a pattern's process, by the clock
@@ -135,8 +136,8 @@ class Subject(Operation):
         found = [match.group() for _, text in material.captions if (match := plural.search(text))]
         if not found:
             return ""
-        several = "1 caption names" if len(found) == 1 else f"{len(found):,} captions name"
-        return f"{several} {found[0]!r} and stay{'s' if len(found) == 1 else ''} so without “Also plural”."
+        those = counted(len(found), "caption names", "captions name")
+        return f"{those} {found[0]!r} and stay{'s' if len(found) == 1 else ''} so without “Also plural”."
 
 
 class Strip(Operation):

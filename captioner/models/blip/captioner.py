@@ -19,6 +19,7 @@ from captioner.lab.suggest import choose_length
 from captioner.limits import read_json
 from captioner.models.blip.settings import SamplingSettings, lengths_to_try
 from captioner.models.torch_front import TorchFront, needing
+from captioner.models.weights import WEIGHTS, fingerprinting
 from captioner.phrases import whole_phrases
 from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
@@ -53,9 +54,10 @@ class BlipCaptioner(TorchFront, Captioner):
             BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
             MissingPackage: torch or transformers is not installed.
         """
-        with needing("BLIP"):
-            from captioner.models.blip.decoder import BlipDecoder
-        return cls(BlipDecoder.load(Path(place), device))
+        with fingerprinting(Path(place) / WEIGHTS) as revision:  # while torch is imported too
+            with needing("BLIP"):
+                from captioner.models.blip.decoder import BlipDecoder
+            return cls(BlipDecoder.load(Path(place), device, revision))
 
     def encode(self, pictures: Sequence[Image]) -> list[Encoding]:
         """What the picture tower makes of each picture, so that other settings need not look again.

@@ -27,7 +27,6 @@ from captioner.models.byte_cache import ByteCache
 from captioner.models.cards import put_on
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
-from captioner.models.weights import fingerprint
 from captioner.readings import CaptionReading
 from captioner.records import Alternative, Sentence
 
@@ -50,7 +49,7 @@ _LESS = "use fewer beams, a smaller model or --device cpu"
 class BlipDecoder:
     """A BLIP model in memory, with its tokenizer and picture processor. Made by `load`; one thread at a time."""
 
-    def __init__(self, model: Any, pictures: Any, tokenizer: Any, revision: str, *, is_fast: bool = True) -> None:
+    def __init__(self, model: Any, pictures: Any, tokenizer: Any, revision: str = "", *, is_fast: bool = True) -> None:
         """Args: model: a BlipForConditionalGeneration on its device. is_fast: use `fast` where it works."""
         self._model = model.eval()
         self._pictures = pictures
@@ -70,16 +69,21 @@ class BlipDecoder:
             self._set_up_graphs()
 
     @classmethod
-    def load(cls, folder: Path, device: str) -> BlipDecoder:
+    def load(cls, folder: Path, device: str, revision: Callable[[], str]) -> BlipDecoder:
         """The model in `folder` on `device`: fp16 on CUDA, fp32 on the CPU, whatever the file holds.
 
+        Args: revision: gives the fingerprint of its weights; asked at the end.
         Raises: BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
         """
         keep_quiet()
         with loading.quiet():
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype)
-            return cls(put_on(model, device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
+            is_packed = device == "cpu" and selfcheck.fast_is_supported(True)
+            loading.unmap(model, but=(torch.nn.Linear,) if is_packed else ())
+            decoder = cls(put_on(model, device), pictures, tokenizer)
+            decoder.revision = revision()
+            return decoder
 
     @property
     def device(self) -> str:

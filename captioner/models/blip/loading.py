@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -288,12 +288,19 @@ def _check_tokens(folder: Path, config: Any, highest: int) -> None:
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """A safetensors file's tensors, each in memory of its own, so that packing one frees it.
-
-    transformers would map the file: all of it stays in memory until the last tensor goes, beside the packed weights.
-    """
-    with safe_open(path, framework="pt", backend="pread") as file:
+    """A safetensors file's tensors, where the file is mapped into memory: see `unmap`."""
+    with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+def unmap(model: Any, *, but: Collection[type] = ()) -> None:
+    """Give what a model on the CPU keeps memory of its own, so that the file of its weights is let go.
+
+    Args: but: modules whose weights will be packed, which makes the copy that stays.
+    """
+    own = (part for module in model.modules() if type(module) not in but for part in module.parameters(recurse=False))
+    for parameter in {id(one): one for one in own if one.device.type == "cpu"}.values():
+        parameter.data = parameter.data.clone()
 
 
 @contextlib.contextmanager

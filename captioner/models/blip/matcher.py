@@ -14,6 +14,7 @@ from captioner.contract import ModelSpec, PictureInput, Tagger
 from captioner.errors import CaptionerError
 from captioner.limits import read_json
 from captioner.models.torch_front import TorchFront, needing
+from captioner.models.weights import WEIGHTS, fingerprinting
 from captioner.readings import Opinion
 from captioner.records import Tag
 from captioner.settings import Settings
@@ -50,9 +51,10 @@ class BlipMatcher(TorchFront, Tagger):
             BadModel: files missing, truncated, a pickle, a Git LFS pointer, or tensors that do not fit.
             MissingPackage: torch or transformers is not installed.
         """
-        with needing("BLIP"):
-            from captioner.models.blip.matching import MatchingHead
-        return cls(MatchingHead.load(Path(place), device))
+        with fingerprinting(Path(place) / WEIGHTS) as revision:  # while torch is imported too
+            with needing("BLIP"):
+                from captioner.models.blip.matching import MatchingHead
+            return cls(MatchingHead.load(Path(place), device, revision))
 
     @classmethod
     def accepts(cls, folder: Path) -> bool:

@@ -5,7 +5,7 @@ Imported only by `BlipMatcher.load`. Knows no name of a model and no rival.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from captioner.models.byte_cache import ByteCache
 from captioner.models.cards import put_on
 from captioner.models.download import keep_quiet
 from captioner.models.memory import in_halves
-from captioner.models.weights import fingerprint
 
 _STATES_BYTES = 64 * 2**20  # the last 36 pictures of BLIP base in fp32
 _MAX_TEXTS = 32  # each run of the text tower makes the picture's keys anew, whatever it is asked about them
@@ -39,13 +38,17 @@ class MatchingHead:
         self.revision = revision
 
     @classmethod
-    def load(cls, folder: Path, device: str) -> MatchingHead:
-        """The model in `folder` on `device`: fp16 on CUDA, fp32 on the CPU. Raises: BadModel: as `loading.load`."""
+    def load(cls, folder: Path, device: str, revision: Callable[[], str]) -> MatchingHead:
+        """The model in `folder` on `device`: fp16 on CUDA, fp32 on the CPU. Raises: BadModel: as `loading.load`.
+
+        Args: revision: gives the fingerprint of its weights.
+        """
         keep_quiet()
         with loading.quiet():
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype, BlipForImageTextRetrieval)
-            return cls(put_on(model, device), pictures, tokenizer, fingerprint(folder / loading.WEIGHTS))
+            loading.unmap(model)
+            return cls(put_on(model, device), pictures, tokenizer, revision())
 
     @property
     def device(self) -> str:

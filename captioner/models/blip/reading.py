@@ -28,6 +28,7 @@ from captioner.captions.words import (
 )
 from captioner.errors import ModelFailed
 from captioner.models.blip.forced import Forced, Row, TokenTree, trees
+from captioner.plural import plural
 from captioner.readings import CaptionReading, ReadWord, Rival
 
 PROMPT = "a picture of "
@@ -370,7 +371,8 @@ class Reader:
         beyond = sum(not tokens for tokens in row.tokens_of) if row.ids[-1:] != [self._end] else 0
         if not beyond:
             return ""
-        return f"BLIP reads {self._longest} tokens; the last {beyond} words were not read."
+        unread = plural(beyond, "word at the end was", "words at the end were")
+        return f"BLIP reads {self._longest} tokens; {unread} not read."
 
 
 def _strongest(evidence: Sequence[float]) -> float:

@@ -31,6 +31,7 @@ from captioner.models.vision_language.drawing import DrawEachRow, OfTheAnswer
 from captioner.models.vision_language.features import Features
 from captioner.models.vision_language.prefix import Prefixes
 from captioner.models.vision_language.settings import MAX_ANSWER, VisionLanguageSettings
+from captioner.plural import plural
 from captioner.records import Alternative, Finish, Sentence
 
 _THOUGHT = re.compile(r"\A.*?(?:</think(?:ing)?>|◁/think▷)", re.DOTALL)
@@ -174,8 +175,8 @@ class VisionLanguageModel:
         count = prompt.shape[1] if prompt is not None else 0
         if count >= limit:
             raise SettingsError(
-                f"the prompt and the picture take {count:,} tokens, and this model has room for {limit:,} with its "
-                "answer; shorten the prompt."
+                f"the prompt and the picture take {plural(count, 'token')}, and this model has room for {limit:,} "
+                "with its answer; shorten the prompt."
             )
         return limit - (1 if self._is_encoder_decoder else max(count, 1))
 

@@ -30,6 +30,7 @@ from captioner.errors import BadModel, CaptionerError
 from captioner.limits import shown
 from captioner.models.descriptions import Rules, chosen, each, one_of, optional, read_json_object, real, switch, whole
 from captioner.models.weights import check_weights, weights_files
+from captioner.plural import plural
 
 _STAGES = 4
 _IMAGE_TOKEN = "</poly>"
@@ -139,7 +140,7 @@ def load(folder: Path, dtype: torch.dtype) -> tuple[Any, dict[str, Any], Any]:
     rows = native.text_config.vocab_size
     if len(processor.tokenizer) > rows:
         raise BadModel(
-            f"{folder} has a tokenizer of {len(processor.tokenizer):,} tokens and a config.json of {rows:,}; the two "
+            f"{folder} has a tokenizer of {plural(len(processor.tokenizer), 'token')} and a config.json of {rows:,}; the two "
             "are not of the same model. Download both again."
         )
     model, told = Florence2ForConditionalGeneration.from_pretrained(

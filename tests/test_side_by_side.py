@@ -1,0 +1,204 @@
+"""captioner.side_by_side: models that do not read each other work at once where cores are idle, with equal answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from captioner import side_by_side
+from captioner.captions.plan import Plan
+from captioner.contract import PictureInput
+from captioner.errors import BadModel, CaptionerError
+from captioner.models.manager import ModelManager
+from captioner.pipeline import PictureLayers, make_layers
+from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeWd14, fake_models
+
+COLOURS: tuple[Any, ...] = ("red", "green", "blue", "black")
+WAIT_S = 20
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Iterator[str]:
+    with fake_models(tmp_path / "models") as folder:
+        yield folder
+
+
+@pytest.fixture
+def manager(models: str) -> Iterator[ModelManager]:
+    manager = ModelManager(models=models, device="cpu")
+    yield manager
+    manager.close()
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 2)
+
+
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 1)
+
+
+class Meeting:
+    """Notes how many of the fakes are at work at once. expected: each work waits for so many, and not for ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, expected: Callable[[int], int]) -> None:
+        self.most: list[int] = []
+        self._at_work = 0
+        self._changed = threading.Condition()
+        for fake, name in ((FakeCaptioner, "caption"), (FakeClip, "tag"), (FakeWd14, "tag")):
+            monkeypatch.setattr(fake, name, self._meeting(getattr(fake, name), expected))
+
+    def _meeting(self, work: Any, expected: Callable[[int], int]) -> Any:
+        calls: list[None] = []
+
+        def met(model: Any, inputs: Sequence[PictureInput], settings: Any) -> Any:
+            calls.append(None)
+            with self._changed:
+                self._at_work += 1
+                self.most.append(self._at_work)
+                self._changed.notify_all()
+                number = len(calls)
+                assert self._changed.wait_for(lambda: max(self.most) >= expected(number), WAIT_S)
+            try:
+                return work(model, inputs, settings)
+            finally:
+                with self._changed:
+                    self._at_work -= 1
+
+        return met
+
+
+def run(manager: ModelManager, models: str, colours: Sequence[Any] = COLOURS, **values: Any) -> list[PictureLayers]:
+    settings = {"captioner": "fake-blip", "clip": "fake-clip", "wd14": "fake-wd14", **values}
+    pictures = [(str(number), PictureInput(Image.new("RGB", (40, 20), one))) for number, one in enumerate(colours)]
+    plan = Plan.from_flat(settings, models)
+    batches = make_layers(pictures, plan, manager, batch_size=1)
+    return [without_times(one) for batch in batches for one in batch]
+
+
+def without_times(one: PictureLayers) -> PictureLayers:
+    return PictureLayers(one.picture_id, tuple(replace(layer, created_at=0.0) for layer in one.layers), one.error)
+
+
+def test_from_the_second_picture_on_models_work_at_once_and_say_the_same(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 1)
+    one_by_one = run(manager, models)
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 3)
+    meeting = Meeting(monkeypatch, lambda number: 1 if number == 1 else 3)
+    assert run(manager, models) == one_by_one
+    assert meeting.most[:3] == [1, 1, 1]
+    assert max(meeting.most) == 3
+
+
+@pytest.mark.usefixtures("one_core")
+def test_without_idle_cores_they_take_turns(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = Meeting(monkeypatch, lambda number: 1)
+    run(manager, models)
+    assert max(meeting.most) == 1
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_on_a_card_they_take_turns(manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeCaptioner, "device", "cuda")
+    meeting = Meeting(monkeypatch, lambda number: 1)
+    run(manager, models, clip="")
+    assert max(meeting.most) == 1
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_what_reads_the_sentence_waits_for_it(manager: ModelManager, models: str) -> None:
+    for one in run(manager, models, mode="fast"):
+        (said, clip, _) = one.layers
+        assert said.sentence is not None
+        assert clip.tags is not None and clip.tags[0].name == f"after {said.sentence.text!r}"
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_a_picture_that_one_fails_on_costs_itself_with_the_layers_that_came_before(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours = ["red", "green", POISON, "blue"]
+    found = run(manager, models, colours)
+    assert [one.error is not None for one in found] == [False, False, True, False]
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 1)
+    again = run(manager, models, colours)
+    assert [one.layers for one in found] == [one.layers for one in again]
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_what_fails_at_once_is_asked_again_in_turns(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_by_one = run(manager, models, COLOURS[:1])
+    tag, threads = FakeWd14.tag, set()
+
+    def tag_on_the_main_thread(model: Any, inputs: Any, settings: Any) -> Any:
+        threads.add(threading.current_thread() is threading.main_thread())
+        if threading.current_thread() is not threading.main_thread():
+            raise BadModel("it needs all the memory there is")
+        return tag(model, inputs, settings)
+
+    monkeypatch.setattr(FakeWd14, "tag", tag_on_the_main_thread)
+    found = run(manager, models)
+    assert threads == {True, False}
+    assert found[0] == one_by_one[0]
+    assert all(one.error is None and len(one.layers) == 3 for one in found)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_what_concerns_all_pictures_is_raised_when_all_have_ended(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def fail_later(model: Any, inputs: Any, settings: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 1:
+            raise BadModel("its file has gone")
+        return FakeWd14Tag(model, inputs, settings)
+
+    FakeWd14Tag = FakeWd14.tag
+    monkeypatch.setattr(FakeWd14, "tag", fail_later)
+    with pytest.raises(CaptionerError, match="its file has gone"):
+        run(manager, models)
+    assert not any(report.is_in_use for report in manager.report())
+
+
+def test_work_ends_before_an_interruption_is_passed_on() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        begun.set()
+        ended.wait(WAIT_S)
+
+    def interrupted() -> None:
+        assert begun.wait(WAIT_S)
+        ended.set()
+        raise KeyboardInterrupt
+
+    with side_by_side.SideBySide() as models, pytest.raises(KeyboardInterrupt):
+        models.run([interrupted, other])
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("captioner-side-by-side")]
+
+
+@pytest.mark.parametrize(("cores", "threads", "models"), [(2, 1, 2), (2, 2, 1), (8, 4, 2), (8, 8, 1), (4, 8, 0)])
+def test_as_many_work_at_once_as_their_threads_leave_cores_for(
+    cores: int, threads: int, models: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(side_by_side, "usable_cores", lambda: cores)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert side_by_side.models_at_once() == models
