@@ -220,20 +220,27 @@ def test_a_joined_caption_is_joined_once_however_often_its_block_is_done(shell: 
 
 
 def test_what_a_stop_leaves_is_kept_and_the_rest_is_done(shell: Shell) -> None:
-    pictures(shell, 9)
-    shell.picture("photos/004.png", POISON)
+    pictures(shell, 14)
+    shell.picture("photos/010.png", POISON)
     FakeModel.poison = KeyboardInterrupt()  # type: ignore[assignment]
-    flags = ("photos", "--out", "out", "--format", "jsonl", "--part-pictures", "3")
+    flags = ("photos", "--out", "out", "--format", "jsonl", "--part-pictures", "4")
     stopped = batch(shell, *flags)
     assert stopped.status == 130
-    assert "3 pictures are done. --resume goes on." in stopped.err
+    assert "8 pictures are done. --resume goes on." in stopped.err
     FakeModel.poison = ModelFailed("no")
     FakeModel.calls.clear()
     batch(shell, *flags, "--resume")
-    assert keys(shell.folder / "out") == [f"00{n}.png" for n in range(9)]
-    assert sum(FakeModel.calls) == 5  # 003 was done when it stopped, 004 fails and is asked again by itself
+    assert keys(shell.folder / "out") == [f"{n:03}.png" for n in range(14)]
+    assert FakeModel.calls == [
+        1,
+        4,
+        1,
+        1,
+        1,
+        1,
+    ]  # 008 was done when it stopped; with 010, those beside it are asked alone
     summary = json.loads((shell.folder / "out/summary.json").read_text())
-    assert (summary["pictures"], summary["failures"], summary["this_run"]["pictures"]) == (9, {"model_failed": 1}, 6)
+    assert (summary["pictures"], summary["failures"], summary["this_run"]["pictures"]) == (14, {"model_failed": 1}, 6)
 
 
 @pytest.mark.parametrize("format", SINKS)

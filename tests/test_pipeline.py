@@ -556,6 +556,16 @@ def test_what_a_picture_opens_with_a_bug_is_not_hidden(models: str, manager: Mod
         list(caption_pictures([PictureSource(id="a", open=broken)], plan_of(models), manager))
 
 
+@pytest.mark.parametrize(("count", "batches"), [(1, [1]), (9, [1, 4, 4]), (10, [1, 4, 4, 1])])
+def test_the_first_picture_is_asked_about_alone(
+    count: int, batches: list[int], models: str, manager: ModelManager
+) -> None:
+    sources = [source(str(number)) for number in range(count)]
+    done = list(caption_pictures(sources, plan_of(models), manager, batch_size=4))
+    assert [one.picture_id for one in done] == [str(number) for number in range(count)]
+    assert FakeModel.calls == batches
+
+
 def opening_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("captioner-ahead")]
 

@@ -29,6 +29,7 @@ from captioner.batch.work import Done, RunSettings, Work
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, MissingPackage
 from captioner.images import open_picture
+from captioner.pipeline import batch_size_on
 from captioner.plural import plural
 
 DECODED_PIXELS = 48_000_000
@@ -242,7 +243,7 @@ class _Captioning:
     def _caption(self, block: Block) -> str:
         plan, manager, sink = self._made
         total = Tally()
-        batch_size = local.batch_size_on(manager.device)
+        batch_size = batch_size_on(manager.device)
         for tally in local.caption_blocks([block], plan, manager, sink, batch_size=batch_size):
             total.add(tally)
         return json.dumps(

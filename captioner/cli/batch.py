@@ -33,6 +33,7 @@ from captioner.cli.memory import add_memory_flags, in_bytes, manager_of, positiv
 from captioner.cli.parser import WrongUse
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, note, quiet
+from captioner.pipeline import batch_size_on
 from captioner.plural import plural
 from captioner.records import MAIN
 
@@ -247,7 +248,7 @@ def _local(arguments: argparse.Namespace, plan: Plan, work: Work, sink: Sink) ->
     manager = manager_of(arguments)
     try:
         preparing.prepare(plan, manager, published=arguments.published_labels)
-        yield from local.run(work, plan, manager, sink, batch_size=local.batch_size_on(manager.device))
+        yield from local.run(work, plan, manager, sink, batch_size=batch_size_on(manager.device))
         _warn(manager)
     finally:
         manager.close()
@@ -273,7 +274,7 @@ def _try(arguments: argparse.Namespace, plan: Plan, search: Search) -> int:
     began = time.monotonic()
     try:
         preparing.prepare(plan, manager, published=arguments.published_labels)
-        done = caption_all_kinds(pictures, plan, manager, batch_size=local.batch_size_on(manager.device))
+        done = caption_all_kinds(pictures, plan, manager, batch_size=batch_size_on(manager.device))
         for number, captioned in enumerate(done):
             tally.add(Tally.of([row_of(captioned.picture_id, captioned, plan)]))
             began = time.monotonic() if number == 0 else began
