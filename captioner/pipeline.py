@@ -31,7 +31,7 @@ from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.recipe import trigger_of
 from captioner.captions.review import Reading
 from captioner.contract import ModelUser, PictureInput
-from captioner.errors import BadPicture, CaptionerError, ModelFailed
+from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer
 from captioner.side_by_side import SideBySide
@@ -243,7 +243,7 @@ def _ask_models(
             except Exception as error:  # noqa: BLE001 - asked again one after the other, where it is raised
                 _log.info("models are asked one after the other: %s", error)
                 said = []
-            if said and not any(isinstance(one, CaptionerError) for each in said for one in each.values()):
+            if said and not any(isinstance(one, OutOfMemory) for each in said for one in each.values()):
                 for each in said:
                     found.take(each)
                 continue
@@ -262,8 +262,10 @@ class _Found:
     errors: dict[str, CaptionerError] = field(default_factory=dict)
 
     def take(self, said: Mapping[str, Layer | CaptionerError]) -> None:
-        """One model's."""
+        """One model's, in their order; of a picture that one before could not look at, nothing."""
         for picture_id, one in said.items():
+            if picture_id in self.errors:
+                continue
             if isinstance(one, CaptionerError):
                 self.errors[picture_id] = one
             else:
