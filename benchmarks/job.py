@@ -46,8 +46,9 @@ from benchmarks.report import Row, show
 from benchmarks.wd14 import export
 from captioner import images
 from captioner.captions.plan import Plan
+from captioner.cli.picture_sources import sources_of
+from captioner.cli.pictures import NamedPicture
 from captioner.contract import Captioner, ModelSpec, ModelUser, PictureInput
-from captioner.formats.targets import file_digest
 from captioner.models.blip import SamplingSettings
 from captioner.models.manager import ModelManager
 from captioner.pipeline import Captioned, PictureSource, caption_pictures
@@ -178,10 +179,7 @@ def ours(paths: Sequence[Path], job: Job, models: Path, out: Path) -> tuple[list
     plan = Plan.from_flat(dict(job.settings), str(models))
     manager = ModelManager(models=str(models), device="cpu")
     watched = Watched(manager)
-    sources = [
-        PictureSource(id=str(number), open=partial(_opened, path), digest=partial(file_digest, path))
-        for number, path in enumerate(paths)
-    ]
+    sources = sources_of([NamedPicture(path) for path in paths], [""] * len(paths))
 
     def written() -> Iterator[Captioned]:
         for captioned in caption_pictures(sources, plan, watched, batch_size=1):

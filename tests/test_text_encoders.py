@@ -168,7 +168,7 @@ PANIC = {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}
         ("t5", b"", "it is no SentencePiece model: it has no pieces."),
         ("t5", b"<!DOCTYPE html>", "it is no SentencePiece model."),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_a_damaged_file_is_one_sentence_and_the_number_is_about(
     cache: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, reason: str

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner import images
 from captioner.cli.pictures import NamedPicture
 from captioner.errors import CaptionerError
-from captioner.formats.targets import file_digest
 from captioner.pipeline import PictureSource
 
 if TYPE_CHECKING:
@@ -27,22 +25,31 @@ def sources_of(pictures: Sequence[NamedPicture], existing: Sequence[str | Captio
         if isinstance(text, CaptionerError):
             yield PictureSource(id=str(place), open=_Refused(text), name=picture.path.name)
         else:
+            opener = _Opener(picture.path)
             yield PictureSource(
                 id=str(place),
-                open=_Opener(picture.path),
+                open=opener,
                 existing=text,
                 name=picture.path.name,
                 folder=picture.folder,
-                digest=partial(file_digest, picture.path),
+                digest=opener.digest,
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Opener:
+    """Opens a picture and tells the digest of the bytes that were opened, which are read once."""
+
     path: Path
+    _digest: str = ""
+
+    def digest(self) -> str:
+        return self._digest
 
     def __call__(self) -> Image:
-        return images.open_picture(self.path, follow_links=True).image
+        data = images.read_picture(self.path, follow_links=True)
+        self._digest = images.digest(data)
+        return images.open_picture(data).image
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from captioner.images.decoding import FORMATS, FRAMES, ON_WHITE, TURNED, OpenedP
 from captioner.images.encoding import KINDS, encoded
 from captioner.images.glance import Glance, glance, may_need_a_look
 from captioner.images.headers import MAX_PIXELS, MAX_SIDE_PX, format_by_start
-from captioner.images.opening import MAX_BYTES, digest, is_picture_name, open_picture, opened_picture
+from captioner.images.opening import MAX_BYTES, digest, is_picture_name, open_picture, opened_picture, read_picture
 from captioner.images.shrinking import full, preview, thumbnail
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "open_picture",
     "opened_picture",
     "preview",
+    "read_picture",
     "readable_formats",
     "thumbnail",
 ]

@@ -69,7 +69,8 @@ def opened_picture(source: Path | BinaryIO | bytes, *, follow_links: bool = Fals
     For what many visitors may ask for at the same time; nothing else is to be opened within the block. Waits while
     others decode, first come, first served.
     """
-    data = _read(source, follow_links)
+    data = source if isinstance(source, bytes) else read_picture(source, follow_links=follow_links)
+    _check_size(len(data))
     header = read_header(data, decoding.check_readable(data))
     with _BUDGET.hold(header.peak_bytes + len(data)):
         try:
@@ -79,11 +80,12 @@ def opened_picture(source: Path | BinaryIO | bytes, *, follow_links: bool = Fals
         yield opened
 
 
-def _read(source: Path | BinaryIO | bytes, follow_links: bool) -> bytes:
-    """All of it: what was checked is what will be decoded, even if the file changes meanwhile."""
-    if isinstance(source, bytes):
-        _check_size(len(source))
-        return source
+def read_picture(source: Path | BinaryIO, *, follow_links: bool = False) -> bytes:
+    """All of it: what was checked is what will be decoded, even if the file changes meanwhile.
+
+    Args: as `open_picture`, which takes the bytes too.
+    Raises: BadPicture: it cannot be read, or its start is that of no picture.
+    """
     if isinstance(source, Path):
         with _regular_file(source, follow_links) as file:
             decoding.check_readable(file.read(_START_BYTES))  # before 200 MB of something else are read

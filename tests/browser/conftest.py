@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,14 +13,15 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.browser import units
+from tests.browser import fake_app, units
 from tests.browser.visiting import hold_still
 from tests.zips import own_names
 
@@ -38,6 +37,17 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 START_LIMIT_S = 180.0  # on a machine that does other things as well
+
+
+class _Program(subprocess.Popen[bytes]):
+    """A process that is asked as one of multiprocessing is."""
+
+    def is_alive(self) -> bool:
+        return self.poll() is None
+
+    def join(self, limit_s: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(limit_s)
 
 
 class AppServer:
@@ -70,25 +80,29 @@ class AppServer:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
         self.environment: dict[str, str] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: BaseProcess | _Program | None = None
 
     @property
     def log(self) -> str:
-        return (self.folder / "server.log").read_text(errors="replace")
+        return self._log.read_text(errors="replace")
 
-    def command(self) -> list[str]:
-        answers = json.dumps(self.answers)
-        return [sys.executable, "-m", "tests.browser.fake_app", answers, "--port", str(self.port), *self.flags]
+    @property
+    def _log(self) -> Path:
+        return self.folder / "server.log"
+
+    def _begun(self, flags: Sequence[str], environment: dict[str, str]) -> BaseProcess | _Program:
+        process = fake_app.FORKED.Process(
+            target=fake_app.run, args=(self.answers, flags, environment, self._log), daemon=True
+        )
+        process.start()
+        return process
 
     def start(self) -> None:
-        command = [*self.command(), "--workspace", str(self.folder / "workspace")]
-        with (self.folder / "server.log").open("ab") as log:
-            kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies"), **self.environment}
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=kept)
+        flags = ["--port", str(self.port), "--workspace", str(self.folder / "workspace"), *self.flags]
+        kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies"), **self.environment}
+        self._process = self._begun(flags, kept)
         until = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < until:
-            if self._process.poll() is not None:
-                break
+        while time.monotonic() < until and self._process.is_alive():
             try:
                 urllib.request.urlopen(self.url, timeout=5).close()
             except urllib.error.HTTPError:
@@ -103,24 +117,26 @@ class AppServer:
     def kill(self) -> None:
         """SIGKILL: no clean-up of any kind."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(10)
+        self._process.kill()
+        self._process.join(10)
 
     def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is None:
+            return
+        if self._process.is_alive():
             self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(10)
+            self._process.join(10)
+        if self._process.is_alive():
+            self.kill()
 
 
 class BareServer(AppServer):
     """The app as a person starts it first: no flags, and no real model on the machine."""
 
-    def command(self) -> list[str]:
-        return [sys.executable, "app.py", "--port", str(self.port), *self.flags]
+    def _begun(self, flags: Sequence[str], environment: dict[str, str]) -> BaseProcess | _Program:
+        with self._log.open("ab") as log:
+            command = [sys.executable, "app.py", *flags]
+            return _Program(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
 
 @pytest.fixture(scope="session")

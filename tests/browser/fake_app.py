@@ -1,16 +1,14 @@
-"""The real app with the fake models of tests/fakes.py: python -m tests.browser.fake_app ANSWERS [flags].
-
-ANSWERS: JSON of delay_s, what the captioner takes for a picture; labels_each and unprepared, see `FakeClip`; warning,
-see `FakeWd14`; with_echo, whether two more families of captioners are there; with_vlm, whether a tiny vision-language
-model is, which wants its answers drawn.
-"""
+"""The real app with the fake models of tests/fakes.py, in a process forked from one that has imported it."""
 
 from __future__ import annotations
 
-import json
+import atexit
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,29 @@ from tests.fakes import FakeCaptioner, FakeClip, FakeWd14, fake_models
 from tests.other_askers import PARROT
 from tests.other_families import ECHO
 
-if __name__ == "__main__":
-    answers = json.loads(sys.argv[1])
+FORKED = get_context("forkserver")
+FORKED.set_forkserver_preload(["captioner.ui.page", "captioner.ui.server", __name__])
+
+
+def run(answers: dict[str, Any], flags: Sequence[str], environment: dict[str, str], log: Path) -> None:
+    """Serves until it is ended, in a process of `FORKED`.
+
+    Args: answers: delay_s, what the captioner takes for a picture; labels_each and unprepared, see `FakeClip`; warning,
+    see `FakeWd14`; with_echo, whether two more families of captioners are there; with_vlm, whether a tiny
+    vision-language model is, which wants its answers drawn.
+    """
+    os.environ.clear()
+    os.environ.update({"GRADIO_ANALYTICS_ENABLED": "False", **environment})  # as captioner.ui.page sets it
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        sys.exit(_serve(answers, flags))
+    finally:
+        atexit._run_exitfuncs()  # a forked process runs none of them by itself
+
+
+def _serve(answers: dict[str, Any], flags: Sequence[str]) -> int:
     delay_s = answers["delay_s"]
     answer_at_once = FakeCaptioner.caption
 
@@ -38,4 +57,4 @@ if __name__ == "__main__":
             from tests.tiny_vlm import save, want
 
             want(save("qwen3_vl", Path(models) / "qwen3-vl-2b"), do_sample=True, top_k=7)
-        sys.exit(app.main([*sys.argv[2:], "--models", models]))
+        return app.main([*flags, "--models", models])

@@ -31,13 +31,6 @@ _TRANSFERS = """
 """
 
 
-class LoginServer(AppServer):
-    """The app behind a user name and a password."""
-
-    def command(self) -> list[str]:
-        return [*super().command(), "--auth", "anna:secret"]
-
-
 def _work(page: Any, pictures: list[Path]) -> None:
     """What a person does: pictures, a run, a moved control, an edit, a reload and the zip."""
     add_pictures(page, pictures[:2])
@@ -106,7 +99,7 @@ def test_everything_works_under_a_path_of_a_proxy(
 
 
 def test_everything_works_behind_a_login(chromium: Any, tmp_path: Path, pictures: list[Path]) -> None:
-    server = LoginServer(tmp_path)
+    server = AppServer(tmp_path, flags=["--auth", "anna:secret"])
     server.start()
     context = chromium.new_context(http_credentials={"username": "anna", "password": "secret"})
     broken: list[str] = []
