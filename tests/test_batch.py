@@ -473,6 +473,13 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown column": (("list.csv", "--out", "out", "--column", "x"), "has no column x; its columns are path, caption"),
     "no target": (("photos",), "give --out TARGET"),
     "a folder with files": (("photos", "--out", "photos"), "has files in it that no batch wrote"),
+    "a target that is a file": (("photos", "--out", "list.csv"), "list.csv is a file; name a folder."),
+    "an empty source": (("", "--out", "out"), "SOURCE is empty; name a folder"),
+    "two sources": (("photos", "photos", "--out", "out"), "photos is one word too many; see"),
+    "no cluster": (
+        ("photos", "--out", "out", "--format", "jsonl", "--engine", "ray", "--address", "127.0.0.1:9"),
+        "there is no Ray cluster at 127.0.0.1:9 (",
+    ),
     "a folder in the source": (("photos", "--out", "photos/out"), "lies in SOURCE"),
     "a retry of nothing": (
         ("photos", "--out", "out", "--retry-failed"),

@@ -150,6 +150,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if not arguments.source.strip():
+        raise WrongUse("SOURCE is empty; name a folder, a bucket, a shard or a list of pictures.")
     if bool(arguments.limit) == bool(arguments.out):
         raise WrongUse("give --out TARGET, or --limit N for a try that writes nothing.")
     if arguments.limit and arguments.engine == "ray":
@@ -283,6 +285,9 @@ def _try(arguments: argparse.Namespace, plan: Plan, search: Search) -> int:
     finally:
         manager.close()
     failures = f" ({tally.failures_text()})" if tally.failed else ""
+    if tally.kept:
+        kept = plural(tally.kept, "picture keeps its caption", "pictures keep their captions")
+        note(f"note: {kept}, which takes no model's time; --existing ignore captions them anew.")
     note(f"{tally.done} captioned, {tally.kept} of them kept, {tally.failed} failed{failures}; nothing is written.")
     if len(pictures) < 2:
         raise WrongUse("one picture tells nothing of the rate; there must be two or more.")
