@@ -51,7 +51,7 @@ from captioner.cli.pictures import NamedPicture
 from captioner.contract import Captioner, ModelSpec, ModelUser, PictureInput
 from captioner.models.blip import SamplingSettings
 from captioner.models.manager import ModelManager
-from captioner.pipeline import Captioned, PictureSource, caption_pictures
+from captioner.pipeline import Captioned, PictureSource, batch_size_on, caption_pictures
 from captioner.records import Sentence
 
 Result = TypeVar("Result")
@@ -182,7 +182,7 @@ def ours(paths: Sequence[Path], job: Job, models: Path, out: Path) -> tuple[list
     sources = sources_of([NamedPicture(path) for path in paths], [""] * len(paths))
 
     def written() -> Iterator[Captioned]:
-        for captioned in caption_pictures(sources, plan, watched, batch_size=1):
+        for captioned in caption_pictures(sources, plan, watched, batch_size=batch_size_on("cpu")):
             assert captioned.caption is not None, captioned.error
             name = paths[int(captioned.picture_id)].stem
             (out / f"{name}.txt").write_text(captioned.caption.text, encoding="utf-8")

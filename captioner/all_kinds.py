@@ -14,7 +14,7 @@ from captioner.contract import ModelUser, PictureInput
 from captioner.errors import CaptionerError
 from captioner.pipeline import Captioned, PictureSource, make_layers
 
-AT_ONCE = 16  # pictures that one kind's models look at before the next kind's do, which may have to be loaded first
+AT_ONCE = 17  # pictures that one kind's models look at before the next kind's do, which may have to be loaded first
 
 
 def caption_all_kinds(

@@ -220,20 +220,27 @@ def test_a_joined_caption_is_joined_once_however_often_its_block_is_done(shell: 
 
 
 def test_what_a_stop_leaves_is_kept_and_the_rest_is_done(shell: Shell) -> None:
-    pictures(shell, 9)
-    shell.picture("photos/004.png", POISON)
+    pictures(shell, 14)
+    shell.picture("photos/010.png", POISON)
     FakeModel.poison = KeyboardInterrupt()  # type: ignore[assignment]
-    flags = ("photos", "--out", "out", "--format", "jsonl", "--part-pictures", "3")
+    flags = ("photos", "--out", "out", "--format", "jsonl", "--part-pictures", "4")
     stopped = batch(shell, *flags)
     assert stopped.status == 130
-    assert "3 pictures are done. --resume goes on." in stopped.err
+    assert "8 pictures are done. --resume goes on." in stopped.err
     FakeModel.poison = ModelFailed("no")
     FakeModel.calls.clear()
     batch(shell, *flags, "--resume")
-    assert keys(shell.folder / "out") == [f"00{n}.png" for n in range(9)]
-    assert sum(FakeModel.calls) == 5  # 003 was done when it stopped, 004 fails and is asked again by itself
+    assert keys(shell.folder / "out") == [f"{n:03}.png" for n in range(14)]
+    assert FakeModel.calls == [
+        1,
+        4,
+        1,
+        1,
+        1,
+        1,
+    ]  # 008 was done when it stopped; with 010, those beside it are asked alone
     summary = json.loads((shell.folder / "out/summary.json").read_text())
-    assert (summary["pictures"], summary["failures"], summary["this_run"]["pictures"]) == (9, {"model_failed": 1}, 6)
+    assert (summary["pictures"], summary["failures"], summary["this_run"]["pictures"]) == (14, {"model_failed": 1}, 6)
 
 
 @pytest.mark.parametrize("format", SINKS)
@@ -466,6 +473,13 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown column": (("list.csv", "--out", "out", "--column", "x"), "has no column x; its columns are path, caption"),
     "no target": (("photos",), "give --out TARGET"),
     "a folder with files": (("photos", "--out", "photos"), "has files in it that no batch wrote"),
+    "a target that is a file": (("photos", "--out", "list.csv"), "list.csv is a file; name a folder."),
+    "an empty source": (("", "--out", "out"), "SOURCE is empty; name a folder"),
+    "two sources": (("photos", "photos", "--out", "out"), "photos is one word too many; see"),
+    "no cluster": (
+        ("photos", "--out", "out", "--format", "jsonl", "--engine", "ray", "--address", "127.0.0.1:9"),
+        "there is no Ray cluster at 127.0.0.1:9 (",
+    ),
     "a folder in the source": (("photos", "--out", "photos/out"), "lies in SOURCE"),
     "a retry of nothing": (
         ("photos", "--out", "out", "--retry-failed"),

@@ -121,3 +121,13 @@ def test_wrong_use_is_one_sentence(
         archive.writestr("a.txt", "x")
     ran = shell("import", *words)
     assert (ran.status, ran.out) == (2, "") and sentence in ran.err
+
+
+@pytest.mark.parametrize(
+    "words", [("import", ""), ("check", "--for", "webdataset", ""), ("check", "--for", "kohya", "")]
+)
+def test_an_empty_name_is_not_the_folder_one_is_in(shell: Shell, words: tuple[str, ...]) -> None:
+    shell.picture("a.png")
+    (shell.folder / "a.txt").write_text("a caption")
+    ran = shell(*words)
+    assert (ran.status, ran.summary.startswith("captioner: an empty name is no picture;")) == (2, True), ran.summary

@@ -538,12 +538,3 @@ def test_answers_that_come_out_of_order_stay_with_their_pictures_and_one_that_fa
     [batch] = make_layers(given, plan, manager)
     assert [result.error is None for result in batch] == [True, False, True]
     manager.close()
-
-
-def test_where_pictures_go_is_known_before_the_first_one_goes(service: Service) -> None:
-    add_named_servers(["far=https://captions.example.org", "near=http://127.0.0.1:9"])
-    service.choices._known_models[CAPTIONER] |= {"far", "near"}  # the app names its servers before it knows its choices
-    hosts = {
-        name: service.choices.to_download(page_values(service, captioner=name))["sends_to"] for name in ("far", "near")
-    }
-    assert hosts == {"far": ["captions.example.org"], "near": []}

@@ -17,7 +17,10 @@ from captioner.models.named_servers import add_named_servers
 from captioner.service import sending
 from captioner.service.lab import AskedAxis
 from captioner.service.service import Service
+from captioner.service.sweep_grids import to_stored
 from captioner.ui import api
+from captioner.ui.functions import sending_function
+from captioner.ui.script_functions import script_functions
 from tests.service_makers import RED, page_values, set_with
 
 FAR = {"captioner": "far"}
@@ -115,3 +118,62 @@ def test_going_on_with_all_kinds_counts_those_of_the_set(service: Service, monke
     cut_off = SimpleNamespace(request={"settings": {}, "all_kinds": True})
     monkeypatch.setattr(service.jobs.history, "take_interrupted", lambda set_id, job_id: cut_off)
     assert sending.hosts_of(service.jobs.resumed_request(set_id, "7")) == ["captions.example.org"]
+
+
+def _page_calls(service: Service, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each function of the page that may send pictures is called with, by name."""
+    of_api = _calls(service, settings)
+    (set_id, picture_id, _), sweep = of_api["caption_picture"], of_api["start_sweep"]
+    of_set = {"set": set_id, "settings": page_values(service, **settings)}
+    axes = [{"name": "captioner", "values": sweep[2]["captioner"]}]
+    sweep_id = service.workspace.lab.create(
+        set_id,
+        "stopped",
+        to_stored(
+            service.lab.grid([AskedAxis("captioner", axes[0]["values"])], service.choices.plan_of_flat({})),
+            service.choices.plan_of_flat({}),
+            service.workspace.views(set_id),
+        ),
+    )
+    return {
+        "preview": {**of_set, "id": picture_id, "is_asked": True},
+        "draw_sentences": {**of_set, "id": picture_id},
+        "start_job": of_set,
+        "start_suggesting": of_set,
+        "start_sweep": {"set": set_id, "ids": [picture_id], "axes": axes},
+        "continue_sweep": {"set": set_id, "sweep": sweep_id},
+        "resume_job": {"set": set_id, "job": "7"},
+        "retry_failed": {"set": set_id},
+    }
+
+
+def test_the_page_asks_before_each_call_that_sends_pictures_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.jobs, "resumed_request", lambda set_id, job: {"settings": FAR})
+    page = {function.__name__: function for function in script_functions(service)}
+    calls = _page_calls(service, FAR)
+    shapes = {name: inspect.getclosurevars(function).nonlocals["shape"].names for name, function in page.items()}
+    assert {name for name, names in shapes.items() if "agreed" in names} == set(calls)
+    for name, call in calls.items():
+        assert page[name](call) == {"asks_first": ["captions.example.org"]}, name
+        assert page[name]({**call, "agreed": ["elsewhere"]}) == {"asks_first": ["captions.example.org"]}, name
+    one = sending_function("one", {}, lambda asked: FAR, lambda asked: {"done": True})
+    assert one({"agreed": ["captions.example.org"]}) == {"done": True}
+
+
+def test_every_kind_that_will_be_captioned_or_compared_is_looked_at(
+    service: Service, functions: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_id, ids = set_with(service, RED)
+    service.choices.store(set_id, service.choices.plan_of_flat({"kinds": {"long": FAR}}))
+    page = {function.__name__: function for function in script_functions(service)}
+    asks = {"asks_first": ["captions.example.org"]}
+    monkeypatch.setattr(service.jobs, "start", lambda *given, **how: how)
+    front = {"set": set_id, "settings": page_values(service)}
+    assert page["start_job"]({**front, "all_kinds": True}) == asks
+    assert page["start_job"]({**front, "all_kinds": False}) == {"downloads": False, "all_kinds": False}
+    axes = [{"name": "kind", "values": ["", "long"]}]
+    assert page["start_sweep"]({**front, "ids": ids, "axes": axes}) == asks
+    with pytest.raises(CaptionerError, match=r"sends pictures to captions\.example\.org"):
+        functions["start_sweep"](set_id, ids, {"kind": ["", "long"]}, {})

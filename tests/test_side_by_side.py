@@ -14,7 +14,7 @@ from PIL import Image
 from captioner import side_by_side
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
-from captioner.errors import BadModel, CaptionerError
+from captioner.errors import BadModel, CaptionerError, OutOfMemory
 from captioner.models.manager import ModelManager
 from captioner.pipeline import PictureLayers, make_layers
 from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeWd14, fake_models
@@ -138,8 +138,9 @@ def test_a_picture_that_one_fails_on_costs_itself_with_the_layers_that_came_befo
 
 
 @pytest.mark.usefixtures("two_cores")
+@pytest.mark.parametrize("error", [BadModel("it needs all there is"), OutOfMemory("none is left")])
 def test_what_fails_at_once_is_asked_again_in_turns(
-    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+    error: CaptionerError, manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_by_one = run(manager, models, COLOURS[:1])
     tag, threads = FakeWd14.tag, set()
@@ -147,7 +148,7 @@ def test_what_fails_at_once_is_asked_again_in_turns(
     def tag_on_the_main_thread(model: Any, inputs: Any, settings: Any) -> Any:
         threads.add(threading.current_thread() is threading.main_thread())
         if threading.current_thread() is not threading.main_thread():
-            raise BadModel("it needs all the memory there is")
+            raise error
         return tag(model, inputs, settings)
 
     monkeypatch.setattr(FakeWd14, "tag", tag_on_the_main_thread)

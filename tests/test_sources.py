@@ -609,3 +609,8 @@ def test_a_folder_of_models_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (dict(choice.names), choice.is_demo) == ({"blip": "blip-large"}, False)
     with pytest.raises(ModelNotFound, match="there is no model in"):
         sources.choose_trio(str(tmp_path / "blip-large"))
+
+
+def test_a_model_whose_family_has_no_demo_model_is_told_so() -> None:
+    with pytest.raises(ModelNotFound, match=r"joytag is no demo model; there is none of onnx. Leave out --models demo"):
+        sources.find_model("joytag", "onnx", "demo")

@@ -99,11 +99,6 @@ def caption_blocks(
         raise
 
 
-def batch_size_on(device: str) -> int:
-    """Pictures that models are asked about at once: on a CPU a batch is hardly faster than its pictures one by one."""
-    return 8 if device.startswith("cuda") else 1
-
-
 def source_of(picture: Waiting, id: str) -> PictureSource:
     """A picture as the pipeline takes it. Args: id: of no other picture; a damaged shard may have a key twice."""
     path = PurePosixPath(picture.name)

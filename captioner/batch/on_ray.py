@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import pickle
+import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from captioner.batch.work import Done, RunSettings, Work
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError, MissingPackage
 from captioner.images import open_picture
+from captioner.pipeline import batch_size_on
 from captioner.plural import plural
 
 DECODED_PIXELS = 48_000_000
@@ -36,6 +38,7 @@ DECODED_PIXELS = 48_000_000
 READING_CPUS = 1.0
 CPUS_EACH = 0.25
 """What Ray counts for an actor unless somebody says otherwise: had they a CPU each, none would be left to read with."""
+_CONNECT_S = 20.0
 _READERS = 4  # pictures that a task fetches and opens at once
 _BLOCKS = 2_000  # pieces that Ray keeps account of
 
@@ -101,6 +104,13 @@ def _taken(workers: int, each: float) -> str:
     return f"{plural(workers, 'worker takes', 'workers take')} {workers * each:g}"
 
 
+def _check_answers(address: str | None) -> None:
+    """Raises: OSError: nobody listens there, which Ray would find out in minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+
+
 class Ray:
     """A connection to a cluster; `close` ends it, and the cluster where it was started here."""
 
@@ -119,8 +129,9 @@ class Ray:
         try:
             is_new = wanted.address is None and "RAY_ADDRESS" not in os.environ
             own = {"include_dashboard": False} if is_new else {}
+            _check_answers(wanted.address)
             ray.init(wanted.address, log_to_driver=False, logging_level="ERROR", **own)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except (OSError, OverflowError, RuntimeError, ValueError) as error:
             raise CaptionerError(
                 f"there is no Ray cluster at {wanted.address} ({error}); check --address.", code="no_cluster"
             ) from error
@@ -242,7 +253,7 @@ class _Captioning:
     def _caption(self, block: Block) -> str:
         plan, manager, sink = self._made
         total = Tally()
-        batch_size = local.batch_size_on(manager.device)
+        batch_size = batch_size_on(manager.device)
         for tally in local.caption_blocks([block], plan, manager, sink, batch_size=batch_size):
             total.add(tally)
         return json.dumps(

@@ -33,6 +33,8 @@ _NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _LOCAL = ("file", "local")
 READ_ONLY = frozenset({"http", "https"})
 _ATOMIC_PUT = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
+_BUSY = (408, 425, 429)
+_DRIVERS = ("botocore", "aiobotocore", "aiohttp")
 _NOT_RETRIED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
 
 
@@ -178,7 +180,7 @@ class Store:
         return self._spelt(self.path(name))
 
     def _spelt(self, path: str) -> str:
-        return shown(path if self.is_local else f"{self.protocol}://{path}", max_length=300)
+        return shown(path if self.is_local or "://" in path else f"{self.protocol}://{path}", max_length=300)
 
 
 class _Pieces:
@@ -225,7 +227,12 @@ def _opened(address: str) -> tuple[Any, str, str]:
     import fsspec
 
     try:
-        fs, root = fsspec.core.url_to_fs(address)
+        options = {}
+        if protocol_of(address) in READ_ONLY:
+            import aiohttp
+
+            options["client_kwargs"] = {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=60)}
+        fs, root = fsspec.core.url_to_fs(address, **options)
     except ImportError as error:
         raise MissingPackage(
             f"{shown(address)} needs a driver that is not installed: pip install -r requirements-batch.txt"
@@ -257,7 +264,15 @@ def _may_pass(error: BaseException) -> bool:
         return False
     if isinstance(error, OSError):
         return error.errno not in _NOT_RETRIED
-    return isinstance(error, TimeoutError | ConnectionError) or "botocore" in type(error).__module__
+    if status := _status(error):
+        return status in _BUSY or status >= 500
+    return isinstance(error, TimeoutError | ConnectionError) or type(error).__module__.startswith(_DRIVERS)
+
+
+def _status(error: BaseException) -> int:
+    """What a web server answered, 0 where the error is none of it."""
+    status = getattr(error, "status", 0)
+    return status if isinstance(status, int) else 0
 
 
 def _reason(error: BaseException) -> str:
@@ -265,13 +280,15 @@ def _reason(error: BaseException) -> str:
         return "there is no such file, folder or bucket"
     if isinstance(error, PermissionError) or "NoCredentials" in type(error).__name__:
         return f"it is not allowed here ({shown(str(error), max_length=120)})"
+    if status := _status(error):
+        return f"the server answers {status} ({shown(str(getattr(error, 'message', '')), max_length=120)})"
     return shown((error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__)
 
 
 def _advice(error: BaseException) -> str:
     number = getattr(error, "errno", None)
-    room = "Free space and go on with --resume" if number in (errno.ENOSPC, errno.EDQUOT) else "Go on with --resume"
-    return f"{room}; what is done is kept."
+    is_full = number in (errno.ENOSPC, errno.EDQUOT)
+    return f"{'Free space' if is_full else 'Mend that'} and go on with --resume; what is done is kept."
 
 
 def fetched(store: Store, name: str, max_bytes: int) -> bytes:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from captioner.batch.sources import Found, Item, Search, Segment, segments
-from captioner.batch.store import Store
+from captioner.batch.store import READ_ONLY, Store
 from captioner.captions.plan import Plan
 from captioner.errors import CaptionerError
 from captioner.limits import read_json, value_shown
@@ -161,6 +161,10 @@ def prepare(target: Store, run: RunSettings, search: Search, *, resume: bool) ->
         raise OtherRun(
             f"{target.address} lies in SOURCE, where its parts would be pictures too; name a folder elsewhere."
         )
+    if target.protocol in READ_ONLY:
+        raise OtherRun(f"{target.address} is no place to write to; name a folder or a bucket.")
+    if target.kind() == "file":
+        raise OtherRun(f"{target.address} is a file; name a folder.")
     before = _stored(target)
     if before is not None:
         return _gone_on(target, before, run, search, resume=resume)

@@ -33,6 +33,7 @@ from captioner.cli.memory import add_memory_flags, in_bytes, manager_of, positiv
 from captioner.cli.parser import WrongUse
 from captioner.cli.progress import Progress
 from captioner.cli.terminal import Download, check_device, note, quiet
+from captioner.pipeline import batch_size_on
 from captioner.plural import plural
 from captioner.records import MAIN
 
@@ -149,6 +150,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if not arguments.source.strip():
+        raise WrongUse("SOURCE is empty; name a folder, a bucket, a shard or a list of pictures.")
     if bool(arguments.limit) == bool(arguments.out):
         raise WrongUse("give --out TARGET, or --limit N for a try that writes nothing.")
     if arguments.limit and arguments.engine == "ray":
@@ -247,7 +250,7 @@ def _local(arguments: argparse.Namespace, plan: Plan, work: Work, sink: Sink) ->
     manager = manager_of(arguments)
     try:
         preparing.prepare(plan, manager, published=arguments.published_labels)
-        yield from local.run(work, plan, manager, sink, batch_size=local.batch_size_on(manager.device))
+        yield from local.run(work, plan, manager, sink, batch_size=batch_size_on(manager.device))
         _warn(manager)
     finally:
         manager.close()
@@ -273,7 +276,7 @@ def _try(arguments: argparse.Namespace, plan: Plan, search: Search) -> int:
     began = time.monotonic()
     try:
         preparing.prepare(plan, manager, published=arguments.published_labels)
-        done = caption_all_kinds(pictures, plan, manager, batch_size=local.batch_size_on(manager.device))
+        done = caption_all_kinds(pictures, plan, manager, batch_size=batch_size_on(manager.device))
         for number, captioned in enumerate(done):
             tally.add(Tally.of([row_of(captioned.picture_id, captioned, plan)]))
             began = time.monotonic() if number == 0 else began
@@ -282,6 +285,9 @@ def _try(arguments: argparse.Namespace, plan: Plan, search: Search) -> int:
     finally:
         manager.close()
     failures = f" ({tally.failures_text()})" if tally.failed else ""
+    if tally.kept:
+        kept = plural(tally.kept, "picture keeps its caption", "pictures keep their captions")
+        note(f"note: {kept}, which takes no model's time; --existing ignore captions them anew.")
     note(f"{tally.done} captioned, {tally.kept} of them kept, {tally.failed} failed{failures}; nothing is written.")
     if len(pictures) < 2:
         raise WrongUse("one picture tells nothing of the rate; there must be two or more.")

@@ -39,6 +39,7 @@ from captioner.formats.format import ExportItem
 from captioner.formats.names import safe_folder
 from captioner.formats.output import FolderOutput, Output, OutputOptions, ZipOutput
 from captioner.formats.targets import writable_folders, zip_target
+from captioner.pipeline import batch_size_on
 from captioner.preparation import can_prepare
 from captioner.records import KIND, MAIN
 from captioner.service.exports import kinds_note
@@ -227,8 +228,7 @@ def _caption(
     existing = repeat.existing(output.existing())
     made = RecipeWriter(plan, arguments.models, repeat)
     manager = manager_of(arguments)
-    # On a CPU a batch is hardly faster than its pictures one by one, and Ctrl+C loses the batch that is under way.
-    batch_size = 8 if manager.device.startswith("cuda") else 1
+    batch_size = batch_size_on(manager.device)
     kept = 0
     told: set[str] = set()
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from captioner.cli.flags import add_field, add_search_flags
 from captioner.cli.parser import WrongUse
-from captioner.cli.pictures import Search, find_pictures
+from captioner.cli.pictures import Search, check_names, find_pictures
 from captioner.cli.terminal import Download, note, quiet, say, say_json
 from captioner.errors import CaptionerError
 from captioner.formats import folders
@@ -102,6 +102,7 @@ def _looked_at(
     """The pictures, and whether some that were named could not be looked at. Raises: WrongUse: there are none."""
     opens = not arguments.captions_only
     if WebDataset.name in target.forms:
+        check_names(arguments.pictures)
         with opened_source([Path(name) for name in arguments.pictures]) as source:
             checked = list(look_at_shards(source, target, count, opens=opens))
             _tell(source.notes)

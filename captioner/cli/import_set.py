@@ -10,7 +10,7 @@ from typing import Any
 
 from captioner.cli.flags import add_field
 from captioner.cli.parser import WrongUse
-from captioner.cli.pictures import Search, find_pictures
+from captioner.cli.pictures import Search, check_names, find_pictures
 from captioner.cli.terminal import note, quiet, say, say_json
 from captioner.errors import CaptionerError, ExportError, FileInTheWay
 from captioner.formats import folders
@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     with quiet():
         given = {field.name: getattr(arguments, field.name, field.default) for field in ImportSettings.fields()}
         settings = ImportSettings.from_mapping(given)
+        check_names(arguments.sources)
         sources = [Path(name) for name in arguments.sources]
         _check(arguments, sources)
         with opened_source(sources, settings) as source:

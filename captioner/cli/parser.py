@@ -36,5 +36,6 @@ class Parser(argparse.ArgumentParser):
             flag = next((word for word in unknown if word.startswith("-")), unknown[0]).partition("=")[0]
             close = difflib.get_close_matches(flag, chosen._option_string_actions, n=1)
             advice = f"did you mean {close[0]}?" if close else f"see {chosen.prog} --help."
-            raise WrongUse(f"{flag} is not known; {advice}")
+            what = "not known" if flag.startswith("-") else "one word too many"
+            raise WrongUse(f"{flag} is {what}; {advice}")
         return parsed

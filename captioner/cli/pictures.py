@@ -76,6 +76,12 @@ class Found:
         return notes + [f"--exclude {pattern!r} leaves nothing out." for pattern in self.idle]
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raises: WrongUse: one is empty, as a variable that was not set, and would mean the folder one is in."""
+    if "" in names:
+        raise WrongUse("an empty name is no picture; name pictures and folders, . for the one you are in.")
+
+
 def find_pictures(names: Sequence[str], search: Search) -> Found:
     """The pictures in the order of the arguments, those of a folder by name; each once, however often it is named.
 
@@ -85,9 +91,8 @@ def find_pictures(names: Sequence[str], search: Search) -> Found:
     Raises: WrongUse: there is nothing to caption, with the reason.
     """
     looked = _Looked(search)
+    check_names(names)
     for name in names:
-        if not name:
-            raise WrongUse("an empty name is no picture; name pictures and folders, . for the one you are in.")
         looked.add(Path(name), is_alone=len(names) == 1)
     found = looked.found
     found.idle = [pattern for pattern in search.exclude if pattern not in looked.useful]

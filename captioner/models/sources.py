@@ -141,10 +141,9 @@ def _named_folder(spec: ModelSpec, models: str, download: bool, progress: Progre
             raise ModelNotFound(f"the demo model {spec.name} is not in {DEMO_FOLDER}; python -m demo.train makes it.")
         return folder
     if models == "demo":
-        raise ModelNotFound(
-            f"{spec.name} is no demo model; the demo {spec.family} model is {_demo_name(spec.family)}. "
-            "Leave out --models demo to use real models."
-        )
+        own = _demo_name(spec.family)
+        known = f"the demo {spec.family} model is {own}" if own else f"there is none of {spec.family}"
+        raise ModelNotFound(f"{spec.name} is no demo model; {known}. Leave out --models demo to use real models.")
     cached = cached_folder(spec)
     if cached is not None:
         return cached

@@ -21,7 +21,6 @@ from captioner.limits import check_mapping, value_shown
 from captioner.models import registry, sources
 from captioner.records import KIND
 from captioner.service.recent import Recent
-from captioner.service.sending import hosts_of
 from captioner.workspace import Workspace
 
 SWITCH = "_on"
@@ -207,10 +206,9 @@ class Choices:
         return {name: value for name, value in values.items() if name not in plan.carried}
 
     def to_download(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What must be downloaded before the page's values can be used, and where pictures go; asks no server.
+        """What must be downloaded before the page's values can be used; asks no server.
 
-        Returns: {"models": [{"key", "name", "download_mb"}], of models that are switched on; "sends_to": the machines
-            that pictures are sent to}. Raises: as `plan_of`.
+        Returns: {"models": [{"key", "name", "download_mb"}]}, of models that are switched on. Raises: as `plan_of`.
         """
         found = []
         for planned in self.plan_of(values).running():
@@ -218,7 +216,7 @@ class Choices:
             if spec is not None:
                 key = planned.family if planned.family in self.model_keys else CAPTIONER
                 found.append({"key": key, "name": spec.name, "download_mb": spec.download_mb})
-        return {"models": found, "sends_to": hosts_of([one.model for one in self.plan_of(values).running()])}
+        return {"models": found}
 
     def brought_along(self, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What the models of the page's values want where the defaults of those before them stand.

@@ -205,6 +205,12 @@ class Jobs:
             return asked
         return {**asked, "settings": self._choices.knowing_kinds(set_id, self._stored(asked)).to_flat()}
 
+    def asked_models(self, set_id: str, values: Mapping[str, Any] | None, *, all_kinds: bool = False) -> list[str]:
+        """The models that `start` would ask. Raises: as `start`."""
+        plan = self._choices.stored_plan(set_id) if values is None else self._choices.plan_of(values)
+        plans = self._choices.knowing_kinds(set_id, plan).of_all_kinds() if all_kinds else (plan,)
+        return [one.model for each in plans for one in each.running()]
+
     def leave(self, set_id: str) -> dict[str, Any]:
         """Go on with no job that was cut off; what it did stays. Returns: {}."""
         self.history.leave(set_id)

@@ -131,6 +131,14 @@ class Lab:
         off = ("", OFF) if axis.name != CAPTIONER else ("",)
         return ["" if name.strip() in off else self._choices.checked_model(axis.name, name) for name in axis.values]
 
+    def asked_models(self, set_id: str, axes: Sequence[AskedAxis], plan: Plan) -> list[str]:
+        """The models that `start` would ask. Raises: as `start`."""
+        return _models(self.grid(axes, self._choices.knowing_kinds(set_id, plan)))
+
+    def resumed_models(self, set_id: str, sweep_id: str) -> list[str]:
+        """The models that `resume` would ask. Raises: UnknownSet, UnknownSweep."""
+        return _models(from_stored(self._workspace.lab.sweep(set_id, sweep_id), self._choices.models).grid)
+
     def missing(self, axes: Sequence[AskedAxis], plan: Plan) -> list[dict[str, Any]]:
         """The models that a grid needs and that must be downloaded first: {"name", "download_mb"} each; asks no server.
 
@@ -162,8 +170,8 @@ class Lab:
         )
         todo = run.todo()
         total = sum(len(cells) for cells in todo.values())
-        models = sorted({one.model for plan in swept.grid.of_each_models() for one in plan.running()})
-        request = {"sweep": sweep_id, "models": models}  # models: whom going on with it would send pictures to
+        # models: whom going on with it would send pictures to
+        request = {"sweep": sweep_id, "models": _models(swept.grid)}
         job = self._jobs.start_steps(set_id, "sweep", run.steps(todo), total=total, request=request)["job"]
         self._job_ids.put(sweep_id, job["id"])
 
@@ -375,3 +383,7 @@ def _state(known: ReadSweep, job: _JobState | None) -> tuple[str, str]:
     if not outcome.get("is_scored"):
         return "cancelled", "Stopped before the scores were there."
     return "done", ""
+
+
+def _models(grid: Grid) -> list[str]:
+    return sorted({one.model for plan in grid.of_each_models() for one in plan.running()})

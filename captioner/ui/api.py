@@ -231,7 +231,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         """
         asked = [AskedAxis(setting, values) for setting, values in axes.items()]
         plan, may_send = _plan(settings)
-        refuse_unasked([axes, plan.to_flat()], may_send=may_send)
+        refuse_unasked(service.lab.asked_models(set_id, asked, plan), may_send=may_send)
         started = service.lab.start(set_id, picture_ids, asked, plan, name)
         return str(started["sweep"])
 

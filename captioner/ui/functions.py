@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse
 
 from captioner.errors import CaptionerError
 from captioner.service.messages import message_of
-from captioner.ui.asked import Check, Shape
+from captioner.service.sending import hosts_of
+from captioner.ui.asked import Check, Shape, label, listed, optional
 
 ScriptFunction = Callable[[Any], dict[str, Any]]
 """Takes one mapping and returns one; what a person can mend comes back as {"error": {"code", "message"}}."""
@@ -31,6 +32,25 @@ def script_function(
 
     function.__name__ = name
     return function
+
+
+def sending_function(
+    name: str,
+    checks: dict[str, Check],
+    models: Callable[[dict[str, Any]], Any],
+    answer: Callable[[dict[str, Any]], dict[str, Any]],
+) -> ScriptFunction:
+    """As `script_function`, of what may send pictures to another machine: only to those that the person agreed to.
+
+    Args: models: from the checked values what names all models that will be asked.
+    The answer is {"asks_first": the machines that nobody agreed to yet} where there are any.
+    """
+
+    def ask_first(asked: dict[str, Any]) -> dict[str, Any]:
+        unasked = [host for host in hosts_of(models(asked)) if host not in asked["agreed"]]
+        return {"asks_first": unasked} if unasked else answer(asked)
+
+    return script_function(name, {**checks, "agreed": optional(listed(label), [])}, ask_first)
 
 
 def sent_at_once(function: ScriptFunction) -> Callable[[Any], JSONResponse]:

@@ -130,9 +130,8 @@ class Guard:
                 await app(scope, body.receive, send_unless_too_long)
             elif (text := await body.read()) is not None:
                 call = read_call(text, self._upload_folder, ("", *_own_hosts(Headers(scope=scope))))
-                if self._callables is not None:
-                    self._callables.check(scope["path"], call)
-                if self._visitors.check_call(visitor, call):
+                is_filled = self._callables is not None and self._callables.check(scope["path"], call)
+                if self._visitors.check_call(visitor, call) or is_filled:
                     text = json.dumps(call).encode()
                 del call  # the application reads it again
                 await self._app(scope, replayed(text, receive), send)

@@ -67,8 +67,7 @@ def job_functions(service: Service) -> tuple[Callable[..., Any], ...]:
 
         send_pictures: as for /caption_picture.
         """
-        plan = service.choices.stored_plan(set_id)
-        refuse_unasked([one.model for one in plan.running()], may_send=send_pictures)
+        refuse_unasked(service.jobs.asked_models(set_id, None), may_send=send_pictures)
         begun = service.jobs.retry_failed(set_id)["job"]
         return f"{set_id}.{begun['id']}" if begun else ""
 

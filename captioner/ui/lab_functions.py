@@ -21,7 +21,7 @@ from captioner.ui.asked import (
     whole,
     word,
 )
-from captioner.ui.functions import ScriptFunction, script_function
+from captioner.ui.functions import ScriptFunction, script_function, sending_function
 from captioner.workspace.lab import COLOURS
 
 axis = Shape(name=identifier, values=listed(word))
@@ -38,10 +38,12 @@ def lab_functions(service: Service) -> list[ScriptFunction]:
         """The plan of the page's settings, which knows the kinds of captions that the set has."""
         return service.choices.knowing_kinds(asked["set"], service.choices.plan_of(asked["settings"]))
 
+    def axes_of(asked: dict[str, Any]) -> list[AskedAxis]:
+        return [AskedAxis(one["name"], one["values"]) for one in asked["axes"]]
+
     def start(asked: dict[str, Any]) -> dict[str, Any]:
         """{"sweep": its id}; {"missing": [{"name", "download_mb"}]} where a download was not asked for yet."""
-        axes = [AskedAxis(one["name"], one["values"]) for one in asked["axes"]]
-        plan, downloads = plan_of(asked), asked["downloads"]
+        axes, plan, downloads = axes_of(asked), plan_of(asked), asked["downloads"]
         if not downloads and (missing := lab.missing(axes, plan)):
             return {"missing": missing}
         return lab.start(asked["set"], asked["ids"], axes, plan, asked["name"], downloads=downloads)
@@ -52,7 +54,7 @@ def lab_functions(service: Service) -> list[ScriptFunction]:
             {**of_set, "settings": optional(settings)},
             lambda asked: lab.offer.of_plan(plan_of(asked)),
         ),
-        script_function(
+        sending_function(
             "start_sweep",
             {
                 **of_set,
@@ -62,9 +64,15 @@ def lab_functions(service: Service) -> list[ScriptFunction]:
                 "name": optional(label, ""),
                 "downloads": optional(flag, False),
             },
+            lambda asked: lab.asked_models(asked["set"], axes_of(asked), plan_of(asked)),
             start,
         ),
-        script_function("continue_sweep", of_sweep, lambda asked: lab.resume(asked["set"], asked["sweep"])),
+        sending_function(
+            "continue_sweep",
+            of_sweep,
+            lambda asked: lab.resumed_models(asked["set"], asked["sweep"]),
+            lambda asked: lab.resume(asked["set"], asked["sweep"]),
+        ),
         script_function(
             "read_sweep",
             {**of_sweep, "since": optional(whole)},

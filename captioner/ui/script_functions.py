@@ -37,6 +37,7 @@ from captioner.ui.asked import (
 from captioner.ui.asking import user
 from captioner.ui.functions import ScriptFunction
 from captioner.ui.functions import script_function as _function
+from captioner.ui.functions import sending_function as _sending
 from captioner.ui.import_functions import import_functions
 from captioner.ui.keeping_functions import keeping_script_functions
 from captioner.ui.lab_functions import lab_functions
@@ -102,9 +103,10 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             {"text": caption, "set": optional(identifier, "")},
             lambda asked: service.count_tokens(asked["text"], asked["set"]),
         ),
-        _function(
+        _sending(
             "preview",
             {**picture, "settings": shown, "before": shown, "is_whole": flag, "is_asked": flag, "tab": tab},
+            lambda asked: asked["is_asked"] and service.jobs.asked_models(asked["set"], asked["settings"]),
             lambda asked: service.live.preview(
                 asked["set"],
                 asked["id"],
@@ -143,9 +145,10 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         _function("apply_to_edits", of_set, lambda asked: service.apply_to_edits(asked["set"])),
         _function("made_otherwise", of_set, lambda asked: {"ids": service.made_otherwise.of_set(asked["set"])}),
         _function("details", picture, lambda asked: service.live.details(asked["set"], asked["id"])),
-        _function(
+        _sending(
             "draw_sentences",
             {**picture, "settings": shown},
+            lambda asked: service.jobs.asked_models(asked["set"], asked["settings"]),
             lambda asked: service.live.draw_sentences(asked["set"], asked["id"], asked["settings"]),
         ),
         # The whole set
@@ -196,9 +199,10 @@ def script_functions(service: Service) -> list[ScriptFunction]:
             "start_reading", {**of_set, "ids": some}, lambda asked: service.doubt.start(asked["set"], asked["ids"])
         ),
         # Jobs and files
-        _function(
+        _sending(
             "start_job",
             {**of_set, "ids": some, "settings": shown, "downloads": flag, "all_kinds": optional(flag, False)},
+            lambda asked: service.jobs.asked_models(asked["set"], asked["settings"], all_kinds=asked["all_kinds"]),
             lambda asked: service.jobs.start(
                 *(asked["set"], asked["ids"], asked["settings"]),
                 downloads=asked["downloads"],
@@ -222,11 +226,19 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function("stop_job", of_set, lambda asked: service.jobs.stop(asked["set"])),
         _function("jobs", of_set, lambda asked: service.jobs.told(asked["set"])),
-        _function(
-            "resume_job", {**of_set, "job": identifier}, lambda asked: service.jobs.resume(asked["set"], asked["job"])
+        _sending(
+            "resume_job",
+            {**of_set, "job": identifier},
+            lambda asked: service.jobs.resumed_request(asked["set"], asked["job"]),
+            lambda asked: service.jobs.resume(asked["set"], asked["job"]),
         ),
         _function("leave_job", of_set, lambda asked: service.jobs.leave(asked["set"])),
-        _function("retry_failed", of_set, lambda asked: service.jobs.retry_failed(asked["set"])),
+        _sending(
+            "retry_failed",
+            of_set,
+            lambda asked: service.jobs.asked_models(asked["set"], None),
+            lambda asked: service.jobs.retry_failed(asked["set"]),
+        ),
         *keeping_script_functions(service),
         *lab_functions(service),
         *import_functions(service),

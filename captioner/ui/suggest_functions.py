@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from captioner.service.service import Service
 from captioner.ui.asked import flag, identifier, listed, optional, settings, whole
-from captioner.ui.functions import ScriptFunction, script_function
+from captioner.ui.functions import ScriptFunction, script_function, sending_function
 
 
 def suggest_functions(service: Service) -> list[ScriptFunction]:
@@ -23,9 +23,10 @@ def suggest_functions(service: Service) -> list[ScriptFunction]:
             {**of_set, "kinds": listed(identifier), "settings": shown},
             lambda asked: service.said_in_all.leave_out(asked["set"], asked["kinds"], asked["settings"]),
         ),
-        script_function(
+        sending_function(
             "start_suggesting",
             {**of_set, "settings": shown, "is_whole": optional(flag, False), "has_penalties": optional(flag, False)},
+            lambda asked: [one.model for one in service.choices.plan_of(asked["settings"]).running()],
             lambda asked: service.suggest.start(
                 asked["set"],
                 service.choices.plan_of(asked["settings"]),

@@ -42,6 +42,7 @@ _MAX_PICTURES = 8
 # are for the picture that is being tuned and the last few.
 _STATES_BYTES = 256 * 2**20
 _KEYS_BYTES = 176 * 2**20
+_KEYS_PICTURES = 128  # of a small model, which would reach the bytes with hundreds that nobody tunes any more
 
 _LESS = "use fewer beams, a smaller model or --device cpu"
 
@@ -57,7 +58,7 @@ class BlipDecoder:
         self._prompt_ids: dict[str, tuple[int, ...]] = {}
         self._reader = Reader(tokenizer, model.config.text_config, self.prompt_ids(PROMPT))
         self._states: ByteCache[Encoding] = ByteCache(_STATES_BYTES)
-        self._keys: ByteCache[PictureKeys] = ByteCache(_KEYS_BYTES)
+        self._keys: ByteCache[PictureKeys] = ByteCache(_KEYS_BYTES, _KEYS_PICTURES)
         self.revision = revision
         self.asked_tokens = 0  # tokens that searches asked scores for, and...
         self.computed_tokens = 0  # ...how many of them were computed: rows that share a prefix cost once

@@ -140,8 +140,8 @@ def load(folder: Path, dtype: torch.dtype) -> tuple[Any, dict[str, Any], Any]:
     rows = native.text_config.vocab_size
     if len(processor.tokenizer) > rows:
         raise BadModel(
-            f"{folder} has a tokenizer of {plural(len(processor.tokenizer), 'token')} and a config.json of {rows:,}; the two "
-            "are not of the same model. Download both again."
+            f"{folder} has a tokenizer of {plural(len(processor.tokenizer), 'token')} and a config.json of {rows:,}; "
+            "the two are not of the same model. Download both again."
         )
     model, told = Florence2ForConditionalGeneration.from_pretrained(
         None, config=native, state_dict=state, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True

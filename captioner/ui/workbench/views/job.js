@@ -18,8 +18,6 @@ let toldEnd = ''; // of which job
 const own = new Set(); // the jobs that this tab began
 let isSeenFromStart = false; // the job that goes on began while this tab looked
 let toldSettings = ''; // of which job it was said that it keeps its settings
-let sendsTo = []; // the machines that pictures are sent to
-const agreed = new Set(); // those that the person agreed to
 let isUploading = false;
 let missing = []; // models that must be downloaded before anything is captioned: {name, download_mb}
 
@@ -155,29 +153,12 @@ function tellFailed(title) {
   notice('bad', title, lines.length ? lines : [now.message], failed.length ? actions : []);
 }
 
-/** What the settings name and is not here, which captioning all then downloads first; and where pictures go. */
-export function offerDownload(models, hosts) {
+/** What the settings name and is not here, which captioning all then downloads first. */
+export function offerDownload(models) {
   missing = models;
-  sendsTo = hosts;
   const names = missing.map(({ name, download_mb: size }) => (size ? `${name}, ${size.toLocaleString()} MB` : name));
   byId('cw-caption-all').textContent = missing.length ? 'Download and caption' : 'Caption all';
   byId('cw-caption-all').title = missing.length ? `Downloads first: ${names.join('; ')}` : '';
-}
-
-/**
- * Whether the settings' models may be asked: pictures leave this machine only once the person has agreed to that.
- * @param {function} then what is done when the person agrees later
- */
-export function maySend(then) {
-  const hosts = sendsTo.filter((host) => !agreed.has(host));
-  if (!hosts.length) return true;
-  const send = () => {
-    for (const host of hosts) agreed.add(host);
-    then();
-  };
-  const lines = [`With these settings they are sent to ${hosts.join(' and ')}, without place or camera.`];
-  notice('bad', 'Pictures leave this machine', lines, [{ text: 'Send them', run: send }]);
-  return false;
 }
 
 /** As `takeJob`, of one that this tab has just begun. */
@@ -194,7 +175,6 @@ export async function startJob(ids, downloads = false, { allKinds = false } = {}
     notice('bad', 'Captioning did not start', [`${names}: not downloaded yet. The settings on the right offer it.`]);
     return;
   }
-  if (!maySend(() => startJob(ids, downloads, { allKinds }))) return;
   const request = { set: page.set, ids, settings: page.settings, downloads, all_kinds: allKinds };
   const reply = await askOrTell('Captioning did not start', 'start_job', request);
   if (!reply) return;

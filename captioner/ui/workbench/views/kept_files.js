@@ -55,13 +55,13 @@ export function bringToLife(root) {
   }
 
   function drawBin(deleted) {
-    const line = ({ name, text, goes_at: goesAt }) => html`<p>${text}, in the bin: ${plural(
+    const line = ({ name, text, goes_at: goesAt }) => html`<p><span>In the bin, ${plural(
       Math.max(0, Math.ceil((goesAt - Date.now() / 1000) / 86_400)),
       'day',
       'days',
-    )} left <button type="button" class="cw-button cw-small" data-bin="restore_file" data-name="${name}"
-      aria-label="Restore ${text}">Restore</button> <button type="button" class="cw-button cw-small"
-      data-bin="delete_file_for_good" data-name="${name}" aria-label="Delete ${text} for good">Delete</button></p>`;
+    )} left: ${text}</span><button type="button" class="cw-button cw-small" data-bin="restore_file" data-name="${name}"
+      aria-label="Restore ${text}">Restore</button><button type="button" class="cw-button cw-small"
+      data-bin="delete_file_for_good" data-name="${name}" aria-label="Delete ${text} for good">Delete for good…</button></p>`;
     render(bin, html`${deleted.map(line)}`);
   }
 

@@ -13,7 +13,6 @@ import { isRunning, offerDownload, takeJob } from './job.js';
 import { modelsIn } from './settings.js';
 
 let wanted = []; // {key, name, download_mb}
-let hosts = []; // that pictures are sent to
 let isAsking = false;
 let isAskingAgain = false;
 let lookedFor = ''; // the models that were asked for; other settings need no question
@@ -37,7 +36,7 @@ function show() {
         <button type="button" class="cw-button cw-small cw-primary" ${isOff}>Download${size}</button>`,
     );
   }
-  offerDownload(wanted, hosts);
+  offerDownload(wanted);
 }
 
 /** Asks what is missing: one question at a time, the newest settings last. */
@@ -51,7 +50,6 @@ async function look() {
     try {
       const reply = await ask('models_to_download', { settings: page.settings });
       wanted = reply.models;
-      hosts = reply.sends_to;
     } catch (error) {
       throwBug(error); // what is wrong with the settings is said beside them
       wanted = [];

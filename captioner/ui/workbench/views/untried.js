@@ -3,7 +3,6 @@
 
 import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
-import { maySend } from './job.js';
 import { suggest } from './suggestion.js';
 
 const RESTS_AFTER_MS = 400;
@@ -23,7 +22,7 @@ function show() {
 
 function tryIt() {
   clearTimeout(timer);
-  if (!untried || isTrying || !maySend(tryIt)) return;
+  if (!untried || isTrying) return;
   isTrying = true;
   show();
   suggest({ isWhole: true, isAsked: true });
