@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import AppServer, add_pictures, open_page, wait_until
+from tests.browser.conftest import AppServer, BareServer, add_pictures, open_page, wait_until
 from tests.hub_server import HubServer
 from tests.tiny_models import save_tiny_blip
 
 pytestmark = pytest.mark.browser
 
 
-class FirstStart(AppServer):
-    """The app without flags on a machine that has no real model, beside a hub of its own."""
-
-    def command(self) -> list[str]:
-        return [sys.executable, "app.py", "--port", str(self.port)]
-
-
 @pytest.fixture
 def first_start(tmp_path: Path) -> Iterator[AppServer]:
     folder = save_tiny_blip(tmp_path / "repository")
     with HubServer({"Salesforce/blip-image-captioning-base": folder}) as hub:
-        server = FirstStart(tmp_path)
+        server = BareServer(tmp_path)  # without flags, on a machine that has no real model, beside a hub of its own
         home = str(tmp_path / "home")
         server.environment = {"HF_ENDPOINT": hub.url, "HF_HOME": home, "HF_HUB_CACHE": f"{home}/hub"}
         server.start()
