@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from captioner.batch.on_ray import Cluster, Shares
+from captioner.batch.on_ray import Cluster, Shares, _check_answers
 from captioner.errors import CaptionerError
 from tests.batch_models import add_steady, batch, short_folder
 from tests.batch_sources import picture_bytes, rows_in, write_shard
@@ -32,6 +33,21 @@ def short() -> Iterator[Path]:
 def test_a_cluster_that_is_too_small_is_refused(wanted: Cluster, has: dict[str, float], reason: str) -> None:
     with pytest.raises(CaptionerError, match=reason):
         Shares.of(wanted, "auto", has)
+
+
+@pytest.mark.parametrize("address", ["{host}:{port}", "ray://{host}:{port}"])
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_a_cluster_is_asked_for_where_somebody_listens(address: str, host: str, family: int) -> None:
+    try:
+        listening = socket.create_server((host, 0), family=family)
+    except OSError:
+        pytest.skip(f"nobody can listen at {host} here")
+    with listening:
+        port = listening.getsockname()[1]
+        spelt = address.format(host=f"[{host}]" if ":" in host else host, port=port)
+        _check_answers(spelt)
+    with pytest.raises(OSError):
+        _check_answers(spelt)
 
 
 def test_workers_share_gpus() -> None:

@@ -201,18 +201,14 @@ def test_a_program_with_the_login_is_let_in_and_another_is_not(tmp_path: Path, f
         server.stop()
 
 
-def test_a_refused_value_writes_nothing_into_the_log_that_a_terminal_obeys(
-    client: Client, server: AppServer, tmp_path: Path
-) -> None:
-    for name in ("captions", "caption_picture"):  # too few values: Gradio prints those it got
-        data = ["\x1b[2J\nCaptioner is ready on http://evil.example"]
-        event = httpx.post(
-            f"{client.src}gradio_api/call/{name}", json={"data": [*data, *data] if name == "captions" else data}
-        )
-        httpx.get(f"{client.src}gradio_api/call/{name}/{event.json()['event_id']}", timeout=30)
-    assert "evil.example" in server.log
+def test_a_refused_value_writes_nothing_into_the_log(client: Client, server: AppServer) -> None:
+    evil = "\x1b[2J\nCaptioner is ready on http://evil.example"
+    for name, data in (("captions", [evil, evil]), ("caption_picture", [evil])):  # Gradio would print those it got
+        assert httpx.post(f"{client.src}gradio_api/call/{name}", json={"data": data}).status_code == 400
+    event = httpx.post(f"{client.src}gradio_api/call/captions", json={"data": [evil]}).json()["event_id"]
+    assert "event: error" in httpx.get(f"{client.src}gradio_api/call/captions/{event}", timeout=30).text
     assert "\x1b" not in server.log
-    assert not any(line.startswith("Captioner is ready on http://evil") for line in server.log.splitlines())
+    assert "evil.example" not in server.log
 
 
 def test_one_picture_is_captioned_with_settings(client: Client, files: list[Path]) -> None:

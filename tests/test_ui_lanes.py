@@ -55,7 +55,7 @@ def test_others_are_answered_while_dozens_wait(
         def wait_for_it() -> int:
             if method == "add_picture":
                 return client.post("/sets/a/pictures", data={"name": "a"}, files={"file": b"x"}).status_code
-            values = {"set": "a", "id": "b", "text": "c", "operation": "d", "values": {}}
+            values = {"set": "a", "id": "b", "text": "c", "operation": "d", "values": {}, "settings": {}}
             return call(method, values)
 
         with ThreadPoolExecutor(WAITING + 1) as pool:

@@ -108,7 +108,7 @@ def _check_answers(address: str | None) -> None:
     """Raises: OSError: nobody listens there, which Ray would find out in minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
 
 
 class Ray:

@@ -81,8 +81,8 @@ class BlipDecoder:
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model, pictures, tokenizer = loading.load(folder, dtype)
             is_packed = device == "cpu" and selfcheck.fast_is_supported(True)
-            loading.unmap(model, but=(torch.nn.Linear,) if is_packed else ())
-            decoder = cls(put_on(model, device), pictures, tokenizer)
+            loading.unmap(put_on(model, device), but=(torch.nn.Linear,) if is_packed else ())
+            decoder = cls(model, pictures, tokenizer)
             decoder.revision = revision()
             return decoder
 
