@@ -268,10 +268,11 @@ def delete_own_for_good(name: str) -> None:
 
 
 def take_over_own(is_used: Callable[[str], bool]) -> None:
-    """Copy what is used and not kept here, but in the platform's place for user data, where the command line puts them.
-    Raises: BadVocabulary: the folder cannot be written."""
+    """Copy what is used and not kept here, but in the platform's place for user data, where the command line puts them;
+    from the bin there too, which does not know who uses them here. Raises: BadVocabulary: the folder cannot be written.
+    """
     here, there = own_folder(), data_folder() / _FOLDER
-    for path in sorted(there.glob("*.txt")) if there != here else ():
+    for path in sorted(there.rglob("*.txt")) if there != here else ():
         name = path.stem
         if _OWN_NAME.fullmatch(name) and own_text(name) is None and is_used(name):
             _moving(functools.partial(_copy, path, here))

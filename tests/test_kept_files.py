@@ -79,7 +79,7 @@ def test_a_file_that_another_set_uses_is_not_deleted(kept: KeptFiles, service: S
     name = _added(kept)
     mine = _set_with(service, name)
     other = _set_with(service, name)
-    with pytest.raises(CaptionerError, match=r"another set uses it, .*; choose another file there first") as no:
+    with pytest.raises(CaptionerError, match=r"1 other set uses it, .*; choose another file there first") as no:
         kept.delete(FIELD, name, mine)
     assert no.value.code == "in_use"
     service.delete_for_good(other)
@@ -115,6 +115,20 @@ def test_each_workspace_keeps_its_own_and_empties_nobody_elses(
     kept.delete(FIELD, used, service.workspace.space.sets_naming(used)[0])
     kept.delete_for_good(FIELD, used)
     assert sorted(path.stem for path in (tmp_path / "data" / "vocabularies").iterdir()) == sorted([used, unused])
+
+
+def test_what_another_workspace_deleted_is_taken_over_where_sets_use_it(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All workspaces had one folder once, and the bin of one did not know the sets of another."""
+    monkeypatch.setattr(vocabularies, "data_folder", lambda: tmp_path / "data")
+    with monkeypatch.context() as patched:
+        patched.delenv(vocabularies.FOLDER_VARIABLE)
+        name = vocabularies.add_own("used.txt", b"rot\n")
+        vocabularies.delete_own(name, 5.0)
+    _set_with(service, name)
+    kept = KeptFiles(service.choices.groups, service.workspace)
+    assert kept.listed(FIELD, [name]) == {"files": [{"name": name, "text": "used (1 label)"}], "bin": []}
 
 
 def test_what_waits_in_the_bin_is_not_taken_over_again(

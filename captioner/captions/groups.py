@@ -37,7 +37,7 @@ _FLAGS = (
     *("penalties", "grid", "list_grids", "x", "y", "z", "png"),
     *("score", "judge", "colour", "workspace", "operator"),
     *("engine", "address", "workers", "gpus_each", "cpus_each", "resume", "limit", "price_per_hour", "column"),
-    "part_pictures",
+    *("part_pictures", "retry_failed"),
 )
 """What the command line's flags are called beside settings; tests/test_plug_ins.py holds that none is missing."""
 
