@@ -14,12 +14,14 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+from playwright.sync_api import Page
 
 from tests.browser import fake_app, units
 from tests.browser.visiting import hold_still
@@ -36,6 +38,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+BLANK = "about:blank"
 START_LIMIT_S = 180.0  # on a machine that does other things as well
 
 
@@ -218,13 +221,12 @@ def warm_context(chromium: Any) -> Iterator[Any]:
 @pytest.fixture
 def context(warm_context: Any) -> Iterator[Any]:
     """A browser profile in which nothing is stored; what its pages ask of other machines, and errors in their scripts,
-    fail the test."""
+    fail the test. A page that the last test left blank is in it, for `open_page`: it opens in half of a new one's time.
+    """
     with _watched(warm_context) as origins:
         yield warm_context
-        for page in warm_context.pages:
-            page.close()
         warm_context.set_offline(False)
-        _forget_all(warm_context, origins)
+        _leave_blank(warm_context, origins)
 
 
 @pytest.fixture
@@ -252,8 +254,11 @@ def _watched(context: Any) -> Iterator[set[str]]:
     foreign: list[str] = []
     broken: list[str] = []
 
+    def hear(error: Any) -> None:
+        broken.append(str(error))
+
     def watch(page: Any) -> None:
-        page.on("pageerror", lambda error: broken.append(str(error)))
+        Page.on(page, "pageerror", hear)  # not as a test asks it
 
     def note(request: Any) -> None:
         if request.url.startswith("http://127.0.0.1"):
@@ -261,24 +266,62 @@ def _watched(context: Any) -> Iterator[set[str]]:
         elif not request.url.startswith(("data:", "blob:")):
             foreign.append(request.url)
 
+    for page in context.pages:
+        watch(page)
     context.on("request", note)
     context.on("page", watch)
     yield origins
     context.remove_listener("request", note)
     context.remove_listener("page", watch)
+    for page in context.pages:
+        page.remove_listener("pageerror", hear)
     assert not foreign, "the page asked other machines"
     assert not broken, "a script of the page failed"
 
 
-def _forget_all(context: Any, origins: set[str]) -> None:
-    """Clears what pages of these origins stored; the cache stays."""
+# What a test asks of a page that lasts beyond a navigation: such a page is not used again.
+_LASTING = (
+    *("on", "once", "route", "route_from_har", "route_web_socket", "expose_function", "expose_binding"),
+    *("add_init_script", "add_locator_handler", "set_viewport_size", "emulate_media", "set_extra_http_headers"),
+)
+
+
+def _blank(context: Any) -> Any:
+    """A new page that tells by `is_as_new` whether it may be used again."""
     page = context.new_page()
-    session = context.new_cdp_session(page)
+    page.is_as_new = True
+    for name in _LASTING:
+        setattr(page, name, partial(_ask_for_good, page, name))
+    return page
+
+
+def _ask_for_good(page: Any, name: str, *values: Any, **named: Any) -> Any:
+    page.is_as_new = False
+    return getattr(Page, name)(page, *values, **named)
+
+
+def _leave_blank(context: Any, origins: set[str]) -> None:
+    """Leaves one blank page without a past, and nothing of what pages of these origins stored; the cache stays."""
+    kept = None
+    for page in context.pages:
+        if kept is None and getattr(page, "is_as_new", False) and page.url.startswith((BLANK, *origins)):
+            kept = page
+        else:
+            page.close()
+    if kept is None:
+        kept = _blank(context)
+    elif kept.url != BLANK:
+        kept.mouse.move(0, 0)
+        kept.evaluate("sessionStorage.clear()")
+        kept.evaluate("addEventListener('beforeunload', (event) => event.stopImmediatePropagation(), true)")
+        kept.goto(BLANK)
+    session = context.new_cdp_session(kept)
     for origin in origins:
         session.send(
             "Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "cookies,local_storage,indexeddb"}
         )
-    page.close()
+    session.send("Page.resetNavigationHistory")
+    session.detach()
 
 
 @pytest.fixture(scope="session")
@@ -321,7 +364,7 @@ def tab(unit_page: Any, blank_page: str) -> Iterator[units.Tab]:
 
 def open_page(context: Any, url: str) -> Any:
     """A tab with the workbench on it, ready to be used; what lies under More of the sentence is open."""
-    page = context.new_page()
+    page = next((page for page in context.pages if page.url == BLANK), None) or context.new_page()
     page.set_default_timeout(20_000)
     page.goto(url)
     page.wait_for_selector(".cw[data-ready=true]")
