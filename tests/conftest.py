@@ -14,6 +14,7 @@ from captioner.models import registry
 from captioner.worker import Worker
 
 if TYPE_CHECKING:
+    from captioner.models.manager import ModelManager
     from captioner.service.service import Service
     from tests.shell import Shell
 
@@ -94,6 +95,25 @@ def _registry() -> Iterator[None]:
     before = registry.MODELS
     yield
     registry.MODELS = before
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Iterator[str]:
+    """A folder with the fake models."""
+    from tests.fakes import fake_models
+
+    with fake_models(tmp_path / "models") as folder:
+        yield folder
+
+
+@pytest.fixture
+def manager(models: str) -> Iterator[ModelManager]:
+    """Of these models, on the CPU."""
+    from captioner.models.manager import ModelManager
+
+    manager = ModelManager(models=models, device="cpu")
+    yield manager
+    manager.close()
 
 
 @pytest.fixture

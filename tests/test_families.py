@@ -39,13 +39,6 @@ def models(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def manager(models: str) -> Iterator[ModelManager]:
-    manager = ModelManager(models=models, device="cpu")
-    yield manager
-    manager.close()
-
-
-@pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     with Workspace(tmp_path / "workspace") as workspace:
         yield workspace

@@ -34,19 +34,6 @@ from captioner.settings import Effect, Settings
 from tests.fakes import NEW_FAMILY, POISON, FakeClip, FakeModel, FakeWd14, ShapeSettings, fake_models
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> Iterator[str]:
-    with fake_models(tmp_path / "models") as folder:
-        yield folder
-
-
-@pytest.fixture
-def manager(models: str) -> Iterator[ModelManager]:
-    manager = ModelManager(models=models, device="cpu")
-    yield manager
-    manager.close()
-
-
 def plain(colour: Any = "red", width: int = 40) -> Image.Image:
     return Image.new("RGB", (width, 20), colour)
 

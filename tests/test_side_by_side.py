@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,23 +16,10 @@ from captioner.contract import PictureInput
 from captioner.errors import BadModel, CaptionerError, OutOfMemory
 from captioner.models.manager import ModelManager
 from captioner.pipeline import PictureLayers, make_layers
-from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeWd14, fake_models
+from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeWd14
 
 COLOURS: tuple[Any, ...] = ("red", "green", "blue", "black")
 WAIT_S = 20
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Iterator[str]:
-    with fake_models(tmp_path / "models") as folder:
-        yield folder
-
-
-@pytest.fixture
-def manager(models: str) -> Iterator[ModelManager]:
-    manager = ModelManager(models=models, device="cpu")
-    yield manager
-    manager.close()
 
 
 @pytest.fixture
