@@ -441,7 +441,7 @@ def test_parquet_that_is_damaged_costs_itself(shell: Shell) -> None:
 
 def test_rows_that_name_no_picture_or_the_same_one_cost_themselves(shell: Shell) -> None:
     pictures(shell, 1)
-    lines = ["path", "photos/000.png", "''", "photos/000.png", "photos/9.png", "ftp://x/y.png"]
+    lines = ["path", "photos/000.png", "''", "photos/000.png", "photos/9.png", "ftp://x/y.png", "/.", "/..", ".."]
     (shell.folder / "list.csv").write_text("\n".join(lines).replace("''", '""') + "\n")
     ran = batch(shell, "list.csv", "--out", "out", "--format", "jsonl")
     assert "1 row names a picture that another row names too" in ran.err
@@ -450,6 +450,9 @@ def test_rows_that_name_no_picture_or_the_same_one_cost_themselves(shell: Shell)
         ("list.csv:3", "bad_row"),
         ("photos/9.png", "unreadable"),
         ("ftp://x/y.png", "bad_row"),
+        ("/.", "unreadable"),
+        ("/..", "unreadable"),
+        ("..", "unreadable"),
     ]
 
 

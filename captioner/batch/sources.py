@@ -54,8 +54,7 @@ class Item:
     @property
     def stem(self) -> str:
         """Where it lies, without its name's ending."""
-        path = PurePosixPath(posixpath.normpath(posixpath.join(self.address, self.name)))
-        return str(path.with_suffix(""))
+        return posixpath.splitext(posixpath.normpath(posixpath.join(self.address, self.name)))[0]
 
 
 @dataclass(frozen=True, slots=True)
