@@ -112,7 +112,8 @@ class Model(ABC):
     names_with: words in lower case, one of which is in each of those names; () where they may be any.
     names_any_repo: among those names are hub repositories of anybody, which a visitor may name only where the app's
     start says so. defaults_file: the file of a model's folder that `defaults_from` reads, "" for none. is_remote: it
-    runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a slider.
+    runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a slider. may_work_beside: it may
+    be asked on any thread, one at a time, while others work; somebody's own model never had to.
     """
 
     family: ClassVar[str]
@@ -125,6 +126,7 @@ class Model(ABC):
     defaults_file: ClassVar[str] = ""
     is_remote: ClassVar[bool] = False
     is_live: ClassVar[bool] = True
+    may_work_beside: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

@@ -293,7 +293,7 @@ def _ask(
     ahead: Ahead[Any] | None,
     side_by_side: SideBySide | None = None,
 ) -> dict[str, Layer | CaptionerError]:
-    """Ask one model. Args: layers: what others said before. side_by_side: to be told where it works.
+    """Ask one model. Args: layers: what others said before. side_by_side: to be told where it works, if it may there.
 
     Returns: what it said about each picture, or why it could not.
     """
@@ -319,7 +319,7 @@ def _ask(
                 said[picture_id] = as_of_plan(made, planned, plan)
             except (ModelFailed, BadPicture) as error:
                 said[picture_id] = error
-        if side_by_side is not None:
+        if side_by_side is not None and model.may_work_beside:
             side_by_side.learn(planned.family, model.device)
     return said
 

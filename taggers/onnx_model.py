@@ -172,6 +172,7 @@ class OnnxTagger(Tagger):
     """What ONNX taggers share: a `Tagger` but for settings, preprocessing and `select`."""
 
     family: ClassVar[str]
+    may_work_beside: ClassVar[bool] = True
     weights_name: ClassVar[str]
     labels_name: ClassVar[str]
     categories: ClassVar[Mapping[str, str]] = CATEGORIES

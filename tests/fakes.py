@@ -59,6 +59,7 @@ class FakeModel:
     runtime: Any = "fake"
     revision: Any = "abc123"
     size_bytes: Any = 1000
+    may_work_beside: Any = True
 
     @classmethod
     def load(cls, place: Path | str, *, device: str, spec: ModelSpec | None = None) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner import side_by_side
+from captioner import contract, plugin, side_by_side
 from captioner.captions.plan import Plan
 from captioner.contract import PictureInput
 from captioner.errors import BadModel, CaptionerError, OutOfMemory
+from captioner.models import registry
 from captioner.models.manager import ModelManager
 from captioner.pipeline import PictureLayers, make_layers
 from tests.fakes import POISON, FakeCaptioner, FakeClip, FakeWd14
@@ -33,10 +34,12 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Meeting:
-    """Notes how many of the fakes are at work at once. expected: each work waits for so many, and not for ever."""
+    """Notes how many of the fakes are at work at once, and whether all are on this thread. expected: each work waits for
+    so many, and not for ever."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, expected: Callable[[int], int]) -> None:
         self.most: list[int] = []
+        self.takes_turns = True
         self._at_work = 0
         self._changed = threading.Condition()
         for fake, name in ((FakeCaptioner, "caption"), (FakeClip, "tag"), (FakeWd14, "tag")):
@@ -49,6 +52,7 @@ class Meeting:
             calls.append(None)
             with self._changed:
                 self._at_work += 1
+                self.takes_turns &= threading.current_thread() is threading.main_thread()
                 self.most.append(self._at_work)
                 self._changed.notify_all()
                 number = len(calls)
@@ -92,7 +96,7 @@ def test_without_idle_cores_they_take_turns(
 ) -> None:
     meeting = Meeting(monkeypatch, lambda number: 1)
     run(manager, models)
-    assert max(meeting.most) == 1
+    assert meeting.takes_turns
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -100,7 +104,23 @@ def test_on_a_card_they_take_turns(manager: ModelManager, models: str, monkeypat
     monkeypatch.setattr(FakeCaptioner, "device", "cuda")
     meeting = Meeting(monkeypatch, lambda number: 1)
     run(manager, models, clip="")
-    assert max(meeting.most) == 1
+    assert meeting.takes_turns
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_somebody_s_own_model_works_alone_and_on_one_thread(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that opened a database does, or one of two that share what they opened."""
+    for own in (contract.Tagger, plugin.Tagger):
+        monkeypatch.setattr(FakeWd14, "may_work_beside", own.may_work_beside)
+        meeting = Meeting(monkeypatch, lambda number: 1)
+        run(manager, models)
+        assert meeting.takes_turns
+
+
+def test_all_models_that_come_with_it_may_work_beside_others() -> None:
+    assert all(registry.family_class(spec.family).may_work_beside for spec in registry.MODELS)
 
 
 @pytest.mark.usefixtures("two_cores")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from captioner.contract import Model
 from captioner.errors import MissingPackage
@@ -36,6 +36,8 @@ class TorchModel(Protocol):
 
 class TorchFront(Model):
     """Hands what is asked of every model on to the one behind it."""
+
+    may_work_beside: ClassVar[bool] = True
 
     def __init__(self, behind: TorchModel) -> None:
         self._behind = behind

@@ -56,6 +56,7 @@ class ClipTagger(Tagger):
     Settings: ClassVar[type[ClipSettings]] = ClipSettings
     other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
     can_compare: ClassVar[bool] = True
+    may_work_beside: ClassVar[bool] = True
 
     def __init__(
         self,

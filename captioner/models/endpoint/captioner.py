@@ -33,6 +33,7 @@ class EndpointCaptioner(AskedCaptioner):
     Settings: ClassVar[type[Settings]] = EndpointSettings
     is_remote: ClassVar[bool] = True
     is_live: ClassVar[bool] = False
+    may_work_beside: ClassVar[bool] = True
 
     def __init__(self, address: addresses.Address, client: Client) -> None:
         self._address = address
