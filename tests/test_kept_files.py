@@ -10,7 +10,7 @@ import pytest
 
 from captioner.__main__ import main
 from captioner.errors import BadVocabulary, CaptionerError
-from captioner.file_bin import KEPT_DAYS
+from captioner.file_bin import KEPT_DAYS, FileBin
 from captioner.service.kept_files import KeptFiles
 from captioner.service.service import Service
 from captioner.ui import asking
@@ -117,31 +117,30 @@ def test_each_workspace_keeps_its_own_and_empties_nobody_elses(
     assert sorted(path.stem for path in (tmp_path / "data" / "vocabularies").iterdir()) == sorted([used, unused])
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A vocabulary in the platform's place for user data, where this workspace is not."""
+    monkeypatch.setattr(vocabularies, "data_folder", lambda: tmp_path / "data")
+    with monkeypatch.context() as patched:
+        patched.delenv(vocabularies.FOLDER_VARIABLE)
+        return vocabularies.add_own("used.txt", b"rot\n")
+
+
 def test_what_another_workspace_deleted_is_taken_over_where_sets_use_it(
-    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, service: Service, elsewhere: str
 ) -> None:
     """All workspaces had one folder once, and the bin of one did not know the sets of another."""
-    monkeypatch.setattr(vocabularies, "data_folder", lambda: tmp_path / "data")
-    with monkeypatch.context() as patched:
-        patched.delenv(vocabularies.FOLDER_VARIABLE)
-        name = vocabularies.add_own("used.txt", b"rot\n")
-        vocabularies.delete_own(name, 5.0)
-    _set_with(service, name)
+    FileBin(tmp_path / "data" / "vocabularies").put(f"{elsewhere}.txt", 5.0)
+    _set_with(service, elsewhere)
     kept = KeptFiles(service.choices.groups, service.workspace)
-    assert kept.listed(FIELD, [name]) == {"files": [{"name": name, "text": "used (1 label)"}], "bin": []}
+    assert kept.listed(FIELD, [elsewhere]) == {"files": [{"name": elsewhere, "text": "used (1 label)"}], "bin": []}
 
 
-def test_what_waits_in_the_bin_is_not_taken_over_again(
-    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(vocabularies, "data_folder", lambda: tmp_path / "data")
-    with monkeypatch.context() as patched:
-        patched.delenv(vocabularies.FOLDER_VARIABLE)
-        name = vocabularies.add_own("used.txt", b"rot\n")
-    mine = _set_with(service, name)
-    KeptFiles(service.choices.groups, service.workspace).delete(FIELD, name, mine)
+def test_what_waits_in_the_bin_is_not_taken_over_again(service: Service, elsewhere: str) -> None:
+    mine = _set_with(service, elsewhere)
+    KeptFiles(service.choices.groups, service.workspace).delete(FIELD, elsewhere, mine)
     again = KeptFiles(service.choices.groups, service.workspace)
-    assert [one["name"] for one in again.listed(FIELD, [name])["bin"]] == [name]
+    assert [one["name"] for one in again.listed(FIELD, [elsewhere])["bin"]] == [elsewhere]
 
 
 def test_only_who_looks_after_the_app_deletes_a_file_for_good(

@@ -34,8 +34,10 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Meeting:
-    """Notes how many of the fakes are at work at once, and whether all are on this thread. expected: each work waits for
-    so many, and not for ever."""
+    """Notes how many of the fakes are at work at once, and whether all are on this thread.
+
+    expected: each work waits for so many, and not for ever.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, expected: Callable[[int], int]) -> None:
         self.most: list[int] = []
