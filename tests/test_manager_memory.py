@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections.abc import Sequence
@@ -191,6 +192,27 @@ def test_a_model_that_goes_is_gone_before_what_is_free_is_given_back(
         manager.close()
     assert any(gone)
     manager.close()
+
+
+def test_what_is_there_beside_a_model_is_not_searched_for_what_can_be_freed_until_a_model_goes(
+    models: str, happened: list[str]
+) -> None:
+    """Such a search stops all threads, for a third of a second where torch was imported."""
+
+    class Circle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    circle = Circle()
+    is_there = weakref.ref(circle)
+    manager = ModelManager(models=models, device="cpu")
+    use(manager, "a")
+    del circle
+    gc.collect()
+    assert is_there() is not None
+    manager.close()
+    gc.collect()
+    assert is_there() is None
 
 
 def test_on_a_card_torch_says_what_it_keeps_and_other_runtimes_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
