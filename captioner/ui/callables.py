@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from captioner.errors import SettingsError
 from captioner.limits import MAX_NAME_LENGTH, check_text, check_whole
+from captioner.plural import plural
 from captioner.ui.bodies import RefusedBody
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Endpoint:
 
     def _takes(self) -> str:
         count = len(self.parameters)
-        return f"/{self.name} takes {count or 'no'} {'value' if count == 1 else 'values'} in data"
+        return f"/{self.name} takes {plural(count, 'value') if count else 'no values'} in data"
 
 
 @dataclass(frozen=True, kw_only=True)
