@@ -136,8 +136,8 @@ class Watched:
     spans: list[tuple[str, float, float]] = field(default_factory=list)
 
     @property
-    def device(self) -> str:
-        return self.manager.device
+    def budget_bytes(self) -> int | None:
+        return self.manager.budget_bytes
 
     @contextmanager
     def use(self, name: str, family: str) -> Iterator[Any]:
@@ -272,7 +272,7 @@ class Preprocessed:
 class OneModel:
     """A manager that has one model, whatever it is asked for."""
 
-    device = "cuda"
+    budget_bytes = 1 << 33
 
     def __init__(self, model: Captioner) -> None:
         self._model = model

@@ -367,8 +367,8 @@ class ModelUser(Protocol):
     """The side of `models.manager.ModelManager` that those who run models need."""
 
     @property
-    def device(self) -> str:
-        """The device models are put on."""
+    def budget_bytes(self) -> int | None:
+        """What models on the device may take; None without a limit, as on a CPU where nobody gave one."""
 
     def use(self, name: str, family: str, /) -> AbstractContextManager[Any]:
         """The loaded model for as long as the context lasts."""

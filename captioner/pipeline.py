@@ -245,7 +245,7 @@ def _ask_models(
             for planned, todo in todo_by_model
             for part in _parts(todo, side_by_side.places() if _class_of(planned).may_be_shared else 1)
         ]
-        if side_by_side.places() > 1 and len(pieces) > 1 and manager.device == "cpu":
+        if side_by_side.places() > 1 and len(pieces) > 1 and manager.budget_bytes is None:
             try:
                 said = side_by_side.run(pieces)
             except Exception as error:  # noqa: BLE001 - asked again one after the other, where it is raised

@@ -40,7 +40,10 @@ def _threads_asked_for() -> int:
 
 
 class SideBySide:
-    """Runs pieces of work at once, as many as there are cores for. For one thread, and to be closed: `with`."""
+    """Runs pieces of work at once, as many as there are cores for. For one thread, and to be closed: `with`.
+
+    For models without a budget alone, which those at work at once could not keep: none of them steps back for another.
+    """
 
     def __init__(self) -> None:
         self._is_off = False

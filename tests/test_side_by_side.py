@@ -80,10 +80,10 @@ def run(
     return [without_times(one) for batch in batches for one in batch]
 
 
-class OnCard:
-    """A manager whose models are on a card."""
+class WithBudget:
+    """A manager whose models may take so much, as on a card."""
 
-    device = "cuda"
+    budget_bytes = 1 << 33
 
     def __init__(self, manager: ModelManager) -> None:
         self.use, self.to_download, self.fetch_steps = manager.use, manager.to_download, manager.fetch_steps
@@ -114,9 +114,11 @@ def test_without_idle_cores_they_take_turns(
 
 
 @pytest.mark.usefixtures("two_cores")
-def test_on_a_card_they_take_turns(manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_within_a_budget_as_on_a_card_they_take_turns(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     meeting = Meeting(monkeypatch, lambda number: 1)
-    run(OnCard(manager), models)
+    run(WithBudget(manager), models)
     assert meeting.takes_turns
 
 
