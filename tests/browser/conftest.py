@@ -102,7 +102,11 @@ class AppServer:
 
     def start(self) -> None:
         flags = ["--port", str(self.port), "--workspace", str(self.folder / "workspace"), *self.flags]
-        kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies"), **self.environment}
+        kept = {
+            **os.environ,
+            "CAPTIONER_VOCABULARIES": str(self.folder / "workspace" / "vocabularies"),
+            **self.environment,
+        }
         self._process = self._begun(flags, kept)
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until and self._process.is_alive():
@@ -397,8 +401,20 @@ def count(page: Any) -> int:
     return int(words[0])
 
 
+_FRAMES = """() => new Promise((done) => {
+    const next = (left) => (left ? requestAnimationFrame(() => next(left - 1)) : done());
+    next(3);
+})"""
+
+
+def drawn(page: Any) -> None:
+    """Lets the page draw what it knows: lists are drawn with the next frame, what follows a new size one later."""
+    page.evaluate(_FRAMES)
+
+
 def names(page: Any) -> list[str]:
     """The names of the thumbnails in sight, in order of their place."""
+    drawn(page)
     cells = page.locator(".cw-cell").evaluate_all(
         "cells => cells.map(cell => [+cell.getAttribute('aria-posinset'), cell.getAttribute('aria-label')])"
     )
@@ -407,6 +423,7 @@ def names(page: Any) -> list[str]:
 
 def states(page: Any) -> dict[str, str]:
     """Picture name -> state, of the thumbnails in sight."""
+    drawn(page)
     cells = page.locator(".cw-cell").evaluate_all(
         "cells => cells.map(cell => [cell.getAttribute('aria-label'), cell.dataset.state])"
     )

@@ -23,6 +23,7 @@ from tests.browser.conftest import (
     AppServer,
     add_pictures,
     caption,
+    drawn,
     open_page,
     picture,
     select,
@@ -355,7 +356,7 @@ def test_in_every_size_nothing_is_cut_off_and_on_a_phone_cells_have_their_heads(
     open_compare(page)
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(60)
+        drawn(page)
         assert page.evaluate(WIDER) == [], f"the form, {width}x{height}"
     page.set_viewport_size({"width": 1366, "height": 768})
     choose_axes(page, AXES)
@@ -363,7 +364,7 @@ def test_in_every_size_nothing_is_cut_off_and_on_a_phone_cells_have_their_heads(
     wait_done(page)
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(60)
+        drawn(page)
         assert page.evaluate(WIDER) + page.evaluate(OUTSIDE) == [], f"the grid, {width}x{height}"
     heads_of_first = page.locator(".cw-compare-where").first
     assert heads_of_first.is_visible()
