@@ -9,6 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,12 +87,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             fake_models(folder / "models") as models,
             Workspace(folder / "work") as workspace,
             Owners(workspace.folder) as owners,
+            closing(ModelManager(models=models, device="cpu")) as manager,
             Worker() as worker,
         ):
             shares = Shares(
                 workspace, worker, pictures_a_set=2, jobs_a_user=1, owner_of=owners.user_of, claim=owners.claim
             )
-            service = Service(workspace, worker, ModelManager(models=models, device="cpu"), (), shares)
+            service = Service(workspace, worker, manager, (), shares)
             yield House(service, owners, file, folder / "uploads")
     users._nobody.cache_clear()
 
