@@ -292,8 +292,11 @@ def take_over_own(workspace: Path, is_used: Callable[[str], bool]) -> None:
     """Copy what was left behind to where those of a workspace are kept; where that is not a folder of its own, note in
     the folder that it is shared. Raises: BadVocabulary: the folder cannot be written."""
     folder = folder_of(workspace)
-    if _is_elsewhere(workspace):
-        _moving(lambda: _write(folder / _SHARED, _SHARED_TEXT.encode()))
+    if _is_elsewhere(workspace) and not (folder / _SHARED).is_file():
+        try:
+            _write(folder / _SHARED, _SHARED_TEXT.encode())
+        except OSError as error:  # nobody here can delete anything there either
+            _log.warning("%s cannot be marked as shared: %s", folder, error.strerror or error)
     for path in left_behind(workspace, is_used):
         _moving(functools.partial(_copy, path, folder))
 
