@@ -352,6 +352,16 @@ def test_all_pictures_stand_below_each_other_and_two_keys_lead_in_and_out(page: 
     assert page.locator("#cw-side").is_hidden()
 
 
+def test_words_over_the_lower_edge_cover_nothing(page: Any) -> None:
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_compare(page)
+    page.evaluate("document.getElementById('cw-brief').textContent = 'twelve pictures captioned'")
+    page.locator("#cw-compare-size").scroll_into_view_if_needed()
+    drawn(page)
+    size, said = page.locator("#cw-compare-size").bounding_box(), page.locator("#cw-toast").bounding_box()
+    assert size["y"] + size["height"] <= said["y"]
+
+
 def test_in_every_size_nothing_is_cut_off_and_on_a_phone_cells_have_their_heads(page: Any) -> None:
     open_compare(page)
     for width, height in SIZES:
