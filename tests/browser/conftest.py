@@ -382,6 +382,15 @@ def open_more(page: Any, key: str) -> None:
     page.locator(f"#more-{key} [id^=setting-]:visible").first.wait_for()
 
 
+def open_all_more(page: Any) -> None:
+    """Opens all that lies under More in the open tab, and waits until it is drawn."""
+    closed = page.locator("[id^=more-]:visible > button:visible:not(.open)")
+    closed.evaluate_all("buttons => buttons.forEach((button) => button.click())")
+    for more in page.locator("[id^=more-]:visible").all():
+        more.locator(".block:visible, [id^=setting-]:visible").first.wait_for()
+    drawn(page)
+
+
 def switch_on(page: Any, key: str) -> None:
     """Switches a tagger on; the tab Tags is open afterwards."""
     page.get_by_role("tab", name="Tags").click()
