@@ -23,7 +23,7 @@ SMALL = """() => [...document.querySelectorAll('#cw-page :is(button, select, sum
             [left, top] = [Math.max(left, edge.left), Math.max(top, edge.top)];
             [right, bottom] = [Math.min(right, edge.right), Math.min(bottom, edge.bottom)];
         }
-        const isSeen = right > left && bottom > top;
+        const isSeen = right - left > 2 && bottom - top > 2;
         return isSeen && (right - left < 39.5 || bottom - top < 39.5);
     },
 ).map((element) => element.outerHTML.slice(0, 120))"""
