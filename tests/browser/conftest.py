@@ -372,6 +372,7 @@ def open_page(context: Any, url: str) -> Any:
     page.set_default_timeout(20_000)
     page.goto(url)
     page.wait_for_selector(".cw[data-ready=true]")
+    page.wait_for_selector("#cw-side:not([inert])")  # until then a key on a setting is lost
     open_more(page, "blip")
     return page
 
@@ -398,10 +399,11 @@ def switch_on(page: Any, key: str) -> None:
 
 
 def add_pictures(page: Any, files: list[Path]) -> None:
-    """Adds pictures by the button's file input and waits until all are listed."""
+    """Adds pictures by the button's file input and waits until all are listed, and drawn."""
     wanted = count(page) + len(files)
     page.set_input_files("#cw-files", [str(file) for file in files])
     wait_until(lambda: count(page) == wanted and page.locator("#cw-progress").is_hidden(), "all pictures are listed")
+    drawn(page)
 
 
 def count(page: Any) -> int:
