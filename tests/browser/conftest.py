@@ -387,9 +387,11 @@ def open_all_more(page: Any) -> None:
     """Opens all that lies under More in the open tab, and waits until it is drawn."""
     closed = page.locator("[id^=more-]:visible > button:visible:not(.open)")
     closed.evaluate_all("buttons => buttons.forEach((button) => button.click())")
-    for more in page.locator("[id^=more-]:visible").all():
-        more.locator(".block:visible, [id^=setting-]:visible").first.wait_for()
-    drawn(page)
+    wait_until(lambda: closed.count() == 0, "all are open")
+    settings, before = page.locator("#cw-side [id^=setting-]"), -1
+    while before != settings.count():  # Gradio makes them once they are opened
+        before = settings.count()
+        drawn(page)
 
 
 def switch_on(page: Any, key: str) -> None:
