@@ -17,8 +17,10 @@ torch has one thread (`--threads`), and onnxruntime on both sides the cores that
     first_caption         from the command to its first caption (`first_caption`); transformers alone
 
 Beside a job its `_rate` is pictures a minute, `_next` the seconds of each picture after the first one, in which no side
-loads any more, and `_waited` the share of ours after loading in which no model worked. Sentences and tags of both sides
-are compared. With one thread a model and two cores, ours has models that do not read each other work side by side.
+loads any more, `_waited` the share of ours after loading in which no model worked, and `_limit` the seconds that ours
+would take if all cores had been busy all the time, which no other order of its work can go below. Sentences and tags of
+both sides are compared. With one thread a model and two cores, ours has models that do not read each other and parts of
+a batch worked on side by side.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ from captioner.models.blip import SamplingSettings
 from captioner.models.manager import ModelManager
 from captioner.pipeline import Captioned, PictureSource, batch_size_on, caption_pictures
 from captioner.records import Sentence
+from captioner.side_by_side import usable_cores
 
 Result = TypeVar("Result")
 
@@ -127,10 +130,14 @@ def save_photos(folder: Path, count: int, sizes: Sequence[tuple[int, int]] = SIZ
 
 @dataclass
 class Watched:
-    """A manager that notes when models are at work. spans: begin and end of each use, seconds."""
+    """A manager that notes when models are at work. spans: which, begin and end of each use, seconds."""
 
     manager: ModelUser
-    spans: list[tuple[float, float]] = field(default_factory=list)
+    spans: list[tuple[str, float, float]] = field(default_factory=list)
+
+    @property
+    def budget_bytes(self) -> int | None:
+        return self.manager.budget_bytes
 
     @contextmanager
     def use(self, name: str, family: str) -> Iterator[Any]:
@@ -140,7 +147,7 @@ class Watched:
             try:
                 yield model
             finally:
-                self.spans.append((begin_s, time.perf_counter()))
+                self.spans.append((family, begin_s, time.perf_counter()))
 
     def to_download(self, name: str, family: str) -> ModelSpec | None:
         return self.manager.to_download(name, family)
@@ -148,17 +155,17 @@ class Watched:
     def fetch_steps(self, spec: ModelSpec) -> Iterator[tuple[int, int]]:
         return self.manager.fetch_steps(spec)
 
-    def waited(self, models: int) -> float:
-        """The share of the time in which no model worked, from when all are loaded to the last one's end.
-
-        Args: models: how many a picture is shown to.
-        """
-        spans = sorted(self.spans[models - 1 :])
-        worked_s, until_s = 0.0, spans[0][0]
-        for begin_s, end_s in spans:  # they may overlap
+    def waited(self) -> float:
+        """The share of the time in which no model worked, from when all are loaded to the last one's end."""
+        first_by_model: dict[str, float] = {}
+        for family, begin_s, _ in self.spans:
+            first_by_model[family] = min(begin_s, first_by_model.get(family, begin_s))
+        loaded_s = until_s = max(first_by_model.values())
+        worked_s = 0.0
+        for _, begin_s, end_s in sorted(self.spans, key=lambda span: span[1]):  # they may overlap
             worked_s += max(0.0, end_s - max(begin_s, until_s))
             until_s = max(until_s, end_s)
-        return 1 - worked_s / (until_s - spans[0][0])
+        return 1 - worked_s / (until_s - loaded_s)
 
 
 def paced(results: Iterable[Result]) -> tuple[list[Result], float]:
@@ -192,7 +199,7 @@ def ours(paths: Sequence[Path], job: Job, models: Path, out: Path) -> tuple[list
         made, next_s = paced(written())
     finally:
         manager.close()
-    return made, next_s, watched.waited(len(plan.running()))
+    return made, next_s, watched.waited()
 
 
 def _opened(path: Path) -> Image.Image:
@@ -205,14 +212,17 @@ def measure_job(job: Job, paths: Sequence[Path], models: Path, work: Path) -> li
     wanted, peer_next_s = paced(peers.caption_files(paths, plan_settings(job, models), models, work / "theirs"))
     peer_s = time.perf_counter() - begin_s
     begin_s = time.perf_counter()
+    begin_cpu_s = time.process_time()
     made, next_s, waited = ours(paths, job, models, work / "ours")
     ours_s = time.perf_counter() - begin_s
+    limit_s = (time.process_time() - begin_cpu_s) / usable_cores()
     equal = all(peers.agree(one, other) for one, other in zip(made, wanted, strict=True))
     return [
         Row(job.name, ours_s, "s", peer_s, equal),
         Row(f"{job.name}_next", next_s, "s", peer_next_s),
         Row(f"{job.name}_rate", 60 * len(paths) / ours_s, "a minute"),
         Row(f"{job.name}_waited", 100 * waited, "%"),
+        Row(f"{job.name}_limit", limit_s, "s"),
     ]
 
 
@@ -262,6 +272,8 @@ class Preprocessed:
 class OneModel:
     """A manager that has one model, whatever it is asked for."""
 
+    budget_bytes = 1 << 33
+
     def __init__(self, model: Captioner) -> None:
         self._model = model
 
@@ -293,7 +305,7 @@ def measure_waiting(paths: Sequence[Path], step_s: float = STEP_S) -> list[Row]:
     is_whole = all(result.error is None for result in results)
     return [
         Row("model_waits", ours_s, "s", max(limit_s, step_s), is_whole),
-        Row("model_waits_share", 100 * watched.waited(1), "%"),
+        Row("model_waits_share", 100 * watched.waited(), "%"),
     ]
 
 

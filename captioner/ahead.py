@@ -111,16 +111,21 @@ class Ahead(Generic[Item]):
         self._coming: deque[_Coming[Item]] = deque()
         self._largest_pixels = 0
         self._ways: dict[str, Callable[[Image], Any]] = {}
+        self._learning = threading.Lock()
         self._failure: Exception | None = None  # of the iterable, told when its turn comes
         self._is_exhausted = False
 
     def learn(self, family: str, model: Model) -> None:
-        """Have what a model makes of pictures made ahead from now on, of those too that are open already."""
+        """Have what a model makes of pictures made ahead from now on, of those too that are open already.
+
+        On any thread while whoever iterates waits for it.
+        """
         way = model.preprocess_ahead()
         if way is None:
             return
-        is_new = family not in self._ways
-        self._ways[family] = way
+        with self._learning:
+            is_new = family not in self._ways
+            self._ways[family] = way
         if is_new:
             for coming in self._coming:
                 if self._is_for(family, coming.item):

@@ -113,7 +113,8 @@ class Model(ABC):
     names_any_repo: among those names are hub repositories of anybody, which a visitor may name only where the app's
     start says so. defaults_file: the file of a model's folder that `defaults_from` reads, "" for none. is_remote: it
     runs elsewhere, at an address. is_live: it is cheap enough to run on every move of a slider. may_work_beside: it may
-    be asked on any thread, one at a time, while others work; somebody's own model never had to.
+    be asked on any thread, one at a time, while others work; somebody's own model never had to. may_be_shared: on a CPU
+    several threads may ask it at once too.
     """
 
     family: ClassVar[str]
@@ -127,6 +128,7 @@ class Model(ABC):
     is_remote: ClassVar[bool] = False
     is_live: ClassVar[bool] = True
     may_work_beside: ClassVar[bool] = False
+    may_be_shared: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -363,6 +365,10 @@ class Tagger(Model):
 
 class ModelUser(Protocol):
     """The side of `models.manager.ModelManager` that those who run models need."""
+
+    @property
+    def budget_bytes(self) -> int | None:
+        """What models on the device may take; None without a limit, as on a CPU where nobody gave one."""
 
     def use(self, name: str, family: str, /) -> AbstractContextManager[Any]:
         """The loaded model for as long as the context lasts."""

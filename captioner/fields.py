@@ -311,8 +311,8 @@ def kept_file(
     Args: keeper: the module that keeps it. Its `add_own(file name, bytes)` and `add_own_file(path)` give the name, its
         `own(name)` raises where there is none, its `own_text(name)` is what a list shows, None where there is none. A
         name means the same content for ever. MAXIMUM_BYTES limits a file. `delete_own`, `own_goes_at`, `restore_own`,
-        `delete_own_for_good` and `empty_own_bin` are its bin, `take_over_own` copies what is used from the command
-        line's, as those of `taggers.vocabularies`.
+        `delete_own_for_good` and `empty_own_bin` are its bin, `take_over_own` copies what a workspace uses from
+        the command line's, as those of `taggers.vocabularies`.
     """
     declared = Field(kind=str, max_length=60, help=help, label=label, effect=effect, only_when=only_when, keeper=keeper)
     return _declare("", declared)

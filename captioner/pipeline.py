@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from captioner.ahead import Ahead
 from captioner.answers import answered_layer, answers_of, failures_on_picture
@@ -30,17 +30,21 @@ from captioner.captions.layers import (
 from captioner.captions.plan import Plan, PlannedModel
 from captioner.captions.recipe import trigger_of
 from captioner.captions.review import Reading
-from captioner.contract import ModelUser, PictureInput
+from captioner.contract import Model, ModelUser, PictureInput
 from captioner.errors import BadPicture, CaptionerError, ModelFailed, OutOfMemory
 from captioner.models import registry
 from captioner.records import Alternative, Caption, Layer
-from captioner.side_by_side import SideBySide
+from captioner.side_by_side import SideBySide, models_at_once
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 _log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+_Said = dict[str, "Layer | CaptionerError"]
+"""What one model said about each picture, or why it could not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,9 @@ def batch_size_on(device: str) -> int:
     """Pictures that models are asked about at once.
 
     On a CPU a search for four together reads the weights once for all, which takes 25 to 40 % less time of 8 or 16
-    beams; Ctrl+C loses the batch that is under way.
+    beams; as many fours are searched for at once as there are idle cores for. Ctrl+C loses the batch that is under way.
     """
-    return 8 if device.startswith("cuda") else 4
+    return 8 if device.startswith("cuda") else 4 * models_at_once()
 
 
 def caption_pictures(
@@ -231,15 +235,19 @@ def _ask_models(
             return todo
         return [one for one in todo if planned.family not in latest(stored.get(one[0], ()), plan)]
 
+    def work_on(planned: PlannedModel, todo: Sequence[tuple[str, PictureInput]]) -> Callable[[], _Said]:
+        return partial(_ask, planned, todo, plan, manager, stored, found.layers, ahead)
+
     for group in _independent(asked, plan):
-        work = [
-            partial(_ask, planned, todo, plan, manager, stored, found.layers, None)
-            for planned in group
-            if (todo := todo_of(planned))
+        todo_by_model = [(planned, todo) for planned in group if (todo := todo_of(planned))]
+        pieces = [
+            work_on(planned, part)
+            for planned, todo in todo_by_model
+            for part in _parts(todo, side_by_side.places() if _class_of(planned).may_be_shared else 1)
         ]
-        if side_by_side.is_of_use([planned.family for planned in group]) and len(work) > 1:
+        if side_by_side.places() > 1 and len(pieces) > 1 and manager.budget_bytes is None:
             try:
-                said = side_by_side.run(work)
+                said = side_by_side.run(pieces)
             except Exception as error:  # noqa: BLE001 - asked again one after the other, where it is raised
                 _log.info("models are asked one after the other: %s", error)
                 said = []
@@ -248,9 +256,8 @@ def _ask_models(
                     found.take(each)
                 continue
             side_by_side.give_up()
-        for planned in group:
-            if todo := todo_of(planned):
-                found.take(_ask(planned, todo, plan, manager, stored, found.layers, ahead, side_by_side))
+        for planned, todo in todo_by_model:
+            found.take(work_on(planned, [one for one in todo if one[0] not in found.errors])())
     return [PictureLayers(one, tuple(made), found.errors.get(one)) for one, made in found.layers.items()]
 
 
@@ -261,7 +268,7 @@ class _Found:
     layers: dict[str, list[Layer]]
     errors: dict[str, CaptionerError] = field(default_factory=dict)
 
-    def take(self, said: Mapping[str, Layer | CaptionerError]) -> None:
+    def take(self, said: _Said) -> None:
         """One model's, in their order; of a picture that one before could not look at, nothing."""
         for picture_id, one in said.items():
             if picture_id in self.errors:
@@ -273,14 +280,25 @@ class _Found:
 
 
 def _independent(ordered: Sequence[PlannedModel], plan: Plan) -> list[list[PlannedModel]]:
-    """The models in their order, in groups of neighbours of which none reads another."""
+    """The models in their order, in groups of neighbours that may work at once: none reads another."""
     groups: list[list[PlannedModel]] = []
     for planned in ordered:
-        if groups and not {one.family for one in groups[-1]} & set(read_families(planned, plan)):
+        are_apart = groups and not {one.family for one in groups[-1]} & set(read_families(planned, plan))
+        if are_apart and all(_class_of(one).may_work_beside for one in (planned, groups[-1][0])):
             groups[-1].append(planned)
         else:
             groups.append([planned])
     return groups
+
+
+def _class_of(planned: PlannedModel) -> type[Model]:
+    return registry.model_class(planned.model, planned.family)
+
+
+def _parts(todo: Sequence[Item], count: int) -> list[Sequence[Item]]:
+    """All of them in at most so many parts, as equal as can be."""
+    ends = [len(todo) * number // count for number in range(count + 1)]
+    return [todo[begin:end] for begin, end in pairwise(ends) if begin < end]
 
 
 def _ask(
@@ -291,9 +309,8 @@ def _ask(
     stored: Mapping[str, Sequence[Layer]],
     layers: Mapping[str, Sequence[Layer]],
     ahead: Ahead[Any] | None,
-    side_by_side: SideBySide | None = None,
-) -> dict[str, Layer | CaptionerError]:
-    """Ask one model. Args: layers: what others said before. side_by_side: to be told where it works, if it may there.
+) -> _Said:
+    """Ask one model. Args: layers: what others said before.
 
     Returns: what it said about each picture, or why it could not.
     """
@@ -302,7 +319,7 @@ def _ask(
         at_hand = (*stored.get(picture_id, ()), *layers[picture_id])
         inputs.append(input_for(planned, shown, plan, at_hand))
         marks.append(what_it_reads(planned, plan, at_hand, shown.name, shown.existing, shown.folder))
-    said: dict[str, Layer | CaptionerError] = {}
+    said: _Said = {}
     with manager.use(planned.model, planned.family) as model:
         if ahead is not None:
             ahead.learn(planned.family, model)
@@ -319,8 +336,6 @@ def _ask(
                 said[picture_id] = as_of_plan(made, planned, plan)
             except (ModelFailed, BadPicture) as error:
                 said[picture_id] = error
-        if side_by_side is not None and model.may_work_beside:
-            side_by_side.learn(planned.family, model.device)
     return said
 
 

@@ -1,18 +1,22 @@
-"""Models at work side by side, where the threads that one computes with leave cores idle.
+"""Work of models side by side, where the threads that one computes with leave cores idle.
 
 With as many threads as there are cores a second model would only get in the first one's way; with fewer, which is what
-OMP_NUM_THREADS asks for, those that do not read each other look at a picture at once. Knows no plan and no picture.
+OMP_NUM_THREADS asks for, models that do not read each other look at pictures at once, and parts of a batch too. Knows
+no plan and no picture.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self, TypeVar
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Self, TypeVar
 
 Result = TypeVar("Result")
+
+MAX_AT_ONCE = 4
 
 
 def usable_cores() -> int:
@@ -23,54 +27,64 @@ def usable_cores() -> int:
 
 
 def models_at_once() -> int:
-    """How many models the cores are enough for, each with as many threads as torch takes; one before torch is there."""
-    torch: Any = sys.modules.get("torch")
-    return usable_cores() // torch.get_num_threads() if torch is not None else 1
+    """How many models the cores are enough for, each with as many threads as torch takes, or will take; four at most,
+    since other processes may count on the same cores."""
+    threads = getattr(sys.modules.get("torch"), "get_num_threads", _threads_asked_for)()
+    return max(1, min(MAX_AT_ONCE, usable_cores() // threads))
+
+
+def _threads_asked_for() -> int:
+    """What torch, which is not there yet, will go by; as many as there are cores where nothing is said."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(asked) if asked.isdecimal() and int(asked) else usable_cores()
 
 
 class SideBySide:
-    """Runs work of several models at once where that is of use. For one thread, and to be closed: `with`.
+    """Runs pieces of work at once, as many as there are cores for. For one thread, and to be closed: `with`.
 
-    Only of models that have been at work one after the other before (`learn`), all on the CPU: on a card they would
-    take turns all the same, and need memory at the same time.
+    For models without a budget alone, which those at work at once could not keep: none of them steps back for another.
     """
 
     def __init__(self) -> None:
-        self._devices: dict[str, str] = {}
         self._is_off = False
         self._pool: ThreadPoolExecutor | None = None
 
-    def learn(self, family: str, device: str) -> None:
-        """A model has worked, on this device."""
-        self._devices[family] = device
-
-    def is_of_use(self, families: Collection[str]) -> bool:
-        """Whether these models should work at once."""
-        are_known = all(self._devices.get(family) == "cpu" for family in families)
-        return len(families) > 1 and are_known and not self._is_off and models_at_once() > 1
+    def places(self) -> int:
+        """How many pieces are worked on at once."""
+        return 1 if self._is_off else models_at_once()
 
     def give_up(self) -> None:
-        """From now on they work one after the other: something went wrong, perhaps for want of memory."""
+        """From now on one piece after the other: something went wrong, perhaps for want of memory."""
         self._is_off = True
 
     def run(self, work: Sequence[Callable[[], Result]]) -> list[Result]:
-        """What each gives, in order; the first is done on the calling thread, as Ctrl+C ends that one at once.
+        """What each gives, in order. They are begun in order too; the calling thread does the first, and others.
 
-        Raises: what the first one raised that failed, when all have ended.
+        Raises: what went wrong first, when all that had begun have ended; nothing is begun after that.
         """
+        waiting = deque(enumerate(work))
+        found: dict[int, Result] = {}
+
+        def work_on(piece: tuple[int, Callable[[], Result]] | None) -> None:
+            while piece is not None:
+                number, one = piece
+                try:
+                    found[number] = one()
+                except BaseException:
+                    waiting.clear()
+                    raise
+                piece = _first_of(waiting)
+
+        first, *others = [waiting.popleft() for _ in range(min(self.places(), len(work)))]
         self._pool = self._pool or ThreadPoolExecutor(max(1, models_at_once() - 1), "captioner-side-by-side")
-        others = [self._pool.submit(one) for one in work[1:]]
+        at_work = [self._pool.submit(work_on, piece) for piece in others]
         try:
-            first = work[0]()
-        except BaseException:
-            for other in others:
-                other.cancel()
-            raise
+            work_on(first)
         finally:
-            for other in others:
-                if not other.cancelled():
-                    other.exception()
-        return [first, *(other.result() for other in others)]
+            wait(at_work)
+        for one in at_work:
+            one.result()
+        return [found[number] for number in range(len(work))]
 
     def __enter__(self) -> Self:
         return self
@@ -78,3 +92,11 @@ class SideBySide:
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _first_of(waiting: deque[Result]) -> Result | None:
+    """Taken away; None where another thread was faster."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None

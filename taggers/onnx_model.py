@@ -173,6 +173,7 @@ class OnnxTagger(Tagger):
 
     family: ClassVar[str]
     may_work_beside: ClassVar[bool] = True
+    may_be_shared: ClassVar[bool] = False  # a session has all cores already, and two runs at once take a fifth more
     weights_name: ClassVar[str]
     labels_name: ClassVar[str]
     categories: ClassVar[Mapping[str, str]] = CATEGORIES

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib.util
 import logging
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -68,6 +69,11 @@ _SITES = (
 )
 
 _FOLDER = "vocabularies"
+_SHARED = "SHARED.txt"  # lies in a folder that several workspaces use
+_SHARED_TEXT = (
+    f"{FOLDER_VARIABLE} lets several workspaces use these vocabularies. None of them knows the sets of the others, so\n"
+    "that nothing in the bin here goes by itself. Delete this file when one workspace is left.\n"
+)
 _OWN_NAME = re.compile(r"[\w-][\w -]{0,49}-[0-9a-f]{8}")
 
 _log = logging.getLogger(__name__)
@@ -244,8 +250,10 @@ def own_bin() -> FileBin:
 
 
 def own_goes_at(name: str) -> float | None:
-    """When a deleted vocabulary goes for good, seconds since 1970; None for one that is not in the bin."""
-    return own_bin().goes_at(f"{name}.txt") if _OWN_NAME.fullmatch(name) else None
+    """When a deleted vocabulary goes for good, seconds since 1970, infinity where several workspaces share the folder;
+    None for one that is not in the bin."""
+    goes_at = own_bin().goes_at(f"{name}.txt") if _OWN_NAME.fullmatch(name) else None
+    return goes_at if goes_at is None or not (own_folder() / _SHARED).is_file() else math.inf
 
 
 def delete_own(name: str, now: float) -> None:
@@ -267,29 +275,66 @@ def delete_own_for_good(name: str) -> None:
     _moving(lambda: own_bin().path(f"{name}.txt").unlink(missing_ok=True))
 
 
-def take_over_own(is_used: Callable[[str], bool]) -> None:
-    """Copy what is used and not kept here, but in the platform's place for user data, where the command line puts them;
-    from the bin there too, which does not know who uses them here. Raises: BadVocabulary: the folder cannot be written.
-    """
-    here, there = own_folder(), data_folder() / _FOLDER
-    for path in sorted(there.rglob("*.txt")) if there != here else ():
-        name = path.stem
-        if _OWN_NAME.fullmatch(name) and own_text(name) is None and is_used(name):
-            _moving(functools.partial(_copy, path, here))
+def left_behind(workspace: Path, is_used: Callable[[str], bool]) -> list[Path]:
+    """Files that a workspace uses and does not keep itself: they lie in the platform's place for user data, where the
+    command line puts them; perhaps in the bin there, which does not know who uses them here."""
+    here, there = folder_of(workspace), data_folder() / _FOLDER
+    kept = {path.name for path in here.rglob("*.txt")}
+    found = {path.name: path for path in there.rglob("*.txt")} if there != here else {}
+    return [
+        path
+        for name, path in sorted(found.items())
+        if name not in kept and _OWN_NAME.fullmatch(path.stem) and is_used(path.stem)
+    ]
 
 
-def empty_own_bin(now: float, is_used: Callable[[str], bool], folder: Path | None = None) -> int:
-    """Delete for good what was deleted 30 days before `now`, but for names that are used.
+def take_over_own(workspace: Path, is_used: Callable[[str], bool]) -> None:
+    """Copy what was left behind to where those of a workspace are kept; where that is not a folder of its own, note in
+    the folder that it is shared. Raises: BadVocabulary: the folder cannot be written."""
+    folder = folder_of(workspace)
+    if _is_elsewhere(workspace) and not (folder / _SHARED).is_file():
+        try:
+            _write(folder / _SHARED, _SHARED_TEXT.encode())
+        except OSError as error:  # nobody here can delete anything there either
+            _log.warning("%s cannot be marked as shared: %s", folder, error.strerror or error)
+    for path in left_behind(workspace, is_used):
+        _moving(functools.partial(_copy, path, folder))
 
-    Args: folder: where those of another workspace are kept. Returns: how many went.
-    """
-    return FileBin(folder or own_folder()).empty(now, lambda file_name: is_used(file_name.removesuffix(".txt")))
+
+def empty_own_bin(workspace: Path, now: float, is_used: Callable[[str], bool]) -> int:
+    """Delete for good what a workspace deleted 30 days before `now`, but for names that are used; nothing where other
+    workspaces share the folder, whose sets nobody knows here. Returns: how many went."""
+    if is_shared(workspace):
+        return 0
+    return FileBin(folder_of(workspace)).empty(now, lambda file_name: is_used(file_name.removesuffix(".txt")))
+
+
+def is_shared(workspace: Path) -> bool:
+    """Whether other workspaces may use the vocabularies of this one."""
+    return _is_elsewhere(workspace) or (folder_of(workspace) / _SHARED).is_file()
+
+
+def to_back_up(workspace: Path, is_used: Callable[[str], bool]) -> dict[str, Path]:
+    """What a backup takes along, by its name there: all that is kept for a workspace, in the bin too, and what was left
+    behind."""
+    folder = folder_of(workspace)
+    kept = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    kept |= {path.name: path for path in left_behind(workspace, is_used)}
+    return {f"{_FOLDER}/{name}": path for name, path in sorted(kept.items()) if name != _SHARED}
+
+
+def _is_elsewhere(workspace: Path) -> bool:
+    return folder_of(workspace).resolve() != (workspace / _FOLDER).resolve()
 
 
 def _copy(path: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with written_whole(folder / path.name) as file:
-        file.write(path.read_bytes())
+    _write(folder / path.name, path.read_bytes())
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as file:
+        file.write(data)
 
 
 def _binned(name: str) -> None:
@@ -311,9 +356,7 @@ def _keep(file_name: str, vocabulary: Vocabulary) -> str:
     path = own_folder() / f"{name}.txt"
     try:
         if not _is_whole(name):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as file:
-                file.write(("\n".join(vocabulary.labels) + "\n").encode())
+            _write(path, ("\n".join(vocabulary.labels) + "\n").encode())
         own_bin().path(path.name).unlink(missing_ok=True)
     except OSError as error:
         raise BadVocabulary(f"the vocabulary cannot be kept in {path.parent}: {error}.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,9 +135,10 @@ def service(tmp_path: Path, worker: Worker) -> Iterator[Service]:
     with (
         fake_models(tmp_path / "models") as models,
         Workspace(tmp_path / "work") as workspace,
+        closing(ModelManager(models=models, device="cpu")) as manager,
         worker,  # ends before what it works on does
     ):
-        yield Service(workspace, worker, ModelManager(models=models, device="cpu"))
+        yield Service(workspace, worker, manager)
 
 
 @pytest.fixture

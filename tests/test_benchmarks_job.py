@@ -42,9 +42,11 @@ def test_a_job_compares_the_captions_and_tags_of_both_sides(
         (f"{one.name}_next", None),
         (f"{one.name}_rate", None),
         (f"{one.name}_waited", None),
+        (f"{one.name}_limit", None),
     ]
     assert rows[0].ratio is not None and rows[0].ratio > 0
     assert 0 <= rows[3].value < 100
+    assert rows[4].value > 0
     for side in ("ours", "theirs"):
         assert sorted(path.name for path in (tmp_path / side).glob("*.txt")) == ["00.txt", "01.txt", "02.txt"]
 
@@ -65,8 +67,9 @@ def test_a_model_s_waiting_is_measured_beside_what_opening_alone_takes(tmp_path:
 
 
 def test_models_that_work_side_by_side_count_once() -> None:
-    watched = job.Watched(job.OneModel(job.Card(0)), [(0, 4), (4, 6), (5, 8), (5, 6), (9, 10)])
-    assert watched.waited(2) == pytest.approx(1 / 6), "of the six seconds from the second model's begin, one"
+    spans = [("blip", 0, 4), ("wd14", 4, 6), ("blip", 5, 8), ("blip", 5, 6), ("wd14", 9, 10)]
+    watched = job.Watched(job.OneModel(job.Card(0)), spans)
+    assert watched.waited() == pytest.approx(1 / 6), "of the six seconds from the second model's begin, one"
 
 
 @pytest.mark.slow

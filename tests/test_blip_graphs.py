@@ -157,7 +157,7 @@ def test_a_search_leaves_nothing_behind_but_what_is_counted(folder: Path) -> Non
     keys = [weakref.ref(keys.layers[0][0]) for keys in map(stepping._decoder._keys_of, stepping.encode(PICTURES))]
     stepping.release_memory()
     assert [one() for one in keys] == [None] * len(PICTURES)
-    assert stepping._decoder._model.text_decoder._tree() is None
+    assert stepping._decoder._model.text_decoder._search.tree() is None
 
 
 def test_a_model_that_is_let_go_frees_its_recordings_at_once(folder: Path) -> None:

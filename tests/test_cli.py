@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from captioner import __main__ as command_line
+from captioner import pipeline
 from captioner.captions.groups import setting_groups
 from captioner.cli.progress import Progress
 from captioner.formats.earlier import INDEX_NAME
@@ -648,6 +649,7 @@ def test_ctrl_c_keeps_what_is_done(shell: Shell, monkeypatch: pytest.MonkeyPatch
         return original(self, pictures, settings)
 
     monkeypatch.setattr(FakeCaptioner, "caption", caption)
+    monkeypatch.setattr(pipeline, "models_at_once", lambda: 1)
     for target in (["--out", "out"], ["--zip", "set.zip"]):
         FakeModel.calls.clear()
         ran = shell.caption(".", *target)

@@ -298,7 +298,7 @@ def test_a_server_that_hangs_costs_its_picture_after_the_time_limit(server: Serv
         client.ask(PICTURE, "What is it?", SETTINGS)
     is_over.set()
     assert caught.value.code == "endpoint_slow"
-    assert time.monotonic() - begin < 9
+    assert time.monotonic() - begin < 60
 
 
 def test_nobody_there_says_where_and_what_to_do(waits: list[float]) -> None:

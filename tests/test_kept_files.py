@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from captioner.service.kept_files import KeptFiles
 from captioner.service.service import Service
 from captioner.ui import asking
 from captioner.ui.keeping_functions import keeping_script_functions
+from captioner.workspace import Workspace
 from taggers import vocabularies
 from tests.service_makers import RED, page_values, set_with
 from tests.workspace_makers import Clock
@@ -26,8 +29,10 @@ DAY_S = 86_400.0
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(tmp_path / "vocabularies"))
-    return tmp_path / "vocabularies"
+    """Of the service's workspace, as the app names it."""
+    folder = tmp_path / "work" / "vocabularies"
+    monkeypatch.setenv("CAPTIONER_VOCABULARIES", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -141,6 +146,58 @@ def test_what_waits_in_the_bin_is_not_taken_over_again(service: Service, elsewhe
     KeptFiles(service.choices.groups, service.workspace).delete(FIELD, elsewhere, mine)
     again = KeptFiles(service.choices.groups, service.workspace)
     assert [one["name"] for one in again.listed(FIELD, [elsewhere])["bin"]] == [elsewhere]
+
+
+def test_a_backup_before_the_first_start_after_an_update_takes_along_what_lies_in_the_data_folder(
+    tmp_path: Path, service: Service, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = _added(service.kept_files)
+    with monkeypatch.context() as patched:
+        patched.delenv(vocabularies.FOLDER_VARIABLE)
+        vocabularies.add_own("unused.txt", b"gelb\n")
+    _set_with(service, elsewhere)
+    target = tmp_path / "backup.zip"
+    assert main(["workspace", "backup", str(target), "--workspace", str(service.workspace.folder)]) == 0
+    with zipfile.ZipFile(target) as archive:
+        found = {name: archive.read(name) for name in archive.namelist() if name.startswith("vocabularies/")}
+    assert found == {f"vocabularies/{own}.txt": b"rot\nblau\n", f"vocabularies/{elsewhere}.txt": b"rot\n"}
+
+
+@pytest.fixture
+def neighbour(tmp_path: Path, service: Service) -> Iterator[Workspace]:
+    """Another workspace, whose app was started with the vocabularies of this one."""
+    with Workspace(tmp_path / "neighbour") as workspace:
+        KeptFiles(service.choices.groups, workspace)
+        yield workspace
+
+
+def test_what_workspaces_share_is_deleted_by_a_person_only(
+    tmp_path: Path, service: Service, neighbour: Workspace, kept: KeptFiles, clock: Clock
+) -> None:
+    name, other = _added(kept), str(kept.add(FIELD, "other.txt", b"gelb\n")["name"])
+    for one in (name, other):
+        kept.delete(FIELD, one)
+    clock.now += 2 * KEPT_DAYS * DAY_S
+    for workspace in (service.workspace, neighbour):
+        again = KeptFiles(service.choices.groups, workspace, clock)
+        found = again.listed(FIELD, [name, other])["bin"]
+        assert [(one["name"], one["goes_at"]) for one in found] == [(name, None), (other, None)]
+    again.delete_for_good(FIELD, other)
+    assert [one["name"] for one in again.listed(FIELD, [name, other])["bin"]] == [name]
+
+
+@pytest.mark.parametrize("is_neighbour", [False, True])
+def test_emptying_the_bin_of_one_workspace_leaves_what_others_share_and_says_so(
+    service: Service, neighbour: Workspace, own_folder: Path, is_neighbour: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = _added(service.kept_files)
+    service.kept_files.delete(FIELD, name)
+    for workspace in (service.workspace, neighbour):
+        workspace.close()
+    folder = (neighbour if is_neighbour else service.workspace).folder
+    assert main(["workspace", "empty", "--workspace", str(folder)]) == 0
+    assert f"may use the vocabularies in {own_folder}, whose bin stays." in capsys.readouterr().err
+    assert FileBin(own_folder).path(f"{name}.txt").is_file()
 
 
 def test_only_who_looks_after_the_app_deletes_a_file_for_good(

@@ -28,7 +28,8 @@ def test_beams_by_length_are_tried_around_today_s_settings_and_a_fitted_length()
     today, *grid, fitted = trials_around(base, models="demo")
     assert (today.title, today.settings, today.is_base) == ("as now", {}, True)
     assert len(grid) == len(BEAMS) * len(LEAST_TOKENS)
-    assert grid[0].title == "1 beam, at least 5 tokens"
+    assert grid[0].title == "1 beam, 5 to 60 tokens"
+    assert trials_around(plan(max_length=60), models="demo")[1].title == "1 beam, at least 5 tokens", "it ends as today"
     assert grid[-1].settings["num_beams"] == 16
     assert {trial.plan.captioner.settings.to_mapping()["repetition_penalty"] for trial in grid} == {1.2}
     assert fitted.is_fitted
@@ -49,7 +50,7 @@ def test_with_penalties_there_are_eighty_and_a_nucleus_becomes_beams() -> None:
     trials = trials_around(base, has_penalties=True, models="demo")
     assert len(trials) == 1 + 80 + 1
     assert all(one.settings["method"] == "beam" for one in trials[1:])
-    assert trials[1].title == "1 beam, at least 5 tokens, penalty 0.6"
+    assert trials[1].title == "1 beam, 5 to 60 tokens, penalty 0.6"
 
 
 def test_without_such_a_captioner_nothing_can_be_tried() -> None:

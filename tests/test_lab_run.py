@@ -76,6 +76,8 @@ class GoesOn(FakeModel, Tagger):
 class Models:
     """A manager of these three; a captioner called blip-large is not here."""
 
+    budget_bytes = None
+
     def __init__(self) -> None:
         self.blip, self.wd14, self.clip = Says(), Tags(), GoesOn()
 

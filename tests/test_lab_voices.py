@@ -87,6 +87,8 @@ class Mute:
 class Models:
     """A manager of such models, by family."""
 
+    budget_bytes = None
+
     def __init__(self, **models: Any) -> None:
         self.models = models
 

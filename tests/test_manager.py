@@ -286,7 +286,7 @@ def test_a_download_keeps_nobody_from_the_models_that_are_here(
     assert is_asked.wait(10)
     other = threading.Thread(target=use, args=("a",))
     other.start()
-    other.join(5)
+    other.join(20)
     is_free = not other.is_alive()
     has_come.set()
     downloading.join(10)

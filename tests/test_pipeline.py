@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from captioner import side_by_side
 from captioner.ahead import MAX_PICTURES
 from captioner.captions.groups import setting_groups
 from captioner.captions.layers import due
@@ -258,7 +259,8 @@ def test_pictures_are_taken_only_when_their_batch_is_due(models: str, manager: M
     assert taken == [0, 1]
 
 
-def test_one_bad_picture_costs_one_picture(models: str, manager: ModelManager) -> None:
+def test_one_bad_picture_costs_one_picture(models: str, manager: ModelManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 1)
     pictures = [("a", shown()), ("bad", shown(POISON)), ("c", shown("blue"))]
     [batch] = make_layers(pictures, plan_of(models, wd14="default"), manager)
     assert [result.error is None for result in batch] == [True, False, True]

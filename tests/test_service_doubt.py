@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +51,15 @@ def hears(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def open_service(tmp_path: Path) -> Iterator[Callable[[], Service]]:
     """Opens a service of the demo models on one folder, each time anew, as a restart does."""
-    opened: list[tuple[Workspace, Worker]] = []
+    with ExitStack() as stack:
 
-    def close() -> None:
-        for workspace, worker in opened:
-            worker.close()
-            workspace.close()
-        opened.clear()
+        def start() -> Service:
+            stack.close()
+            workspace = stack.enter_context(Workspace(tmp_path / "work"))
+            manager = stack.enter_context(closing(ModelManager(models="demo", device="cpu")))
+            return Service(workspace, stack.enter_context(Worker()), manager)
 
-    def start() -> Service:
-        close()
-        workspace, worker = Workspace(tmp_path / "work"), Worker()
-        opened.append((workspace, worker))
-        return Service(workspace, worker, ModelManager(models="demo", device="cpu"))
-
-    yield start
-    close()
+        yield start
 
 
 @pytest.fixture

@@ -502,8 +502,9 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], Any]]:
 
     @contextlib.contextmanager
     def start() -> Iterator[Service]:
-        with Workspace(tmp_path / "work") as workspace, Worker() as worker:
-            yield Service(workspace, worker, ModelManager(models=str(tmp_path / "models"), device="cpu"))
+        manager = ModelManager(models=str(tmp_path / "models"), device="cpu")
+        with Workspace(tmp_path / "work") as workspace, contextlib.closing(manager), Worker() as worker:
+            yield Service(workspace, worker, manager)
 
     with fake_models(tmp_path / "models"):
         yield start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ AXES = [
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with the demo models."""
-    with Workspace(tmp_path_factory.mktemp("lab") / "work") as workspace, Worker() as worker:
-        yield Service(workspace, worker, ModelManager(models="demo", device="cpu"))
+    manager = ModelManager(models="demo", device="cpu")
+    with Workspace(tmp_path_factory.mktemp("lab") / "work") as workspace, closing(manager), Worker() as worker:
+        yield Service(workspace, worker, manager)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,9 @@ from tests.service_makers import RED, set_with
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Service]:
     """A service with the demo models."""
-    with Worker() as worker, Workspace(tmp_path / "workspace") as workspace:
-        manager = ModelManager(models="demo", device="cpu")
+    manager = ModelManager(models="demo", device="cpu")
+    with Workspace(tmp_path / "workspace") as workspace, closing(manager), Worker() as worker:
         yield Service(workspace, worker, manager)
-        manager.close()
 
 
 def _set(service: Service, count: int) -> str:

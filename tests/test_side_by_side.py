@@ -1,7 +1,9 @@
-"""captioner.side_by_side: models that do not read each other work at once where cores are idle, with equal answers."""
+"""captioner.side_by_side: models that do not read each other work at once where cores are idle, and so do parts of a
+batch, with equal answers."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -68,27 +70,37 @@ class Meeting:
         return met
 
 
-def run(manager: ModelManager, models: str, colours: Sequence[Any] = COLOURS, **values: Any) -> list[PictureLayers]:
+def run(
+    manager: contract.ModelUser, models: str, colours: Sequence[Any] = COLOURS, *, batch_size: int = 1, **values: Any
+) -> list[PictureLayers]:
     settings = {"captioner": "fake-blip", "clip": "fake-clip", "wd14": "fake-wd14", **values}
     pictures = [(str(number), PictureInput(Image.new("RGB", (40, 20), one))) for number, one in enumerate(colours)]
     plan = Plan.from_flat(settings, models)
-    batches = make_layers(pictures, plan, manager, batch_size=1)
+    batches = make_layers(pictures, plan, manager, batch_size=batch_size)
     return [without_times(one) for batch in batches for one in batch]
+
+
+class WithBudget:
+    """A manager whose models may take so much, as on a card."""
+
+    budget_bytes = 1 << 33
+
+    def __init__(self, manager: ModelManager) -> None:
+        self.use, self.to_download, self.fetch_steps = manager.use, manager.to_download, manager.fetch_steps
 
 
 def without_times(one: PictureLayers) -> PictureLayers:
     return PictureLayers(one.picture_id, tuple(replace(layer, created_at=0.0) for layer in one.layers), one.error)
 
 
-def test_from_the_second_picture_on_models_work_at_once_and_say_the_same(
+def test_models_work_at_once_from_the_first_picture_on_and_say_the_same(
     manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(side_by_side, "models_at_once", lambda: 1)
     one_by_one = run(manager, models)
     monkeypatch.setattr(side_by_side, "models_at_once", lambda: 3)
-    meeting = Meeting(monkeypatch, lambda number: 1 if number == 1 else 3)
+    meeting = Meeting(monkeypatch, lambda number: 3)
     assert run(manager, models) == one_by_one
-    assert meeting.most[:3] == [1, 1, 1]
     assert max(meeting.most) == 3
 
 
@@ -102,10 +114,11 @@ def test_without_idle_cores_they_take_turns(
 
 
 @pytest.mark.usefixtures("two_cores")
-def test_on_a_card_they_take_turns(manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FakeCaptioner, "device", "cuda")
+def test_within_a_budget_as_on_a_card_they_take_turns(
+    manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     meeting = Meeting(monkeypatch, lambda number: 1)
-    run(manager, models, clip="")
+    run(WithBudget(manager), models)
     assert meeting.takes_turns
 
 
@@ -114,15 +127,43 @@ def test_somebody_s_own_model_works_alone_and_on_one_thread(
     manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that opened a database does, or one of two that share what they opened."""
+    threads = set()
+    tag = FakeWd14.tag
+
+    def tag_here(model: Any, inputs: Any, settings: Any) -> Any:
+        threads.add(threading.current_thread())
+        return tag(model, inputs, settings)
+
+    monkeypatch.setattr(FakeWd14, "tag", tag_here)
     for own in (contract.Tagger, plugin.Tagger):
         monkeypatch.setattr(FakeWd14, "may_work_beside", own.may_work_beside)
         meeting = Meeting(monkeypatch, lambda number: 1)
         run(manager, models)
-        assert meeting.takes_turns
+        assert threads == {threading.main_thread()}
+        assert not meeting.takes_turns, "the others need not wait for each other"
 
 
 def test_all_models_that_come_with_it_may_work_beside_others() -> None:
     assert all(registry.family_class(spec.family).may_work_beside for spec in registry.MODELS)
+
+
+@pytest.mark.parametrize("colours", [COLOURS, ("red", "green", POISON, "blue", "black"), COLOURS[:1]])
+def test_parts_of_a_batch_are_shown_to_a_model_at_once_with_the_same_answers(
+    colours: Sequence[Any], manager: ModelManager, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 1)
+    one_by_one = run(manager, models, colours)
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 2)
+    monkeypatch.setattr(FakeCaptioner, "may_be_shared", True)
+    FakeCaptioner.calls.clear()
+    meeting = Meeting(monkeypatch, lambda number: 2)
+    assert run(manager, models, colours, batch_size=5, clip="", wd14="fake-wd14") == [
+        PictureLayers(one.picture_id, tuple(layer for layer in one.layers if layer.family != "clip"), one.error)
+        for one in one_by_one
+    ]
+    assert max(meeting.most) == 2
+    halves = {len(colours) // 2, -(-len(colours) // 2)} - {0}
+    assert halves <= {*FakeCaptioner.calls}
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -185,6 +226,31 @@ def test_what_concerns_all_pictures_is_raised_when_all_have_ended(
     assert not any(report.is_in_use for report in manager.report())
 
 
+@pytest.mark.usefixtures("two_cores")
+def test_more_work_than_places_gives_its_results_in_order() -> None:
+    with side_by_side.SideBySide() as models:
+        assert models.run([lambda number=number: number for number in range(9)]) == [*range(9)]
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_a_piece_that_fails_on_another_thread_is_raised_and_nothing_more_is_begun() -> None:
+    has_failed = threading.Event()
+
+    def failing() -> None:
+        has_failed.set()
+        raise BadModel("damaged")
+
+    def waits() -> None:
+        assert has_failed.wait(WAIT_S)
+        for thread in threading.enumerate():  # until it has told the others
+            if thread.name.startswith("captioner-side-by-side"):
+                thread.join(0.2)
+
+    with side_by_side.SideBySide() as models, pytest.raises(BadModel, match="damaged"):
+        models.run([waits, failing, lambda: pytest.fail("begun after that")])
+
+
+@pytest.mark.usefixtures("two_cores")
 def test_work_ends_before_an_interruption_is_passed_on() -> None:
     begun, ended = threading.Event(), threading.Event()
 
@@ -198,11 +264,23 @@ def test_work_ends_before_an_interruption_is_passed_on() -> None:
         raise KeyboardInterrupt
 
     with side_by_side.SideBySide() as models, pytest.raises(KeyboardInterrupt):
-        models.run([interrupted, other])
+        models.run([interrupted, other, lambda: pytest.fail("begun after that")])
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("captioner-side-by-side")]
 
 
-@pytest.mark.parametrize(("cores", "threads", "models"), [(2, 1, 2), (2, 2, 1), (8, 4, 2), (8, 8, 1), (4, 8, 0)])
+@pytest.mark.parametrize(("asked", "models"), [("1", 4), ("4,2", 2), ("16", 1), ("", 1), ("0", 1), ("many", 1)])
+def test_before_torch_is_there_what_it_will_go_by_is_known(
+    asked: str, models: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "usable_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert side_by_side.models_at_once() == models
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "models"), [(2, 1, 2), (2, 2, 1), (8, 4, 2), (8, 8, 1), (4, 8, 1), (64, 1, 4)]
+)
 def test_as_many_work_at_once_as_their_threads_leave_cores_for(
     cores: int, threads: int, models: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

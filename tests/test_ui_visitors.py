@@ -9,6 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,7 @@ from captioner.users import UserFile
 from captioner.worker import Worker
 from captioner.workspace import Workspace
 from captioner.workspace.owners import Owners
-from captioner.workspace.upkeep import backup
+from captioner.workspace.upkeep import backup, disk_use
 from tests.fakes import fake_models
 from tests.gradio_blocks import in_loop
 from tests.service_makers import RED, png
@@ -86,12 +87,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             fake_models(folder / "models") as models,
             Workspace(folder / "work") as workspace,
             Owners(workspace.folder) as owners,
+            closing(ModelManager(models=models, device="cpu")) as manager,
             Worker() as worker,
         ):
             shares = Shares(
                 workspace, worker, pictures_a_set=2, jobs_a_user=1, owner_of=owners.user_of, claim=owners.claim
             )
-            service = Service(workspace, worker, ModelManager(models=models, device="cpu"), (), shares)
+            service = Service(workspace, worker, manager, (), shares)
             yield House(service, owners, file, folder / "uploads")
     users._nobody.cache_clear()
 
@@ -284,17 +286,22 @@ def test_programs_are_operators_only_where_their_user_is(
         assert ("event: error" in told) is (who is EVE)
 
 
-def test_who_is_not_known_is_no_operator_where_there_are_some(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_not_known_is_no_operator_and_makes_no_set(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a later Gradio hands no request on."""
     monkeypatch.setattr(house.service.models, "managed_by", "operators")
+    functions = {function.__name__: function for function in script_functions(house.service)}
+    before = len(disk_use(house.workspace.folder).sets)
     for unknown in (None, SimpleNamespace(), SimpleNamespace(scope={}), SimpleNamespace(request=None)):
         token = LocalContext.request.set(unknown)  # type: ignore[arg-type]
         try:
             assert not asking.is_operator() and asking.user() == ""
-            with pytest.raises(CaptionerError, match="is deleted for good by who looks after"):
+            with pytest.raises(CaptionerError, match="only who looks after this app deletes"):
                 asking.check_operator(house.service)
+            error = functions["new_set"]({})["error"]
+            assert error["code"] == "unknown_user" and "a set of nobody would be open to everybody" in error["message"]
         finally:
             LocalContext.request.reset(token)
+    assert len(disk_use(house.workspace.folder).sets) == before
     monkeypatch.setattr(house.service.models, "managed_by", "all")
     asking.check_operator(house.service)
 

@@ -57,9 +57,9 @@ def test_a_backup_is_of_one_moment_and_a_workspace_by_itself(
     workspace: Workspace, folder: Path, tmp_path: Path
 ) -> None:
     _, second = _two_sets(workspace)
-    (tmp_path / "vocabularies").mkdir()
-    (tmp_path / "vocabularies" / "words-1.txt").write_text("a word\n")
-    assert upkeep.backup(folder, tmp_path / "copy.zip", beside={"vocabularies": tmp_path / "vocabularies"}) == 2
+    words = tmp_path / "words-1.txt"
+    words.write_text("a word\n")
+    assert upkeep.backup(folder, tmp_path / "copy.zip", beside=lambda is_used: {"vocabularies/words-1.txt": words}) == 2
     [view] = workspace.views(second)
     workspace.save_edit(second, view.id, "changed after it", view.revision)
     with zipfile.ZipFile(tmp_path / "copy.zip") as archive:
@@ -80,12 +80,12 @@ def test_a_set_that_is_deleted_while_it_is_copied_makes_no_half_backup(
     first, _ = _two_sets(workspace)
     copied, times = upkeep._copied, []
 
-    def copy_then_delete(*paths: Any) -> list[str]:
-        digests = copied(*paths)
+    def copy_then_delete(*given: Any) -> Any:
+        digests, extra = copied(*given)
         times.append(len(digests))
         if len(times) == 1:
             workspace.delete_set(first)
-        return digests
+        return digests, extra
 
     monkeypatch.setattr(upkeep, "_copied", copy_then_delete)
     assert upkeep.backup(folder, tmp_path / "copy.zip") == 1

@@ -63,6 +63,7 @@ def test_the_first_bytes_leave_before_the_last_are_made() -> None:
 def test_no_more_is_made_than_the_reader_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zip_stream, "_ROOM_BYTES", 10_000)
     made: list[int] = []
+    has_begun = threading.Event()
     noise = [bytes((place * 7919 + step * 104729) % 251 for step in range(4_000)) for place in range(50)]
 
     def fill(sink: Sink) -> None:
@@ -70,8 +71,10 @@ def test_no_more_is_made_than_the_reader_has_room_for(monkeypatch: pytest.Monkey
             with sink.stream(f"{place}.bin") as file:
                 file.write(data)
             made.append(place)
+            has_begun.set()
 
     pieces = ZipPieces(fill)
+    assert has_begun.wait(20)
     pieces._thread.join(0.3)
     assert 0 < len(made) < 10
     with zipfile.ZipFile(io.BytesIO(all_of(pieces))) as archive:

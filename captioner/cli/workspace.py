@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from captioner import file_bin
@@ -112,9 +113,7 @@ def _empty(folder: Path, arguments: argparse.Namespace) -> int:
     before = _bytes(_own_files(folder))
     with Workspace(folder) as workspace:
         in_all = time.time() + (file_bin.KEPT_DAYS + 1) * 86_400
-        files = vocabularies.empty_own_bin(
-            in_all, lambda name: bool(workspace.space.sets_naming(name)), vocabularies.folder_of(folder)
-        )
+        files = vocabularies.empty_own_bin(folder, in_all, lambda name: bool(workspace.space.sets_naming(name)))
     freed = replace(emptied.freed, file_bytes=emptied.freed.file_bytes + before - _bytes(_own_files(folder)))
     counts = {name: value for name, value in asdict(emptied).items() if name != "freed"} | {"vocabularies": files}
     if not arguments.json:
@@ -122,6 +121,8 @@ def _empty(folder: Path, arguments: argparse.Namespace) -> int:
         removed = f"{plural(emptied.removed_pictures, 'removed picture')} of other sets"
         say(f"Deleted for good: {sets}, {removed}, {plural(files, 'vocabulary file')} of the bin that no set uses.")
     _tell_freed(freed, arguments, **counts)
+    if vocabularies.is_shared(folder):
+        note(f"Other workspaces may use the vocabularies in {vocabularies.folder_of(folder)}, whose bin stays.")
     return 0
 
 
@@ -140,7 +141,7 @@ def _backup(folder: Path, arguments: argparse.Namespace) -> int:
     if not target.parent.is_dir():
         raise WrongUse(f"there is no folder {target.parent} for the backup.")
     try:
-        count = upkeep.backup(folder, target, beside={"vocabularies": vocabularies.folder_of(folder)})
+        count = upkeep.backup(folder, target, beside=partial(vocabularies.to_back_up, folder))
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
     size = target.stat().st_size

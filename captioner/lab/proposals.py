@@ -94,7 +94,8 @@ def trials_around(base: Plan, *, has_penalties: bool = False, models: str = "aut
             "repetition_penalty": penalty,
             "fit_length": False,
         }
-        title = f"{plural(beams, 'beam')}, at least {plural(least, 'token')}"
+        length = f"at least {least} tokens" if longest == values["max_length"] else f"{least} to {longest} tokens"
+        title = f"{plural(beams, 'beam')}, {length}"
         _add(found, known, f"{title}, penalty {penalty:g}" if has_penalties else title, settings, base, models)
     beams = values["num_beams"] if values["method"] == "beam" and values["num_beams"] > 1 else _FITTED_BEAMS
     settings = {

@@ -336,6 +336,12 @@ def family_class(family: str) -> type[Model]:
     raise KeyError(family)
 
 
+def model_class(name: str, family: str) -> type[Model]:
+    """The class that runs a model of a family, registered or not."""
+    known = of_family(family)
+    return next((spec for spec in known if spec.name == name), known[0]).load_class()
+
+
 def captioner_class(family: str) -> type[Captioner]:
     """As `family_class`, of a family of captioners."""
     return cast("type[Captioner]", family_class(family))

@@ -5,6 +5,7 @@ What such a file must hold, and where it lies, its keeper decides (`settings.kep
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,10 +27,11 @@ class KeptFiles:
         self._groups = groups
         self._workspace = workspace
         self._clock = clock
-        for keeper in {declared.keeper: declared for group in groups for declared in group.fields()}.values():
-            if keeper.keeper:
-                keeper.load_keeper().take_over_own(self._is_used)
-                keeper.load_keeper().empty_own_bin(clock(), self._is_used)
+        for declared in {declared.keeper: declared for group in groups for declared in group.fields()}.values():
+            if declared.keeper:
+                keeper = declared.load_keeper()
+                keeper.take_over_own(workspace.folder, self._is_used)
+                keeper.empty_own_bin(workspace.folder, clock(), self._is_used)
 
     def add(self, field: str, file_name: str, data: bytes) -> dict[str, Any]:
         """Keep a file for a field that takes one.
@@ -44,21 +46,23 @@ class KeptFiles:
     def listed(self, field: str, names: Sequence[str]) -> dict[str, Any]:
         """What a list shows for files by name; those that are not here are left out. Nobody learns of others' files.
 
-        Returns: {"files": [{"name", "text"}], "bin": [{"name", "text", "goes_at"}] of those that were deleted}.
+        Returns: {"files": [{"name", "text"}], "bin": [{"name", "text", "goes_at"}] of those that were deleted; goes_at:
+            None where they do not go by themselves, since other workspaces share the folder}.
         """
         keeper = self._keeper(field)
-        texts = {name: keeper.own_text(name) for name in names[:200] if isinstance(name, str)}
-        found = [
-            {"name": name, "text": text, "goes_at": keeper.own_goes_at(name)}
-            for name, text in texts.items()
-            if text is not None
-        ]
-        here = [{"name": one["name"], "text": one["text"]} for one in found if one["goes_at"] is None]
-        return {"files": here, "bin": [one for one in found if one["goes_at"] is not None]}
+        found: dict[str, list[dict[str, Any]]] = {"files": [], "bin": []}
+        for name in dict.fromkeys(name for name in names[:200] if isinstance(name, str)):
+            text, goes_at = keeper.own_text(name), keeper.own_goes_at(name)
+            if text is not None and goes_at is None:
+                found["files"].append({"name": name, "text": text})
+            elif text is not None:
+                found["bin"].append({"name": name, "text": text, "goes_at": None if math.isinf(goes_at) else goes_at})
+        return found
 
     def delete(self, field: str, name: str, set_id: str = "") -> dict[str, Any]:
-        """Put a file into the bin, where it waits 30 days. Args: set_id: the set that is about to choose another.
+        """Put a file into the bin, where it waits 30 days; until it is deleted for good where workspaces share it.
 
+        Args: set_id: the set that is about to choose another.
         Raises: CaptionerError: other sets use it, or there is none.
         """
         keeper = self._keeper(field)

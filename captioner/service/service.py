@@ -119,8 +119,9 @@ class Service:
     def new_set(self, values: Mapping[str, Any] | None = None, name: str = "", user: str = "") -> dict[str, Any]:
         """A new set with the settings that the page shows; its captions are main ones, of whatever kind those are.
 
-        Args: user: whose it is, where people have names.
+        Args: user: whose it is, where people have names. Raises: CaptionerError: they have, and this is nobody's.
         """
+        self._shares.check_maker(user)
         plan = replace(self.choices.plan_of(values), kind=MAIN, kinds=())
         set_id = self.workspace.create_set(name, plan.to_flat())
         self._shares.claim(set_id, user)

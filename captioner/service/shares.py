@@ -22,10 +22,10 @@ class Shares:
         pictures_a_set: int | None = None,
         jobs_a_user: int | None = None,
         owner_of: Callable[[str], str | None] = lambda set_id: None,
-        claim: Callable[[str, str], object] = lambda set_id, user: None,
+        claim: Callable[[str, str], object] | None = None,
     ) -> None:
         """Args: owner_of: whose a set is, None where there are no users; a set is then counted for itself. claim: makes
-        a new set a user's."""
+        a new set a user's; None where people have no names."""
         self._workspace = workspace
         self._worker = worker
         self._pictures_a_set = pictures_a_set
@@ -33,9 +33,18 @@ class Shares:
         self._owner_of = owner_of
         self._claim = claim
 
+    def check_maker(self, user: str) -> None:
+        """Raises: CaptionerError: people have names here, and who asks for a set has none."""
+        if self._claim is not None and not user:
+            raise CaptionerError(
+                "who asks is not known, and a set of nobody would be open to everybody; sign in again, and tell who "
+                "looks after this app if that does not help.",
+                code="unknown_user",
+            )
+
     def claim(self, set_id: str, user: str) -> None:
-        """Make a new set its maker's, if that is somebody with a name. Raises: StoreError."""
-        if user:
+        """Make a new set its maker's, where people have names. Raises: StoreError."""
+        if self._claim is not None:
             self._claim(set_id, user)
 
     def check_room(self, set_id: str) -> None:

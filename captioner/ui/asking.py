@@ -33,6 +33,6 @@ def check_operator(service: Service) -> None:
     """Raises: CaptionerError: who asks may not do what only who looks after the app may."""
     if not service.models.may_manage(is_operator=is_operator()):
         raise CaptionerError(
-            "a file is deleted for good by who looks after this app; it goes by itself after 30 days.",
+            "only who looks after this app deletes a file for good before its time in the bin is over.",
             code="not_allowed",
         )

@@ -48,7 +48,7 @@ def _kept_file(declared: Field) -> str:
         '<button type="button" class="cw-button cw-small" data-do="remove" disabled '
         'title="Off this browser\'s list; the file stays where the app keeps it">Take off the list</button>'
         '<button type="button" class="cw-button cw-small" data-do="delete" disabled '
-        'title="From where the app keeps it, after 30 days in the bin">Delete…</button></div>'
+        'title="Into the bin, from which it can be restored">Delete…</button></div>'
         '<div class="cw-kept-bin"></div>'
         '<p role="alert" class="cw-kept-message" hidden></p>'
         f'<input type="file" class="cw-offscreen" tabindex="-1" aria-label="{title}"></div>'

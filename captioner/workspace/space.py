@@ -74,6 +74,12 @@ def uses(db: sqlite3.Connection, files: PictureFiles, only: int | None = None) -
     return sorted(found, key=lambda one: -one.picture_bytes)
 
 
+def sets_naming(db: sqlite3.Connection, word: str) -> tuple[str, ...]:
+    """The ids of the sets whose settings have a word in them, those in the bin too."""
+    asked = "SELECT id FROM sets WHERE instr(settings, ?) ORDER BY key"
+    return tuple(row[0] for row in db.execute(asked, (json.dumps(word)[1:-1],)))
+
+
 class Space:
     """What the sets of an open workspace take."""
 
@@ -84,8 +90,7 @@ class Space:
     def sets_naming(self, word: str) -> tuple[str, ...]:
         """The ids of the sets whose settings have a word in them, those in the bin too."""
         with self._database.read() as db:
-            asked = "SELECT id FROM sets WHERE instr(settings, ?) ORDER BY key"
-            return tuple(row[0] for row in db.execute(asked, (json.dumps(word)[1:-1],)))
+            return sets_naming(db, word)
 
     def of_set(self, set_id: str) -> SetUse:
         """What a set takes. Raises: UnknownSet."""

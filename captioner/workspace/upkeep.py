@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,9 @@ from captioner.workspace.schema import APPLICATION_ID, SCHEMA_VERSION, schema_ve
 COPY_TRIES = 3  # sets may be deleted while their pictures are copied
 _CHUNK_BYTES = 4 << 20
 _DIGESTS = "SELECT DISTINCT digest FROM pictures"
+
+Beside = Callable[[Callable[[str], bool]], Mapping[str, Path]]
+"""From whether sets name a word to files, by their names in a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +128,19 @@ def empty(folder: Path) -> Emptied:
         return Emptied(sets, of_sets, removed, _freed(before, _sizes(folder)))
 
 
-def backup(folder: Path, target: Path, *, beside: Mapping[str, Path] | None = None) -> int:
+def backup(folder: Path, target: Path, *, beside: Beside = lambda is_used: {}) -> int:
     """A zip of a workspace as it is at one moment, written whole or not at all; others go on working meanwhile.
 
     Unpacked into an empty folder it is a workspace. Pictures lie in it as they are, thumbnails are left out.
 
-    Args: beside: further folders, by their names in the zip; those that are not there are left out.
+    Args: beside: gives further files, by their names in the zip; it is told which words the sets name.
     Returns: how many pictures' files are in it.
     Raises: StoreError: there is no workspace, or pictures of it are missing. OSError: the target cannot be written.
     """
     _there(folder)
     for _ in range(COPY_TRIES):
         try:
-            return _pack(folder, target, beside or {})
+            return _pack(folder, target, beside)
         except FileNotFoundError as error:
             missing = error.filename  # of a set that was deleted meanwhile, or one that is lost
     raise StoreError(
@@ -147,11 +150,11 @@ def backup(folder: Path, target: Path, *, beside: Mapping[str, Path] | None = No
     )
 
 
-def _pack(folder: Path, target: Path, beside: Mapping[str, Path]) -> int:
+def _pack(folder: Path, target: Path, beside: Beside) -> int:
     files = PictureFiles(folder)
     with tempfile.TemporaryDirectory(prefix="captioner-backup-", dir=target.parent) as temporary:
         copy, owners = Path(temporary) / DATABASE_NAME, Path(temporary) / OWNERS_NAME
-        digests = _copied(folder, copy)
+        digests, extra = _copied(folder, copy, beside)
         if (folder / OWNERS_NAME).is_file():
             with closing(sqlite3.connect(folder / OWNERS_NAME)) as known, closing(sqlite3.connect(owners)) as target_db:
                 known.backup(target_db)
@@ -164,19 +167,18 @@ def _pack(folder: Path, target: Path, beside: Mapping[str, Path]) -> int:
                 archive.write(owners, OWNERS_NAME)
             for digest in digests:
                 archive.write(files.path(digest), f"pictures/{digest[:2]}/{digest}")
-            for name, extra in beside.items():
-                for path in sorted(extra.rglob("*")):
-                    if path.is_file():
-                        archive.write(path, f"{name}/{path.relative_to(extra).as_posix()}")
+            for name, path in extra.items():
+                archive.write(path, name)
     return len(digests)
 
 
-def _copied(folder: Path, copy: Path) -> list[str]:
-    """The database as it is now, in another file. Returns: the digests of its pictures."""
+def _copied(folder: Path, copy: Path, beside: Beside) -> tuple[list[str], Mapping[str, Path]]:
+    """The database as it is now, in another file. Returns: the digests of its pictures, and what goes with it."""
     with _reading(folder) as db, closing(sqlite3.connect(copy, isolation_level=None)) as target:
         db.backup(target)
         checksums.prepare(target)
-        return [row[0] for row in target.execute(_DIGESTS)]
+        digests = [row[0] for row in target.execute(_DIGESTS)]
+        return digests, beside(lambda word: bool(space.sets_naming(target, word)))
 
 
 def _there(folder: Path) -> Path:

@@ -8,6 +8,7 @@ picture tower faster, `labels` keeps label embeddings on disk, `ranking` ranks t
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -57,6 +58,7 @@ class ClipTagger(Tagger):
     other_names: ClassVar[str] = "an open_clip name such as ViT-B-32/laion2b_s34b_b79k"
     can_compare: ClassVar[bool] = True
     may_work_beside: ClassVar[bool] = True
+    may_be_shared: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -90,6 +92,7 @@ class ClipTagger(Tagger):
         self._labels: Labels | None = None
         self._own: tuple[str, Labels] | None = None  # the last vocabulary of a person's own that was asked for, by name
         self._seconds_a_label: float | None = None  # measured on first use
+        self._lock = threading.RLock()  # several threads may ask at once
         self._text_tower: Any = None  # made on first use: with cached labels, rank needs none
 
     @classmethod
@@ -287,12 +290,9 @@ class ClipTagger(Tagger):
 
     def _rankable(self, settings: ClipSettings) -> list[Labels]:
         """The model's labels, and those of the person's own vocabulary that the settings name."""
-        self.prepare(settings)
-        assert self._labels is not None
-        found = [self._labels]
-        if settings.own_vocabulary:
-            assert self._own is not None
-            found.append(self._own[1])
+        with self._lock:
+            self.prepare(settings)
+            found = self._in_memory()[: 2 if settings.own_vocabulary else 1]
         return [labels for labels in found if labels.tables]
 
     @classmethod
@@ -392,8 +392,8 @@ class ClipTagger(Tagger):
 
     @property
     def _text(self) -> Any:
-        if self._text_tower is None:
-            from taggers.clip.text import text_tower
+        from taggers.clip.text import text_tower
 
-            self._text_tower = text_tower(self._model)
-        return self._text_tower
+        with self._lock:
+            self._text_tower = found = self._text_tower or text_tower(self._model)
+        return found

@@ -102,7 +102,11 @@ class AppServer:
 
     def start(self) -> None:
         flags = ["--port", str(self.port), "--workspace", str(self.folder / "workspace"), *self.flags]
-        kept = {**os.environ, "CAPTIONER_VOCABULARIES": str(self.folder / "vocabularies"), **self.environment}
+        kept = {
+            **os.environ,
+            "CAPTIONER_VOCABULARIES": str(self.folder / "workspace" / "vocabularies"),
+            **self.environment,
+        }
         self._process = self._begun(flags, kept)
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until and self._process.is_alive():
@@ -368,6 +372,7 @@ def open_page(context: Any, url: str) -> Any:
     page.set_default_timeout(20_000)
     page.goto(url)
     page.wait_for_selector(".cw[data-ready=true]")
+    page.wait_for_selector("#cw-side:not([inert])")  # until then a key on a setting is lost
     open_more(page, "blip")
     return page
 
@@ -378,6 +383,17 @@ def open_more(page: Any, key: str) -> None:
     page.locator(f"#more-{key} [id^=setting-]:visible").first.wait_for()
 
 
+def open_all_more(page: Any) -> None:
+    """Opens all that lies under More in the open tab, and waits until it is drawn."""
+    closed = page.locator("[id^=more-]:visible > button:visible:not(.open)")
+    closed.evaluate_all("buttons => buttons.forEach((button) => button.click())")
+    wait_until(lambda: closed.count() == 0, "all are open")
+    settings, before = page.locator("#cw-side [id^=setting-]"), -1
+    while before != settings.count():  # Gradio makes them once they are opened
+        before = settings.count()
+        drawn(page)
+
+
 def switch_on(page: Any, key: str) -> None:
     """Switches a tagger on; the tab Tags is open afterwards."""
     page.get_by_role("tab", name="Tags").click()
@@ -385,10 +401,11 @@ def switch_on(page: Any, key: str) -> None:
 
 
 def add_pictures(page: Any, files: list[Path]) -> None:
-    """Adds pictures by the button's file input and waits until all are listed."""
+    """Adds pictures by the button's file input and waits until all are listed, and drawn."""
     wanted = count(page) + len(files)
     page.set_input_files("#cw-files", [str(file) for file in files])
     wait_until(lambda: count(page) == wanted and page.locator("#cw-progress").is_hidden(), "all pictures are listed")
+    drawn(page)
 
 
 def count(page: Any) -> int:
@@ -397,8 +414,20 @@ def count(page: Any) -> int:
     return int(words[0])
 
 
+_FRAMES = """() => new Promise((done) => {
+    const next = (left) => (left ? requestAnimationFrame(() => next(left - 1)) : done());
+    next(3);
+})"""
+
+
+def drawn(page: Any) -> None:
+    """Lets the page draw what it knows: lists are drawn with the next frame, what follows a new size one later."""
+    page.evaluate(_FRAMES)
+
+
 def names(page: Any) -> list[str]:
     """The names of the thumbnails in sight, in order of their place."""
+    drawn(page)
     cells = page.locator(".cw-cell").evaluate_all(
         "cells => cells.map(cell => [+cell.getAttribute('aria-posinset'), cell.getAttribute('aria-label')])"
     )
@@ -407,6 +436,7 @@ def names(page: Any) -> list[str]:
 
 def states(page: Any) -> dict[str, str]:
     """Picture name -> state, of the thumbnails in sight."""
+    drawn(page)
     cells = page.locator(".cw-cell").evaluate_all(
         "cells => cells.map(cell => [cell.getAttribute('aria-label'), cell.dataset.state])"
     )

@@ -26,10 +26,16 @@ FAINT = """() => {
         for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
         return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
     };
+    const opacity = (element) => {
+        let share = 1;
+        for (let at = element; at; at = at.parentElement) share *= getComputedStyle(at).opacity;
+        return share;
+    };
     const faint = new Set();
     const measure = (element, style, text) => {
         const below = ground(element);
-        const [one, other] = [light(over(parse(style.color), below)), light(below)];
+        const [r, g, b, a] = parse(style.color);
+        const [one, other] = [light(over([r, g, b, a * opacity(element)], below)), light(below)];
         const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
         if (ratio < 4.5) faint.add(`${text.trim().slice(0, 40)} ${ratio.toFixed(2)}`);
     };

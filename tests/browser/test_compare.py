@@ -23,6 +23,7 @@ from tests.browser.conftest import (
     AppServer,
     add_pictures,
     caption,
+    drawn,
     open_page,
     picture,
     select,
@@ -351,11 +352,21 @@ def test_all_pictures_stand_below_each_other_and_two_keys_lead_in_and_out(page: 
     assert page.locator("#cw-side").is_hidden()
 
 
+def test_words_over_the_lower_edge_cover_nothing(page: Any) -> None:
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_compare(page)
+    page.evaluate("document.getElementById('cw-brief').textContent = 'twelve pictures captioned'")
+    page.locator("#cw-compare-size").scroll_into_view_if_needed()
+    drawn(page)
+    size, said = page.locator("#cw-compare-size").bounding_box(), page.locator("#cw-toast").bounding_box()
+    assert size["y"] + size["height"] <= said["y"]
+
+
 def test_in_every_size_nothing_is_cut_off_and_on_a_phone_cells_have_their_heads(page: Any) -> None:
     open_compare(page)
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(60)
+        drawn(page)
         assert page.evaluate(WIDER) == [], f"the form, {width}x{height}"
     page.set_viewport_size({"width": 1366, "height": 768})
     choose_axes(page, AXES)
@@ -363,7 +374,7 @@ def test_in_every_size_nothing_is_cut_off_and_on_a_phone_cells_have_their_heads(
     wait_done(page)
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(60)
+        drawn(page)
         assert page.evaluate(WIDER) + page.evaluate(OUTSIDE) == [], f"the grid, {width}x{height}"
     heads_of_first = page.locator(".cw-compare-where").first
     assert heads_of_first.is_visible()

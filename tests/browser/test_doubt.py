@@ -10,7 +10,7 @@ import pytest
 
 from demo.drawing import draw
 from demo.scenes import scene_from_seed
-from tests.browser.conftest import BareServer, caption, open_page, select, wait_saved, wait_until
+from tests.browser.conftest import BareServer, caption, drawn, open_page, select, wait_saved, wait_until
 from tests.browser.units import Tab, row, saved
 
 pytestmark = pytest.mark.browser
@@ -129,6 +129,40 @@ def test_lines_stay_under_their_words_while_a_person_types(
     wait_until(lambda: _marked(page) == [("cats", "false")], "it is the word that was read again")
 
 
+def test_a_word_that_was_touched_while_its_line_was_on_the_way_has_it_once_it_is_as_it_was_read(
+    demo_server: BareServer, context: Any, tmp_path: Path
+) -> None:
+    page = open_scenes(context, demo_server, tmp_path)
+    wait_until(lambda: _text(page, "#cw-read-all") == "Read all 3 captions", "nothing more is asked")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if (route.request.post_data_json or {}).get("fn_name") == "reading":
+            held.append(route)
+        else:
+            route.continue_()
+
+    def count_held() -> int:
+        page.wait_for_timeout(10)  # lets what was asked come here
+        return len(held)
+
+    page.route("**/component_server/", hold)
+    page.locator("#cw-editor").focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.type("oh, ")
+    wait_saved(page)
+    wait_until(lambda: count_held() == 1, "what was typed is to be read")
+    page.locator(".cw-doubt-chip").click()
+    assert _marked(page) == []
+    held[0].continue_()
+    wait_until(lambda: count_held() == 2, "that was read, and the better word is to be")
+    assert _marked(page) == [], "the word is not there now"
+    page.locator("#cw-undo").click()
+    wait_until(lambda: _marked(page) == [("cats", "false")], "the word is there again")
+    assert _chips(page) == ["cats? hearts"]
+    held[1].continue_()
+
+
 WIDTHS = (1440, 1366, 1101, 641, 390)
 SAME_PLACE = """() => {
     const [text, layer] = ['cw-editor', 'cw-marks'].map((id) => document.getElementById(id));
@@ -145,9 +179,9 @@ def test_the_lines_wrap_and_scroll_as_the_text_does(demo_server: BareServer, con
     wait_until(lambda: ("cats", "false") in _marked(page), "it is read", 30)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
-        page.wait_for_timeout(150)
+        drawn(page)
         page.locator("#cw-editor").evaluate("text => { text.scrollTop = text.scrollHeight / 3; }")
-        page.wait_for_timeout(100)
+        drawn(page)
         assert page.evaluate(SAME_PLACE) == [0, 0, 0, 0, 0], width
     page.locator("#cw-editor").evaluate("text => { text.scrollTop = text.scrollHeight; }")
     page.keyboard.press("Shift+F8")
@@ -188,7 +222,7 @@ def test_a_set_is_read_and_its_doubtful_words_are_gone_through(
     )
     page.locator("#cw-view [value=grid]").click()
     wait_until(lambda: page.locator(".cw-cell").count() == 4, "the left column is narrow")
-    page.wait_for_timeout(100)
+    drawn(page)
     assert page.locator("#cw-brief").bounding_box()["width"] >= 150, "its button leaves the words room"
     page.locator("#cw-view [value=list]").click()
     page.locator("#cw-brief-actions button", has_text="Most doubtful first").click()

@@ -177,7 +177,7 @@ def test_a_recipe_gives_another_set_its_settings_and_undo_takes_them_back(
     prefix.fill("ohwx")
     page.locator("#cw-editor").focus()
     wait_saved(page)
-    page.wait_for_timeout(600)
+    wait_until(lambda: page.locator("#cw-undo").get_attribute("title") == "Undo: Settings", "the settings are stored")
     page.locator("#cw-download-open").click()
     assert "captioner-recipe.json" in taken(page, tmp_path / "set.zip")
 

@@ -19,6 +19,7 @@ from tests.browser.conftest import (
     caption,
     open_page,
     wait_saved,
+    wait_until,
 )
 
 pytestmark = pytest.mark.browser
@@ -153,7 +154,7 @@ def _with_a_picture(victim: Any, server: AppServer, pictures: list[Path]) -> tup
 def _is_unchanged(page: Any) -> bool:
     page.reload()
     page.wait_for_selector(".cw[data-ready=true]")
-    page.wait_for_timeout(300)
+    wait_until(lambda: caption(page) != "", "its picture is shown")
     return caption(page) == "my own words" and page.locator("#cw-count").text_content() == "1 picture"
 
 

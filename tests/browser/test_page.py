@@ -12,6 +12,7 @@ from tests.browser.conftest import (
     AppServer,
     add_pictures,
     caption,
+    drawn,
     names,
     open_page,
     picture,
@@ -286,7 +287,7 @@ def test_the_thumbnails_fit_again_when_a_narrow_window_is_widened(
     wait_until(lambda: page.locator("#cw-grid").bounding_box()["height"] < 100, "they are one strip")
     page.set_viewport_size({"width": 1440, "height": 900})
     wait_until(lambda: page.locator("#cw-grid").bounding_box()["height"] > 100, "they are a grid")
-    page.wait_for_timeout(200)
+    drawn(page)
     edge = page.locator("#cw-grid").bounding_box()
     for cell in page.locator(".cw-cell").all():
         box = cell.bounding_box()

@@ -15,8 +15,16 @@ pytestmark = pytest.mark.browser
 SMALL = """() => [...document.querySelectorAll('#cw-page :is(button, select, summary, a, input, textarea)')].filter(
     (element) => {
         if (!element.checkVisibility({ visibilityProperty: true }) || element.closest('.cw-offscreen')) return false;
-        const { width, height } = (element.closest('label') ?? element).getBoundingClientRect();
-        return width < 39.5 || height < 39.5;
+        const held = element.closest('label') ?? element;
+        let { left, top, right, bottom } = held.getBoundingClientRect();
+        for (let at = held.parentElement; at; at = at.parentElement) {
+            if (getComputedStyle(at).overflow !== 'hidden') continue;
+            const edge = at.getBoundingClientRect();  // what lies beyond it is cut off
+            [left, top] = [Math.max(left, edge.left), Math.max(top, edge.top)];
+            [right, bottom] = [Math.min(right, edge.right), Math.min(bottom, edge.bottom)];
+        }
+        const isSeen = right - left > 2 && bottom - top > 2;
+        return isSeen && (right - left < 39.5 || bottom - top < 39.5);
     },
 ).map((element) => element.outerHTML.slice(0, 120))"""
 
@@ -99,6 +107,10 @@ def test_ten_pictures_are_worked_through_with_taps_alone(server: AppServer, phon
     wait_until(lambda: page.locator("#cw-reviewed-count").inner_text() == "10 of 10 reviewed", "all have the mark")
     said, bar = page.locator("#cw-toast").bounding_box(), page.locator(".cw-thumbs").bounding_box()
     assert said["y"] + said["height"] <= bar["y"], "what is said does not lie over the bar"
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    last = page.locator("#cw-side button:visible, #cw-side .cw-card:visible").last.bounding_box()
+    assert last["y"] + last["height"] <= said["y"], "what stands last can be scrolled out of what is said"
+    page.evaluate("scrollTo(0, 0)")
     assert page.evaluate(SMALL) == [], "too small for a thumb"
     wait_until(lambda: page.locator("#cw-save").get_attribute("data-state") == "saved", "all is saved")
     after = downloaded(page)

@@ -16,15 +16,7 @@ import pytest
 
 from demo.cache import training_scene
 from demo.drawing import draw
-from tests.browser.conftest import (
-    AppServer,
-    open_page,
-    picture,
-    select,
-    states,
-    switch_on,
-    wait_until,
-)
+from tests.browser.conftest import AppServer, open_all_more, open_page, picture, select, states, switch_on, wait_until
 from tests.browser.visiting import Place, click, hold_still, look_at, visit
 from tests.fakes import POISON
 
@@ -34,9 +26,7 @@ pytestmark = pytest.mark.browser
 def _tab(name: str) -> Callable[[Any], None]:
     def open_all(page: Any) -> None:
         page.get_by_role("tab", name=name).click()
-        closed = page.locator("[id^=more-]:visible > button:not(.open)")
-        closed.evaluate_all("buttons => buttons.forEach((button) => button.click())")
-        page.wait_for_timeout(200)
+        open_all_more(page)
 
     return open_all
 

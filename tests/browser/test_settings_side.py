@@ -11,7 +11,7 @@ import pytest
 from captioner.captions.groups import setting_groups
 from captioner.models import registry
 from captioner.settings import Field
-from tests.browser.conftest import AppServer, add_pictures, open_more, open_page, switch_on, wait_until
+from tests.browser.conftest import AppServer, add_pictures, open_all_more, open_more, open_page, switch_on, wait_until
 from tests.browser.looking import mangled, twice
 
 pytestmark = pytest.mark.browser
@@ -32,10 +32,7 @@ def _with_everything_open(page: Any, captioners: Sequence[str] = ()) -> Iterator
             page.locator("[role=option]", has_text=captioner).first.click()
             family = next(spec.family for spec in registry.MODELS if spec.name == captioner)
             page.locator(f"[id^=setting-{family}_]").first.wait_for()
-        for more in page.locator("[id^=more-]:visible > button:visible").all():
-            if more.get_attribute("class") and "open" not in str(more.get_attribute("class")).split():
-                more.click()
-        page.wait_for_timeout(200)
+        open_all_more(page)
         yield tab
 
 

@@ -27,6 +27,10 @@ def _said(page: Any) -> str:
     return str(page.locator("#cw-suggest-said").inner_text())
 
 
+def _found(page: Any) -> str:
+    return str(page.locator("#cw-suggest-found").inner_text())
+
+
 def test_settings_are_found_shown_and_taken_in_one_step(demo_server: AppServer, context: Any, tmp_path: Path) -> None:
     page = open_page(context, demo_server.url)
     _add(page, tmp_path)
@@ -34,9 +38,12 @@ def test_settings_are_found_shown_and_taken_in_one_step(demo_server: AppServer, 
     assert page.locator("#cw-suggest [name=sample] option").first.inner_text() == f"all {COUNT} pictures"
     page.keyboard.press("Enter")  # the button has the focus
     page.locator("#cw-suggest-stop").wait_for()
-    wait_until(lambda: "pictures tried with 22 settings" in _said(page), "its progress is told")
+    wait_until(
+        lambda: "pictures tried with 22 settings" in _said(page), "its progress is told", 60
+    )  # models come first
     sentence = page.locator(".cw-suggest-sentence")
     wait_until(lambda: not page.locator("#cw-suggest-stop").is_visible(), "it has ended", 120)
+    wait_until(lambda: f"{COUNT} pictures tried" in _found(page), "it is shown what was found on all of them")
     assert "clearly better than yours" in sentence.inner_text()
     assert page.locator(".cw-chart [class^=cw-dot]").count() == 22
     assert page.locator(".cw-chart .cw-dot-base").count() == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import AppServer, add_pictures, open_page, picture, wait_until
+from tests.browser.conftest import AppServer, add_pictures, drawn, open_page, picture, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -42,7 +42,7 @@ def _in_every_size(page: Any) -> Iterator[str]:
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("() => scrollTo(0, 0)")
-        page.wait_for_timeout(120)  # the grid measures itself anew
+        drawn(page)
         yield f"{width}x{height}"
 
 

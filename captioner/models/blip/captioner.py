@@ -41,6 +41,7 @@ class BlipCaptioner(TorchFront, Captioner):
     Settings: ClassVar[type[Settings]] = SamplingSettings
     can_read: ClassVar[bool] = True
     shares_grid: ClassVar[bool] = True
+    may_be_shared: ClassVar[bool] = True
 
     def __init__(self, decoder: BlipDecoder) -> None:
         super().__init__(decoder)

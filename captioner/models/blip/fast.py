@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -183,6 +184,12 @@ class FastLayer(nn.Module):
         return seen.transpose(1, 2).reshape(seen.shape[2], -1)
 
 
+class _Search(threading.local):
+    """The search that a thread is at. tree: its own, which must not outlive it."""
+
+    tree: weakref.ref[PrefixTree] | None = None
+
+
 class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
     """A BlipTextLMHeadModel for generate, made from a plain one, with `PrefixTree` as its only cache."""
 
@@ -207,7 +214,7 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
             self.head = TiedLinear(head.weight.detach(), head.bias) if is_tied else _joined([head], is_packed)
         else:
             self.head = HeadLinear(head.weight, head.bias)
-        self._tree: weakref.ref[PrefixTree] | None = None  # a search's own: it must not outlive that
+        self._search = _Search()
         self.graphs: StepGraphs | None = None  # runs the steps where there is one
 
     def keys_of(self, states: torch.Tensor) -> PictureKeys:
@@ -219,7 +226,7 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
     ) -> CausalLMOutputWithCrossAttentions:
         """The scores of each row's next token, (rows, 1, vocabulary). What else generate passes has no meaning here."""
         tree = cache
-        self._tree = weakref.ref(tree)
+        self._search.tree = weakref.ref(tree)
         growth = tree.grow(input_ids)
         if self.graphs is not None:
             scores = self.graphs.scores(growth, tree)
@@ -253,7 +260,7 @@ class FastTextDecoder(BlipTextPreTrainedModel, GenerationMixin):
         A hook into transformers 5; without it ended rows are merely computed on.
         """
         is_open: torch.Tensor = super()._check_early_stop_heuristic(*arguments, **keywords)  # (cells, 1)
-        tree = self._tree() if self._tree else None
+        tree = self._search.tree() if self._search.tree else None
         if tree is not None and len(is_open) > 1:
             tree.stop_cells(is_open.squeeze(1))
         return is_open

@@ -8,6 +8,7 @@ release of transformers writes keys of its own. Imported only by `decoder` and `
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -288,7 +289,11 @@ def _check_tokens(folder: Path, config: Any, highest: int) -> None:
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """A safetensors file's tensors, where the file is mapped into memory: see `unmap`."""
+    """A safetensors file's tensors, where the file is mapped into memory: see `unmap`.
+
+    `check_weights` has found it whole. Who cuts it short in the second until `unmap`, as a copy over it does, ends the
+    process: no check can rule that out, and to read it instead would take that second again and the memory twice.
+    """
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
 
@@ -303,18 +308,37 @@ def unmap(model: Any, *, but: Collection[type] = ()) -> None:
         parameter.data = parameter.data.clone()
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing of transformers on stderr: its progress bars, advice and warnings are for programmers."""
-    verbosity = transformers_logging.get_verbosity()
-    had_bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+class _Quiet:
+    """`quiet`, on as long as any thread is within it: what it changes is the process's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._undo = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Nothing of transformers on stderr: its progress bars, advice and warnings are for programmers."""
+        with self._lock:
+            if not self._within:
+                self._begin()
+            self._within += 1
+        try:
             yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if had_bars:
-            transformers_logging.enable_progress_bar()
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    self._undo.close()
+
+    def _begin(self) -> None:
+        self._undo.callback(transformers_logging.set_verbosity, transformers_logging.get_verbosity())
+        if transformers_logging.is_progress_bar_enabled():
+            self._undo.callback(transformers_logging.enable_progress_bar)
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+        self._undo.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+
+
+quiet = _Quiet()

@@ -20,7 +20,7 @@ const tip = byId('cw-doubt-tip');
 const chips = byId('cw-doubt-chips');
 let told = 0; // the index of the mark whose reason is in sight, from 1; 0 for none
 let hovering = 0;
-let isLost = false; // a mark went because its word was touched
+let isLost = false; // a mark went because its word was touched, perhaps while it was read
 let goesToFirst = ''; // the picture whose first doubtful word is gone to once it is read
 
 const doubtOf = (index) => foundNow()?.doubts?.[index - 1];
@@ -169,10 +169,9 @@ function showNotes() {
 }
 
 function showMarks() {
-  isLost = false;
   const found = foundNow();
   const doubts = found?.doubts ?? [];
-  mark(found?.text ?? text.value, [
+  isLost = mark(found?.text ?? text.value, [
     ...doubts.map(({ start, end, is_strong }, place) => ({
       start,
       end,

@@ -55,11 +55,13 @@ export function bringToLife(root) {
   }
 
   function drawBin(deleted) {
-    const line = ({ name, text, goes_at: goesAt }) => html`<p><span>In the bin, ${plural(
-      Math.max(0, Math.ceil((goesAt - Date.now() / 1000) / 86_400)),
-      'day',
-      'days',
-    )} left: ${text}</span><button type="button" class="cw-button cw-small" data-bin="restore_file" data-name="${name}"
+    const left = (goesAt) => plural(Math.max(0, Math.ceil((goesAt - Date.now() / 1000) / 86_400)), 'day', 'days');
+    const place = (goesAt) => (goesAt === null ? 'In the bin' : `In the bin, ${left(goesAt)} left`);
+    const line = ({
+      name,
+      text,
+      goes_at: goesAt,
+    }) => html`<p><span>${place(goesAt)}: ${text}</span><button type="button" class="cw-button cw-small" data-bin="restore_file" data-name="${name}"
       aria-label="Restore ${text}">Restore</button><button type="button" class="cw-button cw-small"
       data-bin="delete_file_for_good" data-name="${name}" aria-label="Delete ${text} for good">Delete for good…</button></p>`;
     render(bin, html`${deleted.map(line)}`);
@@ -128,7 +130,7 @@ export function bringToLife(root) {
   });
   drop.addEventListener('click', async () => {
     const name = choice.value;
-    if (!confirm('Delete this file? It waits in the bin for 30 days.')) return;
+    if (!confirm('Delete this file? It can be restored from the bin below.')) return;
     if (!(await change('delete_file', { name, set: page.set ?? '' }))) return;
     list(field, [...new Set([...listed(field), name])]); // whence it can be restored
     put(field, '');

@@ -57,12 +57,13 @@ function draw() {
   fit();
 }
 
-/** Shows marks of a text: {start, end, kind, index}. */
+/** Shows marks of a text: {start, end, kind, index}. Returns: whether one is touched in the text that stands in the box. */
 export function mark(of, list) {
   base = of;
   marks = [...list].sort((a, b) => a.start - b.start);
-  follow();
+  const isTouched = follow();
   draw();
+  return isTouched;
 }
 
 /** Brings the marks to the text that stands in the box now. Returns: whether one was touched. */
