@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -64,6 +65,7 @@ _LEAST_TIMES: Mapping[int, int] = MappingProxyType({1: 7, 2: 5, 3: 4})
 _LONGEST_PHRASE = 60
 
 
+@lru_cache(maxsize=20_000)  # a moved threshold asks again of every caption of a set
 def find_glitch(text: str, *, is_cut: bool = False) -> Glitch | None:
     """The worst that is wrong with a caption; None where it reads as captions do.
 

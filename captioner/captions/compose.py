@@ -19,6 +19,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 
 from captioner.captions import joining
 from captioner.captions.frame import Frame
@@ -101,7 +103,7 @@ def spell(name: str, recipe: Recipe) -> str:
 def written(name: str, recipe: Recipe) -> str | None:
     """A tag as captions write it, replacements made; None where the ignore list, a kind or a replacement leaves it
     out."""
-    made = _rules(recipe).of(name)
+    made = _rules(recipe).spelt[name]
     return made[0] if made else None
 
 
@@ -198,17 +200,13 @@ def _pieces(
         text = _as_subject(_of_kept_kinds(said.of(one_line(sentence.text)), recipe), recipe)
         if text:
             by_rank[rules.ranks[SENTENCE]] = [_Piece(text, piece_key(text), sentence_source, sentence.score)]
-    for tag in tags:
-        spelt = rules.of(tag.name)
-        if spelt is not None:
-            rank = rules.ranks.get(tag.source, len(rules.ranks))
-            piece = _Piece(spelt[0], spelt[1], tag.source, tag.score, True)
-            if rank in by_rank:
-                by_rank[rank].append(piece)
-            else:
-                by_rank[rank] = [piece]
+    for source, own in groupby(tags, attrgetter("source")):
+        rank = rules.ranks.get(source, len(rules.ranks))
+        by_rank.setdefault(rank, []).extend(
+            _Piece(*spelt, source, tag.score, True) for tag in own if (spelt := rules.spelt[tag.name]) is not None
+        )
     in_order = [piece for rank in sorted(by_rank) for piece in by_rank[rank]]
-    merged = _merged(in_order, recipe, existing)
+    merged = _merged(in_order, rules, existing)
     if recipe.drop_implied:
         merged = _without_implied(merged)
     if recipe.max_tags:
@@ -217,24 +215,24 @@ def _pieces(
     return merged
 
 
-class _Rules:
-    """What a recipe does to tag names, remembered: a set's pictures share most of their tags."""
+class _Spelt(dict[str, tuple[str, str] | None]):
+    """By a tag's name, its text under a recipe and what makes it equal to another; None where it is left out.
+
+    Remembered: a set's pictures share most of their tags.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
-        self.ranks = source_ranks(recipe.source_order)
+        super().__init__()
         self._recipe = recipe
         self._ignored = ignored(recipe.ignore)
         self._left_out = kinds_of(recipe.leave_out)
         self._replacements = replacements(recipe.replace)
-        self._spelt: dict[str, tuple[str, str] | None] = {}
 
-    def of(self, name: str) -> tuple[str, str] | None:
-        """A tag's text and what makes it equal to another; None when it is left out."""
-        if name not in self._spelt:
-            if len(self._spelt) >= 200_000:  # more than any vocabulary; only a bound
-                self._spelt.clear()
-            self._spelt[name] = self._spell(name)
-        return self._spelt[name]
+    def __missing__(self, name: str) -> tuple[str, str] | None:
+        if len(self) >= 200_000:  # more than any vocabulary; only a bound
+            self.clear()
+        self[name] = made = self._spell(name)
+        return made
 
     def _spell(self, name: str) -> tuple[str, str] | None:
         matchable = piece_key(name)
@@ -245,16 +243,31 @@ class _Rules:
         return (text, piece_key(text)) if text else None
 
 
+class _Rules:
+    """What of a recipe is the same for all captions. ranks: by source, its place. divider: what ends a piece. framing:
+    the keys of the frame's pieces, and the empty one."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.ranks = source_ranks(recipe.source_order)
+        self.spelt = _Spelt(recipe)
+        self.divider = recipe.separator.strip() or ","
+        self.framing = _keys_of(self.divider, recipe.prefix, recipe.suffix, "")
+
+
 @lru_cache(maxsize=16)
 def _rules(recipe: Recipe) -> _Rules:
     return _Rules(recipe)
 
 
-def _merged(pieces: Sequence[_Piece], recipe: Recipe, existing: str) -> list[_Piece]:
+def _keys_of(divider: str, *texts: str) -> frozenset[str]:
+    return frozenset(piece_key(part) for text in texts for part in text.split(divider))
+
+
+def _merged(pieces: Sequence[_Piece], rules: _Rules, existing: str) -> list[_Piece]:
     """The same without repetitions; the first of equal ones stays and names the sources of all."""
-    divider = recipe.separator.strip() or ","
-    fixed = {piece_key(part) for text in (recipe.prefix, recipe.suffix, existing) for part in text.split(divider)}
-    already = f"{divider}{divider.join(_piece_keys(existing, divider))}{divider}"
+    divider = rules.divider
+    fixed = rules.framing | _keys_of(divider, existing) if existing else rules.framing
+    already = f"{divider}{divider.join(_piece_keys(existing, divider))}{divider}" if existing else divider * 2
     sentence_keys = {
         piece_key(part): piece for piece in pieces if not piece.is_tag for part in piece.text.split(divider)
     }

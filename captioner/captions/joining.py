@@ -18,9 +18,9 @@ _STOPPED = re.compile(r"(?P<word>[^\W_][\w.'’-]*)[\"'”’)\]]*\.\s*\Z")
 
 def join(pieces: Iterable[str], separator: str) -> str:
     """The pieces that are not blank. Before a mark a full stop goes: "a girl." and "solo" become "a girl, solo"."""
-    kept = [piece.strip() for piece in pieces if piece.strip()]
+    kept = [stripped for piece in pieces if (stripped := piece.strip())]
     if _has_mark(separator):
-        kept[:-1] = [without_stop(piece) for piece in kept[:-1]]
+        kept[:-1] = [without_stop(piece) if piece[-1] == "." else piece for piece in kept[:-1]]
     return separator.join(kept)
 
 
@@ -104,7 +104,7 @@ def _ahead(text: str, affix: str, separator: str) -> str | None:
 
 def without_stop(text: str) -> str:
     """The same without the full stop that ends a sentence; those of "Jr.", "e.g.", "M." and "..." stay."""
-    if not text.rstrip().endswith("."):  # as nearly all pieces, and a thousand captions have forty thousand
+    if not text.rstrip().endswith("."):
         return text
     found = _STOPPED.search(text)
     if found is None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from captioner.captions.plan import Plan, PlannedModel
@@ -57,7 +58,12 @@ def as_of_plan(layer: Layer, planned: PlannedModel, plan: Plan) -> Layer:
 
 def latest(layers: Sequence[Layer], plan: Plan) -> dict[str, Layer]:
     """By family, the newest of a picture's layers of the plan's kind: the one that counts."""
-    return {layer.family: layer for layer in sorted(of_plan(layers, plan), key=lambda layer: layer.created_at)}
+    return newest(of_plan(layers, plan))
+
+
+def newest(layers: Sequence[Layer]) -> dict[str, Layer]:
+    """By family, the newest of layers that are all of one plan's kind."""
+    return {layer.family: layer for layer in sorted(layers, key=attrgetter("created_at"))}
 
 
 def sentence_of(layers: Sequence[Layer], plan: Plan) -> str:
@@ -71,7 +77,11 @@ def selected_tags(layers: Sequence[Layer], plan: Plan, *, but: str = "") -> list
 
     Args: but: a family to leave out.
     """
-    current = latest(layers, plan)
+    return tags_of(latest(layers, plan), plan, but=but)
+
+
+def tags_of(current: Mapping[str, Layer], plan: Plan, *, but: str = "") -> list[Tag]:
+    """As `selected_tags`. Args: current: by family, the layers that count."""
     selected: list[Tag] = []
     for planned in plan.taggers:
         layer = current.get(planned.family)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from captioner.captions.compose import compose, ignored_by, pieces_in, spell, written
 from captioner.captions.frame import Frame
-from captioner.captions.layers import PROMPT_ASKED, REDRAWN, existing_used, latest, of_plan, own_existing, selected_tags
+from captioner.captions.layers import PROMPT_ASKED, REDRAWN, existing_used, newest, of_plan, own_existing, tags_of
 from captioner.captions.plan import Plan
 from captioner.captions.recipe import Recipe
 from captioner.captions.tag_rules import piece_key
@@ -69,7 +69,7 @@ class Reading:
         self._plan = plan
         self._existing = own_existing(existing, plan)
         self._edit = edit
-        self._latest = latest(layers, plan)
+        self._latest = newest(layers)
         self._said_by = self._latest.get(plan.captioner.family) if plan.captioner.model else None
         self._said = self._said_by.sentence if self._said_by else None
         self._sentence = self._selected(self._said) if self._said else None
@@ -197,7 +197,7 @@ class Reading:
 
     @cached_property
     def _tags(self) -> list[Tag]:
-        return selected_tags(self._layers, self._plan)
+        return tags_of(self._latest, self._plan)
 
     def _selected(self, sentence: Sentence) -> Sentence:
         """What of a sentence reaches the caption."""

@@ -329,8 +329,11 @@ def of_family(family: str) -> tuple[ModelSpec, ...]:
 
 
 def family_class(family: str) -> type[Model]:
-    """The class that runs a family."""
-    return of_family(family)[0].load_class()
+    """The class that runs a family, as its first model names it. Raises: KeyError: no model is of that family."""
+    for spec in MODELS:
+        if spec.family == family:
+            return spec.load_class()
+    raise KeyError(family)
 
 
 def model_class(name: str, family: str) -> type[Model]:

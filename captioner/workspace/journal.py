@@ -195,9 +195,8 @@ def record(db: sqlite3.Connection, entry_key: int, steps: Sequence[Step]) -> Non
     }
     db.executemany(
         "INSERT INTO steps (entry_key, picture_key, field, before_value, after_value, checksum)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, captioner_checksum(?1, ?2, ?3, ?4, ?5))"
-        " ON CONFLICT DO UPDATE SET after_value = excluded.after_value",
-        [(entry_key, *step) for step in steps],
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET after_value = excluded.after_value",
+        [(entry_key, *step, checksum(entry_key, *step)) for step in steps],
     )
     db.execute("UPDATE entries SET picture_count = picture_count + ? WHERE key = ?", (len(pictures - known), entry_key))
 

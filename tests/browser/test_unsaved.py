@@ -192,6 +192,23 @@ def test_a_button_s_text_is_a_step_of_its_own_after_what_was_typed(tab: Tab) -> 
     ]
 
 
+def test_what_was_typed_while_an_earlier_text_was_on_its_way_is_saved_before_a_button_s(tab: Tab) -> None:
+    tab.type("a", "ca")
+    tab.pass_ms(SEND_MS)
+    tab.type("a", "cat")
+    tab.run("{ unsaved.edit('a', 'by a button', { isStep: true }); }")
+    assert tab.texts() == ["ca"]
+    for text, revision in (("ca", 2), ("cat", 3), ("by a button", 4)):
+        tab.answer(saved("a", text, revision))
+        tab.pass_ms(1)
+    assert [(request["text"], request["base"], request["is_step"]) for request in tab.asked()] == [
+        ("ca", 1, False),
+        ("cat", 2, False),
+        ("by a button", 3, True),
+    ]
+    assert tab.entry("a") is None
+
+
 def test_a_full_storage_is_told_and_the_text_is_sent_all_the_same(tab: Tab) -> None:
     tab.type("a", "c")
     assert not tab.run("unsaved.isStorageFull()")

@@ -3,13 +3,14 @@
 // (reload, crash, server down) is sent again. Two texts for one picture are never settled without the person.
 //
 // An entry has its own key, made of set, picture and tab, so that tabs never overwrite each other's entries:
-//   {text, base, kind, sent, conflict, isStep}
+//   {text, base, kind, sent, conflict, isStep, typed}
 //   text: what the person wrote; null removes the edit.   base: the revision it was written on.
 //   kind: of the captions that were shown then; none once the person chose.
 //   sent: texts that went out since the last answer; one of them may be saved although no answer came.
 //   conflict: null, or {theirs, revision}: waits for the person's choice; with `unsaved`, theirs is another tab's entry
 //   that no server has.
 //   isStep: a button made the text, so undo brings back what was typed before.
+//   typed: that text, where it could not go out before the button's, since an earlier one is on its way; goes first.
 
 import { announce } from '../core/events.js';
 import { ask, Refused, throwBug } from '../core/server.js';
@@ -73,8 +74,10 @@ export function edit(id, text, { isStep = false } = {}) {
   if (!row) return;
   if (isStep) flush(id); // what was typed goes first
   const before = entries.get(id);
-  if (before) write(id, { ...before, text, isStep: isStep || before.isStep });
-  else write(id, { text, base: row.revision, kind: page.kind, sent: [], conflict: null, isStep });
+  if (before) {
+    const isWaiting = isStep && !before.isStep && !before.sent.includes(before.text);
+    write(id, { ...before, text, isStep: isStep || before.isStep, typed: isWaiting ? before.text : before.typed });
+  } else write(id, { text, base: row.revision, kind: page.kind, sent: [], conflict: null, isStep });
   announce('edited', id);
   later(id, SAVE_AFTER_MS);
 }
@@ -92,7 +95,10 @@ export async function flush(id) {
   if (!entry || entry.conflict || inFlight.has(id)) return;
   clearTimeout(timers.get(id));
   inFlight.add(id);
-  const { text, base, kind, isStep } = entry;
+  const { base, kind } = entry;
+  const isTypedFirst = entry.typed !== undefined;
+  const text = isTypedFirst ? entry.typed : entry.text;
+  const isStep = entry.isStep && !isTypedFirst;
   if (!entry.sent.includes(text)) write(id, { ...entry, sent: [...entry.sent.slice(1 - SENT_LIMIT), text] });
   announce('sending', id);
   try {
@@ -113,10 +119,19 @@ function answered(id, text, reply, wasStep) {
   if (reply.row) takeRows([reply.row]);
   announce('answered', id);
   if (reply.ok) {
-    if (!now || now.text === text) drop(id);
+    const typed = now?.typed === text ? undefined : now?.typed;
+    if (!now || (now.text === text && typed === undefined)) drop(id);
     else {
       const isStepNow = now.isStep && !wasStep;
-      write(id, { ...now, base: reply.revision, sent: [], conflict: null, isStep: isStepNow, refused: undefined });
+      write(id, {
+        ...now,
+        base: reply.revision,
+        sent: [],
+        conflict: null,
+        isStep: isStepNow,
+        refused: undefined,
+        typed,
+      });
       later(id, 0);
     }
   } else if (now.sent.includes(reply.conflict) || reply.conflict === now.text) {
