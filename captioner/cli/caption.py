@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from captioner.captions.groups import KINDS
 from captioner.captions.plan import Plan
@@ -42,10 +41,7 @@ from captioner.formats.targets import writable_folders, zip_target
 from captioner.pipeline import batch_size_on
 from captioner.preparation import can_prepare
 from captioner.records import KIND, MAIN
-from captioner.service.exports import kinds_note
-
-if TYPE_CHECKING:
-    pass
+from captioner.service.exported_kinds import kinds_note
 
 _EPILOG = """examples:
   # Print captions; --models demo needs no download.

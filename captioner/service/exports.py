@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from captioner.captions.caption_kinds import kind_title
-from captioner.captions.plan import Plan
 from captioner.captions.recipe_file import RECIPE_NAME
 from captioner.captions.variants import variants
 from captioner.errors import BadPicture, ExportError, SettingsError
@@ -28,6 +26,7 @@ from captioner.limits import check_text
 from captioner.service.choices import Choices
 from captioner.service.export_check import findings
 from captioner.service.export_recipe import ExportRecipes
+from captioner.service.exported_kinds import kinds_note
 from captioner.service.kinds import Kinds
 from captioner.service.made_otherwise import MadeOtherwise
 from captioner.service.rows import Rows
@@ -310,23 +309,6 @@ class _Kept:
 
     def stream(self, name: str) -> Any:
         raise AssertionError("only a packer of its own streams, and none is used here")
-
-
-def kinds_note(plan: Plan, target: Target | None, captions: str) -> str:
-    """What becomes of a plan's kinds of captions in an export, in a sentence; "" where it has one only.
-
-    Args: captions: as `SetSettings.captions`.
-    """
-    if not plan.kinds:
-        return ""
-    names = [kind.name for kind in plan.kinds]
-    if captions == "kinds":
-        return f"Each picture leaves with its captions of all kinds: {', '.join(map(kind_title, plan.kind_names))}."
-    beside = [kind_title(name) for name in names if target is not None and target.takes_kind(name)]
-    left = [kind_title(name) for name in names if kind_title(name) not in beside]
-    said = [f"beside them in columns of their own: {', '.join(beside)}"] if beside else []
-    said += [f"not in this format: {', '.join(left)}"] if left else []
-    return f"The captions are those of the kind {kind_title(plan.kind)}; {'; '.join(said)}."
 
 
 def _is_joined(view: View, text: str) -> bool:
