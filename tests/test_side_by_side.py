@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -186,6 +187,14 @@ def test_a_picture_that_one_fails_on_costs_itself_with_the_layers_that_came_befo
     assert [one.layers for one in found] == [one.layers for one in again]
 
 
+@pytest.mark.usefixtures("one_core")
+def test_where_no_picture_is_left_no_further_model_is_brought(manager: ModelManager, models: str) -> None:
+    found = run(manager, models, [POISON])
+    assert [one.error is not None for one in found] == [True]
+    brought = {report.name for report in manager.report()}
+    assert len(brought) == 1
+
+
 @pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize("error", [BadModel("it needs all there is"), OutOfMemory("none is left")])
 def test_what_fails_at_once_is_asked_again_in_turns(
@@ -248,6 +257,26 @@ def test_a_piece_that_fails_on_another_thread_is_raised_and_nothing_more_is_begu
 
     with side_by_side.SideBySide() as models, pytest.raises(BadModel, match="damaged"):
         models.run([waits, failing, lambda: pytest.fail("begun after that")])
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_what_went_wrong_on_the_calling_thread_is_raised_when_the_others_have_ended() -> None:
+    """Or what is asked again in turns would still be at work."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        begun.set()
+        time.sleep(0.3)  # longer than it takes to raise
+        ended.set()
+
+    def failing() -> None:
+        assert begun.wait(WAIT_S)
+        raise BadModel("damaged")
+
+    with side_by_side.SideBySide() as models:
+        with pytest.raises(BadModel, match="damaged"):
+            models.run([failing, other])
+        assert ended.is_set()
 
 
 @pytest.mark.usefixtures("two_cores")
