@@ -297,6 +297,34 @@ def test_work_ends_before_an_interruption_is_passed_on() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("captioner-side-by-side")]
 
 
+def test_an_interruption_while_work_is_handed_out_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 3)
+    submit, wait = side_by_side.ThreadPoolExecutor.submit, side_by_side.wait
+    has_begun, is_waited_for = threading.Event(), threading.Event()
+    later: list[int] = []
+
+    def hand_out_one(*arguments: Any) -> Any:
+        if has_begun.is_set():
+            raise KeyboardInterrupt
+        found = submit(*arguments)
+        assert has_begun.wait(WAIT_S)
+        return found
+
+    def wait_and_tell(at_work: Any) -> Any:
+        is_waited_for.set()
+        return wait(at_work)
+
+    def other() -> None:
+        has_begun.set()
+        is_waited_for.wait(1)
+
+    monkeypatch.setattr(side_by_side.ThreadPoolExecutor, "submit", hand_out_one)
+    monkeypatch.setattr(side_by_side, "wait", wait_and_tell)
+    with side_by_side.SideBySide() as models, pytest.raises(KeyboardInterrupt):
+        models.run([lambda: later.append(0), other, *[lambda: later.append(1)] * 4])
+    assert later == []
+
+
 @pytest.mark.parametrize(("asked", "models"), [("1", 4), ("4,2", 2), ("16", 1), ("", 1), ("0", 1), ("many", 1)])
 def test_before_torch_is_there_what_it_will_go_by_is_known(
     asked: str, models: int, monkeypatch: pytest.MonkeyPatch
