@@ -314,13 +314,19 @@ def is_shared(workspace: Path) -> bool:
     return _is_elsewhere(workspace) or (folder_of(workspace) / _SHARED).is_file()
 
 
+def kept_for(workspace: Path) -> dict[str, Path]:
+    """All that is kept for a workspace, in the bin too, by its path in the folder."""
+    folder = folder_of(workspace)
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    found.pop(_SHARED, None)
+    return found
+
+
 def to_back_up(workspace: Path, is_used: Callable[[str], bool]) -> dict[str, Path]:
     """What a backup takes along, by its name there: all that is kept for a workspace, in the bin too, and what was left
     behind."""
-    folder = folder_of(workspace)
-    kept = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    kept |= {path.name: path for path in left_behind(workspace, is_used)}
-    return {f"{_FOLDER}/{name}": path for name, path in sorted(kept.items()) if name != _SHARED}
+    kept = kept_for(workspace) | {path.name: path for path in left_behind(workspace, is_used)}
+    return {f"{_FOLDER}/{name}": path for name, path in sorted(kept.items())}
 
 
 def _is_elsewhere(workspace: Path) -> bool:

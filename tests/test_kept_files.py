@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,6 +199,15 @@ def test_emptying_the_bin_of_one_workspace_leaves_what_others_share_and_says_so(
     assert main(["workspace", "empty", "--workspace", str(folder)]) == 0
     assert f"may use the vocabularies in {own_folder}, whose bin stays." in capsys.readouterr().err
     assert FileBin(own_folder).path(f"{name}.txt").is_file()
+
+
+def test_the_note_that_a_folder_is_shared_counts_as_no_vocabulary(
+    service: Service, neighbour: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _added(service.kept_files)
+    KeptFiles(service.choices.groups, neighbour, time.time)
+    assert main(["workspace", "info", "--workspace", str(neighbour.folder)]) == 0
+    assert "  1 vocabulary file, " in capsys.readouterr().out
 
 
 def test_only_who_looks_after_the_app_deletes_a_file_for_good(

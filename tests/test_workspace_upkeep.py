@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,18 @@ def test_a_backup_is_of_one_moment_and_a_workspace_by_itself(
         assert again.picture_bytes(second, found.id) == png("red")
         assert again.thumbnail_bytes(second, found.id)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("captioner-backup-")] == []
+
+
+def test_a_file_from_before_zips_could_tell_the_time_is_backed_up_too(
+    workspace: Workspace, folder: Path, tmp_path: Path
+) -> None:
+    """As one that was written before a machine knew what day it is."""
+    _two_sets(workspace)
+    words = tmp_path / "words.txt"
+    words.write_text("red\n")
+    for path in (words, *_files(folder)):
+        os.utime(path, (0, 0))
+    assert upkeep.backup(folder, tmp_path / "copy.zip", beside=lambda is_used: {"vocabularies/words.txt": words}) == 2
 
 
 def test_a_set_that_is_deleted_while_it_is_copied_makes_no_half_backup(

@@ -154,7 +154,7 @@ def _backup(folder: Path, arguments: argparse.Namespace) -> int:
 
 def _own_files(folder: Path) -> list[Path]:
     """The vocabularies of a workspace, those in their bin too."""
-    return [path for path in vocabularies.folder_of(folder).rglob("*") if path.is_file()]
+    return [*vocabularies.kept_for(folder).values()]
 
 
 def _bytes(files: Sequence[Path]) -> int:

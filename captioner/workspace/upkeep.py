@@ -160,7 +160,7 @@ def _pack(folder: Path, target: Path, beside: Beside) -> int:
                 known.backup(target_db)
         with (
             written_whole(target, is_durable=True) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True, strict_timestamps=False) as archive,
         ):
             archive.write(copy, DATABASE_NAME)
             if owners.exists():
