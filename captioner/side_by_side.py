@@ -12,18 +12,32 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from pathlib import Path
 from typing import Self, TypeVar
 
 Result = TypeVar("Result")
 
 MAX_AT_ONCE = 4
 
+_CORE = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+"""Where Linux says which hardware threads are of one core."""
+
 
 def usable_cores() -> int:
-    """The cores that this process may use."""
+    """The cores that this process may use. On Linux two hardware threads of one core count once: torch takes no more
+    threads than cores by itself, and then none is idle."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+        return len({_core_of(cpu, _CORE) for cpu in os.sched_getaffinity(0)})
     return os.cpu_count() or 1
+
+
+@cache
+def _core_of(cpu: int, where: str) -> str:
+    try:
+        return Path(where.format(cpu)).read_text()
+    except OSError:  # as in some sandboxes
+        return str(cpu)
 
 
 def models_at_once() -> int:

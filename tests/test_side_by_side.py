@@ -3,11 +3,13 @@ batch, with equal answers."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -346,3 +348,14 @@ def test_as_many_work_at_once_as_their_threads_leave_cores_for(
     monkeypatch.setattr(side_by_side, "usable_cores", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert side_by_side.models_at_once() == models
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux says which hardware threads are of a core")
+def test_two_hardware_threads_of_a_core_are_one_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch takes a thread a core by itself, so that none is idle there."""
+    for cpu in range(8):
+        (tmp_path / str(cpu)).write_text(f"{cpu % 4},{cpu % 4 + 4}\n")
+    monkeypatch.setattr(side_by_side, "_CORE", f"{tmp_path}/{{}}")
+    for usable, cores in ((range(8), 4), ({0, 4, 5}, 2), ({0, 9}, 2)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, usable=usable: set(usable))
+        assert side_by_side.usable_cores() == cores
