@@ -257,7 +257,8 @@ def _ask_models(
                 continue
             side_by_side.give_up()
         for planned, todo in todo_by_model:
-            found.take(work_on(planned, [one for one in todo if one[0] not in found.errors])())
+            if left := [one for one in todo if one[0] not in found.errors]:
+                found.take(work_on(planned, left)())
     return [PictureLayers(one, tuple(made), found.errors.get(one)) for one, made in found.layers.items()]
 
 

@@ -77,9 +77,14 @@ class SideBySide:
 
         first, *others = [waiting.popleft() for _ in range(min(self.places(), len(work)))]
         self._pool = self._pool or ThreadPoolExecutor(max(1, models_at_once() - 1), "captioner-side-by-side")
-        at_work = [self._pool.submit(work_on, piece) for piece in others]
+        at_work = []
         try:
+            for piece in others:
+                at_work.append(self._pool.submit(work_on, piece))
             work_on(first)
+        except BaseException:
+            waiting.clear()
+            raise
         finally:
             wait(at_work)
         for one in at_work:

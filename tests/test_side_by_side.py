@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -186,6 +187,14 @@ def test_a_picture_that_one_fails_on_costs_itself_with_the_layers_that_came_befo
     assert [one.layers for one in found] == [one.layers for one in again]
 
 
+@pytest.mark.usefixtures("one_core")
+def test_where_no_picture_is_left_no_further_model_is_brought(manager: ModelManager, models: str) -> None:
+    found = run(manager, models, [POISON])
+    assert [one.error is not None for one in found] == [True]
+    brought = {report.name for report in manager.report()}
+    assert len(brought) == 1
+
+
 @pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize("error", [BadModel("it needs all there is"), OutOfMemory("none is left")])
 def test_what_fails_at_once_is_asked_again_in_turns(
@@ -251,6 +260,26 @@ def test_a_piece_that_fails_on_another_thread_is_raised_and_nothing_more_is_begu
 
 
 @pytest.mark.usefixtures("two_cores")
+def test_what_went_wrong_on_the_calling_thread_is_raised_when_the_others_have_ended() -> None:
+    """Or what is asked again in turns would still be at work."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        begun.set()
+        time.sleep(0.3)  # longer than it takes to raise
+        ended.set()
+
+    def failing() -> None:
+        assert begun.wait(WAIT_S)
+        raise BadModel("damaged")
+
+    with side_by_side.SideBySide() as models:
+        with pytest.raises(BadModel, match="damaged"):
+            models.run([failing, other])
+        assert ended.is_set()
+
+
+@pytest.mark.usefixtures("two_cores")
 def test_work_ends_before_an_interruption_is_passed_on() -> None:
     begun, ended = threading.Event(), threading.Event()
 
@@ -266,6 +295,34 @@ def test_work_ends_before_an_interruption_is_passed_on() -> None:
     with side_by_side.SideBySide() as models, pytest.raises(KeyboardInterrupt):
         models.run([interrupted, other, lambda: pytest.fail("begun after that")])
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("captioner-side-by-side")]
+
+
+def test_an_interruption_while_work_is_handed_out_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "models_at_once", lambda: 3)
+    submit, wait = side_by_side.ThreadPoolExecutor.submit, side_by_side.wait
+    has_begun, is_waited_for = threading.Event(), threading.Event()
+    later: list[int] = []
+
+    def hand_out_one(*arguments: Any) -> Any:
+        if has_begun.is_set():
+            raise KeyboardInterrupt
+        found = submit(*arguments)
+        assert has_begun.wait(WAIT_S)
+        return found
+
+    def wait_and_tell(at_work: Any) -> Any:
+        is_waited_for.set()
+        return wait(at_work)
+
+    def other() -> None:
+        has_begun.set()
+        is_waited_for.wait(1)
+
+    monkeypatch.setattr(side_by_side.ThreadPoolExecutor, "submit", hand_out_one)
+    monkeypatch.setattr(side_by_side, "wait", wait_and_tell)
+    with side_by_side.SideBySide() as models, pytest.raises(KeyboardInterrupt):
+        models.run([lambda: later.append(0), other, *[lambda: later.append(1)] * 4])
+    assert later == []
 
 
 @pytest.mark.parametrize(("asked", "models"), [("1", 4), ("4,2", 2), ("16", 1), ("", 1), ("0", 1), ("many", 1)])

@@ -209,6 +209,21 @@ def test_what_was_typed_while_an_earlier_text_was_on_its_way_is_saved_before_a_b
     assert tab.entry("a") is None
 
 
+def test_what_was_typed_before_a_button_s_text_holds_it_up_no_longer_once_it_is_refused(tab: Tab) -> None:
+    tab.type("a", "ca")
+    tab.pass_ms(SEND_MS)
+    tab.type("a", "too long")
+    tab.run("{ unsaved.edit('a', 'by a button', { isStep: true }); }")
+    tab.answer(saved("a", "ca", 2))
+    tab.pass_ms(1)
+    tab.answer({"error": {"code": "settings", "message": "it is too long"}})
+    tab.pass_ms(1)
+    assert tab.texts() == ["ca", "too long", "by a button"]
+    tab.answer(saved("a", "by a button", 3))
+    tab.pass_ms(1)
+    assert tab.entry("a") is None
+
+
 def test_a_full_storage_is_told_and_the_text_is_sent_all_the_same(tab: Tab) -> None:
     tab.type("a", "c")
     assert not tab.run("unsaved.isStorageFull()")

@@ -48,7 +48,7 @@ _LESS = "use fewer beams, a smaller model or --device cpu"
 
 
 class BlipDecoder:
-    """A BLIP model in memory, with its tokenizer and picture processor. Made by `load`; one thread at a time."""
+    """A BLIP model in memory, with tokenizer and picture processor. Made by `load`; for several threads on a CPU."""
 
     def __init__(self, model: Any, pictures: Any, tokenizer: Any, revision: str = "", *, is_fast: bool = True) -> None:
         """Args: model: a BlipForConditionalGeneration on its device. is_fast: use `fast` where it works."""

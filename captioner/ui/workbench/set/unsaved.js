@@ -143,6 +143,11 @@ function answered(id, text, reply, wasStep) {
 
 function refusedOrLost(id, error) {
   const now = entries.get(id);
+  if (error instanceof Refused && now.typed !== undefined) {
+    write(id, { ...now, typed: undefined }); // it holds up nothing: what came after it may well be taken
+    later(id, 0);
+    return;
+  }
   if (error instanceof Refused) {
     write(id, { ...now, refused: error.message });
     later(id, REFUSED_RETRY_MS);
