@@ -1,12 +1,15 @@
-"""Memory that was freed, and its way back to the system. Knows nobody who frees some."""
+"""Memory that was freed and its way back to the system, and Python's own searches for what can be freed. Knows nobody
+who frees some."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 
@@ -75,3 +78,32 @@ class Rest:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
+
+
+class _Paused:
+    """`searches_paused`, as long as any thread is within it: what it changes is the process's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._was_on = False
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Python's searches for what can be freed wait. For what makes a lot that stays: while torch and transformers
+        are imported, each search looks at all that came so far, which is a quarter of the time that they take."""
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._was_on = gc.isenabled()
+                gc.disable()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within and self._was_on:
+                    gc.enable()
+
+
+searches_paused = _Paused()

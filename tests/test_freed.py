@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from captioner.freed import Rest, give_back_freed
+from captioner.freed import Rest, give_back_freed, searches_paused
 from tests.memory_peak import resident_mb
 
 
@@ -57,3 +59,41 @@ def test_what_was_freed_goes_back_to_the_system() -> None:
     del pieces[::2]
     give_back_freed()
     assert before - resident_mb() > 100
+
+
+@pytest.fixture
+def searching() -> Iterator[None]:
+    """Searches are on, before and after."""
+    assert gc.isenabled()
+    yield
+    assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("searching")
+def test_searches_wait_until_the_last_thread_is_through_whatever_went_wrong() -> None:
+    inner, outer = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with searches_paused():
+            inner.set()
+            outer.wait(30)
+
+    other = threading.Thread(target=work)
+    with pytest.raises(ValueError, match="no model"), searches_paused():
+        other.start()
+        assert inner.wait(30)
+        raise ValueError("no model")
+    assert not gc.isenabled()
+    outer.set()
+    other.join(30)
+
+
+@pytest.mark.usefixtures("searching")
+def test_searches_that_somebody_turned_off_stay_off() -> None:
+    gc.disable()
+    try:
+        with searches_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -123,6 +124,22 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def states(manager: ModelManager) -> dict[str, str]:
     return {report.name: report.state for report in manager.report()}
+
+
+def test_python_does_not_search_for_what_can_be_freed_while_a_model_loads(
+    models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searching: list[bool] = []
+    load = WeightlessModel.load
+
+    def noted(place: Path, **given: Any) -> WeightlessModel:
+        searching.append(gc.isenabled())
+        return load(place, **given)
+
+    monkeypatch.setattr(WeightlessModel, "load", noted)
+    with ModelManager(models=models, device="cpu").use("a", "weightless"):
+        searching.append(gc.isenabled())
+    assert searching == [False, True]
 
 
 def test_a_model_is_loaded_once(models: str, happened: list[str]) -> None:

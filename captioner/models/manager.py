@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
-from captioner.contract import Model, ModelSpec
+from captioner.contract import ModelSpec
 from captioner.errors import CaptionerError, OutOfMemory
 from captioner.events import tell
-from captioner.freed import Rest
+from captioner.freed import Rest, searches_paused
 from captioner.models import memory, sources
 from captioner.models.cards import lost_card_is_said
 from captioner.models.devices import resolve_device, why_on_cpu
@@ -331,19 +332,16 @@ class ModelManager:
     def _reach(self, key: Key, source: ModelSource) -> Resident:
         """A model that runs elsewhere: its server may think for a minute, and no lock is held meanwhile."""
         with self._coming(key):
-            model = source.load_class().load(source.place, device="cpu", spec=source.spec)
+            model = source.load("cpu")
         return Resident(source, model, self._clock())
 
     def _load(self, key: Key, source: ModelSource) -> Resident:
-        model_class = source.load_class()
-
-        def load() -> Model:
-            return model_class.load(source.place, device=self.device, spec=source.spec)
-
         needed_bytes = forecast_folder(source.folder, self.device).weights_bytes if source.folder else 0
         self._residents.make_room(needed_bytes)
         self._residents.check_fit(source.name, needed_bytes)
-        kept = Resident(source, self._or_with_room(source.name, load), self._clock())
+        with searches_paused():
+            model = self._or_with_room(source.name, partial(source.load, self.device))
+        kept = Resident(source, model, self._clock())
         self._residents.add(key, kept)
         free_cached_memory()  # what loading took and is free again
         self._residents.make_room(0, stays=key)

@@ -1,7 +1,7 @@
 """A model's name -> the folder its files are in, from the Hugging Face cache, the demo models or a folder of one's own.
 
-Everything loads from a folder, so a hub model, a demo model and a folder someone trained take one path. Loads no
-model; what may be in a folder, `models.weights` and `models.descriptions` say.
+Everything loads from a folder, so a hub model, a demo model and a folder someone trained take one path. What may be in
+a folder, `models.weights` and `models.descriptions` say.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ class ModelSource:
     def load_class(self) -> type[Model]:
         """The class that runs it; importing it loads nothing heavy."""
         return self.spec.load_class() if self.spec else registry.family_class(self.family)
+
+    def load(self, device: str) -> Model:
+        """The model itself, in memory on a device. Raises: as its class's `load`."""
+        return self.load_class().load(self.place, device=device, spec=self.spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

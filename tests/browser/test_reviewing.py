@@ -68,7 +68,8 @@ def test_a_set_is_searched_corrected_marked_and_gone_on_with(server: AppServer, 
         page.keyboard.press("Control+Space")
     assert _text(page, "#cw-name") == "00018.png"
     wait_until(lambda: _text(page, "#cw-reviewed-count") == "3 of 40 reviewed", "three have the mark")
-    assert page.locator('.cw-line[data-reviewed="true"]').count() == 2, "what was corrected is no hit any more"
+    marked = page.locator('.cw-line[data-reviewed="true"]')
+    wait_until(lambda: marked.count() == 2, "what was corrected is no hit any more")
     page.locator("#cw-grid").focus()
     page.keyboard.press("Control+z")
     wait_until(lambda: _text(page, "#cw-reviewed-count") == "2 of 40 reviewed", "one mark is taken back")
