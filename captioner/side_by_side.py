@@ -24,9 +24,22 @@ _CORE = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 """Where Linux says which hardware threads are of one core."""
 
 
+_given: list[int] = []
+"""How many cores this process was told to count on, if it was."""
+
+
+def keep_to(cores: float) -> None:
+    """Count on so many cores at most, and on one at least: other processes were given the others."""
+    _given[:] = [max(1, int(cores))]
+
+
 def usable_cores() -> int:
     """The cores that this process may use. On Linux two hardware threads of one core count once: torch takes no more
     threads than cores by itself, and then none is idle."""
+    return min([_cores_here(), *_given])
+
+
+def _cores_here() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len({_core_of(cpu, _CORE) for cpu in os.sched_getaffinity(0)})
     return os.cpu_count() or 1

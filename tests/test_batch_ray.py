@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from captioner.batch.on_ray import Cluster, Shares, _check_answers
+from captioner import side_by_side
+from captioner.batch.on_ray import Cluster, Shares, _Captioning, _check_answers
 from captioner.errors import CaptionerError
 from tests.batch_models import add_steady, batch, short_folder
 from tests.batch_sources import picture_bytes, rows_in, write_shard
@@ -54,6 +56,13 @@ def test_workers_share_gpus() -> None:
     assert Shares.of(Cluster(gpus_each=0.5), "auto", {"CPU": 16, "GPU": 2}) == Shares(4, 0.5, 0.25)
     assert Shares.of(Cluster(), "auto", {"CPU": 16, "GPU": 8}) == Shares(8, 1.0, 0.25)
     assert Shares.of(Cluster(), "cpu", {"CPU": 16, "GPU": 8}) == Shares(1, 0.0, 0.25)
+
+
+def test_a_worker_counts_on_the_cores_that_ray_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing: Any = None
+    monkeypatch.setattr(side_by_side, "_given", [])
+    _Captioning(nothing, nothing, cpus=0.25)
+    assert side_by_side.usable_cores() == 1
 
 
 def test_ray_gives_the_captions_of_the_plain_loop(tmp_path: Path, short: Path) -> None:

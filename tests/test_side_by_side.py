@@ -359,3 +359,14 @@ def test_two_hardware_threads_of_a_core_are_one_core(tmp_path: Path, monkeypatch
     for usable, cores in ((range(8), 4), ({0, 4, 5}, 2), ({0, 9}, 2)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid, usable=usable: set(usable))
         assert side_by_side.usable_cores() == cores
+
+
+@pytest.mark.parametrize(("given", "cores"), [(0.25, 1), (1, 1), (2.9, 2), (16, 8)])
+def test_a_process_that_was_given_some_cores_counts_on_no_others(
+    given: float, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "_cores_here", lambda: 8)
+    monkeypatch.setattr(side_by_side, "_given", [])
+    assert side_by_side.usable_cores() == 8
+    side_by_side.keep_to(given)
+    assert side_by_side.usable_cores() == cores

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from captioner import side_by_side
 from captioner.batch import local
 from captioner.batch.reading import Block, Waiting, blocks, with_existing
 from captioner.batch.sinks import SINKS
@@ -166,7 +167,7 @@ class Ray:
             .map_batches(
                 _Captioning,
                 batch_size=1,
-                fn_constructor_kwargs={"work": plain, "models": models},
+                fn_constructor_kwargs={"work": plain, "models": models, "cpus": self.shares.cpus_each},
                 num_cpus=self.shares.cpus_each,
                 num_gpus=self.shares.gpus_each,
                 compute=data.ActorPoolStrategy(size=self.shares.workers),
@@ -235,7 +236,9 @@ def _fill(block: Block, *, keeps_files: bool) -> None:
 class _Captioning:
     """An actor: the models of a plan on its device, and the parts it writes."""
 
-    def __init__(self, work: _PlainWork, models: Models) -> None:
+    def __init__(self, work: _PlainWork, models: Models, cpus: float) -> None:
+        """Args: cpus: what Ray counts for it."""
+        side_by_side.keep_to(cpus)
         self._work = work
         self._models = models
 
