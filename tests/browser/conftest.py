@@ -316,7 +316,8 @@ def _leave_blank(context: Any, origins: set[str]) -> None:
         kept = _blank(context)
     elif kept.url != BLANK:
         kept.mouse.move(0, 0)
-        kept.evaluate("sessionStorage.clear()")
+        # What it still writes while it is left would come behind the clearing below.
+        kept.evaluate("Storage.prototype.setItem = () => {}; sessionStorage.clear(); localStorage.clear()")
         kept.evaluate("addEventListener('beforeunload', (event) => event.stopImmediatePropagation(), true)")
         kept.goto(BLANK)
     session = context.new_cdp_session(kept)
