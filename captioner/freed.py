@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from captioner.together import Together
+
 
 def give_back_freed() -> None:
     """Give what was freed of the processor's memory, in whatever thread, back to the system, in some 10 ms.
@@ -80,30 +82,15 @@ class Rest:
         self._timer = None
 
 
-class _Paused:
-    """`searches_paused`, as long as any thread is within it: what it changes is the process's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._within = 0
-        self._was_on = False
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Python's searches for what can be freed wait. For what makes a lot that stays: while torch and transformers
-        are imported, each search looks at all that came so far, which is a quarter of the time that they take."""
-        with self._lock:
-            self._within += 1
-            if self._within == 1:
-                self._was_on = gc.isenabled()
-                gc.disable()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._within -= 1
-                if not self._within and self._was_on:
-                    gc.enable()
-
-
-searches_paused = _Paused()
+@Together
+@contextlib.contextmanager
+def searches_paused() -> Iterator[None]:
+    """Python's searches for what can be freed wait. For what makes a lot that stays: while torch and transformers are
+    imported, each search looks at all that came so far, which is a quarter of the time that they take."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

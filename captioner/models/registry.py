@@ -337,9 +337,9 @@ def family_class(family: str) -> type[Model]:
 
 
 def model_class(name: str, family: str) -> type[Model]:
-    """The class that runs a model of a family, registered or not."""
-    known = of_family(family)
-    return next((spec for spec in known if spec.name == name), known[0]).load_class()
+    """The class that runs a model of a family, registered or not. Raises: KeyError: as `family_class`."""
+    named = next((spec for spec in of_family(family) if spec.name == name), None)
+    return named.load_class() if named else family_class(family)
 
 
 def captioner_class(family: str) -> type[Captioner]:

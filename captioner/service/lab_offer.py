@@ -9,7 +9,7 @@ from typing import Any
 from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import CAPTIONER, PRESET, SettingGroup, group_of
 from captioner.captions.plan import Plan
-from captioner.contract import Captioner, Model, Tagger
+from captioner.contract import Captioner, Tagger
 from captioner.errors import CaptionerError
 from captioner.lab.grid import EMPTY, MAX_CELLS, OFF, changed, make_axis, make_grid, title_of
 from captioner.lab.presets import NamedGrid, offered
@@ -118,13 +118,13 @@ class Offer:
     def _asked(self, plan: Plan) -> list[tuple[str, str]]:
         """Names and titles, as `Voices` would find once the models are loaded."""
         found: list[tuple[str, str]] = []
-        model = _class_of(plan.captioner.family, plan.captioner.model) if plan.captioner.model else None
+        model = registry.model_class(plan.captioner.model, plan.captioner.family) if plan.captioner.model else None
         reads = model is not None and issubclass(model, Captioner) and model.can_read
         if reads:
             found.append((plan.captioner.model, registry.family_class(plan.captioner.family).title))
         taggers = {planned.family: planned.model for planned in plan.taggers}
         taggers = {report.family: report.name for report in self.manager.report()} | taggers
-        classes = {name: _class_of(family, name) for family, name in taggers.items()}
+        classes = {name: registry.model_class(name, family) for family, name in taggers.items()}
         kinds = {name: kind for name, kind in classes.items() if issubclass(kind, Tagger)}
         is_matched = any(kind.can_compare and not kind.gives_tags for kind in kinds.values())
         for name, kind in kinds.items():
@@ -132,11 +132,6 @@ class Offer:
             if compares or kind.known_tags is not Tagger.known_tags:
                 found.append((name, kind.title))
         return found
-
-
-def _class_of(family: str, name: str) -> type[Model]:
-    spec = next((spec for spec in registry.MODELS if spec.name == name), None)
-    return spec.load_class() if spec else registry.family_class(family)
 
 
 def _plain(

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from captioner.captions.plan import Plan, PlannedModel
-from captioner.contract import Captioner, Model, PictureInput, Tagger
+from captioner.captions.plan import Plan
+from captioner.contract import Captioner, PictureInput, Tagger
 from captioner.errors import CaptionerError, ModelNotFound, SettingsError
 from captioner.lab.doubts import to_content
 from captioner.lab.scores import CaptionScore, score_caption
@@ -44,17 +44,12 @@ def planned_of(plan: Plan) -> Planned:
 def can_judge(plan: Plan) -> bool:
     """Whether a model of the plan can say something of captions; loads none."""
     for planned in plan.running():
-        found = _class_of(planned)
+        found = registry.model_class(planned.model, planned.family)
         if issubclass(found, Captioner) and found.can_read:
             return True
         if issubclass(found, Tagger) and found.known_tags is not Tagger.known_tags:
             return True
     return False
-
-
-def _class_of(planned: PlannedModel) -> type[Model]:
-    spec = next((spec for spec in registry.MODELS if spec.name == planned.model), None)
-    return spec.load_class() if spec else registry.family_class(planned.family)
 
 
 class Part(NamedTuple):

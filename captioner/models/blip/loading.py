@@ -8,7 +8,6 @@ release of transformers writes keys of its own. Imported only by `decoder` and `
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -38,6 +37,7 @@ from captioner.models.descriptions import (
 )
 from captioner.models.memory import is_out_of_memory
 from captioner.models.weights import check_shapes, check_weights
+from captioner.together import Together
 
 WEIGHTS = "model.safetensors"
 _MAX_VOCABULARY_BYTES = 20_000_000  # BERT's has 0.7 MB
@@ -308,37 +308,19 @@ def unmap(model: Any, *, but: Collection[type] = ()) -> None:
         parameter.data = parameter.data.clone()
 
 
-class _Quiet:
-    """`quiet`, on as long as any thread is within it: what it changes is the process's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._within = 0
-        self._undo = contextlib.ExitStack()
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Nothing of transformers on stderr: its progress bars, advice and warnings are for programmers."""
-        with self._lock:
-            if not self._within:
-                self._begin()
-            self._within += 1
-        try:
+@Together
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing of transformers on stderr: its progress bars, advice and warnings are for programmers."""
+    verbosity = transformers_logging.get_verbosity()
+    had_bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
-        finally:
-            with self._lock:
-                self._within -= 1
-                if not self._within:
-                    self._undo.close()
-
-    def _begin(self) -> None:
-        self._undo.callback(transformers_logging.set_verbosity, transformers_logging.get_verbosity())
-        if transformers_logging.is_progress_bar_enabled():
-            self._undo.callback(transformers_logging.enable_progress_bar)
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
-        self._undo.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-
-
-quiet = _Quiet()
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if had_bars:
+            transformers_logging.enable_progress_bar()
