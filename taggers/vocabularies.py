@@ -280,7 +280,7 @@ def left_behind(workspace: Path, is_used: Callable[[str], bool]) -> list[Path]:
     command line puts them; perhaps in the bin there, which does not know who uses them here."""
     here, there = folder_of(workspace), data_folder() / _FOLDER
     kept = {path.name for path in here.rglob("*.txt")}
-    found = {path.name: path for path in there.rglob("*.txt")} if there != here else {}
+    found = {path.name: path for path in there.rglob("*.txt") if path.is_file()} if there != here else {}
     return [
         path
         for name, path in sorted(found.items())

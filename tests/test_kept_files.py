@@ -142,6 +142,17 @@ def test_what_another_workspace_deleted_is_taken_over_where_sets_use_it(
     assert kept.listed(FIELD, [elsewhere]) == {"files": [{"name": elsewhere, "text": "used (1 label)"}], "bin": []}
 
 
+def test_a_folder_that_is_called_as_a_vocabulary_is_passed_over(
+    tmp_path: Path, service: Service, elsewhere: str
+) -> None:
+    path = tmp_path / "data" / "vocabularies" / f"{elsewhere}.txt"
+    path.unlink()
+    path.mkdir()
+    _set_with(service, elsewhere)
+    kept = KeptFiles(service.choices.groups, service.workspace)
+    assert kept.listed(FIELD, [elsewhere]) == {"files": [], "bin": []}
+
+
 def test_what_waits_in_the_bin_is_not_taken_over_again(service: Service, elsewhere: str) -> None:
     mine = _set_with(service, elsewhere)
     KeptFiles(service.choices.groups, service.workspace).delete(FIELD, elsewhere, mine)
