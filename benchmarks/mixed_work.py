@@ -80,9 +80,8 @@ class BusyVisitor(Visitor):
     def _change_many(self) -> None:
         values = {"find": "typed", "replacement": "written"}
         found = self._page.call("preview_bulk", set=self.set_id, operation="replace", values=values)
-        changes = {one["id"]: {"after": one["after"], "revision": one["revision"]} for one in found["changes"]}
-        if changes:
-            self._page.call("apply_bulk", set=self.set_id, label="Replace", changes=changes)
+        if found["changes"]:
+            self._page.call("apply_bulk", set=self.set_id, preview=found["preview"], left_out=[])
 
     def _arrive_anew(self) -> None:
         self._client.get("").raise_for_status()

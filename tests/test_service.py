@@ -81,8 +81,7 @@ def test_a_bulk_change_is_shown_first_then_done_as_one_step_and_undone(service: 
     assert (shown["looked_at"], len(shown["changes"])) == (3, 2)
     assert [change["was_edited"] for change in shown["changes"]] == [True, False]
     assert service.rows.of_picture(set_id, pictures[0])["caption"] == "a red thing"
-    changes = {change["id"]: change for change in shown["changes"]}
-    assert service.bulk.apply_bulk(set_id, shown["label"], changes) == {"ok": True, "changed": 2}
+    assert service.bulk.apply_bulk(set_id, shown["preview"]) == {"ok": True, "changed": 2}
     assert service.rows.of_picture(set_id, pictures[1])["caption"] == "a crimson picture 40 wide under beam 3"
     assert service.travel(set_id, is_undo=True) == {
         "label": "Replace 'red'",
@@ -102,7 +101,7 @@ def test_a_bulk_change_over_a_newer_edit_changes_nothing_and_says_whose(service:
     service.save_caption(set_id, pictures[1], "two", 0)
     shown = service.bulk.preview_bulk(set_id, None, "affix", {"text": "sks "})
     service.save_caption(set_id, pictures[1], "two, newer", 1)
-    answer = service.bulk.apply_bulk(set_id, shown["label"], {change["id"]: change for change in shown["changes"]})
+    answer = service.bulk.apply_bulk(set_id, shown["preview"])
     assert answer == {"ok": False, "conflicts": ["1.png"]}
     assert service.rows.of_picture(set_id, pictures[0])["caption"] == "one"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from captioner.errors import CaptionerError, SettingsError
+from captioner.service.bulk_previews import BulkPreview, BulkPreviews, PreviewGone
 from captioner.service.service import Service
 from tests.service_makers import RED, added, moved, page_values, png, set_with, wait_for_job
 
@@ -57,3 +58,36 @@ def test_a_caption_is_copied_from_a_picture_of_the_set(service: Service) -> None
 def test_word_diffs_are_plain_lists(service: Service) -> None:
     pairs = [{"before": "a cat", "after": "a dog"}]
     assert service.bulk.word_diffs(pairs) == {"diffs": [[("same", "a"), ("gone", " cat"), ("come", " dog")]]}
+
+
+def test_what_was_shown_is_done_but_for_pictures_that_were_left_out(service: Service) -> None:
+    set_id, pictures = set_with(service, RED, BLUE)
+    for picture in pictures:
+        service.save_caption(set_id, picture, "a cat", 0)
+    shown = service.bulk.preview_bulk(set_id, None, "affix", {"text": "sks "})
+    assert service.bulk.apply_bulk(set_id, shown["preview"], [pictures[0]]) == {"ok": True, "changed": 1}
+    assert [service.rows.of_picture(set_id, picture)["text"] for picture in pictures] == ["a cat", "sks a cat"]
+
+
+def test_a_preview_is_done_once_and_in_its_own_set_alone(service: Service) -> None:
+    set_id, [picture] = set_with(service, RED)
+    other, _ = set_with(service, RED)
+    service.save_caption(set_id, picture, "a cat", 0)
+    name = service.bulk.preview_bulk(set_id, None, "affix", {"text": "sks "})["preview"]
+    with pytest.raises(PreviewGone):
+        service.bulk.apply_bulk(other, name)
+    assert service.bulk.apply_bulk(set_id, name)["ok"]
+    with pytest.raises(PreviewGone, match="looked at too long ago"):
+        service.bulk.apply_bulk(set_id, name)
+    assert service.rows.of_picture(set_id, picture)["text"] == "sks a cat"
+
+
+def test_the_oldest_previews_go_where_all_take_more_than_their_room() -> None:
+    previews = BulkPreviews(max_letters=100)
+    names = [previews.keep("set", BulkPreview(f"{number}", {"id": "x" * 38}, {"id": 0})) for number in range(4)]
+    for name in names[:2]:
+        with pytest.raises(PreviewGone):
+            previews.take("set", name)
+    assert [previews.take("set", name).label for name in names[2:]] == ["2", "3"]
+    alone = previews.keep("set", BulkPreview("long", {"id": "x" * 1_000}, {"id": 0}))
+    assert previews.take("set", alone).label == "long"

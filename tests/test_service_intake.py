@@ -195,9 +195,8 @@ def test_equal_names_are_told_apart_by_their_folders_everywhere(service: Service
     ids = [added(service, set_id, "1.png", png(RED), "a cat", folder=folder) for folder in ("b", "a", "")]
     found = service.bulk.preview_bulk(set_id, None, "replace", {"find": "cat", "replacement": "dog"})
     assert [change["name"] for change in found["changes"]] == ["b/1.png", "a/1.png", "1.png"]
-    changes = {one["id"]: {"after": one["after"], "revision": one["revision"]} for one in found["changes"]}
     service.save_caption(set_id, ids[0], "meanwhile", 0)
-    assert service.bulk.apply_bulk(set_id, "label", changes)["conflicts"] == ["b/1.png"]
+    assert service.bulk.apply_bulk(set_id, found["preview"])["conflicts"] == ["b/1.png"]
     service.workspace.picture_path(set_id, ids[0]).unlink()
     with pytest.raises(Exception, match=r"b/1\.png: its picture file is missing"):
         export_zip(service, set_id, tmp_path / "set.zip", format="txt", with_pictures=True)

@@ -156,7 +156,7 @@ def test_a_picture_that_is_no_upload_costs_only_itself(service: Service) -> None
         (asked.listed(asked.identifier), "abc", "it are str; they must be a list"),
         (asked.listed(asked.identifier), ["a", 7], "one of it is int; it must be text"),
         (asked.listed(asked.identifier), ["a"] * (MAX_PICTURES + 1), "it are 100,001; at most 100,000"),
-        (asked.by_id(Shape(after=asked.caption)), {"a": 7}, "the request is int; it must be a mapping"),
+        (asked.like(Shape(after=asked.caption)), 7, "the request is int; it must be a mapping"),
         (asked.or_null(asked.caption), asked.MISSING, "it is missing from the request"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from captioner.captions.review import Reading
 from captioner.captions.tag_rules import piece_key
 from captioner.formats.format import path_of
 from captioner.records import Layer
+from captioner.service.bulk_previews import BulkPreview, BulkPreviews
 from captioner.service.choices import Choices
 from captioner.service.rows import Rows
 from captioner.service.token_counting import counter_of
@@ -28,6 +29,7 @@ class BulkChanges:
         self._workspace = workspace
         self._rows = rows
         self._choices = choices
+        self._previews = BulkPreviews()
 
     def preview_bulk(
         self, set_id: str, picture_ids: Sequence[str] | None, operation: str, values: Mapping[str, Any]
@@ -35,8 +37,8 @@ class BulkChanges:
         """What a bulk change would do with the texts within the frame; changes nothing.
 
         Args: picture_ids: None for the whole set.
-        Returns: {"label", "looked_at", "note": what stays although it may be meant too, "changes": [{"id", "name" with
-            its folder, "before", "after", "revision", "was_edited"}]}.
+        Returns: {"preview": its name for `apply_bulk`, "looked_at", "note": what stays although it may be meant too,
+            "changes": [{"id", "name" with its folder, "before", "after", "was_edited"}]}.
         Raises: SettingsError: see `bulk.operation_of`. UnknownSet, UnknownPicture: one to copy from.
         """
         wanted = bulk.operation_of(operation, values)
@@ -47,37 +49,41 @@ class BulkChanges:
         rows = [row for row in self._rows.of_views(set_id, views) if not row["is_damaged"]]
         material = self._material(set_id, rows)
         after = wanted.change(material)
-        changes = [
-            {
-                "id": row["id"],
-                "name": name,
-                "revision": row["revision"],
-                "before": before,
-                "after": new,
-                "was_edited": row["state"] == "edited",
-            }
+        changed = [
+            (row, name, before, new)
             for row, (name, before), new in zip(rows, material.captions, after, strict=True)
             if new != before
         ]
+        preview = BulkPreview(
+            wanted.label(),
+            {row["id"]: new for row, _, _, new in changed},
+            {row["id"]: row["revision"] for row, _, _, _ in changed},
+        )
         return {
-            "label": wanted.label(),
+            "preview": self._previews.keep(set_id, preview),
             "looked_at": len(views),
             "note": wanted.note(material, after),
-            "changes": changes,
+            "changes": [
+                {"id": row["id"], "name": name, "before": before, "after": new, "was_edited": row["state"] == "edited"}
+                for row, name, before, new in changed
+            ],
         }
 
-    def apply_bulk(self, set_id: str, label: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def apply_bulk(self, set_id: str, preview: str, left_out: Collection[str] = ()) -> dict[str, Any]:
         """Do what a preview showed, as one undoable step.
 
-        Args: changes: by picture id, {"after": new text, "revision": what the preview saw}.
+        Args: preview: its name. left_out: ids of pictures whose captions stay.
         Returns: {"ok": True, "changed"}, or {"ok": False, "conflicts": names} where a caption changed meanwhile: then
             nothing was changed.
+        Raises: PreviewGone: it must be looked at again; nothing was changed.
         """
+        shown = self._previews.take(set_id, preview)
+        stay = set(left_out)
         applied = self._workspace.apply_edits(
             set_id,
-            {picture_id: change["after"] for picture_id, change in changes.items()},
-            label[:200],
-            revisions={picture_id: change["revision"] for picture_id, change in changes.items()},
+            {picture_id: text for picture_id, text in shown.after.items() if picture_id not in stay},
+            shown.label[:200],
+            revisions=shown.revisions,
         )
         if applied.ok:
             return {"ok": True, "changed": len(applied.revisions)}

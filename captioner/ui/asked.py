@@ -111,16 +111,6 @@ def like(shape: Shape) -> Check:
     return lambda value, name: shape.read(value)
 
 
-def by_id(shape: Shape) -> Check:
-    """A mapping from ids to requests of one shape."""
-
-    def read(value: Any, name: str) -> dict[str, dict[str, Any]]:
-        entries = check_mapping(present(value, name), name, max_entries=MAX_PICTURES)
-        return {key: shape.read(one) for key, one in entries.items()}
-
-    return read
-
-
 def by_name(check: Check) -> Check:
     """A mapping from names of settings to values of one kind, in their order."""
 

@@ -18,7 +18,6 @@ from captioner.service.exports import ExportWish
 from captioner.service.service import Service
 from captioner.ui.asked import (
     Shape,
-    by_id,
     caption,
     file_name,
     flag,
@@ -57,7 +56,6 @@ def script_functions(service: Service) -> list[ScriptFunction]:
     a_file = Shape(name=file_name, start=optional(text(2 * START_BYTES)))
     two_texts = Shape(before=caption, after=caption)
     kind = text(MAX_NAME_LENGTH, "kind")
-    change = Shape(after=or_null(caption), revision=whole)
     return [
         # Sets and pictures
         _function("new_set", {"settings": shown}, lambda asked: service.new_set(asked["settings"], user=user())),
@@ -169,8 +167,8 @@ def script_functions(service: Service) -> list[ScriptFunction]:
         ),
         _function(
             "apply_bulk",
-            {**of_set, "label": label, "changes": by_id(change)},
-            lambda asked: service.bulk.apply_bulk(asked["set"], asked["label"], asked["changes"]),
+            {**of_set, "preview": identifier, "left_out": listed(identifier)},
+            lambda asked: service.bulk.apply_bulk(asked["set"], asked["preview"], asked["left_out"]),
         ),
         _function(
             "word_diffs", {"pairs": listed(like(two_texts))}, lambda asked: service.bulk.word_diffs(asked["pairs"])

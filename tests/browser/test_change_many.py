@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,39 @@ def test_the_selection_is_changed_copied_to_and_cleared(server: AppServer, conte
     page.locator("#cw-bulk [name=front]").select_option("count")
     page.locator("#cw-bulk [name=count]").fill("1000")
     wait_until(lambda: "100" in _said(page), "what is out of range is told")
+
+
+def test_what_changed_since_it_was_shown_is_shown_anew_before_anything_is_done(
+    server: AppServer, context: Any, tmp_path: Path
+) -> None:
+    page = open_page(context, server.url)
+    _with_captions(page, tmp_path / "set", "a cat", "a dog")
+    page.locator("#cw-bulk-open").click()
+    page.locator("#cw-bulk [name=operation]").select_option("affix")
+    page.locator("#cw-bulk [name=text]").fill("sks ")
+    apply = page.locator("#cw-bulk-apply")
+    wait_until(lambda: apply.inner_text() == "Change 2", "it is shown")
+
+    other = open_page(context, page.url)
+    select(other, "02.png")
+    other.locator("#cw-editor").fill("a fox")
+    wait_saved(other)
+    other.close()
+    apply.click()
+    wait_until(lambda: "1 caption was edited meanwhile. Now 2 of 2 captions" in _said(page), "it is shown anew")
+    wait_until(lambda: page.locator(".cw-change").nth(1).inner_text().endswith("sks a fox"), "with the newer text")
+
+    def of_another_day(route: Any) -> None:
+        asked = route.request.post_data or ""
+        route.continue_(post_data=re.sub(r'("preview":\s*")[^"]+', r"\1gone", asked))
+
+    page.route("**/component_server/**", of_another_day)
+    apply.click()
+    wait_until(lambda: "looked at too long ago. Now 2 of 2 captions" in _said(page), "it is shown anew")
+    page.unroute("**/component_server/**")
+    wait_until(lambda: apply.inner_text() == "Change 2", "it can be done")
+    apply.click()
+    wait_until(lambda: _texts(page) == ["sks a cat", "sks a fox"], "it is done")
 
 
 def test_a_bad_pattern_is_told_in_the_dialog(server: AppServer, context: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from demo.cache import training_scene
 from demo.drawing import draw
-from tests.browser.conftest import AppServer, count, downloaded, names, open_page, wait_until
+from tests.browser.conftest import AppServer, count, downloaded, names, open_page, select, wait_saved, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -123,3 +123,29 @@ def test_a_tag_s_menu_ignores_it_in_the_set_and_a_long_list_scrolls(
     page.locator("#cw-overview-apply").click()
     wait_until(lambda: "on the ignore list" in _said(page), "it is done")
     wait_until(lambda: "Ignore t7" in (page.locator("#cw-undo").get_attribute("title") or ""), "one undo takes it back")
+
+
+def test_a_change_of_captions_that_were_edited_meanwhile_is_counted_anew(
+    server: AppServer, context: Any, tmp_path: Path
+) -> None:
+    page = open_page(context, server.url)
+    _add(page, tmp_path, {"scene-1": "potrait, day", "scene-2": "potrait, night"})
+    page.locator("#cw-overview-open").click()
+    wait_until(lambda: "potrait" in _tags(page), "the tags are listed")
+    page.locator("#cw-overview-search").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("F2")
+    page.keyboard.type("portrait")
+    wait_until(lambda: _said(page) == "2 captions change, 2 become edits.", "its count is said first")
+
+    other = open_page(context, page.url)
+    select(other, "scene-2.png")
+    other.locator("#cw-editor").fill("night")
+    wait_saved(other)
+    other.close()
+    page.locator("#cw-overview-apply").click()
+    again = "Nothing was changed: 1 caption was edited meanwhile. Now 1 caption changes and becomes an edit."
+    wait_until(lambda: _said(page) == again, "it is counted anew")
+    page.locator("#cw-overview-apply").click()
+    wait_until(lambda: _said(page) == "1 caption changed.", "it is done")
+    assert downloaded(page) == {"scene-1.txt": "portrait, day", "scene-2.txt": "night"}

@@ -6,7 +6,7 @@ import { byId } from '../core/elements.js';
 import { on } from '../core/events.js';
 import { html, render } from '../core/html.js';
 import { brief } from '../core/messages.js';
-import { ask, throwBug } from '../core/server.js';
+import { ask, throwBug, Unreachable } from '../core/server.js';
 import { plural } from '../core/text.js';
 import { debounced } from '../core/timing.js';
 import { textOf } from '../set/captions.js';
@@ -19,6 +19,7 @@ import { undoAction } from '../views/undo.js';
 import * as changes from './changes.js';
 
 const FIND = 'replace';
+const NOTHING = 'Nothing was changed';
 const dialog = byId('cw-bulk');
 const form = byId('cw-bulk-form');
 const apply = byId('cw-bulk-apply');
@@ -127,15 +128,15 @@ function changed() {
 }
 
 async function doIt() {
-  const chosen = Object.fromEntries(changes.chosen().map(({ id, after, revision }) => [id, { after, revision }]));
-  const label = found.label;
+  const wanted = { set: page.set, preview: found.preview, left_out: changes.stay() };
   forget();
   let reply;
   try {
-    reply = await ask('apply_bulk', { set: page.set, label, changes: chosen });
+    reply = await ask('apply_bulk', wanted);
   } catch (error) {
     throwBug(error);
-    say(`Nothing was changed: ${error.message}`);
+    if (error.code === 'preview_gone') lookAgain(error.message);
+    else say(`${error instanceof Unreachable ? 'It is not known what was changed' : NOTHING}: ${error.message}`);
     return;
   }
   if (reply.ok) {
@@ -144,7 +145,12 @@ async function doIt() {
     lookSoon();
     return;
   }
-  before = `Nothing was changed: ${plural(reply.conflicts.length, 'caption was', 'captions were')} edited meanwhile. Now `;
+  lookAgain(`${plural(reply.conflicts.length, 'caption was', 'captions were')} edited meanwhile.`);
+}
+
+/** Shows what the change would do by now. @param {string} reason why nothing was done */
+function lookAgain(reason) {
+  before = `${NOTHING}: ${reason} Now `;
   look();
 }
 

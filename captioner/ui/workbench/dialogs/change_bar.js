@@ -12,20 +12,20 @@ import { lookSoon } from '../set/sync.js';
 import { undo } from '../views/undo.js';
 
 const EXAMPLES = 3;
+const LOOK_AGAIN = ['conflict', 'preview_gone']; // the captions are others than those that were seen
 
 /** A bulk change as `offer` takes it. @param {string[]} ids null for all pictures */
 export async function bulkChange(operation, values, ids = null) {
-  const { changes, label, note } = await ask('preview_bulk', { set: page.set, ids, operation, values });
+  const { changes, preview, note } = await ask('preview_bulk', { set: page.set, ids, operation, values });
   const fresh = changes.filter((change) => !change.was_edited).length;
   let words = plural(changes.length, 'caption changes', 'captions change');
   if (fresh) words += changes.length === 1 ? ' and becomes an edit' : `, ${fresh.toLocaleString()} become edits`;
   words += note ? `. ${note}` : '.';
   const run = async () => {
-    const each = Object.fromEntries(changes.map(({ id, after, revision }) => [id, { after, revision }]));
-    const reply = await ask('apply_bulk', { set: page.set, label, changes: each });
+    const reply = await ask('apply_bulk', { set: page.set, preview, left_out: [] });
     if (reply.ok) return `${plural(reply.changed, 'caption', 'captions')} changed.`;
     const others = plural(reply.conflicts.length, 'caption was', 'captions were');
-    throw new Refused({ code: 'conflict', message: `Nothing was changed: ${others} edited meanwhile. Try again.` });
+    throw new Refused({ code: 'conflict', message: `${others} edited meanwhile.` });
   };
   return { count: changes.length, words, run, examples: changes.slice(0, EXAMPLES) };
 }
@@ -76,14 +76,15 @@ export function changeBar(name, home) {
     if (number === asked) render(examples, html`${diffs.map((pieces) => html`<li>${differing(pieces)}</li>`)}`);
   }
 
-  async function look() {
+  /** @param {string} before said before what it would do */
+  async function look(before = '') {
     forget();
     const number = asked;
     try {
       const answer = await offered.look(field.value.trim());
       if (number !== asked || !offered) return;
       found = answer;
-      of('count').textContent = answer.words;
+      of('count').textContent = before + answer.words;
       apply.disabled = !answer.count;
       if (document.activeElement === cancel) apply.focus();
       await showExamples(number);
@@ -135,7 +136,9 @@ export function changeBar(name, home) {
       said = await run();
     } catch (error) {
       throwBug(error);
-      if (offered === doing) of('count').textContent = error.message;
+      if (offered !== doing) return;
+      if (LOOK_AGAIN.includes(error.code)) await look(`Nothing was changed: ${error.message} Now `);
+      else of('count').textContent = error.message;
       return;
     }
     if (offered === doing) withdraw();

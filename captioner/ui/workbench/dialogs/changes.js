@@ -20,6 +20,9 @@ let told = () => {};
 /** The changes that the person did not leave out. */
 export const chosen = () => changes.filter(({ id }) => !leftOut.has(id));
 
+/** The ids of the pictures whose captions stay as they are. */
+export const stay = () => [...leftOut];
+
 export function clear() {
   changes = [];
   leftOut = new Set();
