@@ -82,17 +82,19 @@ def head() -> str:
 
 
 def script(described_controls: Mapping[str, Any]) -> str:
-    """What gr.HTML runs: it imports `start.js` once the toolbar is on the page as well, and starts the page.
+    """What gr.HTML runs: it asks for the set, and starts the page once the toolbar is there as well.
 
     `window.captioner` is a promise of what Gradio's own controls call; they may do so before the modules have come.
     """
-    given = f"{{ server, settings: {json.dumps(described_controls)} }}"
     return f"""
 window.captioner = (async () => {{
-  while (!document.getElementById('cw-add')) await new Promise((next) => setTimeout(next, 10));
+  const load = (address) => import(new URL(address, document.baseURI));
   try {{
-    const {{ start }} = await import(new URL({json.dumps(address("start.js"))}, document.baseURI));
-    return start({given});
+    const {{ askEarly }} = await load({json.dumps(address("set/opening.js"))});
+    askEarly(server);
+    while (!document.getElementById('cw-add')) await new Promise((next) => setTimeout(next, 10));
+    const {{ start }} = await load({json.dumps(address("start.js"))});
+    return start({json.dumps(described_controls)});
   }} catch (error) {{
     document.getElementById('cw-notices').textContent = `The page did not start; reload it. (${{error.message}})`;
     throw error;

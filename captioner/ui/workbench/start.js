@@ -53,8 +53,9 @@ import './views/toast.js';
 import { bench } from './core/elements.js';
 import { announce } from './core/events.js';
 import { notice } from './core/messages.js';
-import { ask, connect, Refused, throwBug } from './core/server.js';
+import { Refused, throwBug } from './core/server.js';
 import { pause } from './core/timing.js';
+import { openingReply } from './set/opening.js';
 import { page, takeRows } from './set/pictures.js';
 import { replay } from './set/unsaved.js';
 import { tellGone } from './views/gone.js';
@@ -69,7 +70,7 @@ const RETRY_MS = 1500;
 async function openSet() {
   for (;;) {
     try {
-      const [reply] = await Promise.all([ask('open_set', { set: page.set }), replay()]);
+      const [reply] = await Promise.all([openingReply(), replay()]);
       takeRows(reply.rows, { whole: true });
       announce('told', reply);
       announce('opened', reply);
@@ -88,12 +89,10 @@ async function openSet() {
 
 /**
  * Brings the page to life.
- * @param {{server: object, settings: object}} given what gr.HTML calls the server by, and the settings as
- * `views/settings.js` wants them described
+ * @param {object} settings as `views/settings.js` wants them described
  * @returns what Gradio's own controls call
  */
-export function start({ server, settings }) {
-  connect(server);
+export function start(settings) {
   describe(settings);
   waitForSettings();
   announce('selected', { before: '', id: '' });
