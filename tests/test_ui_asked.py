@@ -17,6 +17,7 @@ from captioner.service.service import Service
 from captioner.ui import api, asked
 from captioner.ui.asked import Shape
 from captioner.ui.script_functions import script_functions
+from captioner.ui.uploaded import upload_folder
 from tests.service_makers import RED, page_values, png, set_with
 
 JUNK: list[Any] = [
@@ -129,7 +130,7 @@ def test_whatever_a_program_sends_is_answered_or_refused_in_words(service: Servi
 def test_a_picture_that_is_no_upload_costs_only_itself(service: Service) -> None:
     [add] = [api._answering(function) for function in api._functions(service) if function.__name__ == "add_pictures"]
     set_id = service.new_set()["set"]
-    stored = api._upload_folder() / "red.png"
+    stored = upload_folder() / "red.png"
     stored.write_bytes(png(RED))
     files = [
         {"path": str(stored)},

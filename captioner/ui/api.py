@@ -15,19 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from captioner.captions.caption_kinds import kind_title
 from captioner.captions.groups import KINDS
 from captioner.captions.plan import Plan
-from captioner.errors import BadPicture, CaptionerError, SettingsError
+from captioner.errors import CaptionerError, SettingsError
 from captioner.formats import passed_over
 from captioner.formats.existing import is_caption_name
 from captioner.formats.format import path_of
 from captioner.formats.incoming import SortedFile
 from captioner.formats.targets import zip_target
-from captioner.images import MAX_BYTES
-from captioner.limits import MAX_NAME_LENGTH, MAX_PATH_LENGTH, check_text, spelt_out
 from captioner.service.exports import ExportWish
 from captioner.service.lab import AskedAxis
 from captioner.service.messages import message_of
@@ -53,6 +50,7 @@ from captioner.ui.asked import (
 from captioner.ui.asking import is_operator, user
 from captioner.ui.job_endpoints import JOB_SHAPES, job_functions
 from captioner.ui.keeping_endpoints import KEEPING_SHAPES, keeping_functions
+from captioner.ui.uploaded import name_of, path_of_upload, read, upload_folder
 from captioner.workspace.checks import MAX_FOLDER_LENGTH
 from captioner.workspace.lab import COLOURS
 
@@ -136,14 +134,14 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
             raise SettingsError(f"folders are {len(folders)} and files are {len(files)}; each file needs one.")
         found, refused = [], []
         for place, file in enumerate(files):
-            sent = _name(file) or f"file {place + 1}"
+            sent = name_of(file) or f"file {place + 1}"
             folder, _, name = sent.rpartition("/")
             folder = folder if folders is None else folders[place]
             if passed_over.reason_for_path(path_of(folder, name), include_masks=include_masks) == "mask":
                 message = "it is named as a mask; include_masks takes it."
                 refused.append({"name": path_of(folder, name), "code": "mask", "message": message})
                 continue
-            found.append((SortedFile(folder, name, is_caption=is_caption_name(name)), functools.partial(_read, file)))
+            found.append((SortedFile(folder, name, is_caption=is_caption_name(name)), functools.partial(read, file)))
         answer = service.intake.add_files(set_id, found)
         added = [{name: row[name] for name in ("id", "name", "folder")} for row in answer["rows"]]
         return {"added": added, "refused": refused + answer["refused"], "notes": answer["notes"]}
@@ -301,7 +299,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         settings: {"form": "auto", "lines": "all|first", "encoding": "utf-8|cp1252|cp932|cp949", "replace": false}.
         """
         with contextlib.ExitStack() as stack:
-            sent = [(_name(file) or "file", stack.enter_context(_uploaded(file).open("rb"))) for file in files]
+            sent = [(name_of(file) or "file", stack.enter_context(path_of_upload(file).open("rb"))) for file in files]
             return service.imports.take_all(set_id, sent, settings, is_look=look)
 
     def export_set(set_id: str, export: dict) -> dict:  # type: ignore[type-arg]
@@ -311,7 +309,7 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         repeats, trigger_word, set_folder and with_pictures as there. Without a format it is txt.
         """
         planned = service.exports.planned(set_id, ExportWish.read(export))
-        folder = Path(tempfile.mkdtemp(prefix="export-", dir=_upload_folder()))  # see captioner.temporary
+        folder = Path(tempfile.mkdtemp(prefix="export-", dir=upload_folder()))  # see captioner.temporary
         path = folder / f"{planned.name}.zip"
         with zip_target(path) as sink:
             planned.write(sink)
@@ -343,46 +341,6 @@ def _functions(service: Service) -> tuple[Callable[..., Any], ...]:
         *keeping_functions(service),
         *job_functions(service),
     )
-
-
-def _upload_folder() -> Path:
-    folder = Path(get_upload_folder())
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.resolve()
-
-
-def _uploaded(file: Any) -> Path:
-    """Where a file is that Gradio's upload took; never another file of this machine.
-
-    Raises: SettingsError: the value is no upload, or names a file elsewhere.
-    """
-    path = file.get("path") if isinstance(file, dict) else None
-    try:
-        resolved = Path(check_text(path, "path", max_length=4096)).resolve()
-        if resolved.is_relative_to(_upload_folder()) and resolved.is_file():
-            return resolved
-    except (SettingsError, OSError, ValueError, RuntimeError):  # a NUL, a name too long, a circle of links
-        pass
-    raise SettingsError("files must be uploaded first; gradio_client's handle_file does it.")
-
-
-def _read(file: Any) -> bytes:
-    """Raises: SettingsError: as `_uploaded`. BadPicture: it is too big."""
-    path = _uploaded(file)
-    if path.stat().st_size > MAX_BYTES:
-        raise BadPicture(f"the file is over the limit of {MAX_BYTES >> 20} MiB.", code="too_big")
-    return path.read_bytes()
-
-
-def _name(file: Any) -> str:
-    """What a file was called where it came from, perhaps with its folder; "" where nothing says."""
-    if not isinstance(file, dict):
-        return ""
-    name, path = file.get("orig_name"), file.get("path")
-    if not (isinstance(name, str) and name):
-        name = path.rpartition("/")[2] if isinstance(path, str) else ""
-    folder, _, name = spelt_out(name[:MAX_PATH_LENGTH]).rpartition("/")
-    return path_of(folder, name[:MAX_NAME_LENGTH])
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
