@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -205,12 +206,14 @@ class QuestionSettings(RedrawnSettings):
             )
 
     @classmethod
+    @cache  # a comparison asks for each of its settings
     def asking(cls, *, length: str) -> Mapping[str, Self]:
         """A preset for each ready question, all else at its default. Args: length: the field of the longest answer."""
         defaults = cls.from_mapping({})
-        return {
+        asking = {
             name: defaults.replaced(**{"prompt": prompt, length: tokens}) for name, (prompt, tokens) in PROMPTS.items()
         }
+        return MappingProxyType(asking)
 
     @classmethod
     def preset_title(cls, name: str) -> str:
