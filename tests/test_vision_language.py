@@ -168,6 +168,10 @@ def test_features_of_pictures_are_kept_where_they_give_the_same(
     assert model._features.is_used is (family not in WITHOUT_FEATURES)
     if not model._features.is_used:
         return
+    for way in WAYS:
+        told(
+            model, PICTURES[0], way, 1
+        )  # asked again, a model first proves that beginnings can be kept, on two pictures
     model.forget_pictures()
     asked = []
     reader = model._features._reader
