@@ -144,7 +144,7 @@ def test_a_change_of_captions_that_were_edited_meanwhile_is_counted_anew(
     wait_saved(other)
     other.close()
     page.locator("#cw-overview-apply").click()
-    again = "Nothing was changed: 1 caption was edited meanwhile. Now 1 caption changes and becomes an edit."
+    again = "Nothing was changed. 1 caption was edited meanwhile. Now 1 caption changes and becomes an edit."
     wait_until(lambda: _said(page) == again, "it is counted anew")
     page.locator("#cw-overview-apply").click()
     wait_until(lambda: _said(page) == "1 caption changed.", "it is done")

@@ -167,3 +167,31 @@ def test_fingers_swipe_through_pictures_select_many_and_use_what_is_suggested(
     assert page.evaluate(SMALL) == [], "too small for a thumb"
     end = page.locator("#cw-bulk-close").bounding_box()
     assert end["y"] + end["height"] <= 844, "what ends the dialog is in sight"
+
+
+def test_what_ends_a_long_dialog_is_in_sight(server: AppServer, phone: Any, tmp_path: Path) -> None:
+    page = open_page(phone, server.url)
+    files = [picture(tmp_path / f"{number:02}.png", (number, 90, 20), size=(40, 30)) for number in range(30)]
+    for file in files:
+        file.with_suffix(".txt").write_text("a cat on a wall")
+    page.set_input_files("#cw-files", [str(path) for path in sorted(tmp_path.iterdir())])
+    wait_until(lambda: page.locator("#cw-count").text_content() == "30 pictures", "all are listed", 60)
+
+    def is_in_sight(identifier: str) -> bool:
+        box = page.locator(identifier).bounding_box()
+        return bool(box and box["y"] >= 0 and box["y"] + box["height"] <= page.viewport_size["height"])
+
+    page.locator("#cw-tools-open").tap()
+    page.locator("#cw-bulk-open").tap()
+    page.locator("#cw-bulk [name=operation]").select_option("affix")
+    page.locator("#cw-bulk [name=text]").fill("sks ")
+    wait_until(lambda: page.locator(".cw-change").count() == 30, "it is shown")
+    assert page.locator("#cw-bulk").evaluate("dialog => dialog.scrollHeight > dialog.clientHeight"), "it is long"
+    assert is_in_sight("#cw-bulk-apply")
+    page.locator("#cw-bulk-close").tap()
+    page.locator("#cw-tools-open").tap()
+    page.locator("#cw-download-open").tap()
+    page.locator("#cw-download").wait_for()
+    page.set_viewport_size({"width": 390, "height": 320})
+    assert page.locator("#cw-download-dialog").evaluate("dialog => dialog.scrollHeight > dialog.clientHeight")
+    assert is_in_sight("#cw-download")

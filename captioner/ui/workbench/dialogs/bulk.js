@@ -19,7 +19,7 @@ import { undoAction } from '../views/undo.js';
 import * as changes from './changes.js';
 
 const FIND = 'replace';
-const NOTHING = 'Nothing was changed';
+const NOTHING = 'Nothing was changed.';
 const dialog = byId('cw-bulk');
 const form = byId('cw-bulk-form');
 const apply = byId('cw-bulk-apply');
@@ -136,7 +136,8 @@ async function doIt() {
   } catch (error) {
     throwBug(error);
     if (error.code === 'preview_gone') lookAgain(error.message);
-    else say(`${error instanceof Unreachable ? 'It is not known what was changed' : NOTHING}: ${error.message}`);
+    else if (error instanceof Unreachable) say(`It is not known what was changed: ${error.message}.`);
+    else say(`${NOTHING} ${error.message}`);
     return;
   }
   if (reply.ok) {
@@ -150,7 +151,7 @@ async function doIt() {
 
 /** Shows what the change would do by now. @param {string} reason why nothing was done */
 function lookAgain(reason) {
-  before = `${NOTHING}: ${reason} Now `;
+  before = `${NOTHING} ${reason} Now `;
   look();
 }
 

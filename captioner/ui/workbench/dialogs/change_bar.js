@@ -137,7 +137,7 @@ export function changeBar(name, home) {
     } catch (error) {
       throwBug(error);
       if (offered !== doing) return;
-      if (LOOK_AGAIN.includes(error.code)) await look(`Nothing was changed: ${error.message} Now `);
+      if (LOOK_AGAIN.includes(error.code)) await look(`Nothing was changed. ${error.message} Now `);
       else of('count').textContent = error.message;
       return;
     }
