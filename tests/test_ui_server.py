@@ -146,6 +146,25 @@ def test_a_resting_connection_is_kept_longer_than_proxies_keep_one() -> None:
         assert Server(_app, listening, "127.0.0.1").config.timeout_keep_alive > 60, "nginx: 60 s"
 
 
+def test_a_request_that_stopping_cuts_is_no_error(capfd: pytest.CaptureFixture[str]) -> None:
+    is_asked = threading.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _app(scope, receive, send)
+            return
+        is_asked.set()
+        await asyncio.sleep(600)
+
+    with contextlib.ExitStack() as stack:
+        with _serving(endless) as port:
+            client = stack.enter_context(_connected(port))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert is_asked.wait(LIMIT_S)
+        assert b"500" in _rest(client)
+    assert "rror" not in capfd.readouterr().err
+
+
 def test_a_body_longer_than_it_says_is_refused_with_bounded_memory(tmp_path: Path) -> None:
     guard = Guard(_app, names=ServedNames.of("127.0.0.1", []), login=None, upload_folder=tmp_path)
     with _serving(guard) as port, _connected(port) as client:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,17 @@ class PatientProtocol(H11Protocol):
             self.transport.abort()
 
 
+class _CutByStopping(logging.Filter):
+    """Leaves out uvicorn's pages on a request that was cut because the process was asked to stop."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(cause, asyncio.CancelledError) or str(record.msg).startswith("Cancel %s running task"))
+
+
+_CUT_BY_STOPPING = _CutByStopping()
+
+
 class Server(uvicorn.Server):
     """Serves one ASGI app until SIGINT or SIGTERM."""
 
@@ -129,6 +141,7 @@ class Server(uvicorn.Server):
                 ws="none",
             )
         )
+        logging.getLogger("uvicorn.error").addFilter(_CUT_BY_STOPPING)
         self._listening = listening
         shown = f"[{host}]" if ":" in host else host
         self._address = f"http://{shown}:{listening.getsockname()[1]}"
