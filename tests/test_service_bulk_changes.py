@@ -91,3 +91,5 @@ def test_the_oldest_previews_go_where_all_take_more_than_their_room() -> None:
     assert [previews.take("set", name).label for name in names[2:]] == ["2", "3"]
     alone = previews.keep("set", BulkPreview("long", {"id": "x" * 1_000}, {"id": 0}))
     assert previews.take("set", alone).label == "long"
+    names = [previews.keep("set", BulkPreview(f"{number}", {"id": "x" * 38}, {"id": 0})) for number in range(2)]
+    assert [previews.take("set", name).label for name in names] == ["0", "1"], "what was taken takes no room"

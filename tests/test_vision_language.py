@@ -168,10 +168,9 @@ def test_features_of_pictures_are_kept_where_they_give_the_same(
     assert model._features.is_used is (family not in WITHOUT_FEATURES)
     if not model._features.is_used:
         return
+    # Asked again, a model first proves on two pictures that beginnings can be kept.
     for way in WAYS:
-        told(
-            model, PICTURES[0], way, 1
-        )  # asked again, a model first proves that beginnings can be kept, on two pictures
+        told(model, PICTURES[0], way, 1)
     model.forget_pictures()
     asked = []
     reader = model._features._reader

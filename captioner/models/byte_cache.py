@@ -1,4 +1,4 @@
-"""What models remember of pictures that were looked at, within a number of bytes. Knows no settings, no text."""
+"""What is remembered within a number of bytes, as models do of pictures. Knows nothing of what it keeps."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ class ByteCache(Generic[Value]):
                 return None
             self._kept.move_to_end(key)
             return self._kept[key][0]
+
+    def take(self, key: Hashable) -> Value | None:
+        """The value, which is kept no longer; None when it was not."""
+        with self._lock:
+            value, size_bytes = self._kept.pop(key, (None, 0))
+            self.size_bytes -= size_bytes
+            return value
 
     def put(self, key: Hashable, value: Value, size_bytes: int) -> None:
         """Keep a value, replacing one of the same key."""

@@ -7,13 +7,12 @@ many as there is room for. Who comes later looks again.
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
-from threading import Lock
 from typing import NamedTuple
 
 from captioner.errors import CaptionerError
 from captioner.limits import MAX_CHANGED_LETTERS
+from captioner.models.byte_cache import ByteCache
 
 _KEPT_MAX = 1_000
 
@@ -37,28 +36,18 @@ class BulkPreviews:
     """Those of all sets; threads may share it. Args: max_letters: of all that are kept, but the newest always is."""
 
     def __init__(self, max_letters: int = MAX_CHANGED_LETTERS) -> None:
-        self._max_letters = max_letters
-        self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, str], tuple[BulkPreview, int]] = OrderedDict()
-        self._letters = 0
+        self._kept: ByteCache[BulkPreview] = ByteCache(max_letters, _KEPT_MAX)  # mostly a byte each
 
     def keep(self, set_id: str, preview: BulkPreview) -> str:
         """Its name."""
         name = secrets.token_urlsafe(12)
         letters = sum(len(picture_id) + len(text or "") for picture_id, text in preview.after.items())
-        with self._lock:
-            self._kept[set_id, name] = preview, letters
-            self._letters += letters
-            while len(self._kept) > 1 and (self._letters > self._max_letters or len(self._kept) > _KEPT_MAX):
-                _, (_, freed) = self._kept.popitem(last=False)
-                self._letters -= freed
+        self._kept.put((set_id, name), preview, letters)
         return name
 
     def take(self, set_id: str, name: str) -> BulkPreview:
         """The preview of this name, once. Raises: PreviewGone."""
-        with self._lock:
-            if (set_id, name) not in self._kept:
-                raise PreviewGone("what it would do was looked at too long ago.")
-            preview, letters = self._kept.pop((set_id, name))
-            self._letters -= letters
+        preview = self._kept.take((set_id, name))
+        if preview is None:
+            raise PreviewGone("what it would do was looked at too long ago.")
         return preview

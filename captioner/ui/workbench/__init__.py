@@ -1,9 +1,9 @@
 """The part of the page that runs in the browser: HTML, styles, and a script of native modules.
 
 The modules lie in `core/` (knows no set), `set/` (the set's pictures and what was typed, without any element),
-`views/`, `dialogs/` and `lab/` (Compare); each imports what it uses, downwards only, and `start.js` begins. They are
-served under a hash of what they all say (`captioner.ui.modules`), so that a browser keeps them and never mixes two
-versions. Knows no Python value but what it is handed.
+`views/`, `dialogs/` and `lab/` (Compare); each imports what it uses, downwards only; `set/opening.js` asks for the set,
+and `start.js` begins. They are served under a hash of what they all say (`captioner.ui.modules`), so that a browser
+keeps them and never mixes two versions. Knows no Python value but what it is handed.
 """
 
 from __future__ import annotations
