@@ -264,8 +264,14 @@ def test_a_whole_preview_runs_what_other_settings_made_but_no_model_that_is_not_
 
 def test_of_a_tab_s_previews_in_line_only_the_newest_is_made(service: Service, worker: Worker) -> None:
     set_id, [picture] = set_with(service, RED)
-    gate = threading.Event()
-    worker.ask(lambda: gate.wait(20))
+    gate, is_held = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        is_held.set()
+        gate.wait(20)
+
+    worker.ask(hold)
+    assert is_held.wait(20)  # else it is taken for the first preview below
     with ThreadPoolExecutor(2) as tab:
 
         def preview(beams: int) -> Future[dict[str, Any]]:
